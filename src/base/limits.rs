@@ -1,0 +1,91 @@
+//! Every bound in one place: its name says what it bounds, its type or name the unit, its comment the reason.
+
+use super::time::Span;
+
+/// Largest body of a sender that sends one alert at a time, bytes. The largest real one seen is about 25 KiB.
+pub const BODY_BYTES: usize = 1 << 20;
+/// How much of a body over its cap is read and thrown away, bytes, so that the sender sees the 413.
+pub const BODY_DRAIN_BYTES: usize = 8 << 20;
+/// How long a body over its cap is read and thrown away.
+pub const BODY_DRAIN: Span = Span::seconds(2);
+/// How long a client may take to send its headers; a slower one holds a connection for nothing.
+pub const HEADER_READ: Span = Span::seconds(10);
+/// How long a client may take to send its body.
+pub const BODY_READ: Span = Span::seconds(20);
+/// Largest body of a form or of an API command, bytes.
+pub const COMMAND_BYTES: usize = 64 << 10;
+
+/// Signals in one transaction of the intake: a page never waits behind more.
+pub const JOURNAL_BATCH_ROWS: usize = 256;
+/// Requests waiting for the intake's writer; past this the answer is 503.
+pub const INTAKE_QUEUE: usize = 4_096;
+/// Journal rows not yet folded, past which the answer is 503: about a minute of the folder's work.
+pub const JOURNAL_ROWS: i64 = 200_000;
+/// How many journal rows one fold takes.
+pub const FOLD_ROWS: i64 = 256;
+/// How deeply JSON may be nested before it is called unreadable.
+pub const JSON_DEPTH: usize = 64;
+
+/// Longest title kept of an alert, characters: what fits on one line of a timeline.
+pub const TITLE_CHARS: usize = 300;
+/// Longest dedup key kept as it came, bytes; a longer one is kept as its digest.
+pub const DEDUP_KEY_BYTES: usize = 512;
+/// Labels kept of an alert.
+pub const LABELS: usize = 32;
+/// Longest label name and value, characters.
+pub const LABEL_CHARS: usize = 200;
+/// Longest URL kept of an alert, bytes.
+pub const URL_BYTES: usize = 2_048;
+/// Titles an incident keeps as samples of its alerts.
+pub const INCIDENT_SAMPLES: usize = 5;
+
+/// A group takes new alerts for this long in all, however many keep coming.
+pub const GROUP_LIFE: Span = Span::hours(24);
+/// A resolve for an unknown key is remembered this long against an older trigger.
+pub const EARLY_RESOLVE: Span = Span::hours(24);
+/// After a person resolves, further signals of the closed alerts are only counted for this long.
+pub const RESOLVE_QUIET: Span = Span::minutes(2);
+/// A resolved incident is reopened, rather than a new one opened, for this long.
+pub const REOPEN_WITHIN: Span = Span::minutes(10);
+/// A step without `escalate_after` waits this long.
+pub const STEP_WAIT: Span = Span::minutes(5);
+/// When a policy is exhausted, everyone is paged again this often.
+pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
+/// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
+pub const ACK_LAPSE: Span = Span::minutes(30);
+/// The low-urgency reminder.
+pub const REMINDER: Span = Span::hours(24);
+
+/// A person gets at most one new call chain in this long.
+pub const CHAIN_EVERY: Span = Span::minutes(3);
+/// The second call of a chain comes this long after the first was placed, so that phones let it through "do not disturb".
+pub const CHAIN_REPEAT: Span = Span::minutes(2);
+/// A channel that refuses hands over to the next contact within this long.
+pub const FAILOVER: Span = Span::seconds(5);
+/// An unknown outcome is asked about until this long after the request, then sent again.
+pub const UNKNOWN_SETTLE: Span = Span::seconds(15);
+/// How long a provider may take to answer a request.
+pub const PROVIDER_ANSWER: Span = Span::seconds(10);
+/// Without a key press or a final status after this long, a call counts as unanswered: ring time, speech and digits are far shorter.
+pub const CALL_GIVE_UP: Span = Span::seconds(110);
+/// How many incidents one call speaks of by name; the rest are a number.
+pub const SPOKEN_INCIDENTS: usize = 3;
+
+/// The lease of a worker's claim on one row or role, in the database's time.
+pub const LEASE: Span = Span::seconds(5);
+/// The safety net of workers that are normally nudged.
+pub const SAFETY_POLL: Span = Span::seconds(1);
+/// The hard limit around every database call.
+pub const DATABASE_CALL: Span = Span::seconds(10);
+
+/// List pages of the API.
+pub const LIST_DEFAULT: i64 = 100;
+pub const LIST_MOST: i64 = 1_000;
+/// Live readers of the stream at once, per process.
+pub const STREAM_READERS: usize = 2_000;
+/// Facts a reader of the stream may lag behind before it is told to start over.
+pub const STREAM_LAG: usize = 1_024;
+/// The one-time link of the first administrator and of `admin link`.
+pub const SIGN_IN_LINK: Span = Span::hours(24);
+/// A session of the web pages.
+pub const SESSION: Span = Span::hours(24 * 30);
