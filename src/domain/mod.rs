@@ -1,0 +1,7 @@
+//! The law of paging: pure, synchronous, total. Time is an argument, nothing here reads a clock or a database.
+//!
+//! [`decide`](decide::decide) is the one door. It takes the rows a transaction has locked, one input and the moment, and answers with
+//! facts (what happened), effects (what we ask of the world), timers (when to look again) and a reason. Folding the facts into the
+//! rows is the only way the rows change.
+
+pub mod setup;
