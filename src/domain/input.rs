@@ -1,0 +1,222 @@
+//! What can happen: a signal from a machine, a command from a person, a report from a provider, a wake-up by the clock.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::setup::AlertSeverity;
+use crate::base::id::{AttemptId, ContactId, IncidentId, IntegrationId, PageId, UserId};
+use crate::base::time::Time;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    Signal(Signal),
+    Command(Command),
+    Report(Report),
+    Wake(Timer),
+}
+
+/// One message from a sender, normalised. Every text in it is a stranger's and already cut to the limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    pub integration: IntegrationId,
+    /// Names the condition; equal keys of one integration are one alert.
+    pub dedup_key: String,
+    pub title: String,
+    pub severity: Option<AlertSeverity>,
+    pub action: Action,
+    /// When it happened, in the sender's time; compared with that sender's other times only.
+    pub at: Option<Time>,
+    pub url: Option<String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a signal says about its condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Trigger,
+    Resolve,
+    /// The body could not be read; the text says why. It triggers, and the next readable body resolves it.
+    Unreadable(String),
+    /// Nothing to decide: a test ping, a deploy. The text says what it was.
+    Ignore(String),
+}
+
+/// What a person asks for, through any door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    pub incident: IncidentId,
+    pub actor: Actor,
+    pub via: Via,
+    pub act: Act,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    Acknowledge,
+    Resolve,
+    /// The next step of the policy, now.
+    Escalate,
+    /// A resolved incident is open again.
+    Reopen,
+    /// "This should not have woken me": noted for the review, and an answer like any other key.
+    Unhelpful,
+}
+
+/// Who did it: `ana`, `token:deploy`, `reveille`, or an integration's id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    User(UserId),
+    Token(String),
+    Integration(IntegrationId),
+    Reveille,
+}
+
+impl Actor {
+    /// As it stands in the timeline.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::User(id) => id.to_string(),
+            Self::Token(name) => format!("token:{name}"),
+            Self::Integration(id) => id.to_string(),
+            Self::Reveille => "reveille".to_owned(),
+        }
+    }
+
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Token(_) | Self::Integration(_) | Self::Reveille => None,
+        }
+    }
+}
+
+/// The door a command came through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// A key pressed in this call.
+    Phone(AttemptId),
+    Web,
+    Api,
+}
+
+/// What became of an attempt, as its provider or our own sending tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub attempt: AttemptId,
+    pub news: News,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum News {
+    /// The provider has it, under this id.
+    Accepted {
+        provider_id: String,
+    },
+    /// The provider refused; nothing was placed.
+    Rejected {
+        reason: String,
+    },
+    /// The request left and no answer came; the call may or may not have been placed.
+    Unknown {
+        reason: String,
+    },
+    /// The provider was asked and knows no such call, or could not be asked.
+    NotFound {
+        reason: String,
+    },
+    /// Withdrawn before it left: nobody wanted it any more.
+    Withdrawn {
+        reason: String,
+    },
+    Ringing,
+    /// Somebody or something picked up. Not an answer: only a key is.
+    PickedUp,
+    /// A person pressed a key in this call; what it asked for arrives as a [`Command`].
+    KeyPressed,
+    /// The call is over.
+    Ended(CallEnd),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallEnd {
+    /// Picked up and hung up.
+    Completed,
+    NoAnswer,
+    Busy,
+    Failed,
+    Canceled,
+}
+
+impl CallEnd {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::NoAnswer => "no_answer",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// A named wake-up. One per scope and name; setting it again moves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timer {
+    /// Incident: the running step has waited long enough, or a page of it failed.
+    Escalate,
+    /// Incident: the acknowledgement lapses.
+    Lapse,
+    /// Incident: the daily reminder of low urgency.
+    Remind,
+    /// Person: something of their pages or their call chain is due.
+    Attend,
+}
+
+impl Timer {
+    pub const ALL: [Self; 4] = [Self::Escalate, Self::Lapse, Self::Remind, Self::Attend];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Escalate => "escalate",
+            Self::Lapse => "lapse",
+            Self::Remind => "remind",
+            Self::Attend => "attend",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|timer| timer.name() == text)
+    }
+}
+
+/// What one transaction is about: the unit that is locked and that timers belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Incident(IncidentId),
+    Person(UserId),
+}
+
+/// A call or a message, as the person's decision wants it. The words are rendered when it leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub user: UserId,
+    pub contact: ContactId,
+    /// The pages it speaks for.
+    pub pages: Vec<PageId>,
+}
