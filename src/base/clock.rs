@@ -113,7 +113,7 @@ impl Clock {
                 break;
             }
             // A sleeper that has gone no longer listens; that is its own affair.
-            drop(first.remove().send(()));
+            first.remove().send(()).unwrap_or(());
         }
     }
 

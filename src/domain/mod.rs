@@ -4,5 +4,12 @@
 //! facts (what happened), effects (what we ask of the world), timers (when to look again) and a reason. Folding the facts into the
 //! rows is the only way the rows change.
 
+pub mod alert;
+pub mod decide;
+pub mod effect;
+pub mod fact;
+pub mod incident;
 pub mod input;
+pub mod person;
+pub mod reason;
 pub mod setup;

@@ -1,0 +1,95 @@
+//! An alert: one stretch of firing of one dedup key; and the key, which outlives its alerts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::incident::{Incident, IncidentState};
+use super::setup::AlertSeverity;
+use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
+use crate::base::time::Time;
+
+/// What names a condition: equal keys of one integration are one alert.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    pub integration: IntegrationId,
+    pub dedup_key: String,
+}
+
+/// What is remembered of a key when its alerts are over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyState {
+    pub key: Key,
+    /// The newest alert of this key.
+    pub alert: Option<Alert>,
+    /// The newest state change, in the sender's time: what is older is stale.
+    pub changed_at: Option<Time>,
+    /// A resolve that came before its trigger: the sender's time of it, and when it came.
+    pub early_resolve: Option<EarlyResolve>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyResolve {
+    pub at: Time,
+    pub came_at: Time,
+}
+
+impl KeyState {
+    #[must_use]
+    pub const fn new(key: Key) -> Self {
+        Self { key, alert: None, changed_at: None, early_resolve: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    pub id: AlertId,
+    pub key: Key,
+    /// The kind of sender, as in the URL.
+    pub source: String,
+    pub service: ServiceId,
+    pub title: String,
+    pub severity: AlertSeverity,
+    pub state: AlertState,
+    /// How many signals it has had.
+    pub count: i64,
+    pub first_at: Time,
+    pub last_at: Time,
+    pub resolved_at: Option<Time>,
+    /// `None` for what only records.
+    pub incident: Option<IncidentId>,
+    pub url: Option<String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    Firing,
+    Resolved,
+    Suppressed,
+}
+
+impl AlertState {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Suppressed => "suppressed",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Firing, Self::Resolved, Self::Suppressed].into_iter().find(|state| state.name() == text)
+    }
+}
+
+impl Alert {
+    /// Whether the condition still holds. An alert's own row is not touched when its incident is resolved, so it is read through it.
+    #[must_use]
+    pub fn is_firing(&self, incident: Option<&Incident>) -> bool {
+        self.state == AlertState::Firing && incident.is_none_or(|incident| incident.state != IncidentState::Resolved)
+    }
+}

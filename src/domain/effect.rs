@@ -1,0 +1,69 @@
+//! What we ask of the world. An effect names what to do and what to speak of, never the words: they are rendered when it leaves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
+use crate::base::time::Time;
+
+/// One row of the outbox to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Reach this person through this contact for these pages.
+    PlacePage { attempt: AttemptId, user: UserId, contact: ContactId, pages: Vec<PageOf>, second_call: bool, due_at: Time },
+    /// Ask the provider what became of an attempt.
+    AskProvider { attempt: AttemptId, user: UserId, contact: ContactId, due_at: Time },
+    /// Hang up: nobody wants this call any more.
+    EndCall { attempt: AttemptId, user: UserId, contact: ContactId, due_at: Time },
+}
+
+/// A page an attempt speaks for, and its incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageOf {
+    pub page: PageId,
+    pub incident: IncidentId,
+}
+
+/// The lanes of the outbox: none waits for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// What wakes people.
+    Page,
+    /// What settles or ends a page that has left.
+    Settle,
+}
+
+impl Lane {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Settle => "settle",
+        }
+    }
+}
+
+impl Effect {
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::PlacePage { .. } => Lane::Page,
+            Self::AskProvider { .. } | Self::EndCall { .. } => Lane::Settle,
+        }
+    }
+
+    #[must_use]
+    pub const fn due_at(&self) -> Time {
+        match self {
+            Self::PlacePage { due_at, .. } | Self::AskProvider { due_at, .. } | Self::EndCall { due_at, .. } => *due_at,
+        }
+    }
+
+    #[must_use]
+    pub const fn attempt(&self) -> &AttemptId {
+        match self {
+            Self::PlacePage { attempt, .. } | Self::AskProvider { attempt, .. } | Self::EndCall { attempt, .. } => attempt,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What happened, past tense, append-only: the timeline and the audit. Rows change by folding facts and in no other way.
+
+use serde::{Deserialize, Serialize};
+
+use super::input::{Actor, CallEnd};
+use super::reason::Reason;
+use super::setup::{Severity, Step, Urgency};
+use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, PageId, PolicyId, ServiceId, UserId};
+use crate::base::time::Time;
+
+/// One fact of one incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    pub incident: IncidentId,
+    pub at: Time,
+    pub actor: Actor,
+    pub what: What,
+}
+
+/// What happened. The names in snake case are the kinds of the timeline and do not change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    IncidentOpened {
+        service: ServiceId,
+        title: String,
+        severity: Severity,
+        alert: AlertId,
+    },
+    /// Distinct alerts joined; several of one batch are one fact.
+    AlertsJoined {
+        count: i64,
+        titles: Vec<String>,
+    },
+    /// Alerts that had been resolved fire again.
+    AlertsRefired {
+        count: i64,
+        titles: Vec<String>,
+    },
+    AlertsResolved {
+        count: i64,
+        titles: Vec<String>,
+    },
+    SeverityRaised {
+        from: Severity,
+        to: Severity,
+    },
+    /// Paging starts from the first step.
+    PolicyStarted {
+        policy: PolicyId,
+        steps: Vec<Step>,
+        repeat: u32,
+        urgency: Urgency,
+        reason: Reason,
+    },
+    StepStarted {
+        round: u32,
+        step: usize,
+        users: Vec<UserId>,
+        next_at: Option<Time>,
+        reason: Reason,
+    },
+    StepSkipped {
+        round: u32,
+        step: usize,
+        reason: Reason,
+    },
+    PolicyExhausted,
+    /// The policy ran out: everyone is paged, again and again, until a human answers.
+    PagedWider {
+        users: Vec<UserId>,
+        next_at: Time,
+    },
+    PageOpened {
+        page: PageId,
+        user: UserId,
+        urgency: Urgency,
+    },
+    /// A step named somebody whose page is open: their rules start again in that page.
+    PageRestarted {
+        page: PageId,
+        user: UserId,
+        urgency: Urgency,
+    },
+    PageAnswered {
+        page: PageId,
+        user: UserId,
+    },
+    PageEnded {
+        page: PageId,
+        user: UserId,
+        reason: Reason,
+    },
+    /// Everything that could be tried for this person was refused.
+    PageFailed {
+        page: PageId,
+        user: UserId,
+    },
+    IncidentAcknowledged {
+        lapses_at: Option<Time>,
+    },
+    AcknowledgementLapsed,
+    /// Somebody asked for the next step.
+    IncidentEscalated,
+    IncidentResolved {
+        reason: Reason,
+    },
+    IncidentReopened {
+        reason: Reason,
+    },
+    IncidentReminded {
+        next_at: Time,
+    },
+    /// A person said that this should not have woken them.
+    PageUnhelpful {
+        user: UserId,
+    },
+
+    // What became of the attempts for one page of the incident.
+    AttemptPlaced {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+        reason: Reason,
+    },
+    AttemptAccepted {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+    },
+    AttemptRejected {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+        reason: String,
+    },
+    AttemptUnknown {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+        reason: String,
+    },
+    AttemptWithdrawn {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+        reason: String,
+    },
+    PhoneRang {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+    },
+    /// Picked up, perhaps by a machine: not an answer.
+    PhonePickedUp {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+    },
+    CallEnded {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+        how: CallEnd,
+    },
+    /// The provider took the call and then told nothing.
+    CallSilent {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+    },
+    /// A call is due, and this person was called less than three minutes ago: it waits.
+    CallHeld {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        until: Time,
+    },
+}
+
+impl What {
+    /// The kind in the timeline.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::IncidentOpened { .. } => "incident_opened",
+            Self::AlertsJoined { .. } => "alerts_joined",
+            Self::AlertsRefired { .. } => "alerts_refired",
+            Self::AlertsResolved { .. } => "alerts_resolved",
+            Self::SeverityRaised { .. } => "severity_raised",
+            Self::PolicyStarted { .. } => "policy_started",
+            Self::StepStarted { .. } => "step_started",
+            Self::StepSkipped { .. } => "step_skipped",
+            Self::PolicyExhausted => "policy_exhausted",
+            Self::PagedWider { .. } => "paged_wider",
+            Self::PageOpened { .. } => "page_opened",
+            Self::PageRestarted { .. } => "page_restarted",
+            Self::PageAnswered { .. } => "page_answered",
+            Self::PageEnded { .. } => "page_ended",
+            Self::PageFailed { .. } => "page_failed",
+            Self::IncidentAcknowledged { .. } => "incident_acknowledged",
+            Self::AcknowledgementLapsed => "acknowledgement_lapsed",
+            Self::IncidentEscalated => "incident_escalated",
+            Self::IncidentResolved { .. } => "incident_resolved",
+            Self::IncidentReopened { .. } => "incident_reopened",
+            Self::IncidentReminded { .. } => "incident_reminded",
+            Self::PageUnhelpful { .. } => "page_unhelpful",
+            Self::AttemptPlaced { .. } => "attempt_placed",
+            Self::AttemptAccepted { .. } => "attempt_accepted",
+            Self::AttemptRejected { .. } => "attempt_rejected",
+            Self::AttemptUnknown { .. } => "attempt_unknown",
+            Self::AttemptWithdrawn { .. } => "attempt_withdrawn",
+            Self::PhoneRang { .. } => "phone_rang",
+            Self::PhonePickedUp { .. } => "phone_picked_up",
+            Self::CallEnded { .. } => "call_ended",
+            Self::CallSilent { .. } => "call_silent",
+            Self::CallHeld { .. } => "call_held",
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One person who is being woken: their open pages, across incidents, and the call chain they share.
+
+use serde::{Deserialize, Serialize};
+
+use super::setup::Urgency;
+use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
+use crate::base::time::Time;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub id: UserId,
+    /// In the order in which they were opened.
+    pub pages: Vec<PersonPage>,
+    pub chain: Option<Chain>,
+    /// When the newest chain began: the next one has to wait.
+    pub chained_at: Option<Time>,
+    /// What is on its way or not yet settled.
+    pub attempts: Vec<OpenAttempt>,
+}
+
+/// One page as its person's decision sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonPage {
+    pub id: PageId,
+    pub incident: IncidentId,
+    pub urgency: Urgency,
+    /// Grows each time a step names this person again: the rules start over.
+    pub starts: i64,
+    /// When the rules (last) started.
+    pub started_at: Time,
+    /// Whether the incident still wants it; set by the incident's transaction.
+    pub wanted: bool,
+    /// What is still to be tried; empty until the person's transaction has seen this start.
+    pub plan: Vec<Planned>,
+    /// The start that `plan` was made for.
+    pub planned_for: i64,
+    /// Contacts tried since the start.
+    pub tried: Vec<ContactId>,
+    pub failed: bool,
+}
+
+/// One contact to be tried at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    pub contact: ContactId,
+    pub due_at: Time,
+}
+
+/// One call and, when no key was pressed, one more from the same number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    pub contact: ContactId,
+    pub started_at: Time,
+    /// Calls placed so far; an attempt that was refused does not count.
+    pub calls: u32,
+}
+
+/// An attempt that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAttempt {
+    pub id: AttemptId,
+    pub contact: ContactId,
+    pub pages: Vec<PageId>,
+    pub placed_at: Time,
+    pub state: AttemptState,
+    /// When to look at it again, should nobody tell anything.
+    pub look_at: Time,
+    /// How often the provider was asked about it.
+    pub asked: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    /// Decided; the courier has it.
+    Waiting,
+    /// The provider has it, nothing is heard of it yet.
+    Accepted,
+    /// The provider has told that it rings or was picked up.
+    Live,
+    /// It may or may not have been placed.
+    Unknown,
+}
+
+impl Person {
+    #[must_use]
+    pub const fn new(id: UserId) -> Self {
+        Self { id, pages: Vec::new(), chain: None, chained_at: None, attempts: Vec::new() }
+    }
+}

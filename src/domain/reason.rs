@@ -1,0 +1,117 @@
+//! Why. Every decision carries one; it is stored, shown and counted.
+
+use serde::{Deserialize, Serialize};
+
+/// Why something was done or not done. The names in snake case are stored and do not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    // What became of a signal.
+    NewCondition,
+    JoinedGroup,
+    JustRecords,
+    AlreadyFiring,
+    FiredAgain,
+    StillFiring,
+    QuietAfterResolve,
+    ConditionOver,
+    OlderThanLastChange,
+    NotFiring,
+    ResolvedBeforeItFired,
+    NothingToDecide,
+    CannotBeRead,
+
+    // Why paging started, went on or stopped.
+    IncidentOpened,
+    SeverityRaised,
+    AcknowledgementLapsed,
+    Reopened,
+    StepBegan,
+    NobodyAnswered,
+    NobodyReachable,
+    AskedToEscalate,
+    NobodyInStep,
+    PolicyGone,
+    Exhausted,
+    Acknowledged,
+    AlreadyAcknowledged,
+    Resolved,
+    AlreadyResolved,
+    AllAlertsResolved,
+    ResolvedByHand,
+    NotOpen,
+    LowUrgencyReminder,
+
+    // Why a person was called just then.
+    RuleDue,
+    NoRuleSoVoice,
+    SecondCallOfChain,
+    OtherContactRefused,
+    OutcomeStaysUnknown,
+    TriedAgain,
+    NobodyWantsIt,
+    NothingDue,
+    Told,
+}
+
+impl Reason {
+    /// The stored word.
+    ///
+    /// # Panics
+    /// Never: a unit variant always becomes a string.
+    #[must_use]
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            Ok(_) | Err(_) => unreachable!("a unit variant becomes a string"),
+        }
+    }
+
+    /// As a person reads it.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NewCondition => "no open incident of this service was near enough to join",
+            Self::JoinedGroup => "it came within the service's group window of the last alert that joined",
+            Self::JustRecords => "its severity is recorded and pages nobody",
+            Self::AlreadyFiring => "the same condition is firing already",
+            Self::FiredAgain => "the condition came back soon after it was resolved",
+            Self::StillFiring => "it still fires after a person resolved the incident",
+            Self::QuietAfterResolve => "a person resolved the incident less than two minutes before",
+            Self::ConditionOver => "the sender says it is over",
+            Self::OlderThanLastChange => "it is older than the last change the sender told of",
+            Self::NotFiring => "no such condition is firing",
+            Self::ResolvedBeforeItFired => "the sender had resolved it before this older message came",
+            Self::NothingToDecide => "the sender only tells, and nothing follows from it",
+            Self::CannotBeRead => "the body could not be read",
+            Self::IncidentOpened => "the incident opened",
+            Self::SeverityRaised => "the severity was raised",
+            Self::AcknowledgementLapsed => "nobody gave a sign of life after acknowledging",
+            Self::Reopened => "the incident was reopened",
+            Self::StepBegan => "the policy's step began",
+            Self::NobodyAnswered => "nobody answered in time",
+            Self::NobodyReachable => "nobody in the step could be reached",
+            Self::AskedToEscalate => "somebody asked for the next step",
+            Self::NobodyInStep => "nobody is left to call in this step",
+            Self::PolicyGone => "the service's policy does not exist any more",
+            Self::Exhausted => "every step of the policy has passed and nobody answered",
+            Self::Acknowledged => "a person acknowledged",
+            Self::AlreadyAcknowledged => "it is acknowledged already",
+            Self::Resolved => "the incident was resolved",
+            Self::AlreadyResolved => "it is resolved already",
+            Self::AllAlertsResolved => "its last firing alert was resolved by the sender",
+            Self::ResolvedByHand => "a person resolved it",
+            Self::NotOpen => "the incident is not open",
+            Self::LowUrgencyReminder => "it is still open, and low urgency reminds once a day",
+            Self::RuleDue => "the person's own rule was due",
+            Self::NoRuleSoVoice => "the person has no rule for this urgency",
+            Self::SecondCallOfChain => "no key was pressed in the first call, and phones let a second one through",
+            Self::OtherContactRefused => "another contact could not be reached",
+            Self::OutcomeStaysUnknown => "whether the last call was placed could not be found out",
+            Self::TriedAgain => "the provider refused before",
+            Self::NobodyWantsIt => "nobody wants this page any more",
+            Self::NothingDue => "nothing was due",
+            Self::Told => "the provider told",
+        }
+    }
+}
