@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::incident::{Incident, IncidentState};
+use super::incident::Incident;
 use super::setup::AlertSeverity;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::Time;
@@ -15,6 +15,9 @@ pub struct Key {
     pub integration: IntegrationId,
     pub dedup_key: String,
 }
+
+/// The key of the alert that says that an integration's bodies cannot be read.
+pub const UNREADABLE_KEY: &str = "reveille:unreadable";
 
 /// What is remembered of a key when its alerts are over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +58,8 @@ pub struct Alert {
     pub count: i64,
     pub first_at: Time,
     pub last_at: Time,
+    /// When it last went from over to firing.
+    pub fired_at: Time,
     pub resolved_at: Option<Time>,
     /// `None` for what only records.
     pub incident: Option<IncidentId>,
@@ -87,9 +92,11 @@ impl AlertState {
 }
 
 impl Alert {
-    /// Whether the condition still holds. An alert's own row is not touched when its incident is resolved, so it is read through it.
+    /// Whether the condition still holds. When an incident is resolved its alerts' rows are not touched, however many they are:
+    /// an alert is over unless it fired since.
     #[must_use]
     pub fn is_firing(&self, incident: Option<&Incident>) -> bool {
-        self.state == AlertState::Firing && incident.is_none_or(|incident| incident.state != IncidentState::Resolved)
+        let closed_at = incident.and_then(|incident| incident.closed_at);
+        self.state == AlertState::Firing && closed_at.is_none_or(|closed_at| self.fired_at > closed_at)
     }
 }

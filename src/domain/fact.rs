@@ -6,6 +6,7 @@ use super::input::{Actor, CallEnd};
 use super::reason::Reason;
 use super::setup::{Severity, Step, Urgency};
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, PageId, PolicyId, ServiceId, UserId};
+use crate::base::limits;
 use crate::base::time::Time;
 
 /// One fact of one incident.
@@ -97,6 +98,10 @@ pub enum What {
         user: UserId,
     },
     IncidentAcknowledged {
+        lapses_at: Option<Time>,
+    },
+    /// A sign of life of those who work on it.
+    AcknowledgementRenewed {
         lapses_at: Option<Time>,
     },
     AcknowledgementLapsed,
@@ -208,6 +213,7 @@ impl What {
             Self::PageEnded { .. } => "page_ended",
             Self::PageFailed { .. } => "page_failed",
             Self::IncidentAcknowledged { .. } => "incident_acknowledged",
+            Self::AcknowledgementRenewed { .. } => "acknowledgement_renewed",
             Self::AcknowledgementLapsed => "acknowledgement_lapsed",
             Self::IncidentEscalated => "incident_escalated",
             Self::IncidentResolved { .. } => "incident_resolved",
@@ -225,5 +231,40 @@ impl What {
             Self::CallSilent { .. } => "call_silent",
             Self::CallHeld { .. } => "call_held",
         }
+    }
+}
+
+/// Joins facts of one batch that tell the same of one incident: a thousand alerts that joined at once are one line of the timeline.
+/// A fact is never moved past another kind of fact of its incident.
+#[must_use]
+pub fn coalesce(facts: Vec<Fact>) -> Vec<Fact> {
+    let mut joined: Vec<Fact> = Vec::with_capacity(facts.len());
+    let mut newest: std::collections::BTreeMap<IncidentId, usize> = std::collections::BTreeMap::new();
+    for fact in facts {
+        if let Some(at) = newest.get(&fact.incident)
+            && let Some(earlier) = joined.get_mut(*at)
+            && earlier.actor == fact.actor
+            && earlier.at == fact.at
+            && absorb(&mut earlier.what, &fact.what)
+        {
+            continue;
+        }
+        newest.insert(fact.incident.clone(), joined.len());
+        joined.push(fact);
+    }
+    joined
+}
+
+fn absorb(earlier: &mut What, later: &What) -> bool {
+    match (earlier, later) {
+        (What::AlertsJoined { count, titles }, What::AlertsJoined { count: more, titles: others })
+        | (What::AlertsRefired { count, titles }, What::AlertsRefired { count: more, titles: others })
+        | (What::AlertsResolved { count, titles }, What::AlertsResolved { count: more, titles: others }) => {
+            *count += more;
+            titles.extend(others.iter().cloned());
+            titles.truncate(limits::INCIDENT_SAMPLES);
+            true
+        }
+        _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::{Fact, What};
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, UserId};
@@ -21,9 +22,13 @@ pub struct Incident {
     pub joined_at: Time,
     pub acknowledged_at: Option<Time>,
     pub acknowledged_by: Option<Actor>,
+    /// When the acknowledgement lapses, unless there is a sign of life.
+    pub lapses_at: Option<Time>,
     pub resolved_at: Option<Time>,
     /// `Some` when it was a person who resolved it.
     pub resolved_by: Option<Actor>,
+    /// When it was last resolved, kept when it is reopened: alerts that fired before are over.
+    pub closed_at: Option<Time>,
     /// Distinct alerts that joined, open or not.
     pub alerts_count: i64,
     /// Of these, the ones that fire.
@@ -96,5 +101,149 @@ impl Incident {
     #[must_use]
     pub fn page_of(&self, user: &UserId) -> Option<&OpenPage> {
         self.pages.iter().find(|page| &page.user == user)
+    }
+}
+
+/// Folding.
+impl Incident {
+    /// The row that the first fact makes; `None` for any other fact.
+    #[must_use]
+    pub fn from_first(fact: &Fact) -> Option<Self> {
+        let What::IncidentOpened { service, title, severity, .. } = &fact.what else { return None };
+        Some(Self {
+            id: fact.incident.clone(),
+            number: Number(0),
+            service: service.clone(),
+            title: title.clone(),
+            severity: *severity,
+            state: IncidentState::Triggered,
+            opened_at: fact.at,
+            joined_at: fact.at,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            lapses_at: None,
+            resolved_at: None,
+            resolved_by: None,
+            closed_at: None,
+            alerts_count: 1,
+            firing_count: 1,
+            epoch: 1,
+            run: None,
+            pages: Vec::new(),
+        })
+    }
+
+    /// Folds one later fact of this incident into its row.
+    pub fn fold(&mut self, fact: &Fact) {
+        match &fact.what {
+            What::AlertsJoined { count, .. } => {
+                self.alerts_count += count;
+                self.firing_count += count;
+                self.joined_at = fact.at;
+            }
+            What::AlertsRefired { count, .. } => self.firing_count += count,
+            What::AlertsResolved { count, .. } => self.firing_count -= count,
+            What::SeverityRaised { to, .. } => self.severity = *to,
+            What::PolicyStarted { policy, steps, repeat, urgency, .. } => {
+                self.trigger();
+                self.run = Some(Run {
+                    policy: policy.clone(),
+                    steps: steps.clone(),
+                    repeat: *repeat,
+                    urgency: *urgency,
+                    round: 0,
+                    step: 0,
+                    exhausted: false,
+                    next_at: None,
+                });
+            }
+            What::StepStarted { round, step, next_at, .. } => self.at_step(*round, *step, *next_at),
+            What::StepSkipped { round, step, .. } => self.at_step(*round, *step, None),
+            What::PolicyExhausted => {
+                if let Some(run) = &mut self.run {
+                    run.exhausted = true;
+                    run.next_at = None;
+                }
+            }
+            What::PagedWider { next_at, .. } => {
+                if let Some(run) = &mut self.run {
+                    run.next_at = Some(*next_at);
+                }
+            }
+            What::PageOpened { page, user, urgency } => {
+                self.pages.push(OpenPage { id: page.clone(), user: user.clone(), urgency: *urgency, failed: false });
+            }
+            What::PageRestarted { page, urgency, .. } => {
+                if let Some(page) = self.pages.iter_mut().find(|open| open.id == *page) {
+                    page.urgency = *urgency;
+                }
+            }
+            What::PageAnswered { page, .. } | What::PageEnded { page, .. } => self.pages.retain(|open| open.id != *page),
+            What::IncidentAcknowledged { lapses_at } => {
+                self.state = IncidentState::Acknowledged;
+                self.acknowledged_at = Some(fact.at);
+                self.acknowledged_by = Some(fact.actor.clone());
+                self.lapses_at = *lapses_at;
+                self.stop();
+            }
+            What::AcknowledgementRenewed { lapses_at } => self.lapses_at = *lapses_at,
+            What::AcknowledgementLapsed | What::IncidentEscalated => self.trigger(),
+            What::IncidentResolved { .. } => {
+                self.state = IncidentState::Resolved;
+                self.resolved_at = Some(fact.at);
+                self.closed_at = Some(fact.at);
+                self.resolved_by = match &fact.actor {
+                    Actor::User(_) | Actor::Token(_) => Some(fact.actor.clone()),
+                    Actor::Integration(_) | Actor::Reveille => None,
+                };
+                self.firing_count = 0;
+                self.lapses_at = None;
+                self.stop();
+            }
+            What::IncidentReopened { .. } => {
+                self.trigger();
+                self.resolved_at = None;
+                self.resolved_by = None;
+            }
+            // The incident was made of the first; the rest is told of a page and changes nothing that the incident decides by.
+            What::IncidentOpened { .. }
+            | What::IncidentReminded { .. }
+            | What::PageFailed { .. }
+            | What::PageUnhelpful { .. }
+            | What::AttemptPlaced { .. }
+            | What::AttemptAccepted { .. }
+            | What::AttemptRejected { .. }
+            | What::AttemptUnknown { .. }
+            | What::AttemptWithdrawn { .. }
+            | What::PhoneRang { .. }
+            | What::PhonePickedUp { .. }
+            | What::CallEnded { .. }
+            | What::CallSilent { .. }
+            | What::CallHeld { .. } => {}
+        }
+    }
+
+    fn trigger(&mut self) {
+        self.state = IncidentState::Triggered;
+        self.acknowledged_at = None;
+        self.acknowledged_by = None;
+        self.lapses_at = None;
+        self.epoch += 1;
+    }
+
+    /// Paging stops; where the policy stood is kept, so that an escalation can go on from there.
+    fn stop(&mut self) {
+        self.epoch += 1;
+        if let Some(run) = &mut self.run {
+            run.next_at = None;
+        }
+    }
+
+    fn at_step(&mut self, round: u32, step: usize, next_at: Option<Time>) {
+        if let Some(run) = &mut self.run {
+            run.round = round;
+            run.step = step;
+            run.next_at = next_at;
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::setup::AlertSeverity;
-use crate::base::id::{AttemptId, ContactId, IncidentId, IntegrationId, PageId, UserId};
+use crate::base::id::{AttemptId, IncidentId, IntegrationId, UserId};
 use crate::base::time::Time;
 
 /// One thing that happened.
@@ -14,7 +14,7 @@ pub enum Input {
     Signal(Signal),
     Command(Command),
     Report(Report),
-    Wake(Timer),
+    Wake { scope: Scope, timer: Timer },
 }
 
 /// One message from a sender, normalised. Every text in it is a stranger's and already cut to the limits.
@@ -209,14 +209,4 @@ impl Timer {
 pub enum Scope {
     Incident(IncidentId),
     Person(UserId),
-}
-
-/// A call or a message, as the person's decision wants it. The words are rendered when it leaves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    pub id: AttemptId,
-    pub user: UserId,
-    pub contact: ContactId,
-    /// The pages it speaks for.
-    pub pages: Vec<PageId>,
 }

@@ -67,6 +67,8 @@ pub struct OpenAttempt {
     pub look_at: Time,
     /// How often the provider was asked about it.
     pub asked: u32,
+    /// Its end was asked for, or it ends by itself after speaking back.
+    pub ending: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,8 @@ pub enum AttemptState {
     Live,
     /// It may or may not have been placed.
     Unknown,
+    /// It stayed unknown and another was placed for it; kept a while, in case it rings after all.
+    Lost,
 }
 
 impl Person {
