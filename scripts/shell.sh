@@ -20,15 +20,16 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # True when version $1 is at least $2.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
+# Runs a command as root, by sudo where that is needed.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif has sudo; then
-        sudo "$@"
     else
-        fail "needs root for \`$*\`: run it as root, or install sudo"
+        sudo "$@"
     fi
 }
+
+can_be_root() { [ "$(id -u)" = 0 ] || has sudo; }
 
 # One digest over the named files, or the files below the named directories, that exist.
 digest() {
