@@ -80,6 +80,12 @@ pub const SPOKEN_INCIDENTS: usize = 3;
 
 /// The lease of a worker's claim on one row or role, in the database's time.
 pub const LEASE: Span = Span::seconds(5);
+/// How often a send that takes long renews its lease.
+pub const LEASE_RENEW: Span = Span::seconds(2);
+/// How often the end of an unwanted call is asked for before it is left to end by itself.
+pub const END_TRIES: i64 = 5;
+/// Sends of one lane on their way at once, per process.
+pub const SENDS: usize = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
 /// The hard limit around every database call.
