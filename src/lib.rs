@@ -7,8 +7,10 @@
 //! room      floor  may import                                          what it is
 //! base      0      -                                                   words every room may use: time, clock, ids, secrets, limits
 //! domain    1      base                                                the law of paging: pure, synchronous, total; time is an argument
+//! stage     4      base                                                the outside world for demos and tests: it shares no codec with what it answers
 //! ```
 #![forbid(unsafe_code)]
 
 pub mod base;
 pub mod domain;
+pub mod stage;
