@@ -4,5 +4,6 @@
 //! facts (what happened), effects (what we ask of the world), timers (when to look again) and a reason. Folding the facts into the
 //! rows is the only way the rows change.
 
+pub mod lint;
 pub mod oncall;
 pub mod setup;
