@@ -17,4 +17,6 @@ pub mod oncall;
 mod page;
 pub mod person;
 pub mod reason;
+pub mod lint;
+pub mod oncall;
 pub mod setup;
