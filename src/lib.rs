@@ -8,9 +8,17 @@
 //! base      0      -                                                   words every room may use: time, clock, ids, secrets, limits
 //! domain    1      base                                                the law of paging: pure, synchronous, total; time is an argument
 //! stage     4      base                                                the outside world for demos and tests: it shares no codec with what it answers
+//! vendor    1      base                                                foreign APIs in their own words; they know no alert
+//! sources   2      domain, base                                        bytes to signals, pure; one file each
+//! channels  2      domain, vendor, base                                ways to reach a person: send, and hear; one file each
+//! render    2      domain, base                                        words people read and hear, from templates
 //! ```
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod channels;
 pub mod domain;
 pub mod stage;
+pub mod render;
+pub mod sources;
+pub mod vendor;
