@@ -2,6 +2,7 @@
 
 use super::FlowError;
 use super::house::House;
+use crate::base::limits;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{Scope, Timer};
 use crate::store::WriteLane;
@@ -25,4 +26,15 @@ pub async fn audit(house: &House) -> Result<usize, FlowError> {
     tx.commit().await?;
     house.bells.wakes.ring();
     Ok(silent.len())
+}
+
+/// Forgets the answers that nobody waits for any more.
+///
+/// # Errors
+/// The store's.
+pub async fn forget_answers(house: &House) -> Result<(), FlowError> {
+    let mut tx = house.store.begin(WriteLane::Rest).await?;
+    tx.answers_forget(house.clock.now() - limits::ANSWERS_KEPT, 1_000).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -91,3 +91,11 @@ fn keys(entries: &[Entry]) -> BTreeSet<Key> {
     }
     keys
 }
+
+/// Holds, or takes over, the lease of the one folder of this database.
+///
+/// # Errors
+/// The store's.
+pub async fn hold_lease(house: &House) -> Result<bool, FlowError> {
+    Ok(house.store.lease_hold("folder", &house.owner, limits::LEASE).await?)
+}
