@@ -7,8 +7,10 @@
 //! room      floor  may import                                          what it is
 //! base      0      -                                                   words every room may use: time, clock, ids, secrets, limits
 //! domain    1      base                                                the law of paging: pure, synchronous, total; time is an argument
+//! boot      5      everything                                           the roof: configuration
 //! ```
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod boot;
 pub mod domain;
