@@ -63,8 +63,15 @@ pub const REMINDER: Span = Span::hours(24);
 pub const CHAIN_EVERY: Span = Span::minutes(3);
 /// The second call of a chain comes this long after the first was placed, so that phones let it through "do not disturb".
 pub const CHAIN_REPEAT: Span = Span::minutes(2);
-/// A channel that refuses hands over to the next contact within this long.
-pub const FAILOVER: Span = Span::seconds(5);
+/// A contact that refuses and is the only one is tried again after at least this long, and at most that long.
+pub const RETRY_LEAST: Span = Span::seconds(5);
+pub const RETRY_MOST: Span = Span::seconds(60);
+/// Nothing was heard of an accepted call for this long: the provider is asked, and the next contact is tried.
+pub const CALL_SILENCE: Span = Span::seconds(12);
+/// An unknown outcome is asked about again after this long.
+pub const ASK_AGAIN: Span = Span::seconds(5);
+/// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.
+pub const LOST_CALL: Span = Span::minutes(10);
 /// An unknown outcome is asked about until this long after the request, then sent again.
 pub const UNKNOWN_SETTLE: Span = Span::seconds(15);
 /// How long a provider may take to answer a request.
@@ -94,6 +101,12 @@ pub const TWIML_CHARS: usize = 4_000;
 
 /// The lease of a worker's claim on one row or role, in the database's time.
 pub const LEASE: Span = Span::seconds(5);
+/// How often a send that takes long renews its lease.
+pub const LEASE_RENEW: Span = Span::seconds(2);
+/// How often the end of an unwanted call is asked for before it is left to end by itself.
+pub const END_TRIES: i64 = 5;
+/// Sends of one lane on their way at once, per process.
+pub const SENDS: usize = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
 /// The hard limit around every database call.

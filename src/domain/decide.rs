@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{Key, KeyState};
 use super::effect::Effect;
-use super::fact::Fact;
+use super::fact::{Fact, What};
 use super::incident::Incident;
-use super::input::{Scope, Timer};
+use super::input::{Actor, Input, Scope, Timer};
 use super::person::Person;
 use super::reason::Reason;
-use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId};
+use super::setup::Setup;
+use super::{command, escalation, grouping, page};
+use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
 use crate::base::time::Time;
 
 /// When the decision is made, and where its new ids come from.
@@ -105,4 +107,107 @@ impl Outcome {
             Self::Unreadable => "unreadable",
         }
     }
+}
+
+/// Decides one input. Total: an input that does not fit the state changes nothing and says so.
+#[must_use]
+pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) -> Decision {
+    match state {
+        State::Desk(desk) => {
+            let mut draft = Draft::new(desk, policy, moment);
+            let verdict = match input {
+                Input::Signal(signal) => grouping::signal(&mut draft, signal),
+                Input::Command(command) => command::obey(&mut draft, command),
+                Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
+                Input::Wake { scope: Scope::Person(_), .. } | Input::Report(_) => Verdict::nothing(),
+            };
+            draft.decision(verdict)
+        }
+        State::Person(person) => match input {
+            Input::Report(report) => page::report(person, report, policy, moment),
+            Input::Wake { scope: Scope::Person(_), .. } => page::attend(person, policy, moment),
+            Input::Wake { scope: Scope::Incident(_), .. } | Input::Signal(_) | Input::Command(_) => Decision {
+                state: State::Person(person),
+                facts: Vec::new(),
+                effects: Vec::new(),
+                timers: Vec::new(),
+                verdict: Verdict::nothing(),
+            },
+        },
+    }
+}
+
+impl Verdict {
+    /// Nothing was due.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { outcome: Outcome::Ignored, reason: Reason::NothingDue, alert: None, incident: None }
+    }
+
+    pub(super) const fn of(outcome: Outcome, reason: Reason) -> Self {
+        Self { outcome, reason, alert: None, incident: None }
+    }
+
+    pub(super) fn about(mut self, alert: Option<AlertId>, incident: Option<IncidentId>) -> Self {
+        self.alert = alert;
+        self.incident = incident;
+        self
+    }
+}
+
+/// A decision on a desk while it is being made: each fact is folded in as it is recorded, so that what follows sees it.
+pub(super) struct Draft<'a> {
+    pub desk: Desk,
+    pub setup: &'a Setup,
+    pub moment: &'a mut Moment,
+    facts: Vec<Fact>,
+    timers: Vec<SetTimer>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(desk: Desk, setup: &'a Setup, moment: &'a mut Moment) -> Self {
+        Self { desk, setup, moment, facts: Vec::new(), timers: Vec::new() }
+    }
+
+    pub const fn now(&self) -> Time {
+        self.moment.at
+    }
+
+    pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
+        self.desk.incidents.get(id)
+    }
+
+    /// Records that this happened to the incident, now.
+    pub fn record(&mut self, incident: &IncidentId, actor: &Actor, what: What) {
+        let fact = Fact { incident: incident.clone(), at: self.moment.at, actor: actor.clone(), what };
+        if let Some(row) = self.desk.incidents.get_mut(incident) {
+            row.fold(&fact);
+        } else if let Some(row) = Incident::from_first(&fact) {
+            self.desk.newest.insert(row.service.clone(), row.id.clone());
+            self.desk.incidents.insert(row.id.clone(), row);
+        }
+        self.facts.push(fact);
+    }
+
+    pub fn set(&mut self, incident: &IncidentId, timer: Timer, due_at: Option<Time>) {
+        self.timers.push(SetTimer { scope: Scope::Incident(incident.clone()), timer, due_at });
+    }
+
+    /// The person's own transaction looks at their pages now.
+    pub fn nudge(&mut self, user: &UserId) {
+        self.timers.push(SetTimer { scope: Scope::Person(user.clone()), timer: Timer::Summon, due_at: Some(self.moment.at) });
+    }
+
+    fn decision(self, verdict: Verdict) -> Decision {
+        Decision { state: State::Desk(self.desk), facts: self.facts, effects: Vec::new(), timers: last_of_each(self.timers), verdict }
+    }
+}
+
+/// Of several settings of one timer in one decision the last one counts.
+fn last_of_each(timers: Vec<SetTimer>) -> Vec<SetTimer> {
+    let mut last: BTreeMap<(Scope, Timer), Option<Time>> = BTreeMap::new();
+    for SetTimer { scope, timer, due_at } in timers {
+        last.insert((scope, timer), due_at);
+    }
+    last.into_iter().map(|((scope, timer), due_at)| SetTimer { scope, timer, due_at }).collect()
 }

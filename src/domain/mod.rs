@@ -5,11 +5,17 @@
 //! rows is the only way the rows change.
 
 pub mod alert;
+mod command;
 pub mod decide;
 pub mod effect;
+mod escalation;
 pub mod fact;
+mod grouping;
 pub mod incident;
 pub mod input;
+pub mod lint;
+pub mod oncall;
+mod page;
 pub mod person;
 pub mod reason;
 pub mod setup;
