@@ -89,14 +89,14 @@ pub const SPOKEN_INCIDENTS: usize = 3;
 /// Longest title spoken, characters: about eight seconds.
 pub const SPOKEN_TITLE_CHARS: usize = 120;
 /// Longest title spoken where one call speaks of several incidents, characters.
-pub const SPOKEN_TITLE_CHARS_EACH: usize = 50;
+pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
 /// Longest name of a person or service spoken, characters.
-pub const SPOKEN_NAME_CHARS: usize = 40;
+pub const SPOKEN_NAME_CHARS: usize = 25;
 /// How long a phone rings: under the 30 s after which most voicemails answer.
 pub const RING: Span = Span::seconds(25);
 /// How long a call waits for a key after it has spoken.
 pub const KEY_WAIT: Span = Span::seconds(8);
-/// Twilio's limit on the TwiML that goes with a call, characters.
+/// Twilio's limit on the `TwiML` that goes with a call, characters.
 pub const TWIML_CHARS: usize = 4_000;
 
 /// The lease of a worker's claim on one row or role, in the database's time.

@@ -1,4 +1,4 @@
-//! TwiML: what a call says and which keys it takes.
+//! `TwiML`: what a call says and which keys it takes.
 
 use crate::base::limits;
 

@@ -1,1 +1,3 @@
+//! Words that people read and hear, from `templates/`.
 
+pub mod spoken;

@@ -71,7 +71,7 @@ pub fn scalar(value: Option<&Value>) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// One line of at most `most` characters. Control characters go, because PostgreSQL refuses NUL and logs and mail headers end at a
+/// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
 /// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
 pub fn line(text: &str, most: usize) -> String {
     let mut kept = String::with_capacity(text.len().min(most * 4));

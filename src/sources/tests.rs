@@ -50,7 +50,7 @@ fn fixtures(source: &str) -> Vec<(String, Vec<u8>, Value)> {
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{source} is registered and has no fixtures in {}: {error}", folder.display()))
         .map(|entry| entry.expect("the folder can be listed").file_name().into_string().expect("names are UTF-8"))
-        .filter(|name| name.ends_with(".json") && !name.ends_with(".expected.json"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json") && !name.ends_with(".expected.json"))
         .collect();
     names.sort();
     let load = |name: String| {
@@ -240,7 +240,7 @@ fn assert_within_limits(signal: &Signal, context: &str) {
     match &signal.action {
         Action::Trigger | Action::Resolve => assert_ne!(signal.dedup_key, UNREADABLE_KEY, "{context}"),
         Action::Unreadable(why) => {
-            assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{context}: {signal:?}")
+            assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{context}: {signal:?}");
         }
         Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{context}: {signal:?}"),
     }
@@ -264,7 +264,9 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
         let signals = read(*source, &damaged);
         let context = format!("round {round}, {}/{name}", source.name());
         assert!(!signals.is_empty(), "{context} gives nothing");
-        signals.iter().for_each(|signal| assert_within_limits(signal, &context));
+        for signal in &signals {
+            assert_within_limits(signal, &context);
+        }
         unreadable += usize::from(matches!(signals[0].action, Action::Unreadable(_)));
     }
     // The damage must neither spare every body nor spoil them all, or this tests half of the readers only.
