@@ -128,3 +128,5 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// How long requests under way may take to end when the server stops.
+pub const SHUT_DOWN: Span = Span::seconds(4);

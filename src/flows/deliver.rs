@@ -123,7 +123,7 @@ impl Call<'_> {
         let spoken = spoken::call(&spoken::CallWords {
             person_name: user.name.clone(),
             more: incidents.len().saturating_sub(limits::SPOKEN_INCIDENTS),
-            incidents: incidents.into_iter().take(limits::SPOKEN_INCIDENTS).collect(),
+            incidents: incidents.into_iter().map(|(_, spoken)| spoken).take(limits::SPOKEN_INCIDENTS).collect(),
             repeat: second_call,
             drill: false,
             keys: takes_keys,

@@ -25,17 +25,17 @@ pub enum CallbackError {
     Flow(#[from] FlowError),
 }
 
-/// Takes one callback of a channel.
+/// Takes one callback of a channel. `None`: it wants no words for an answer.
 ///
 /// # Errors
 /// See [`CallbackError`]; nothing was done then.
-pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Answer, CallbackError> {
+pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
     // In a task of its own: a provider that hangs up must not leave a transaction half done.
     let (house, channel, inbound) = (house.clone(), channel.to_owned(), inbound.clone());
     tokio::spawn(async move { take(&house, &channel, &inbound).await }).await.map_err(|_| FlowError::Gone)?
 }
 
-async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Answer, CallbackError> {
+async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
     let heard = channel.hear(inbound)?;
@@ -59,10 +59,7 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Answer,
         })),
     };
     failpoint::reach("hear.committed");
-    Ok(match words {
-        Some(words) => channel.answer(&heard.attempt, &words),
-        None => channel.acknowledge(),
-    })
+    Ok(words.map(|words| channel.answer(&heard.attempt, &words)))
 }
 
 /// Does what the key asks for, for every incident the call spoke of, and says what was done.
@@ -77,8 +74,8 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
         '9' => Act::Unhelpful,
         '3' => {
             let mut details = Vec::new();
-            for (incident, PageOf { incident: id, .. }) in incidents.into_iter().zip(&row.pages).take(named) {
-                let samples = store::alert_titles(&house.store.reader(), id, limits::INCIDENT_SAMPLES).await?;
+            for (id, incident) in incidents.into_iter().take(named) {
+                let samples = store::alert_titles(&house.store.reader(), &id, limits::INCIDENT_SAMPLES).await?;
                 details.push(SpokenDetail { samples: samples.into_iter().filter(|title| *title != incident.title).collect(), incident });
             }
             return Ok(words(spoken::detail(&DetailWords { incidents: details, more })));
@@ -120,7 +117,7 @@ fn acknowledged_by(live: &Live, incident: &Incident) -> String {
 }
 
 /// What a call says of the incidents of these pages, the worst and newest first.
-pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<SpokenIncident>, FlowError> {
+pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<(IncidentId, SpokenIncident)>, FlowError> {
     let now = house.clock.now();
     let mut incidents: Vec<Incident> = Vec::new();
     for PageOf { incident, .. } in pages {
@@ -129,13 +126,17 @@ pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf
     incidents.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.number)));
     Ok(incidents
         .into_iter()
-        .map(|incident| SpokenIncident {
-            number: incident.number,
-            severity: incident.severity,
-            service_name: live.setup.services.get(&incident.service).map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
-            title: incident.title,
-            alerts_count: incident.alerts_count,
-            opened_ago: now.since(incident.opened_at),
+        .map(|incident| {
+            let service = live.setup.services.get(&incident.service);
+            let spoken = SpokenIncident {
+                number: incident.number,
+                severity: incident.severity,
+                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
+                title: incident.title,
+                alerts_count: incident.alerts_count,
+                opened_ago: now.since(incident.opened_at),
+            };
+            (incident.id, spoken)
         })
         .collect())
 }
