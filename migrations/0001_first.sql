@@ -133,7 +133,7 @@ CREATE TABLE incidents (
 CREATE INDEX incidents_by_service ON incidents (service, state, number);
 CREATE INDEX incidents_by_state ON incidents (state, number);
 
--- Written by its incident alone. What was tried for it stands with its person, so that no two transactions wait for one another.
+-- A page has two writers: its incident says whether it is wanted, its person what was tried.
 CREATE TABLE pages (
   id          TEXT PRIMARY KEY,
   incident_id TEXT NOT NULL,
@@ -144,17 +144,20 @@ CREATE TABLE pages (
   started_at  BIGINT NOT NULL,
   wanted      BIGINT NOT NULL,
   ended       TEXT,
-  ended_at    BIGINT
+  ended_at    BIGINT,
+  live        BIGINT NOT NULL,
+  plan        TEXT NOT NULL,
+  planned_for BIGINT NOT NULL,
+  tried       TEXT NOT NULL,
+  failed      BIGINT NOT NULL
 );
 CREATE INDEX pages_by_incident ON pages (incident_id, id);
-CREATE INDEX pages_by_person ON pages (user_id, wanted, id);
+CREATE INDEX pages_by_person ON pages (user_id, live, id);
 
--- The telephone of one person: the call chain, and per open page what is planned and was tried, as JSON.
 CREATE TABLE persons (
   id         TEXT PRIMARY KEY,
   chain      TEXT,
-  chained_at BIGINT,
-  plans      TEXT NOT NULL
+  chained_at BIGINT
 );
 
 CREATE TABLE attempts (

@@ -112,6 +112,11 @@ pub const SAFETY_POLL: Span = Span::seconds(1);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 
+/// A decision is kept this long for a request that waits for it; the longest wait is far shorter.
+pub const ANSWERS_KEPT: Span = Span::minutes(5);
+/// The longest that a request may wait for its decisions.
+pub const ANSWER_WAIT: Span = Span::seconds(10);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;

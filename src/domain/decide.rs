@@ -195,7 +195,7 @@ impl<'a> Draft<'a> {
 
     /// The person's own transaction looks at their pages now.
     pub fn nudge(&mut self, user: &UserId) {
-        self.timers.push(SetTimer { scope: Scope::Person(user.clone()), timer: Timer::Summon, due_at: Some(self.moment.at) });
+        self.timers.push(SetTimer { scope: Scope::Person(user.clone()), timer: Timer::Attend, due_at: Some(self.moment.at) });
     }
 
     fn decision(self, verdict: Verdict) -> Decision {

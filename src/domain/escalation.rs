@@ -206,6 +206,6 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
         }
         (Timer::Escalate | Timer::Remind, IncidentState::Acknowledged | IncidentState::Resolved)
         | (Timer::Lapse, IncidentState::Triggered | IncidentState::Resolved)
-        | (Timer::Summon | Timer::Attend, _) => Verdict::nothing(),
+        | (Timer::Attend, _) => Verdict::nothing(),
     }
 }

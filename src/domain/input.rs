@@ -180,15 +180,12 @@ pub enum Timer {
     Lapse,
     /// Incident: the daily reminder of low urgency.
     Remind,
-    /// Person: a page was opened, started again or ended. Set by incidents alone, so that it and the person's own
-    /// wake-up never overwrite one another.
-    Summon,
-    /// Person: something of their pages or their call chain is due. Set by the person's own decisions alone.
+    /// Person: something of their pages or their call chain is due.
     Attend,
 }
 
 impl Timer {
-    pub const ALL: [Self; 5] = [Self::Escalate, Self::Lapse, Self::Remind, Self::Summon, Self::Attend];
+    pub const ALL: [Self; 4] = [Self::Escalate, Self::Lapse, Self::Remind, Self::Attend];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -196,7 +193,6 @@ impl Timer {
             Self::Escalate => "escalate",
             Self::Lapse => "lapse",
             Self::Remind => "remind",
-            Self::Summon => "summon",
             Self::Attend => "attend",
         }
     }

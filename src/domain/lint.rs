@@ -11,8 +11,6 @@ use crate::base::limits;
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
 
-/// How far ahead schedules are looked at: a month holds every hand-off that people plan by hand.
-const AHEAD: Span = Span::hours(24 * 30);
 /// Without a high rule, a contact other than voice waits this long.
 const OTHER_CONTACTS: Span = Span::minutes(1);
 
@@ -297,8 +295,8 @@ impl Linter<'_> {
             // Once a rotation has begun it never stops, so the only gap is the one before the first.
             match oncall::who(schedule, at) {
                 Ok(turn) if turn.users.is_empty() && schedule.rotations.iter().any(|rotation| !rotation.members.is_empty()) => {
-                    let until = turn.until.unwrap_or(at + AHEAD);
-                    let text = format!("nobody is on call in schedule {} before {}", schedule.id, until.min(at + AHEAD));
+                    let until = turn.until.map_or_else(|| "the end of time".to_owned(), Time::rfc3339);
+                    let text = format!("nobody is on call in schedule {} before {until}", schedule.id);
                     self.warn(format!("{path}.rotations[0]"), text, "let a rotation start earlier");
                 }
                 Ok(_) => {}

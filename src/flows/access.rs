@@ -7,7 +7,7 @@ use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::viewer::{Role, Scope, Viewer};
 use crate::domain::setup::Setup;
-use crate::store::{SessionRow, Store, WriteLane};
+use crate::store::{self, SessionRow, Store, WriteLane};
 
 /// Makes a token; it is shown this once and stored as its digest.
 ///
@@ -17,7 +17,7 @@ pub async fn create_token(store: &Store, clock: &Clock, name: &str, scope: Scope
     let now = clock.now();
     let token = Secret::new(format!("rev_{}", Secret::random().expose()));
     let mut tx = store.begin(WriteLane::Rest).await?;
-    if !tx.token_create(&TokenId::make(&mut IdSource::fresh(now)), name, &token.digest(), scope, acts_as, now).await? {
+    if !store::token_create(&mut tx, &TokenId::make(&mut IdSource::fresh(now)), name, &token.digest(), scope, acts_as, now).await? {
         return Err(FlowError::Missing("free token of this name; choose another name"));
     }
     tx.commit().await?;
@@ -40,7 +40,7 @@ pub async fn token_viewer(store: &Store, clock: &Clock, token: &str) -> Result<O
 pub async fn create_link(store: &Store, clock: &Clock, user: &UserId) -> Result<Secret, FlowError> {
     let link = Secret::random();
     let mut tx = store.begin(WriteLane::Rest).await?;
-    tx.link_create(&link.digest(), user, clock.now() + limits::SIGN_IN_LINK).await?;
+    store::link_create(&mut tx, &link.digest(), user, clock.now() + limits::SIGN_IN_LINK).await?;
     tx.commit().await?;
     Ok(link)
 }
@@ -58,10 +58,10 @@ pub struct Opened {
 pub async fn use_link(store: &Store, clock: &Clock, link: &str) -> Result<Option<Opened>, FlowError> {
     let now = clock.now();
     let mut tx = store.begin(WriteLane::Rest).await?;
-    let Some(user) = tx.link_use(&Secret::new(link).digest(), now).await? else { return Ok(None) };
+    let Some(user) = store::link_use(&mut tx, &Secret::new(link).digest(), now).await? else { return Ok(None) };
     let cookie = Secret::random();
     let csrf = Secret::random();
-    tx.session_create(&cookie.digest(), &user, csrf.expose(), now, now + limits::SESSION).await?;
+    store::session_create(&mut tx, &cookie.digest(), &user, csrf.expose(), now, now + limits::SESSION).await?;
     tx.commit().await?;
     Ok(Some(Opened { cookie, user }))
 }
@@ -71,7 +71,7 @@ pub async fn use_link(store: &Store, clock: &Clock, link: &str) -> Result<Option
 /// # Errors
 /// The store's.
 pub async fn session_viewer(store: &Store, clock: &Clock, setup: &Setup, cookie: &str) -> Result<Option<(Viewer, SessionRow)>, FlowError> {
-    let Some(row) = store.reader().session_find(&Secret::new(cookie).digest(), clock.now()).await? else { return Ok(None) };
+    let Some(row) = store::session_find(&store.reader(), &Secret::new(cookie).digest(), clock.now()).await? else { return Ok(None) };
     let role = match setup.users.get(&row.user) {
         Some(user) => user.role,
         None if row.user.as_str() == FIRST_ADMIN => Role::Admin,
@@ -86,7 +86,7 @@ pub async fn session_viewer(store: &Store, clock: &Clock, setup: &Setup, cookie:
 /// The store's.
 pub async fn end_session(store: &Store, cookie: &str) -> Result<(), FlowError> {
     let mut tx = store.begin(WriteLane::Rest).await?;
-    tx.session_end(&Secret::new(cookie).digest()).await?;
+    store::session_end(&mut tx, &Secret::new(cookie).digest()).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::{FlowError, save};
 use crate::base::id::IncidentId;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use crate::domain::input::{Command, Input};
-use crate::store::{Tx, WriteLane};
+use crate::store::{self, Tx, WriteLane};
 
 /// Carries out one command on one incident.
 ///
@@ -33,7 +33,7 @@ pub(super) async fn retrying<T, F: Future<Output = Result<T, FlowError>>>(flow: 
 /// One decision on one incident, saved.
 pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: Input) -> Result<Verdict, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
-    let before = tx.desk_load_incident(id).await?.ok_or(FlowError::Missing("such incident"))?;
+    let before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
     let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
     tx.commit().await?;
     ring(house);
@@ -51,9 +51,9 @@ pub(super) async fn save_decision(
     let mut moment = Moment::fresh(house.clock.now());
     let Decision { state, facts, timers, verdict, .. } = decide(State::Desk(before.clone()), &input, &live.setup, &mut moment);
     if let State::Desk(mut after) = state {
-        tx.desk_save(&before, &mut after, &facts).await?;
+        store::desk_save(tx, &before, &mut after, &facts).await?;
     }
     save::timers(tx, &timers).await?;
-    tx.facts_append(&facts).await?;
+    store::facts_append(tx, &facts).await?;
     Ok((verdict, move |house: &House| save::ring(house, &facts, &timers)))
 }

@@ -7,7 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::secret::{Sealer, Secret};
 use crate::domain::setup::Setup;
-use crate::store::{Store, WriteLane};
+use crate::store::{self, Store, WriteLane};
 
 /// A configuration as it was read, its secrets by name.
 pub struct Wanted {
@@ -25,7 +25,7 @@ pub struct Wanted {
 /// # Errors
 /// The store's.
 pub async fn apply(store: &Store, clock: &Clock, sealer: &Sealer, wanted: &Wanted) -> Result<bool, FlowError> {
-    let (_, setup, settings, sealed) = store.reader().setup_load().await?;
+    let (_, setup, settings, sealed) = store::setup_load(&store.reader()).await?;
     let unchanged = setup == wanted.setup && settings == wanted.settings && same_secrets(sealer, &sealed, &wanted.secrets);
     if unchanged {
         return Ok(false);
@@ -38,7 +38,7 @@ pub async fn apply(store: &Store, clock: &Clock, sealer: &Sealer, wanted: &Wante
     }
     let keys: Vec<(String, IntegrationId)> = wanted.keys.iter().map(|(id, key)| (key.digest(), id.clone())).collect();
     let mut tx = store.begin(WriteLane::Rest).await?;
-    tx.setup_save(&wanted.setup, &wanted.settings, &sealed, &keys, clock.now()).await?;
+    store::setup_save(&mut tx, &wanted.setup, &wanted.settings, &sealed, &keys, clock.now()).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -2,9 +2,10 @@
 
 use super::FlowError;
 use super::house::House;
+use crate::base::limits;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{Scope, Timer};
-use crate::store::WriteLane;
+use crate::store::{self, WriteLane};
 
 /// Looks for open, unanswered incidents and wanted pages without a wake-up or an effect on its way, and wakes them. The number found:
 /// anything but zero is a fault of ours.
@@ -12,7 +13,7 @@ use crate::store::WriteLane;
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
-    let silent = house.store.reader().audit_silent().await?;
+    let silent = store::audit_silent(&house.store.reader()).await?;
     if silent.is_empty() {
         return Ok(0);
     }
@@ -20,9 +21,20 @@ pub async fn audit(house: &House) -> Result<usize, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
     for id in &silent {
         tracing::error!(incident = %id, "an open incident was silent: nothing was planned for it. It is escalated now; please report this");
-        tx.wake_set(&SetTimer { scope: Scope::Incident(id.clone()), timer: Timer::Escalate, due_at }).await?;
+        store::wake_set(&mut tx, &SetTimer { scope: Scope::Incident(id.clone()), timer: Timer::Escalate, due_at }).await?;
     }
     tx.commit().await?;
     house.bells.wakes.ring();
     Ok(silent.len())
+}
+
+/// Forgets the answers that nobody waits for any more.
+///
+/// # Errors
+/// The store's.
+pub async fn forget_answers(house: &House) -> Result<(), FlowError> {
+    let mut tx = house.store.begin(WriteLane::Rest).await?;
+    store::answers_forget(&mut tx, house.clock.now() - limits::ANSWERS_KEPT, 1_000).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -13,14 +13,14 @@ use crate::domain::effect::{Effect, Lane, PageOf};
 use crate::domain::input::News;
 use crate::domain::setup::{Contact, User};
 use crate::render::spoken;
-use crate::store::{AttemptRow, Intent, OutboxRow, WriteLane};
+use crate::store::{self, AttemptRow, Intent, OutboxRow, WriteLane};
 
 /// Claims what is due in a lane.
 ///
 /// # Errors
 /// The store's.
 pub async fn claim(house: &House, lane: Lane, most: usize) -> Result<Vec<OutboxRow>, FlowError> {
-    let rows = house.store.outbox_claim(lane, &house.owner, house.clock.now(), most).await?;
+    let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
     if !rows.is_empty() {
         failpoint::reach("send.claimed");
     }
@@ -32,7 +32,7 @@ pub async fn claim(house: &House, lane: Lane, most: usize) -> Result<Vec<OutboxR
 /// # Errors
 /// The store's.
 pub async fn next_due(house: &House, lane: Lane) -> Result<Option<Time>, FlowError> {
-    Ok(house.store.reader().outbox_next_due(lane).await?)
+    Ok(store::outbox_next_due(&house.store.reader(), lane).await?)
 }
 
 /// Carries out one claimed effect, holding its lease while it takes.
@@ -56,7 +56,7 @@ pub async fn deliver(house: &House, row: &OutboxRow) -> Result<(), FlowError> {
             outcome = &mut work => return outcome,
             // Leases run in real time, whatever clock the decisions go by.
             () = tokio::time::sleep(limits::LEASE_RENEW.as_duration()) => {
-                if let Err(error) = house.store.outbox_renew(&row.id, &house.owner).await {
+                if let Err(error) = store::outbox_renew(&house.store, row).await {
                     tracing::warn!(%error, effect = %row.id, "the lease of a send could not be renewed");
                 }
             }
@@ -83,13 +83,12 @@ impl Call<'_> {
         let now = self.house.clock.now();
         let mut tx = self.house.store.begin(WriteLane::Page).await?;
         // The provider queues silently what comes too fast, so the pace is kept here, where what matters goes first.
-        if let Some(free_at) = tx.pace_take(channel.provider(), now, self.live.pace()).await? {
-            drop(tx);
-            self.house.store.outbox_release(&self.row.id, &self.house.owner, free_at).await?;
-            self.house.bells.pages.ring();
-            return Ok(());
+        let free_at = store::pace_take(&mut tx, channel.provider(), now, self.live.pace()).await?;
+        if free_at > now {
+            tx.rollback().await?;
+            return self.release(free_at).await;
         }
-        match tx.attempt_intent(self.attempt, now, &contact.to).await? {
+        match store::attempt_intent(&mut tx, self.attempt, now, &contact.to).await? {
             Intent::Wanted(pages) => {
                 let words = self.words(user, &pages, channel.takes_keys(), second_call).await?;
                 failpoint::reach("send.before_intent");
@@ -126,9 +125,10 @@ impl Call<'_> {
             more: incidents.len().saturating_sub(limits::SPOKEN_INCIDENTS),
             incidents: incidents.into_iter().take(limits::SPOKEN_INCIDENTS).collect(),
             repeat: second_call,
-            takes_keys,
+            drill: false,
+            keys: takes_keys,
         });
-        Ok(Words { body: spoken.body, menu: spoken.menu, goodbye: spoken.goodbye })
+        Ok(super::hear::words(spoken))
     }
 
     async fn ask(&self) -> Result<(), FlowError> {
@@ -144,7 +144,7 @@ impl Call<'_> {
             (None, None) => News::NotFound { reason: "it never left".to_owned() },
             (None, Some(sent_at)) => {
                 let to = row.sent_to.clone().unwrap_or_default();
-                let known = self.house.store.reader().attempt_provider_ids(&to, *sent_at - Span::hours(1)).await?;
+                let known = store::attempt_provider_ids_known(&self.house.store.reader(), &to, *sent_at - Span::hours(1)).await?;
                 match channel.ask(&Question { to, sent_at: *sent_at, known }).await {
                     Settled::Found { provider_id, news } => {
                         report::report(self.house, self.attempt, News::Accepted { provider_id }, None).await?;
@@ -168,25 +168,36 @@ impl Call<'_> {
             Err(reason) if self.row.tries < limits::END_TRIES => {
                 tracing::warn!(attempt = %self.attempt, %reason, "a call that nobody wants could not be ended; it is tried again");
                 let again = self.house.clock.now() + Span::seconds(2);
-                self.house.store.outbox_release(&self.row.id, &self.house.owner, again).await?;
-                self.house.bells.settle.ring();
+                self.release(again).await?;
             }
             Err(_) | Ok(()) => {
                 let mut tx = self.house.store.begin(WriteLane::Page).await?;
-                tx.outbox_settle(&self.row.id, &self.house.owner).await?;
+                store::outbox_settle(&mut tx, self.row).await?;
                 tx.commit().await?;
             }
         }
         Ok(())
     }
 
+    /// Puts the effect back, to be claimed again later.
+    async fn release(&self, due_at: Time) -> Result<(), FlowError> {
+        let mut tx = self.house.store.begin(WriteLane::Page).await?;
+        store::outbox_release(&mut tx, self.row, due_at).await?;
+        tx.commit().await?;
+        match self.row.effect.lane() {
+            Lane::Page => self.house.bells.pages.ring(),
+            Lane::Settle => self.house.bells.settle.ring(),
+        }
+        Ok(())
+    }
+
     async fn row(&self) -> Result<AttemptRow, FlowError> {
-        self.house.store.reader().attempt_find(self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
+        store::attempt_find(&self.house.store.reader(), self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
     }
 
     /// Tells the person's decision, and settles the effect in the same transaction.
     async fn tell(&self, news: News) -> Result<(), FlowError> {
-        report::report(self.house, self.attempt, news, Some(&self.row.id)).await
+        report::report(self.house, self.attempt, news, Some(self.row)).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::Input;
-use crate::store::{JournalRow, WriteLane};
+use crate::store::{self, JournalRow, WriteLane};
 
 /// Folds the oldest journal rows; the number of signals decided. Zero means that the journal is empty.
 ///
@@ -21,13 +21,13 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     let live = house.now_live();
     let at = house.clock.now();
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let rows = tx.journal_take(limits::JOURNAL_BATCH_ROWS).await?;
+    let rows = store::journal_take(&mut tx, limits::JOURNAL_BATCH_ROWS).await?;
     if rows.is_empty() {
         return Ok(0);
     }
     let entries = read(&rows)?;
     let services = entries.iter().filter_map(|entry| Some(live.setup.integrations.get(&entry.integration)?.service.clone())).collect();
-    let before = tx.desk_load(&keys(&entries), &services).await?;
+    let before = store::desk_load(&mut tx, &keys(&entries), &services).await?;
 
     let mut desk = before.clone();
     let mut facts = Vec::new();
@@ -56,14 +56,14 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     }
 
     let facts = coalesce(facts);
-    tx.journal_delete(&rows).await?;
-    tx.desk_save(&before, &mut desk, &facts).await?;
-    tx.tally_add(&tallies).await?;
+    store::journal_delete(&mut tx, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await?;
+    store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
+    store::tally_add(&mut tx, &tallies).await?;
     for (request, verdicts) in &answers {
-        tx.answer_save(request, at, &save::json("answer", verdicts)?).await?;
+        store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;
     }
     save::timers(&mut tx, &timers).await?;
-    tx.facts_append(&facts).await?;
+    store::facts_append(&mut tx, &facts).await?;
     failpoint::reach("fold.before_commit");
     tx.commit().await?;
     failpoint::reach("fold.committed");
@@ -90,4 +90,12 @@ fn keys(entries: &[Entry]) -> BTreeSet<Key> {
         );
     }
     keys
+}
+
+/// Holds, or takes over, the lease of the one folder of this database.
+///
+/// # Errors
+/// The store's.
+pub async fn hold_lease(house: &House) -> Result<bool, FlowError> {
+    Ok(store::lease_hold(&house.store, "folder", &house.owner, limits::LEASE).await?)
 }

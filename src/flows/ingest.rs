@@ -15,7 +15,7 @@ use crate::domain::decide::Verdict;
 use crate::domain::input::Signal;
 use crate::domain::setup::Integration;
 use crate::sources::{self, Source};
-use crate::store::{JournalRow, StoreError};
+use crate::store::{self, JournalRow, StoreError};
 
 /// One request's signals on their way to the journal.
 pub struct Pending {
@@ -96,7 +96,7 @@ async fn accept(house: &House, integration: &Integration, signals: Vec<Signal>, 
 /// Polls for the decisions of one request. Only the test signal and `reveille send` wait, so a short period costs nothing.
 async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
     loop {
-        if let Ok(Some(body)) = house.store.reader().answer_find(request).await
+        if let Ok(Some(body)) = store::answer_find(&house.store.reader(), request).await
             && let Ok(verdicts) = serde_json::from_str::<Vec<Verdict>>(&body)
         {
             return verdicts.into_iter().map(Some).collect();
@@ -126,7 +126,7 @@ async fn journal(house: &House, batch: &[Pending]) -> Result<(), IngestError> {
         tracing::error!(%error, "the journal cannot be written");
         IngestError::CannotStore
     };
-    let waiting = house.store.reader().journal_pending().await.map_err(|error| refuse(&error))?;
+    let waiting = store::journal_pending(&house.store.reader()).await.map_err(|error| refuse(&error))?;
     if waiting >= limits::JOURNAL_ROWS {
         tracing::error!(waiting, "the journal is full; senders are told to come again");
         return Err(IngestError::CannotStore);
@@ -136,7 +136,9 @@ async fn journal(house: &House, batch: &[Pending]) -> Result<(), IngestError> {
         tracing::error!(%error, "signals do not serialise");
         IngestError::CannotStore
     })?;
-    house.store.journal_append(&rows).await.map_err(|error| refuse(&error))?;
+    for row in &rows {
+        store::journal_append(&house.store, row).await.map_err(|error| refuse(&error))?;
+    }
     failpoint::reach("intake.committed");
     Ok(())
 }

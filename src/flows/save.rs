@@ -10,7 +10,7 @@ use crate::domain::decide::SetTimer;
 use crate::domain::effect::{Effect, Lane};
 use crate::domain::fact::Fact;
 use crate::domain::input::{Scope, Timer};
-use crate::store::Tx;
+use crate::store::{self, Tx};
 
 pub(super) fn json<T: Serialize>(what: &'static str, value: &T) -> Result<String, FlowError> {
     serde_json::to_string(value).map_err(|error| FlowError::Unreadable(what, error.to_string()))
@@ -23,7 +23,7 @@ pub(super) async fn timers(tx: &mut Tx, timers: &[SetTimer]) -> Result<(), FlowE
         last.insert((scope.clone(), *timer), *due_at);
     }
     for ((scope, timer), due_at) in last {
-        tx.wake_set(&SetTimer { scope, timer, due_at }).await?;
+        store::wake_set(tx, &SetTimer { scope, timer, due_at }).await?;
     }
     Ok(())
 }
@@ -33,9 +33,9 @@ pub(super) async fn effects(tx: &mut Tx, effects: &[Effect], at: Time) -> Result
     let mut ids = IdSource::fresh(at);
     for effect in effects {
         if let Effect::PlacePage { attempt, user, contact, pages, .. } = effect {
-            tx.attempt_insert(attempt, user, contact, "voice", pages, at).await?;
+            store::attempt_insert(tx, attempt, user, contact, "voice", pages, at).await?;
         }
-        tx.outbox_insert(&EffectId::make(&mut ids), effect).await?;
+        store::outbox_insert(tx, &EffectId::make(&mut ids), effect).await?;
     }
     Ok(())
 }

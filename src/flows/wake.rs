@@ -8,14 +8,14 @@ use crate::base::time::Time;
 use crate::domain::decide::{Decision, Moment, State, decide};
 use crate::domain::input::{Input, Scope, Timer};
 use crate::domain::person::Person;
-use crate::store::{Tx, WriteLane};
+use crate::store::{self, Tx, WriteLane};
 
 /// Wake-ups that are due, earliest first.
 ///
 /// # Errors
 /// The store's.
 pub async fn due(house: &House, most: usize) -> Result<Vec<(Scope, Timer)>, FlowError> {
-    Ok(house.store.reader().wakes_due(house.clock.now(), most).await?)
+    Ok(store::wakes_due(&house.store.reader(), house.clock.now(), most).await?)
 }
 
 /// When the next wake-up is due.
@@ -23,7 +23,7 @@ pub async fn due(house: &House, most: usize) -> Result<Vec<(Scope, Timer)>, Flow
 /// # Errors
 /// The store's.
 pub async fn next_due(house: &House) -> Result<Option<Time>, FlowError> {
-    Ok(house.store.reader().wake_next_due().await?)
+    Ok(store::wake_next_due(&house.store.reader()).await?)
 }
 
 /// Carries out one wake-up. It does nothing when another process was quicker.
@@ -39,8 +39,8 @@ async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowErro
     match scope {
         Scope::Incident(id) => {
             // The incident first, then its wake-up: every transaction takes its locks in this order.
-            let desk = tx.desk_load_incident(id).await?;
-            if !tx.wake_take(scope, timer, house.clock.now()).await? {
+            let desk = store::desk_load_incident(&mut tx, id).await?;
+            if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
                 return Ok(());
             }
             let Some(desk) = desk else {
@@ -55,11 +55,10 @@ async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowErro
         }
         Scope::Person(user) => {
             // The wake-up is taken before the pages are read: a page that comes later brings a wake-up of its own.
-            tx.person_lock(user).await?;
-            if !tx.wake_take(scope, timer, house.clock.now()).await? {
+            if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
                 return Ok(());
             }
-            let person = tx.person_load(user).await?;
+            let person = store::person_load(&mut tx, user).await?;
             let ring = decide_on_person(house, &mut tx, person, user, &Input::Wake { scope: scope.clone(), timer }).await?;
             failpoint::reach("attend.before_commit");
             tx.commit().await?;
@@ -83,11 +82,11 @@ pub(super) async fn decide_on_person(
     let Decision { state, facts, effects, timers, .. } = decide(State::Person(before.clone()), input, &live.setup, &mut Moment::fresh(at));
     save::effects(tx, &effects, at).await?;
     match state {
-        State::Person(after) => tx.person_save(&before, &after).await?,
+        State::Person(after) => store::person_save(tx, &before, &after).await?,
         State::Desk(_) => tracing::error!(%user, "a person's decision gave no person"),
     }
     save::timers(tx, &timers).await?;
-    tx.facts_append(&facts).await?;
+    store::facts_append(tx, &facts).await?;
     Ok(move |house: &House| {
         save::ring(house, &facts, &timers);
         save::ring_effects(house, &effects);
