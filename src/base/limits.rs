@@ -89,7 +89,7 @@ pub const SPOKEN_INCIDENTS: usize = 3;
 /// Longest title spoken, characters: about eight seconds.
 pub const SPOKEN_TITLE_CHARS: usize = 120;
 /// Longest title spoken where one call speaks of several incidents, characters.
-pub const SPOKEN_TITLE_CHARS_EACH: usize = 40;
+pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
 /// Longest name of a person or service spoken, characters.
 pub const SPOKEN_NAME_CHARS: usize = 25;
 /// How long a phone rings: under the 30 s after which most voicemails answer.

@@ -17,8 +17,9 @@ pub struct CallWords {
     pub more: usize,
     /// The second call of a chain.
     pub repeat: bool,
+    pub drill: bool,
     /// Whether the channel can take keys.
-    pub takes_keys: bool,
+    pub keys: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,31 +32,33 @@ pub struct SpokenIncident {
     pub opened_ago: Span,
 }
 
+/// What key 3 asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetailWords {
+    pub incidents: Vec<SpokenDetail>,
+    pub more: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpokenDetail {
+    pub incident: SpokenIncident,
+    /// Titles of its alerts, other than its own.
+    pub samples: Vec<String>,
+}
+
 /// What a key has done to one incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    Acknowledged {
-        number: Number,
-    },
-    /// Before the key was pressed, by the person of this name, or by the same one.
+    Acknowledged,
+    /// By the person of this name, before the key was pressed.
     AlreadyAcknowledged {
-        number: Number,
-        by: Option<String>,
+        by: String,
     },
-    Escalated {
-        number: Number,
-    },
-    Resolved {
-        number: Number,
-    },
+    Escalated,
+    Resolved,
+    AlreadyResolved,
     /// "This should not have woken me."
-    NotedUnhelpful {
-        number: Number,
-    },
-    /// It is over, or nothing about it could change.
-    NothingLeft {
-        number: Number,
-    },
+    Noted,
 }
 
 /// Finished words. An empty menu ends the call.
@@ -71,47 +74,54 @@ pub struct Spoken {
 pub fn call(words: &CallWords) -> Spoken {
     let several = words.incidents.len() + words.more > 1;
     let most = if several { limits::SPOKEN_TITLE_CHARS_EACH } else { limits::SPOKEN_TITLE_CHARS };
-    let incidents: Vec<Line> = words.incidents.iter().map(|incident| Line::new(incident, most)).collect();
+    let incidents: Vec<Line> = words.incidents.iter().map(|incident| Line::new(incident, &[], most)).collect();
     let body = Call {
         person: name(&words.person_name),
         repeat: words.repeat,
+        drill: words.drill,
         one: incidents.first().filter(|_| !several),
         total: incidents.len() + words.more,
         incidents: &incidents,
         more: words.more,
     };
-    Spoken { body: said(&body), menu: menu(several, words.takes_keys), goodbye: goodbye(words.takes_keys) }
+    Spoken { body: said(&body), menu: menu(words.incidents.len(), words.more, words.keys), goodbye: goodbye(words.keys) }
 }
 
-/// The answer to key 3: everything with its whole title. It offers the keys again.
+/// The answer to key 3; it offers the keys again.
 #[must_use]
-pub fn detail(incidents: &[SpokenIncident]) -> Spoken {
-    let named: Vec<Line> =
-        incidents.iter().take(limits::SPOKEN_INCIDENTS).map(|incident| Line::new(incident, limits::SPOKEN_TITLE_CHARS)).collect();
-    let body = said(&Detail { incidents: &named, more: incidents.len() - named.len() });
-    Spoken { body, menu: menu(incidents.len() > 1, true), goodbye: goodbye(true) }
+pub fn detail(words: &DetailWords) -> Spoken {
+    let line = |detail: &SpokenDetail| Line::new(&detail.incident, &detail.samples, limits::SPOKEN_TITLE_CHARS);
+    let incidents: Vec<Line> = words.incidents.iter().map(line).collect();
+    let body = said(&Detail { incidents: &incidents, more: words.more });
+    Spoken { body, menu: menu(incidents.len(), words.more, true), goodbye: goodbye(true) }
 }
 
 /// What a key did, incident by incident, equal ones together. Nothing done: there was nothing left to do.
 #[must_use]
-pub fn done(outcomes: &[Done]) -> Spoken {
-    let mut groups: Vec<(Vec<Number>, Verb)> = Vec::new();
-    for (number, verb) in outcomes.iter().map(Verb::of) {
-        match groups.iter_mut().find(|(_, other)| *other == verb) {
-            Some((numbers, _)) => numbers.push(number),
-            None => groups.push((vec![number], verb)),
+pub fn done(outcomes: &[(Number, Done)]) -> Spoken {
+    let mut groups: Vec<(Vec<Number>, &Done)> = Vec::new();
+    for (number, done) in outcomes {
+        match groups.iter_mut().find(|(_, other)| *other == done) {
+            Some((numbers, _)) => numbers.push(*number),
+            None => groups.push((vec![*number], done)),
         }
     }
-    let theirs = groups.iter().any(|(_, verb)| *verb == Verb::Acknowledged);
-    let groups: Vec<Group> = groups.into_iter().map(|(numbers, verb)| Group::new(&numbers, verb)).collect();
+    let groups: Vec<Group> = groups.into_iter().map(|(numbers, done)| Group::new(&numbers, done)).collect();
+    let theirs = outcomes.iter().any(|(_, done)| *done == Done::Acknowledged);
     let goodbye = if theirs { "Good luck." } else { "Goodbye." };
     Spoken { body: said(&DoneWords { groups: &groups }), menu: String::new(), goodbye: goodbye.to_owned() }
 }
 
-/// The answer to a key that means nothing; it offers those that do.
+/// The answer to a key that means nothing; it offers those that do. `named` and `more` as in the call.
 #[must_use]
-pub fn unknown_key() -> Spoken {
-    Spoken { body: "That key does nothing here.".to_owned(), menu: menu(false, true), goodbye: goodbye(true) }
+pub fn unknown_key(key: char, named: usize, more: usize) -> Spoken {
+    let key = match key {
+        '*' => "Star".to_owned(),
+        '#' => "Pound".to_owned(),
+        key if key.is_ascii_digit() => key.to_string(),
+        _ => "That".to_owned(),
+    };
+    Spoken { body: format!("{key} does nothing here."), menu: menu(named, more, true), goodbye: goodbye(true) }
 }
 
 /// The answer when no key came where one was expected.
@@ -122,9 +132,9 @@ pub fn no_key() -> Spoken {
 
 /// The answer to a key whose effect could not be written down: never let anyone believe that they answered.
 #[must_use]
-pub fn not_taken() -> Spoken {
+pub fn not_taken(named: usize, more: usize) -> Spoken {
     let body = "That key could not be taken, and nothing has changed. Please press it again.".to_owned();
-    Spoken { body, menu: menu(false, true), goodbye: "Nothing was done. Goodbye.".to_owned() }
+    Spoken { body, menu: menu(named, more, true), goodbye: "Nothing was done. Goodbye.".to_owned() }
 }
 
 /// For somebody who picks up when nobody needs them any more.
@@ -134,12 +144,12 @@ pub fn withdrawn() -> Spoken {
     Spoken { body, menu: String::new(), goodbye: "Sleep well.".to_owned() }
 }
 
-fn menu(several: bool, takes_keys: bool) -> String {
-    said(&Menu { takes_keys, several })
+fn menu(named: usize, more: usize, keys: bool) -> String {
+    said(&Menu { keys, several: named + more > 1 })
 }
 
-fn goodbye(takes_keys: bool) -> String {
-    if takes_keys { "No key was pressed. Goodbye.".to_owned() } else { "Goodbye.".to_owned() }
+fn goodbye(keys: bool) -> String {
+    if keys { "No key was pressed. Goodbye.".to_owned() } else { "Goodbye.".to_owned() }
 }
 
 #[derive(Template)]
@@ -147,6 +157,7 @@ fn goodbye(takes_keys: bool) -> String {
 struct Call<'a> {
     person: String,
     repeat: bool,
+    drill: bool,
     one: Option<&'a Line>,
     total: usize,
     incidents: &'a [Line],
@@ -163,7 +174,7 @@ struct Detail<'a> {
 #[derive(Template)]
 #[template(path = "voice/menu.txt")]
 struct Menu {
-    takes_keys: bool,
+    keys: bool,
     several: bool,
 }
 
@@ -179,10 +190,11 @@ struct Line {
     title: String,
     alerts: String,
     opened: String,
+    samples: Vec<String>,
 }
 
 impl Line {
-    fn new(incident: &SpokenIncident, most: usize) -> Self {
+    fn new(incident: &SpokenIncident, samples: &[String], most: usize) -> Self {
         let severity = match incident.severity {
             Severity::Sev1 => 1,
             Severity::Sev2 => 2,
@@ -194,30 +206,7 @@ impl Line {
             title: title(&incident.title, most),
             alerts: if incident.alerts_count == 1 { "1 alert".to_owned() } else { format!("{} alerts", incident.alerts_count) },
             opened: ago(incident.opened_ago),
-        }
-    }
-}
-
-/// What was done, apart from the incident it was done to.
-#[derive(PartialEq, Eq)]
-enum Verb {
-    Acknowledged,
-    AlreadyAcknowledged { by: Option<String> },
-    Escalated,
-    Resolved,
-    NotedUnhelpful,
-    NothingLeft,
-}
-
-impl Verb {
-    fn of(done: &Done) -> (Number, Self) {
-        match done {
-            Done::Acknowledged { number } => (*number, Self::Acknowledged),
-            Done::AlreadyAcknowledged { number, by } => (*number, Self::AlreadyAcknowledged { by: by.as_deref().map(name) }),
-            Done::Escalated { number } => (*number, Self::Escalated),
-            Done::Resolved { number } => (*number, Self::Resolved),
-            Done::NotedUnhelpful { number } => (*number, Self::NotedUnhelpful),
-            Done::NothingLeft { number } => (*number, Self::NothingLeft),
+            samples: samples.iter().map(|sample| title(sample, limits::SPOKEN_TITLE_CHARS_EACH)).collect(),
         }
     }
 }
@@ -227,18 +216,21 @@ struct Group {
     subject: String,
     is: &'static str,
     was: &'static str,
-    needs: &'static str,
-    verb: Verb,
+    done: Done,
 }
 
 impl Group {
-    fn new(numbers: &[Number], verb: Verb) -> Self {
+    fn new(numbers: &[Number], done: &Done) -> Self {
         let spelled: Vec<String> = numbers.iter().map(|number| number.0.to_string()).collect();
+        let done = match done {
+            Done::AlreadyAcknowledged { by } => Done::AlreadyAcknowledged { by: name(by) },
+            Done::Acknowledged | Done::Escalated | Done::Resolved | Done::AlreadyResolved | Done::Noted => done.clone(),
+        };
         match spelled.as_slice() {
             [rest @ .., last] if !rest.is_empty() => {
-                Self { subject: format!("Incidents {} and {last}", rest.join(", ")), is: "are", was: "were", needs: "need", verb }
+                Self { subject: format!("Incidents {} and {last}", rest.join(", ")), is: "are", was: "were", done }
             }
-            _ => Self { subject: format!("Incident {}", spelled.concat()), is: "is", was: "was", needs: "needs", verb },
+            _ => Self { subject: format!("Incident {}", spelled.concat()), is: "is", was: "was", done },
         }
     }
 }
@@ -349,7 +341,7 @@ mod tests {
     }
 
     fn words(incidents: Vec<SpokenIncident>) -> CallWords {
-        CallWords { person_name: "Ana Ruiz".to_owned(), incidents, more: 0, repeat: false, takes_keys: true }
+        CallWords { person_name: "Ana Ruiz".to_owned(), incidents, more: 0, repeat: false, drill: false, keys: true }
     }
 
     #[test]
@@ -376,11 +368,15 @@ mod tests {
         assert!(call(&words).menu.starts_with("Press 1 to acknowledge all, 2 "));
         words.more = 7;
         assert!(call(&words).body.contains("9 incidents need you.") && call(&words).body.ends_with("And 7 more."));
+        assert!(call(&words).menu.starts_with("Press 1 to acknowledge all, 2 "));
     }
 
     #[test]
-    fn a_call_that_cannot_hear_says_so() {
-        let spoken = call(&CallWords { takes_keys: false, ..words(vec![incident(42, "disk full")]) });
+    fn a_drill_says_so_and_a_deaf_call_too() {
+        let mut words = words(vec![incident(42, "disk full")]);
+        (words.drill, words.keys) = (true, false);
+        let spoken = call(&words);
+        assert!(spoken.body.contains("This is a drill."));
         assert_eq!(
             (spoken.menu.as_str(), spoken.goodbye.as_str()),
             ("This call cannot take keys. Open Reveille to acknowledge.", "Goodbye.")
@@ -388,47 +384,44 @@ mod tests {
     }
 
     #[test]
-    fn details_offer_the_keys_again() {
-        let spoken = detail(&[incident(42, &"slow ".repeat(20))]);
-        let slow = vec!["slow"; 20].join(" ");
-        assert_eq!(spoken.body, format!("Incident 42, severity 1, on payments-api, opened 5 minutes ago. {slow}. 12 alerts."));
-        assert!(spoken.menu.starts_with("Press 1 to acknowledge, "));
-        let many: Vec<_> = (0..5).map(|number| incident(number, "slow")).collect();
-        assert!(detail(&many).body.ends_with("And 2 more.") && detail(&many).menu.starts_with("Press 1 to acknowledge all, "));
+    fn details_name_samples_and_offer_the_keys_again() {
+        let samples = vec!["db-1 slow".to_owned(), "db-2 slow".to_owned()];
+        let spoken = detail(&DetailWords { incidents: vec![SpokenDetail { incident: incident(42, "db-3 slow"), samples }], more: 0 });
+        assert_eq!(
+            spoken.body,
+            "Incident 42, severity 1, on payments-api, opened 5 minutes ago. db-3 slow. 12 alerts. Among them: db-1 slow. db-2 slow."
+        );
+        assert!(spoken.menu.starts_with("Press 1 "));
     }
 
     #[test]
     fn what_a_key_did_is_spoken_back() {
-        let say = |outcomes: &[Done]| {
-            let spoken = done(outcomes);
+        let say = |outcomes: &[(i64, Done)]| {
+            let outcomes: Vec<_> = outcomes.iter().map(|(number, done)| (Number(*number), done.clone())).collect();
+            let spoken = done(&outcomes);
             assert_eq!(spoken.menu, "");
             format!("{} {}", spoken.body, spoken.goodbye)
         };
-        let number = Number(42);
-        let before = |number: i64, by: &str| Done::AlreadyAcknowledged { number: Number(number), by: Some(by.to_owned()) };
-        assert_eq!(say(&[Done::Acknowledged { number }]), "Incident 42 is acknowledged. Good luck.");
-        assert_eq!(say(&[before(42, "Bo Lind")]), "Incident 42 was already acknowledged by Bo Lind. Goodbye.");
-        assert_eq!(say(&[Done::AlreadyAcknowledged { number, by: None }]), "Incident 42 was already acknowledged. Goodbye.");
-        assert_eq!(say(&[Done::Escalated { number }]), "Incident 42 is escalated. The next person is being called. Goodbye.");
-        assert_eq!(say(&[Done::Resolved { number }]), "Incident 42 is resolved. Goodbye.");
-        assert_eq!(
-            say(&[Done::NotedUnhelpful { number }]),
-            "Incident 42 should not have woken you: that is noted for the review. Goodbye."
-        );
-        assert_eq!(say(&[Done::NothingLeft { number }]), "Incident 42 needs nothing more. Goodbye.");
+        let before = || Done::AlreadyAcknowledged { by: "Bo Lind".to_owned() };
+        assert_eq!(say(&[(42, Done::Acknowledged)]), "Incident 42 is acknowledged. Good luck.");
+        assert_eq!(say(&[(42, before())]), "Incident 42 was already acknowledged by Bo Lind. Goodbye.");
+        assert_eq!(say(&[(42, Done::Escalated)]), "Incident 42 is escalated. The next person is being called. Goodbye.");
+        assert_eq!(say(&[(42, Done::Resolved)]), "Incident 42 is resolved. Goodbye.");
+        assert_eq!(say(&[(42, Done::AlreadyResolved)]), "Incident 42 was already resolved. Goodbye.");
+        assert_eq!(say(&[(42, Done::Noted)]), "Incident 42 should not have woken you: that is noted for the review. Goodbye.");
         assert_eq!(say(&[]), "Nothing is left to do. Goodbye.");
-        let acknowledged = |number: i64| Done::Acknowledged { number: Number(number) };
         assert_eq!(
-            say(&[acknowledged(42), before(43, "Bo Lind"), acknowledged(44), acknowledged(45), before(46, "Cy")]),
-            "Incidents 42, 44 and 45 are acknowledged. Incident 43 was already acknowledged by Bo Lind. \
-             Incident 46 was already acknowledged by Cy. Good luck."
+            say(&[(42, Done::Acknowledged), (43, before()), (44, Done::Acknowledged), (45, Done::Acknowledged)]),
+            "Incidents 42, 44 and 45 are acknowledged. Incident 43 was already acknowledged by Bo Lind. Good luck."
         );
     }
 
     #[test]
     fn other_answers() {
-        assert!(unknown_key().menu.starts_with("Press 1 "));
-        assert!(not_taken().body.contains("nothing has changed") && not_taken().menu.starts_with("Press 1 "));
+        assert_eq!(unknown_key('7', 1, 0).body, "7 does nothing here.");
+        assert_eq!(unknown_key('#', 1, 0).body, "Pound does nothing here.");
+        assert!(unknown_key('7', 2, 0).menu.starts_with("Press 1 to acknowledge all,"));
+        assert!(not_taken(1, 0).body.contains("nothing has changed") && not_taken(1, 0).menu.starts_with("Press 1 "));
         assert_eq!((withdrawn().menu.as_str(), withdrawn().goodbye.as_str()), ("", "Sleep well."));
         assert_eq!((no_key().body.as_str(), no_key().menu.as_str()), ("", ""));
     }
@@ -460,7 +453,7 @@ mod tests {
             || SpokenIncident { service_name: long.clone(), alerts_count: 10_000, opened_ago: Span::hours(23), ..incident(10_000, &long) };
         for incidents in [vec![worst()], (0..limits::SPOKEN_INCIDENTS).map(|_| worst()).collect()] {
             let more = if incidents.len() == 1 { 0 } else { 99 };
-            let spoken = call(&CallWords { person_name: long.clone(), incidents, more, repeat: true, takes_keys: true });
+            let spoken = call(&CallWords { person_name: long.clone(), incidents, more, repeat: true, drill: true, keys: true });
             let speech = (2 * (spoken.body.len() + spoken.menu.len()) + spoken.goodbye.len()).div_ceil(15);
             let whole = limits::RING + limits::KEY_WAIT + limits::KEY_WAIT + Span::seconds(i64::try_from(speech).expect("a short while"));
             assert!(whole <= limits::CALL_GIVE_UP, "{whole}: {spoken:?}");
