@@ -17,6 +17,12 @@ CREATE TABLE objects (
   PRIMARY KEY (kind, id)
 );
 
+-- Settings that are no objects, as JSON.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  body TEXT NOT NULL
+);
+
 -- Sealed with the secret key that rests outside the database. The body is a JSON list, because two may live while one is rotated.
 CREATE TABLE secrets (
   name   TEXT PRIMARY KEY,
@@ -101,7 +107,6 @@ CREATE TABLE alerts (
   count       BIGINT NOT NULL,
   first_at    BIGINT NOT NULL,
   last_at     BIGINT NOT NULL,
-  fired_at    BIGINT NOT NULL,
   resolved_at BIGINT,
   incident_id TEXT,
   url         TEXT,
@@ -121,10 +126,8 @@ CREATE TABLE incidents (
   joined_at       BIGINT NOT NULL,
   acknowledged_at BIGINT,
   acknowledged_by TEXT,
-  lapses_at       BIGINT,
   resolved_at     BIGINT,
   resolved_by     TEXT,
-  closed_at       BIGINT,
   alerts_count    BIGINT NOT NULL,
   firing_count    BIGINT NOT NULL,
   epoch           BIGINT NOT NULL,
@@ -175,11 +178,11 @@ CREATE TABLE attempts (
   open        BIGINT NOT NULL,
   state       TEXT NOT NULL,
   look_at     BIGINT NOT NULL,
-  asked       BIGINT NOT NULL,
-  ending      BIGINT NOT NULL
+  asked       BIGINT NOT NULL
 );
 CREATE INDEX attempts_by_person ON attempts (user_id, open, id);
 CREATE INDEX attempts_by_provider_id ON attempts (provider_id);
+CREATE INDEX attempts_by_number ON attempts (sent_to, sent_at);
 
 CREATE TABLE attempt_pages (
   attempt_id  TEXT NOT NULL,
@@ -203,13 +206,14 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_due ON outbox (lane, due_at);
 CREATE INDEX outbox_by_attempt ON outbox (attempt_id);
 
--- One wake-up per scope and name.
+-- One wake-up per scope and name, with an empty nudge: its scope's own. Other scopes leave nudges, which nobody overwrites.
 CREATE TABLE wakes (
   scope  TEXT NOT NULL,
   id     TEXT NOT NULL,
   name   TEXT NOT NULL,
+  nudge  TEXT NOT NULL,
   due_at BIGINT NOT NULL,
-  PRIMARY KEY (scope, id, name)
+  PRIMARY KEY (scope, id, name, nudge)
 );
 CREATE INDEX wakes_by_due ON wakes (due_at);
 
