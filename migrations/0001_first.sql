@@ -107,6 +107,7 @@ CREATE TABLE alerts (
   count       BIGINT NOT NULL,
   first_at    BIGINT NOT NULL,
   last_at     BIGINT NOT NULL,
+  fired_at    BIGINT NOT NULL,
   resolved_at BIGINT,
   incident_id TEXT,
   url         TEXT,
@@ -126,8 +127,10 @@ CREATE TABLE incidents (
   joined_at       BIGINT NOT NULL,
   acknowledged_at BIGINT,
   acknowledged_by TEXT,
+  lapses_at       BIGINT,
   resolved_at     BIGINT,
   resolved_by     TEXT,
+  closed_at       BIGINT,
   alerts_count    BIGINT NOT NULL,
   firing_count    BIGINT NOT NULL,
   epoch           BIGINT NOT NULL,
@@ -178,7 +181,8 @@ CREATE TABLE attempts (
   open        BIGINT NOT NULL,
   state       TEXT NOT NULL,
   look_at     BIGINT NOT NULL,
-  asked       BIGINT NOT NULL
+  asked       BIGINT NOT NULL,
+  ending      BIGINT NOT NULL
 );
 CREATE INDEX attempts_by_person ON attempts (user_id, open, id);
 CREATE INDEX attempts_by_provider_id ON attempts (provider_id);

@@ -4,15 +4,15 @@ use super::house::{House, Live};
 use super::{FlowError, act, report};
 use crate::base::failpoint;
 use crate::base::id::{IncidentId, Number};
-use crate::base::limits;
 use crate::base::inbound::Inbound;
+use crate::base::limits;
 use crate::channels::{Answer, HearError, Said, Words};
 use crate::domain::decide::{Outcome, Verdict};
 use crate::domain::effect::PageOf;
 use crate::domain::incident::{Incident, IncidentState};
 use crate::domain::input::{Act, Actor, Command, Input, News, Via};
 use crate::render::spoken::{self, DetailWords, Done, Spoken, SpokenDetail, SpokenIncident};
-use crate::store::AttemptRow;
+use crate::store::{self, AttemptRow};
 
 /// Why a callback was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
     let heard = channel.hear(inbound)?;
-    let row = store::attempt_find(&house.store.reader(), &heard.attempt).await.map_err(FlowError::from)?;
+    let row = store::attempt_find(&mut house.store.reader(), &heard.attempt).await.map_err(FlowError::from)?;
     let Some(row) = row else { return Err(FlowError::Missing("such attempt").into()) };
     // Any callback of a call proves that it was placed, also when the answer to the request was lost.
     if row.provider_id.as_deref() != Some(&heard.provider_id) && !heard.provider_id.is_empty() {
@@ -85,7 +85,8 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
     report::report(house, &row.id, News::KeyPressed, None).await?;
     let mut done = Vec::new();
     for PageOf { incident, .. } in &row.pages {
-        let command = Command { incident: incident.clone(), actor: Actor::User(row.user.clone()), via: Via::Phone(row.id.clone()), act: asked };
+        let command =
+            Command { incident: incident.clone(), actor: Actor::User(row.user.clone()), via: Via::Phone(row.id.clone()), act: asked };
         let verdict = act::retrying(|| act::decide_on_incident(house, incident, Input::Command(command.clone()))).await?;
         done.extend(outcome(house, live, incident, asked, &verdict).await?);
     }

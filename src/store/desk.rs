@@ -68,7 +68,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
             let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
             let find = format!(
                 "SELECT k.dedup_key AS asked_key, k.changed_at, k.early_at, k.early_came_at, a.id, a.source, a.service, a.title, \
-                 a.severity, a.state, a.count, a.first_at, a.last_at, a.resolved_at, a.incident_id, a.url, a.labels \
+                 a.severity, a.state, a.count, a.first_at, a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.url, a.labels \
                  FROM dedup_keys k LEFT JOIN alerts a ON a.id = k.alert_id \
                  WHERE k.integration = $1 AND k.dedup_key IN ({})",
                 list(2, texts.len())
@@ -99,6 +99,7 @@ fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
             count: row.int("count")?,
             first_at: row.time("first_at")?,
             last_at: row.time("last_at")?,
+            fired_at: row.time("fired_at")?,
             resolved_at: row.maybe_time("resolved_at")?,
             incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
             url: row.maybe_text("url")?,
@@ -114,12 +115,7 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
     let mut incidents = BTreeMap::new();
     // Several lists would lock out of order; they come in one statement as long as a transaction keeps to its 256 alerts.
     for texts in texts.chunks(LIST) {
-        let find = format!(
-            "SELECT id, number, service, title, severity, state, opened_at, joined_at, acknowledged_at, acknowledged_by, resolved_at, \
-             resolved_by, alerts_count, firing_count, epoch, run FROM incidents WHERE id IN ({}) ORDER BY number{}",
-            list(1, texts.len()),
-            tx.dialect().for_update()
-        );
+        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{}", list(1, texts.len()), tx.dialect().for_update());
         for row in tx.rows(sql_made(find).texts(texts)).await? {
             let incident = incident_of(&row)?;
             tx.hold(Scope::Incident(incident.id.clone()));
@@ -143,7 +139,10 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
     Ok(incidents)
 }
 
-fn incident_of(row: &AnyRow) -> Result<Incident> {
+pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, state, opened_at, joined_at, acknowledged_at, \
+    acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run FROM incidents";
+
+pub(super) fn incident_of(row: &AnyRow) -> Result<Incident> {
     Ok(Incident {
         id: IncidentId::from_text(row.text("id")?),
         number: Number(row.int("number")?),
@@ -155,8 +154,10 @@ fn incident_of(row: &AnyRow) -> Result<Incident> {
         joined_at: row.time("joined_at")?,
         acknowledged_at: row.maybe_time("acknowledged_at")?,
         acknowledged_by: row.maybe_json("acknowledged_by")?,
+        lapses_at: row.maybe_time("lapses_at")?,
         resolved_at: row.maybe_time("resolved_at")?,
         resolved_by: row.maybe_json("resolved_by")?,
+        closed_at: row.maybe_time("closed_at")?,
         alerts_count: row.int("alerts_count")?,
         firing_count: row.int("firing_count")?,
         epoch: row.int("epoch")?,
@@ -231,12 +232,12 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
     for rows in pieces(incidents) {
         let save = format!(
             "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
-             acknowledged_by, resolved_at, resolved_by, alerts_count, firing_count, epoch, run) VALUES {} \
+             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
-             acknowledged_by = excluded.acknowledged_by, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
+             acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
              alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run",
-            tuples(rows.len(), 17)
+            tuples(rows.len(), 19)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -250,8 +251,10 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .time(incident.joined_at)
                 .maybe_time(incident.acknowledged_at)
                 .maybe_json(incident.acknowledged_by.as_ref())
+                .maybe_time(incident.lapses_at)
                 .maybe_time(incident.resolved_at)
                 .maybe_json(incident.resolved_by.as_ref())
+                .maybe_time(incident.closed_at)
                 .int(incident.alerts_count)
                 .int(incident.firing_count)
                 .int(incident.epoch)
@@ -266,11 +269,11 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
     for rows in pieces(alerts) {
         let save = format!(
             "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
-             resolved_at, incident_id, url, labels) VALUES {} \
+             fired_at, resolved_at, incident_id, url, labels) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
-             state = excluded.state, count = excluded.count, last_at = excluded.last_at, resolved_at = excluded.resolved_at, \
+             state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
              incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels",
-            tuples(rows.len(), 15)
+            tuples(rows.len(), 16)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -284,6 +287,7 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .int(alert.count)
                 .time(alert.first_at)
                 .time(alert.last_at)
+                .time(alert.fired_at)
                 .maybe_time(alert.resolved_at)
                 .maybe_text(alert.incident.as_ref().map(IncidentId::as_str))
                 .maybe_text(alert.url.as_ref())
@@ -366,6 +370,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::PolicyExhausted
             | What::PagedWider { .. }
             | What::IncidentAcknowledged { .. }
+            | What::AcknowledgementRenewed { .. }
             | What::AcknowledgementLapsed
             | What::IncidentEscalated
             | What::IncidentResolved { .. }

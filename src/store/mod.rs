@@ -19,6 +19,7 @@ mod pace;
 mod person;
 pub mod read;
 mod setup;
+mod spoken;
 mod sql;
 mod tally;
 mod turns;
@@ -45,6 +46,7 @@ pub use outbox::{OutboxRow, outbox_claim, outbox_insert, outbox_next_due, outbox
 pub use pace::pace_take;
 pub use person::{person_load, person_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
+pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};
 pub use tx::{Ask, Tx};
 pub use wake::{wake_next_due, wake_set, wake_take, wakes_due};

@@ -46,7 +46,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
             failed: row.flag("failed")?,
         });
     }
-    let find = sql("SELECT a.id, a.contact, a.placed_at, a.state, a.look_at, a.asked, p.page_id FROM attempts a \
+    let find = sql("SELECT a.id, a.contact, a.placed_at, a.state, a.look_at, a.asked, a.ending, p.page_id FROM attempts a \
                     LEFT JOIN attempt_pages p ON p.attempt_id = a.id WHERE a.user_id = $1 AND a.open = 1 ORDER BY a.id, p.page_id");
     for row in tx.rows(find.text(id.as_str())).await? {
         let attempt = AttemptId::from_text(row.text("id")?);
@@ -59,6 +59,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
                 state: row.word("state", word_of)?,
                 look_at: row.time("look_at")?,
                 asked: u32::try_from(row.int("asked")?).unwrap_or(u32::MAX),
+                ending: row.flag("ending")?,
             });
         }
         if let (Some(last), Some(page)) = (person.attempts.last_mut(), row.maybe_text("page_id")?) {
@@ -104,15 +105,15 @@ async fn pages_save(tx: &mut Tx, before: &Person, after: &Person) -> Result<()> 
 async fn attempts_save(tx: &mut Tx, before: &Person, after: &Person) -> Result<()> {
     let new: BTreeMap<&AttemptId, &OpenAttempt> = after.attempts.iter().map(|attempt| (&attempt.id, attempt)).collect();
     for old in &before.attempts {
-        let own = |attempt: &OpenAttempt| (attempt.state, attempt.look_at, attempt.asked);
+        let own = |attempt: &OpenAttempt| (attempt.state, attempt.look_at, attempt.asked, attempt.ending);
         match new.get(&old.id) {
             None => {
                 tx.execute(sql("UPDATE attempts SET open = 0 WHERE id = $1").text(old.id.as_str())).await?;
             }
             Some(attempt) if own(attempt) != own(old) => {
-                let update = sql("UPDATE attempts SET state = $2, look_at = $3, asked = $4 WHERE id = $1");
+                let update = sql("UPDATE attempts SET state = $2, look_at = $3, asked = $4, ending = $5 WHERE id = $1");
                 let update = update.text(attempt.id.as_str()).text(state_name(attempt.state)).time(attempt.look_at);
-                tx.execute(update.int(i64::from(attempt.asked))).await?;
+                tx.execute(update.int(i64::from(attempt.asked)).int(i64::from(attempt.ending))).await?;
             }
             Some(_) => {}
         }
@@ -126,5 +127,6 @@ pub(super) const fn state_name(state: AttemptState) -> &'static str {
         AttemptState::Accepted => "accepted",
         AttemptState::Live => "live",
         AttemptState::Unknown => "unknown",
+        AttemptState::Lost => "lost",
     }
 }
