@@ -125,3 +125,12 @@ pub async fn outbox_next_due(reader: &Reader, lane: Lane) -> Result<Option<Time>
     let rows = reader.rows(sql_made(next).text(lane.name())).await?;
     rows.first().map_or(Ok(None), |row| row.maybe_time("due_at"))
 }
+
+/// How many effects are due and not done, whoever holds them.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn outbox_due(reader: &Reader, now: Time) -> Result<i64> {
+    let rows = reader.rows(sql("SELECT COUNT(*) AS n FROM outbox WHERE due_at <= $1").time(now)).await?;
+    rows.first().map_or(Ok(0), |row| row.int("n"))
+}
