@@ -7,8 +7,12 @@
 //! room      floor  may import                                          what it is
 //! base      0      -                                                   words every room may use: time, clock, ids, secrets, limits
 //! domain    1      base                                                the law of paging: pure, synchronous, total; time is an argument
+//! render    2      domain, base                                        words people read and hear, from templates
+//! web       4      flows, store::read, render, domain, base            doors for HTTP: parse, call one flow, shape the answer
 //! ```
 #![forbid(unsafe_code)]
 
 pub mod base;
 pub mod domain;
+pub mod render;
+

@@ -1,0 +1,4 @@
+//! Words people read and hear, from templates.
+
+pub mod html;
+pub mod line;
