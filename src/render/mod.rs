@@ -1,4 +1,5 @@
-//! Words people read and hear, from templates.
+//! Words that people read and hear, from `templates/`.
 
 pub mod html;
 pub mod line;
+pub mod spoken;

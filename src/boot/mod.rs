@@ -1,0 +1,3 @@
+//! The roof: the configuration is read here, and here alone things are built.
+
+pub mod config;
