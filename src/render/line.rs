@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use crate::base::id::{ContactId, ServiceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::domain::fact::{Fact, What};
-use crate::domain::incident::{Incident, IncidentState};
+use crate::domain::incident::{IncidentState, Run};
 use crate::domain::input::{Actor, CallEnd};
-use crate::domain::setup::{ContactKind, Setup, Urgency};
+use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
 
 /// More people than this in one sentence are a number.
 const NAMED_PEOPLE: usize = 6;
@@ -252,36 +252,41 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
     }
 }
 
-/// What is being done about an incident right now. `reaching` are the people whose pages are open, with the channel that is under way.
+/// Where an incident stands: what [`now`] speaks of.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    pub state: IncidentState,
+    pub severity: Severity,
+    pub acknowledged_by: Option<&'a Actor>,
+    pub resolved_by: Option<&'a Actor>,
+    pub lapses_at: Option<Time>,
+    pub run: Option<&'a Run>,
+}
+
+/// What is being done about an incident right now. `reaching` are the people whose pages are open.
 #[must_use]
-pub fn now(incident: &Incident, reaching: &[Reaching], names: &Names) -> Line {
-    match incident.state {
-        IncidentState::Resolved => match &incident.resolved_by {
+pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line {
+    match standing.state {
+        IncidentState::Resolved => match standing.resolved_by {
             Some(actor) => Line::new(Tone::Good, format!("Resolved by {}", names.actor(actor))),
             None => Line::new(Tone::Good, "Resolved".to_owned()).because("its last firing alert was resolved by the sender"),
         },
         IncidentState::Acknowledged => {
-            let by = incident.acknowledged_by.as_ref().map_or_else(|| "Somebody".to_owned(), |actor| names.actor(actor));
-            Line::new(Tone::Good, format!("{by} has it")).then("pages again without a sign of life", incident.lapses_at)
+            let by = standing.acknowledged_by.map_or_else(|| "Somebody".to_owned(), |actor| names.actor(actor));
+            Line::new(Tone::Good, format!("{by} has it")).then("pages again, without a sign of life,", standing.lapses_at)
         }
         IncidentState::Triggered => {
-            let run = incident.run.as_ref();
-            let exhausted = run.is_some_and(|run| run.exhausted);
-            let text = if reaching.is_empty() {
-                match (incident.severity.urgency(), exhausted) {
-                    (None, _) => "Recorded only: this severity pages nobody".to_owned(),
-                    (Some(_), true) => "Every step has passed and nobody answered".to_owned(),
-                    (Some(_), false) => "Nobody is being paged right now".to_owned(),
-                }
-            } else {
-                let mut text = reaching_text(reaching, names);
-                if exhausted {
-                    text.push_str("; every step has passed and nobody answered");
-                }
-                text
+            let exhausted = standing.run.is_some_and(|run| run.exhausted);
+            let text = match (reaching, standing.severity.urgency(), exhausted) {
+                ([], None, _) => "Recorded only: this severity pages nobody".to_owned(),
+                ([], Some(_), true) => "Every step has passed and nobody answered".to_owned(),
+                ([], Some(_), false) => "Nobody is being paged right now".to_owned(),
+                (_, _, true) => format!("{}; every step has passed and nobody answered", reaching_text(reaching, names)),
+                (_, _, false) => reaching_text(reaching, names),
             };
             let tone = if reaching.is_empty() || exhausted { Tone::Bad } else { Tone::Paging };
-            Line::new(tone, text).then(if exhausted { "everyone is paged again" } else { "next step" }, run.and_then(|run| run.next_at))
+            Line::new(tone, text)
+                .then(if exhausted { "everyone is paged again" } else { "next step" }, standing.run.and_then(|run| run.next_at))
         }
     }
 }

@@ -1,8 +1,7 @@
 use super::*;
-use crate::base::id::{AlertId, AttemptId, IncidentId, Number, PageId, PolicyId};
-use crate::domain::incident::Run;
+use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId};
 use crate::domain::reason::Reason;
-use crate::domain::setup::{Contact, Service, Severity, Step, Target, User};
+use crate::domain::setup::{Contact, Service, Step, Target, User};
 
 const NIGHT: Time = Time::from_seconds(1_438_138_800);
 
@@ -201,61 +200,46 @@ fn many_people_are_a_number() {
     assert_eq!(Names::default().people([].iter()), "nobody");
 }
 
-fn incident(state: IncidentState) -> Incident {
-    Incident {
-        id: IncidentId::from_text("inc_1"),
-        number: Number(1),
-        service: ServiceId::from("api"),
-        title: "db down".to_owned(),
-        severity: Severity::Sev2,
-        state,
-        opened_at: NIGHT,
-        joined_at: NIGHT,
-        acknowledged_at: None,
-        acknowledged_by: None,
-        lapses_at: None,
-        resolved_at: None,
-        resolved_by: None,
-        closed_at: None,
-        alerts_count: 1,
-        firing_count: 1,
-        epoch: 1,
-        run: Some(Run {
-            policy: PolicyId::from("platform"),
-            steps: Vec::new(),
-            repeat: 0,
-            urgency: Urgency::High,
-            round: 0,
-            step: 0,
-            exhausted: false,
-            next_at: Some(NIGHT + Span::minutes(10)),
-        }),
-        pages: Vec::new(),
-    }
-}
-
 #[test]
 fn what_is_done_right_now_is_one_sentence() {
     let reaching = [
         Reaching { user: UserId::from("bo"), by: Some(ContactKind::Voice) },
         Reaching { user: UserId::from("ana"), by: None },
     ];
-    let now = |incident: &Incident, reaching: &[Reaching]| now(incident, reaching, &names()).plain();
-    let mut open = incident(IncidentState::Triggered);
-    assert_eq!(now(&open, &reaching[..1]), "Calling Bo Lind; next step at 03:10:00 UTC");
-    assert_eq!(now(&open, &reaching), "Calling Bo Lind, waiting for Ana Ruiz; next step at 03:10:00 UTC");
-    assert_eq!(now(&open, &[]), "Nobody is being paged right now; next step at 03:10:00 UTC");
-    if let Some(run) = &mut open.run {
-        run.exhausted = true;
-    }
-    assert_eq!(now(&open, &[]), "Every step has passed and nobody answered; everyone is paged again at 03:10:00 UTC");
-    let mut taken = incident(IncidentState::Acknowledged);
-    taken.acknowledged_by = Some(Actor::User(UserId::from("bo")));
-    assert_eq!(now(&taken, &reaching), "Bo Lind has it");
-    let mut over = incident(IncidentState::Resolved);
-    assert_eq!(now(&over, &[]), "Resolved");
-    over.resolved_by = Some(Actor::User(UserId::from("ana")));
-    assert_eq!(now(&over, &[]), "Resolved by Ana Ruiz");
+    let now = |standing: Standing<'_>, reaching: &[Reaching]| now(standing, reaching, &names()).plain();
+    let mut run = Run {
+        policy: PolicyId::from("platform"),
+        steps: Vec::new(),
+        repeat: 0,
+        urgency: Urgency::High,
+        round: 0,
+        step: 0,
+        exhausted: false,
+        next_at: Some(NIGHT + Span::minutes(10)),
+    };
+    let standing = Standing {
+        state: IncidentState::Triggered,
+        severity: Severity::Sev2,
+        acknowledged_by: None,
+        resolved_by: None,
+        lapses_at: None,
+        run: None,
+    };
+    let open = Standing { run: Some(&run), ..standing };
+    assert_eq!(now(open, &reaching[..1]), "Calling Bo Lind; next step at 03:10:00 UTC");
+    assert_eq!(now(open, &reaching), "Calling Bo Lind, waiting for Ana Ruiz; next step at 03:10:00 UTC");
+    assert_eq!(now(open, &[]), "Nobody is being paged right now; next step at 03:10:00 UTC");
+    run.exhausted = true;
+    let exhausted = Standing { run: Some(&run), ..standing };
+    assert_eq!(now(exhausted, &[]), "Every step has passed and nobody answered; everyone is paged again at 03:10:00 UTC");
+    assert_eq!(now(Standing { severity: Severity::Sev4, ..standing }, &[]), "Recorded only: this severity pages nobody");
+
+    let bo = Actor::User(UserId::from("bo"));
+    let taken = Standing { state: IncidentState::Acknowledged, acknowledged_by: Some(&bo), ..standing };
+    assert_eq!(now(taken, &reaching), "Bo Lind has it");
+    let over = Standing { state: IncidentState::Resolved, ..standing };
+    assert_eq!(now(over, &[]), "Resolved");
+    assert_eq!(now(Standing { resolved_by: Some(&bo), ..over }, &[]), "Resolved by Bo Lind");
 }
 
 #[test]
