@@ -22,10 +22,13 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
-pub mod boot;
+//pub mod boot;
 pub mod channels;
 pub mod domain;
+pub mod flows;
 pub mod render;
 pub mod sources;
 pub mod stage;
+pub mod store;
 pub mod vendor;
+pub mod workers;

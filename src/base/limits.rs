@@ -21,8 +21,9 @@ pub const JOURNAL_BATCH_ROWS: usize = 256;
 pub const INTAKE_QUEUE: usize = 4_096;
 /// Journal rows not yet folded, past which the answer is 503: about a minute of the folder's work.
 pub const JOURNAL_ROWS: i64 = 200_000;
-/// How many journal rows one fold takes.
-pub const FOLD_ROWS: i64 = 256;
+/// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
+pub const FOLD_ROWS: i64 = 64;
+pub const FOLD_SIGNALS: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
 
@@ -106,7 +107,7 @@ pub const LEASE_RENEW: Span = Span::seconds(2);
 /// How often the end of an unwanted call is asked for before it is left to end by itself.
 pub const END_TRIES: i64 = 5;
 /// Sends of one lane on their way at once, per process.
-pub const SENDS: usize = 32;
+pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
 /// The hard limit around every database call.
@@ -128,3 +129,5 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// How long requests under way may take to end when the server stops.
+pub const SHUT_DOWN: Span = Span::seconds(4);

@@ -48,6 +48,9 @@ pub trait Channel: Send + Sync {
 
     /// The callback's answer: words spoken back. With a menu they offer the keys again, without one the call ends after them.
     fn answer(&self, attempt: &AttemptId, words: &Words) -> Answer;
+
+    /// The answer to a callback that only tells something.
+    fn acknowledge(&self) -> Answer;
 }
 
 /// The channels of this instance: those that are configured.

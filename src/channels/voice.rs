@@ -16,6 +16,8 @@ use crate::vendor::twilio::{CallResource, NewCall, SendError, Twilio};
 /// margin finds no wrong one.
 const CLOCKS_APART: Span = Span::minutes(1);
 
+const TWIML_TYPE: &str = "text/xml; charset=utf-8";
+
 /// Where Twilio's signature is.
 const SIGNATURE: &str = "x-twilio-signature";
 
@@ -125,7 +127,11 @@ impl Channel for Voice {
     }
 
     fn answer(&self, attempt: &AttemptId, words: &Words) -> Answer {
-        Answer { content_type: "text/xml; charset=utf-8", body: twiml::answer(words, self.callback(attempt, "keys").as_deref()) }
+        Answer { content_type: TWIML_TYPE, body: twiml::answer(words, self.callback(attempt, "keys").as_deref()) }
+    }
+
+    fn acknowledge(&self) -> Answer {
+        Answer { content_type: TWIML_TYPE, body: "<Response/>".to_owned() }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::store::{self, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
-    let silent = store::audit_silent(&house.store.reader()).await?;
+    let silent = store::audit_silent(&house.store.reader(), house.clock.now()).await?;
     if silent.is_empty() {
         return Ok(0);
     }

@@ -8,7 +8,7 @@ use crate::base::failpoint;
 use crate::base::id::{AttemptId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
-use crate::channels::{Channel, Outgoing, Question, Settled, Words};
+use crate::channels::{Outgoing, Question, Settled, Words};
 use crate::domain::effect::{Effect, Lane, PageOf};
 use crate::domain::input::News;
 use crate::domain::setup::{Contact, User};
@@ -19,7 +19,7 @@ use crate::store::{self, AttemptRow, Intent, OutboxRow, WriteLane};
 ///
 /// # Errors
 /// The store's.
-pub async fn claim(house: &House, lane: Lane, most: usize) -> Result<Vec<OutboxRow>, FlowError> {
+pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow>, FlowError> {
     let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
     if !rows.is_empty() {
         failpoint::reach("send.claimed");
@@ -123,7 +123,7 @@ impl Call<'_> {
         let spoken = spoken::call(&spoken::CallWords {
             person_name: user.name.clone(),
             more: incidents.len().saturating_sub(limits::SPOKEN_INCIDENTS),
-            incidents: incidents.into_iter().take(limits::SPOKEN_INCIDENTS).collect(),
+            incidents: incidents.into_iter().map(|(_, spoken)| spoken).take(limits::SPOKEN_INCIDENTS).collect(),
             repeat: second_call,
             drill: false,
             keys: takes_keys,
@@ -192,7 +192,7 @@ impl Call<'_> {
     }
 
     async fn row(&self) -> Result<AttemptRow, FlowError> {
-        store::attempt_find(&self.house.store.reader(), self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
+        store::attempt_find(&mut self.house.store.reader(), self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
     }
 
     /// Tells the person's decision, and settles the effect in the same transaction.

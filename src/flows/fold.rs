@@ -21,7 +21,7 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     let live = house.now_live();
     let at = house.clock.now();
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let rows = store::journal_take(&mut tx, limits::JOURNAL_BATCH_ROWS).await?;
+    let rows = some(store::journal_take(&mut tx, limits::FOLD_ROWS).await?);
     if rows.is_empty() {
         return Ok(0);
     }
@@ -69,6 +69,20 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     failpoint::reach("fold.committed");
     save::ring(house, &facts, &timers);
     Ok(decided)
+}
+
+/// As many of the oldest rows as one transaction may decide; always the first.
+fn some(rows: Vec<JournalRow>) -> Vec<JournalRow> {
+    let mut signals = 0;
+    let mut taken = Vec::new();
+    for row in rows {
+        signals += row.signals;
+        if !taken.is_empty() && signals > limits::FOLD_SIGNALS {
+            break;
+        }
+        taken.push(row);
+    }
+    taken
 }
 
 fn read(rows: &[JournalRow]) -> Result<Vec<Entry>, FlowError> {

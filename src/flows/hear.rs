@@ -4,15 +4,15 @@ use super::house::{House, Live};
 use super::{FlowError, act, report};
 use crate::base::failpoint;
 use crate::base::id::{IncidentId, Number};
-use crate::base::limits;
 use crate::base::inbound::Inbound;
+use crate::base::limits;
 use crate::channels::{Answer, HearError, Said, Words};
 use crate::domain::decide::{Outcome, Verdict};
 use crate::domain::effect::PageOf;
 use crate::domain::incident::{Incident, IncidentState};
 use crate::domain::input::{Act, Actor, Command, Input, News, Via};
 use crate::render::spoken::{self, DetailWords, Done, Spoken, SpokenDetail, SpokenIncident};
-use crate::store::AttemptRow;
+use crate::store::{self, AttemptRow};
 
 /// Why a callback was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -25,21 +25,21 @@ pub enum CallbackError {
     Flow(#[from] FlowError),
 }
 
-/// Takes one callback of a channel.
+/// Takes one callback of a channel. `None`: it wants no words for an answer.
 ///
 /// # Errors
 /// See [`CallbackError`]; nothing was done then.
-pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Answer, CallbackError> {
+pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
     // In a task of its own: a provider that hangs up must not leave a transaction half done.
     let (house, channel, inbound) = (house.clone(), channel.to_owned(), inbound.clone());
     tokio::spawn(async move { take(&house, &channel, &inbound).await }).await.map_err(|_| FlowError::Gone)?
 }
 
-async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Answer, CallbackError> {
+async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
     let heard = channel.hear(inbound)?;
-    let row = store::attempt_find(&house.store.reader(), &heard.attempt).await.map_err(FlowError::from)?;
+    let row = store::attempt_find(&mut house.store.reader(), &heard.attempt).await.map_err(FlowError::from)?;
     let Some(row) = row else { return Err(FlowError::Missing("such attempt").into()) };
     // Any callback of a call proves that it was placed, also when the answer to the request was lost.
     if row.provider_id.as_deref() != Some(&heard.provider_id) && !heard.provider_id.is_empty() {
@@ -59,10 +59,7 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Answer,
         })),
     };
     failpoint::reach("hear.committed");
-    Ok(match words {
-        Some(words) => channel.answer(&heard.attempt, &words),
-        None => channel.acknowledge(),
-    })
+    Ok(words.map(|words| channel.answer(&heard.attempt, &words)))
 }
 
 /// Does what the key asks for, for every incident the call spoke of, and says what was done.
@@ -77,8 +74,8 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
         '9' => Act::Unhelpful,
         '3' => {
             let mut details = Vec::new();
-            for (incident, PageOf { incident: id, .. }) in incidents.into_iter().zip(&row.pages).take(named) {
-                let samples = store::alert_titles(&house.store.reader(), id, limits::INCIDENT_SAMPLES).await?;
+            for (id, incident) in incidents.into_iter().take(named) {
+                let samples = store::alert_titles(&house.store.reader(), &id, limits::INCIDENT_SAMPLES).await?;
                 details.push(SpokenDetail { samples: samples.into_iter().filter(|title| *title != incident.title).collect(), incident });
             }
             return Ok(words(spoken::detail(&DetailWords { incidents: details, more })));
@@ -88,7 +85,8 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
     report::report(house, &row.id, News::KeyPressed, None).await?;
     let mut done = Vec::new();
     for PageOf { incident, .. } in &row.pages {
-        let command = Command { incident: incident.clone(), actor: Actor::User(row.user.clone()), via: Via::Phone(row.id.clone()), act: asked };
+        let command =
+            Command { incident: incident.clone(), actor: Actor::User(row.user.clone()), via: Via::Phone(row.id.clone()), act: asked };
         let verdict = act::retrying(|| act::decide_on_incident(house, incident, Input::Command(command.clone()))).await?;
         done.extend(outcome(house, live, incident, asked, &verdict).await?);
     }
@@ -120,7 +118,7 @@ fn acknowledged_by(live: &Live, incident: &Incident) -> String {
 }
 
 /// What a call says of the incidents of these pages, the worst and newest first.
-pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<SpokenIncident>, FlowError> {
+pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<(IncidentId, SpokenIncident)>, FlowError> {
     let now = house.clock.now();
     let mut incidents: Vec<Incident> = Vec::new();
     for PageOf { incident, .. } in pages {
@@ -129,13 +127,17 @@ pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf
     incidents.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.number)));
     Ok(incidents
         .into_iter()
-        .map(|incident| SpokenIncident {
-            number: incident.number,
-            severity: incident.severity,
-            service_name: live.setup.services.get(&incident.service).map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
-            title: incident.title,
-            alerts_count: incident.alerts_count,
-            opened_ago: now.since(incident.opened_at),
+        .map(|incident| {
+            let service = live.setup.services.get(&incident.service);
+            let spoken = SpokenIncident {
+                number: incident.number,
+                severity: incident.severity,
+                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
+                title: incident.title,
+                alerts_count: incident.alerts_count,
+                opened_ago: now.since(incident.opened_at),
+            };
+            (incident.id, spoken)
         })
         .collect())
 }

@@ -1,6 +1,5 @@
 //! A sender's message becomes durable: bytes to signals, signals to the journal, and only then an answer.
 
-
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -79,7 +78,12 @@ pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], None).await.map(drop)
 }
 
-async fn accept(house: &House, integration: &Integration, signals: Vec<Signal>, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
+async fn accept(
+    house: &House,
+    integration: &Integration,
+    signals: Vec<Signal>,
+    wait: Option<Span>,
+) -> Result<Vec<Option<Verdict>>, IngestError> {
     let at = house.clock.now();
     let count = signals.len();
     let request = JournalId::make(&mut IdSource::fresh(at));
@@ -96,7 +100,7 @@ async fn accept(house: &House, integration: &Integration, signals: Vec<Signal>, 
 /// Polls for the decisions of one request. Only the test signal and `reveille send` wait, so a short period costs nothing.
 async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
     loop {
-        if let Ok(Some(body)) = store::answer_find(&house.store.reader(), request).await
+        if let Ok(Some(body)) = store::answer_find(&house.store.reader(), request.as_str()).await
             && let Ok(verdicts) = serde_json::from_str::<Vec<Verdict>>(&body)
         {
             return verdicts.into_iter().map(Some).collect();
@@ -177,4 +181,3 @@ fn rows(batch: &[Pending]) -> Result<Vec<JournalRow>, serde_json::Error> {
 pub fn queue() -> (mpsc::Sender<Pending>, mpsc::Receiver<Pending>) {
     mpsc::channel(limits::INTAKE_QUEUE)
 }
-

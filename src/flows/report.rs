@@ -3,6 +3,7 @@
 use super::house::House;
 use super::{FlowError, act, wake};
 use crate::base::id::AttemptId;
+use crate::channels::Channel;
 use crate::domain::input::{Input, News, Report};
 use crate::store::{self, AttemptOutcome, OutboxRow, WriteLane};
 
@@ -15,16 +16,20 @@ pub async fn report(house: &House, attempt: &AttemptId, news: News, settles: Opt
 }
 
 async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&OutboxRow>) -> Result<(), FlowError> {
-    let row = store::attempt_find(&house.store.reader(), attempt).await?.ok_or(FlowError::Missing("such attempt"))?;
+    let row = store::attempt_find(&mut house.store.reader(), attempt).await?.ok_or(FlowError::Missing("such attempt"))?;
     let mut tx = house.store.begin(WriteLane::Page).await?;
-        let person = store::person_load(&mut tx, &row.user).await?;
+    let person = store::person_load(&mut tx, &row.user).await?;
     // What the provider told is true whoever holds the lease, so it is written even when the row is another's by now.
-    match &news {
-        News::Accepted { provider_id } => store::attempt_outcome(&mut tx, attempt, AttemptOutcome::Accepted, Some("twilio"), Some(provider_id), None).await?,
-        News::Rejected { reason } => store::attempt_outcome(&mut tx, attempt, AttemptOutcome::Rejected, Some("twilio"), None, Some(reason)).await?,
-        News::Unknown { reason } => store::attempt_outcome(&mut tx, attempt, AttemptOutcome::Unknown, Some("twilio"), None, Some(reason)).await?,
-        News::Withdrawn { reason } => store::attempt_outcome(&mut tx, attempt, AttemptOutcome::Rejected, None, None, Some(reason)).await?,
-        News::NotFound { .. } | News::Ringing | News::PickedUp | News::KeyPressed | News::Ended(_) => {}
+    let outcome = match &news {
+        News::Accepted { provider_id } => Some((AttemptOutcome::Accepted, Some(provider_id.as_str()), None)),
+        News::Rejected { reason } | News::Withdrawn { reason } => Some((AttemptOutcome::Rejected, None, Some(reason.as_str()))),
+        News::Unknown { reason } => Some((AttemptOutcome::Unknown, None, Some(reason.as_str()))),
+        News::NotFound { .. } | News::Ringing | News::PickedUp | News::KeyPressed | News::Ended(_) => None,
+    };
+    if let Some((outcome, provider_id, reason)) = outcome {
+        let live = house.now_live();
+        let provider = live.channels.named(&row.channel).map(Channel::provider);
+        store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await?;
     }
     let input = Input::Report(Report { attempt: attempt.clone(), news });
     let ring = wake::decide_on_person(house, &mut tx, person, &row.user, &input).await?;

@@ -10,6 +10,8 @@ use crate::domain::decide::SetTimer;
 use crate::domain::effect::{Effect, Lane};
 use crate::domain::fact::Fact;
 use crate::domain::input::{Scope, Timer};
+use crate::domain::person::Person;
+use crate::domain::setup::{ContactKind, Setup};
 use crate::store::{self, Tx};
 
 pub(super) fn json<T: Serialize>(what: &'static str, value: &T) -> Result<String, FlowError> {
@@ -29,11 +31,16 @@ pub(super) async fn timers(tx: &mut Tx, timers: &[SetTimer]) -> Result<(), FlowE
 }
 
 /// Puts effects into the outbox, and the attempts that some of them place into their own rows.
-pub(super) async fn effects(tx: &mut Tx, effects: &[Effect], at: Time) -> Result<(), FlowError> {
+pub(super) async fn effects(tx: &mut Tx, person: &Person, setup: &Setup, effects: &[Effect], at: Time) -> Result<(), FlowError> {
     let mut ids = IdSource::fresh(at);
     for effect in effects {
-        if let Effect::PlacePage { attempt, user, contact, pages, .. } = effect {
-            store::attempt_insert(tx, attempt, user, contact, "voice", pages, at).await?;
+        if let Effect::PlacePage { attempt, contact, pages, .. } = effect
+            && let Some(open) = person.attempts.iter().find(|open| open.id == *attempt)
+        {
+            let user = setup.users.get(&person.id);
+            let kind = user.and_then(|user| user.contacts.iter().find(|own| own.id == *contact)).map(|own| own.kind);
+            let channel = kind.unwrap_or(ContactKind::Voice).name();
+            store::attempt_insert(tx, &person.id, open, channel, pages).await?;
         }
         store::outbox_insert(tx, &EffectId::make(&mut ids), effect).await?;
     }

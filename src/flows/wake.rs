@@ -14,8 +14,9 @@ use crate::store::{self, Tx, WriteLane};
 ///
 /// # Errors
 /// The store's.
-pub async fn due(house: &House, most: usize) -> Result<Vec<(Scope, Timer)>, FlowError> {
-    Ok(store::wakes_due(&house.store.reader(), house.clock.now(), most).await?)
+pub async fn due(house: &House, most: i64) -> Result<Vec<(Scope, Timer)>, FlowError> {
+    let due = store::wakes_due(&house.store.reader(), house.clock.now(), most).await?;
+    Ok(due.into_iter().map(|(scope, timer, _)| (scope, timer)).collect())
 }
 
 /// When the next wake-up is due.
@@ -80,9 +81,11 @@ pub(super) async fn decide_on_person(
     let live = house.now_live();
     let at = house.clock.now();
     let Decision { state, facts, effects, timers, .. } = decide(State::Person(before.clone()), input, &live.setup, &mut Moment::fresh(at));
-    save::effects(tx, &effects, at).await?;
     match state {
-        State::Person(after) => store::person_save(tx, &before, &after).await?,
+        State::Person(after) => {
+            save::effects(tx, &after, &live.setup, &effects, at).await?;
+            store::person_save(tx, &before, &after).await?;
+        }
         State::Desk(_) => tracing::error!(%user, "a person's decision gave no person"),
     }
     save::timers(tx, &timers).await?;
@@ -92,4 +95,3 @@ pub(super) async fn decide_on_person(
         save::ring_effects(house, &effects);
     })
 }
-

@@ -31,10 +31,12 @@ pub use self::phone::{AnsweredBy, Call, CallStatus, Delivery, DeliveryKind, Habi
 use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::secret::Secret;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 
 /// Calls that the stage remembers; the oldest that are over are forgotten first.
 const CALLS: usize = 10_000;
+/// How long to wait when no connection can be taken.
+const ACCEPT_AGAIN: Span = Span::millis(50);
 
 /// What can go wrong with the stage itself.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,7 @@ pub struct Options {
     pub reveille_url: Option<String>,
 }
 
-/// A running stage; clones are handles to the same one.
+/// A running stage; clones are handles to the same one. It runs until it is shut or its runtime ends.
 #[derive(Clone)]
 pub struct Stage(Arc<Inner>);
 
@@ -474,9 +476,13 @@ async fn serve(inner: Arc<Inner>, listener: TcpListener) {
     let router = twilio::router().merge(page::router()).with_state(inner.clone());
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => inner.spawn(connection(stream, router.clone())),
-            // Out of file handles, or the client went away: the next moment is another chance.
-            Err(_) => tokio::task::yield_now().await,
+            Ok((stream, _)) => {
+                // Without it small answers wait for the client's acknowledgement; where it cannot be set, they wait.
+                drop(stream.set_nodelay(true));
+                inner.spawn(connection(stream, router.clone()));
+            }
+            // Out of file handles, or the client went away: a moment later is another chance.
+            Err(_) => inner.clock.sleep(ACCEPT_AGAIN).await,
         }
     }
 }

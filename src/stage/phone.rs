@@ -275,6 +275,7 @@ struct Letter {
 
 /// Starts the task that plays a call.
 pub(super) fn dial(inner: &Arc<Inner>, sid: String, order: Order, acts: mpsc::Receiver<Told>) {
+    // At most four letters in a call's life.
     let (post, letters) = mpsc::unbounded_channel();
     if let Some(callback) = &order.callback {
         inner.spawn(deliver(inner.clone(), sid.clone(), callback.clone(), letters));

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::phone::signature;
 use super::scenario::{Phones, Progress, Replay, SCENARIOS, Scenario, replay};
 use super::*;
-use crate::base::time::Span;
 
 const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -42,7 +41,7 @@ impl Asked {
 #[derive(Default)]
 struct Heard {
     asked: Vec<Asked>,
-    /// Answers to the next requests for TwiML or with keys; then an empty document.
+    /// Answers to the next requests for `TwiML` or with keys; then an empty document.
     answers: VecDeque<(u16, &'static str, String)>,
 }
 

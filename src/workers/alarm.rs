@@ -7,7 +7,7 @@ use crate::flows::House;
 use crate::flows::wake;
 
 /// Wake-ups carried out at once: enough that a slow lock holds up nobody else, few enough for the database's connections.
-const AT_ONCE: usize = 8;
+const AT_ONCE: i64 = 8;
 
 pub(super) async fn run(house: House) {
     loop {

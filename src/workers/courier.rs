@@ -16,7 +16,7 @@ pub(super) async fn run(house: House, lane: Lane) {
     let mut under_way: JoinSet<()> = JoinSet::new();
     loop {
         while under_way.try_join_next().is_some() {}
-        let free = limits::SENDS - under_way.len();
+        let free = limits::SENDS - i64::try_from(under_way.len()).unwrap_or(i64::MAX);
         let claimed = match deliver::claim(&house, lane, free).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -25,7 +25,7 @@ pub(super) async fn run(house: House, lane: Lane) {
                 continue;
             }
         };
-        let full = claimed.len() == free;
+        let full = claimed.len() == usize::try_from(free).unwrap_or(0);
         for row in claimed {
             let house = house.clone();
             under_way.spawn(async move {

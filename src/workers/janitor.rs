@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::flows::House;
 use crate::flows::audit;
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(house: House) {
     loop {
