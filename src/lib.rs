@@ -22,8 +22,9 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
-//pub mod boot;
+pub mod boot;
 pub mod channels;
+pub mod cli;
 pub mod domain;
 pub mod flows;
 pub mod render;
@@ -31,4 +32,5 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod vendor;
+pub mod web;
 pub mod workers;

@@ -202,16 +202,16 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let url = apply.database.url();
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
-    let changes = setup::diff(&saved.setup, &config.setup);
-    let changed = if apply.dry_run { !changes.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
+    let lines = setup::diff(&saved.setup, &config.setup);
+    let changed = if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
     if json {
-        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
     } else {
-        for change in &changes {
+        for change in &lines {
             println!("{change}");
         }
-        match (changed, apply.dry_run, changes.is_empty()) {
+        match (changed, apply.dry_run, lines.is_empty()) {
             (false, _, _) => println!("Nothing to change: it is so already."),
             (true, true, _) => println!("Nothing was changed: this was a dry run."),
             (true, false, true) => println!("Applied: settings or keys changed. A running server has it within two seconds."),

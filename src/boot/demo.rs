@@ -120,9 +120,9 @@ fn fresh_folder() -> Result<PathBuf, BootError> {
     match std::fs::remove_dir_all(&var) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(BootError::File(var, error)),
+        Err(error) => return Err(BootError::File { path: var, source: error }),
     }
-    std::fs::create_dir_all(&var).map_err(|error| BootError::File(var.clone(), error))?;
+    std::fs::create_dir_all(&var).map_err(|error| BootError::File { path: var.clone(), source: error })?;
     Ok(var)
 }
 

@@ -21,7 +21,7 @@ pub enum BootError {
     Key(#[from] crate::base::secret::BadKey),
     #[error(transparent)]
     Http(#[from] crate::vendor::http::HttpError),
-    #[error("{}", .0)]
+    #[error("the configuration cannot be used:\n{0}")]
     Config(#[from] config::ConfigError),
     #[error(transparent)]
     Stage(#[from] crate::stage::StageError),
@@ -31,8 +31,8 @@ pub enum BootError {
     Settings(String),
     #[error("cannot listen: {0}")]
     Listen(std::io::Error),
-    #[error("{}: {1}", .0.display())]
-    File(PathBuf, std::io::Error),
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
     /// A sentence that says what to do.
     #[error("{0}")]
     Refused(String),

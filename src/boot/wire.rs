@@ -20,7 +20,8 @@ use crate::base::viewer::Role;
 use crate::domain::setup::Setup;
 use crate::flows::{House, access, apply, ingest};
 use crate::store::{self, Store, StoreOptions};
-use crate::{web, workers};
+use crate::web::{self, Doors};
+use crate::workers;
 
 /// What a server is built from.
 pub struct Options {
@@ -92,7 +93,10 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(live::watch(store, sealer, clock, public_url, live_now));
     let (stop, stopping) = watch::channel(false);
-    tasks.spawn(listen::serve(listener, web::router(&house), stopping));
+    let doors = Doors::new(house.clone(), Arc::new(Vec::new));
+    tasks.spawn(doors.tail.clone().run());
+    let router = web::hooks::router(doors.clone()).merge(web::app::router(doors.clone())).merge(web::public::router(doors));
+    tasks.spawn(listen::serve(listener, router, stopping));
     Ok(Running { addr, house, first_admin_link, stop, tasks, crew })
 }
 
@@ -149,12 +153,12 @@ fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String, BootError>
             write_private(path, &text)?;
             Ok(text)
         }
-        Err(error) => Err(BootError::File(path.to_owned(), error)),
+        Err(error) => Err(BootError::File { path: path.to_owned(), source: error }),
     }
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), BootError> {
-    let failed = |error| BootError::File(path.to_owned(), error);
+    let failed = |error| BootError::File { path: path.to_owned(), source: error };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

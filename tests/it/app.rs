@@ -23,8 +23,7 @@ use tokio::net::TcpListener;
 use crate::postgres::TestDatabase;
 
 /// The number of each person of [`TEAM`].
-pub const PHONES: [(&str, &str); 4] =
-    [("ana", "+33100000001"), ("bo", "+46100000002"), ("cy", "+44100000003"), ("dee", "+49100000004")];
+pub const PHONES: [(&str, &str); 4] = [("ana", "+33100000001"), ("bo", "+46100000002"), ("cy", "+44100000003"), ("dee", "+49100000004")];
 
 /// The team of most stories. Cy and Dee are paged only with everyone.
 pub const TEAM: &str = r#"
@@ -352,7 +351,10 @@ impl App {
     pub async fn incident(&self, number: i64) -> Incident {
         Incident {
             row: self.get(&format!("/api/v1/incidents/{number}")).await,
-            timeline: self.get(&format!("/api/v1/incidents/{number}/timeline?limit=1000")).await["items"].as_array().expect("a list").clone(),
+            timeline: self.get(&format!("/api/v1/incidents/{number}/timeline?limit=1000")).await["items"]
+                .as_array()
+                .expect("a list")
+                .clone(),
             alerts: self.get(&format!("/api/v1/incidents/{number}/alerts?limit=1000")).await["items"].as_array().expect("a list").clone(),
             pages: self.get(&format!("/api/v1/incidents/{number}/pages")).await["items"].as_array().expect("a list").clone(),
         }
@@ -372,9 +374,11 @@ pub struct Phone<'a> {
 
 impl<'a> Phone<'a> {
     fn ringing(&self) -> Option<Call> {
-        self.app.stage.calls().into_iter().find(|call| {
-            call.to == self.number && call.status == CallStatus::Ringing && !self.app.seen.contains(&call.sid)
-        })
+        self.app
+            .stage
+            .calls()
+            .into_iter()
+            .find(|call| call.to == self.number && call.status == CallStatus::Ringing && !self.app.seen.contains(&call.sid))
     }
 
     /// It rings now, and the story had not noticed it before.
