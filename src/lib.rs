@@ -31,4 +31,5 @@ pub mod sources;
 pub mod stage;
 pub mod store;
 pub mod vendor;
+pub mod web;
 pub mod workers;

@@ -8,10 +8,13 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Pool};
 
-use super::attempt::{AttemptOutcome, outcome_of};
+pub use super::attempt::AttemptOutcome;
+use super::attempt::outcome_of;
 use super::dialect::Dialect;
-use super::error::{Result, StoreError};
-use super::fact::{FactRow, fact_of};
+use super::error::Result;
+pub use super::error::StoreError;
+pub use super::fact::FactRow;
+use super::fact::fact_of;
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
