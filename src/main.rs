@@ -1,1 +1,7 @@
-fn main() {}
+//! Arguments to the roof; no logic.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reveille::boot::commands::run(reveille::cli::args::Args::of_process())
+}

@@ -69,8 +69,16 @@ pub const RETRY_LEAST: Span = Span::seconds(5);
 pub const RETRY_MOST: Span = Span::seconds(60);
 /// Nothing was heard of an accepted call for this long: the provider is asked, and the next contact is tried.
 pub const CALL_SILENCE: Span = Span::seconds(12);
+/// How long a provider that was asked may take before the next contact is tried without its answer.
+pub const ASK_ANSWER: Span = Span::seconds(2);
+/// A call is due that has to wait for at least this long: the timeline says so.
+pub const HOLD_TOLD: Span = Span::seconds(5);
+/// How often a call is asked about that was accepted and stays silent; then it counts as unanswered, in time for its repeat.
+pub const SILENT_ASKS: u32 = 9;
+/// How often a call is asked about that rang and never told its end.
+pub const LIVE_ASKS: u32 = 3;
 /// An unknown outcome is asked about again after this long.
-pub const ASK_AGAIN: Span = Span::seconds(5);
+pub const ASK_AGAIN: Span = Span::seconds(4);
 /// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.
 pub const LOST_CALL: Span = Span::minutes(10);
 /// An unknown outcome is asked about until this long after the request, then sent again.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tokio::net::TcpListener;
 
 use super::config::{self, Surroundings};
-use super::wire::{self, Options};
+use super::wire::{self, Given, Options};
 use super::{BootError, commands};
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
@@ -26,6 +26,8 @@ pub struct Demo {
     pub listen: SocketAddr,
     pub stage: SocketAddr,
     pub scenario: String,
+    /// Begin at once.
+    pub fast: bool,
 }
 
 /// Runs until interrupted.
@@ -71,23 +73,24 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         database: var.join("reveille.db").display().to_string(),
         listener,
         clock: clock.clone(),
-        config: Some(config),
+        config: Given::Config(Box::new(config)),
         var: var.clone(),
         secret_key: None,
         public_url: None,
     })
     .await?;
+    let head_start = if demo.fast { Span::seconds(1) } else { HEAD_START };
     let sign_in = wire::sign_in_url(&running.house, &server, &UserId::from("ana")).await?;
     println!(
         "\nReveille's demo is running.\n\n  phones    {stage}\n  timeline  {sign_in}\n            (signs you in as Ana, once; then it is {server})\n\n\
-         Open both. The first phone rings in {HEAD_START}. Answer it and press 1, or leave it alone and watch the next one ring.\n\n\
+         Open both. The first phone rings in {head_start}. Answer it and press 1, or leave it alone and watch the next one ring.\n\n\
          Fire something of your own:\n  curl {server}/hooks/generic/{generic_key} -d '{{\"title\": \"the disk is full\", \"severity\": \"critical\"}}'\n\n\
          Stop with Ctrl-C. What happened is in {var}.\n",
         stage = stage.url(),
         var = var.display(),
     );
     let night = async {
-        clock.sleep(HEAD_START).await;
+        clock.sleep(head_start).await;
         println!("{}\n", scenario.caption);
         let plan = Replay {
             hook_url: format!("{server}/hooks/{}/{rollbar_key}", scenario.source),

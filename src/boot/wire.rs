@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::config::Config;
+use super::config::{Config, ConfigError};
 use super::{BootError, listen, live};
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
@@ -29,14 +29,24 @@ pub struct Options {
     /// Bound already, so that a test may take any free port.
     pub listener: TcpListener,
     pub clock: Clock,
-    /// Applied before anything starts; `None` goes on with what was applied last.
-    pub config: Option<Config>,
+    pub config: Given,
     /// Where the secret key and the first administrator's link rest.
     pub var: PathBuf,
     /// Taken instead of the file in `var`; replicas share it.
     pub secret_key: Option<Secret>,
     /// Wins over the configured one.
     pub public_url: Option<String>,
+}
+
+/// The configuration a server starts with.
+pub enum Given {
+    /// What was applied last, or nothing yet.
+    Nothing,
+    /// Applied before anything starts.
+    Config(Box<Config>),
+    /// A file that cannot be applied. It fails a first start; a later one goes on with what was applied last and says so, because a typo
+    /// must not stop the pager.
+    Broken(ConfigError),
 }
 
 /// A running server. Dropping it stops everything at once; [`Running::stop`] lets requests end first.
@@ -63,8 +73,15 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let owner: Arc<str> = owner(&var)?.into();
     store::leases_take_back(&store, &owner).await?;
     let sealer = sealer(&var, secret_key)?;
-    if let Some(config) = &config {
-        apply::apply(&store, &clock, &sealer, &live::wanted(config)?).await?;
+    match config {
+        Given::Nothing => {}
+        Given::Config(config) => {
+            apply::apply(&store, &clock, &sealer, &live::wanted(&config)?).await?;
+        }
+        Given::Broken(error) if store::setup_version(&store.reader()).await? == 0 => return Err(error.into()),
+        Given::Broken(error) => {
+            tracing::error!("the configuration cannot be applied; the one applied last stays in force. Mend the file:\n{error}");
+        }
     }
     let (live_now, live) = watch::channel(Arc::new(live::load(&store, &sealer, &clock, public_url.as_deref()).await?));
     let (intake, queue) = ingest::queue();

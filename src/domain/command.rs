@@ -76,7 +76,7 @@ fn escalate(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
         draft.nudge(&page.user);
     }
     if draft.incident(id).is_some_and(|incident| incident.run.is_some()) {
-        escalation::next(draft, id, Reason::AskedToEscalate);
+        escalation::next(draft, id, Reason::AskedToEscalate, actor.user());
     } else {
         escalation::start(draft, id, Reason::AskedToEscalate);
     }

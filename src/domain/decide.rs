@@ -189,6 +189,15 @@ impl<'a> Draft<'a> {
         self.facts.push(fact);
     }
 
+    /// The desk's newest open incident of this service, after one of them ended or came back.
+    pub fn find_newest(&mut self, service: &ServiceId) {
+        let open = self.desk.incidents.values().filter(|incident| &incident.service == service && incident.is_open());
+        match open.max_by_key(|incident| (incident.opened_at, &incident.id)).map(|incident| incident.id.clone()) {
+            Some(id) => self.desk.newest.insert(service.clone(), id),
+            None => self.desk.newest.remove(service),
+        };
+    }
+
     pub fn set(&mut self, incident: &IncidentId, timer: Timer, due_at: Option<Time>) {
         self.timers.push(SetTimer { scope: Scope::Incident(incident.clone()), timer, due_at });
     }

@@ -29,36 +29,41 @@ pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
     draft.set(id, Timer::Lapse, None);
     draft.set(id, Timer::Escalate, None);
     draft.set(id, Timer::Remind, None);
-    step(draft, id, 0, 0, Reason::StepBegan);
+    step(draft, id, 0, 0, Reason::StepBegan, None);
 }
 
-/// Goes on to the step after the one under way.
-pub(super) fn next(draft: &mut Draft, id: &IncidentId, reason: Reason) {
+/// Goes on to the step after the one under way. `answered` has just said what to do and is not called by that step.
+pub(super) fn next(draft: &mut Draft, id: &IncidentId, reason: Reason, answered: Option<&UserId>) {
     let Some(run) = draft.incident(id).and_then(|incident| incident.run.as_ref()) else { return };
     if run.exhausted {
-        widen(draft, id);
+        beyond(draft, id, run.urgency);
     } else {
         let (round, after) = (run.round, run.step + 1);
-        step(draft, id, round, after, reason);
+        step(draft, id, round, after, reason, answered);
     }
 }
 
 /// Begins this step, or the first after it that has somebody to call. Empty steps are skipped at once and said so.
-fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reason: Reason) {
+fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reason: Reason, answered: Option<&UserId>) {
     let now = draft.now();
     let Some(run) = draft.incident(id).and_then(|incident| incident.run.clone()) else { return };
+    // Whoever is in no step now is in none in a further round at this same moment.
+    let mut whole_round = at == 0;
     loop {
         let Some(step) = run.steps.get(at) else {
             // Low urgency has one round: it tells, it does not escalate.
-            if round < run.repeat && !run.steps.is_empty() && run.urgency == Urgency::High {
+            if round < run.repeat && !whole_round && run.urgency == Urgency::High {
                 round += 1;
                 at = 0;
+                whole_round = true;
                 continue;
             }
-            exhaust(draft, id, run.urgency);
+            draft.record(id, &Actor::Reveille, What::PolicyExhausted);
+            beyond(draft, id, run.urgency);
             return;
         };
-        let users = people(step, draft.setup, now);
+        let mut users = people(step, draft.setup, now);
+        users.retain(|user| Some(user) != answered);
         if users.is_empty() {
             draft.record(id, &Actor::Reveille, What::StepSkipped { round, step: at, reason: Reason::NobodyInStep });
             at += 1;
@@ -76,8 +81,7 @@ fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reaso
 }
 
 /// Every step has passed and nobody answered.
-fn exhaust(draft: &mut Draft, id: &IncidentId, urgency: Urgency) {
-    draft.record(id, &Actor::Reveille, What::PolicyExhausted);
+fn beyond(draft: &mut Draft, id: &IncidentId, urgency: Urgency) {
     match urgency {
         Urgency::High => widen(draft, id),
         Urgency::Low => draft.set(id, Timer::Remind, Some(draft.now() + limits::REMINDER)),
@@ -148,10 +152,8 @@ pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason:
     for timer in [Timer::Escalate, Timer::Lapse, Timer::Remind] {
         draft.set(id, timer, None);
     }
-    if let Some(service) = draft.incident(id).map(|incident| incident.service.clone())
-        && draft.desk.newest.get(&service) == Some(id)
-    {
-        draft.desk.newest.remove(&service);
+    if let Some(service) = draft.incident(id).map(|incident| incident.service.clone()) {
+        draft.find_newest(&service);
     }
 }
 
@@ -170,20 +172,23 @@ pub(super) fn lapses_at(draft: &Draft, id: &IncidentId) -> Option<Time> {
 pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict {
     let now = draft.now();
     let Some(incident) = draft.incident(id) else { return Verdict::nothing() };
+    let urgency = incident.run.as_ref().map(|run| run.urgency);
     let next_at = incident.run.as_ref().and_then(|run| run.next_at);
+    let lapses_at = incident.lapses_at;
     let told = |reason| Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()));
     match (timer, incident.state) {
-        (Timer::Escalate, IncidentState::Triggered) => match next_at {
+        // Low urgency does not escalate, whoever set this timer.
+        (Timer::Escalate, IncidentState::Triggered) if urgency == Some(Urgency::High) => match next_at {
             Some(due) if due > now => {
                 draft.set(id, Timer::Escalate, Some(due));
                 Verdict::nothing()
             }
             Some(_) | None => {
-                next(draft, id, Reason::NobodyAnswered);
+                next(draft, id, Reason::NobodyAnswered, None);
                 told(Reason::NobodyAnswered)
             }
         },
-        (Timer::Lapse, IncidentState::Acknowledged) => match incident.lapses_at {
+        (Timer::Lapse, IncidentState::Acknowledged) => match lapses_at {
             Some(due) if due > now => {
                 draft.set(id, Timer::Lapse, Some(due));
                 Verdict::nothing()
@@ -195,17 +200,24 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
             }
             None => Verdict::nothing(),
         },
-        (Timer::Remind, IncidentState::Triggered) => {
-            let next_at = now + limits::REMINDER;
-            draft.record(id, &Actor::Reveille, What::IncidentReminded { next_at });
-            draft.set(id, Timer::Remind, Some(next_at));
-            let users =
-                draft.incident(id).map(|incident| incident.pages.iter().map(|page| page.user.clone()).collect()).unwrap_or_default();
-            page(draft, id, &users, Urgency::Low);
+        (Timer::Remind, IncidentState::Triggered) if urgency == Some(Urgency::Low) => {
+            remind(draft, id);
             told(Reason::LowUrgencyReminder)
         }
-        (Timer::Escalate | Timer::Remind, IncidentState::Acknowledged | IncidentState::Resolved)
-        | (Timer::Lapse, IncidentState::Triggered | IncidentState::Resolved)
-        | (Timer::Attend, _) => Verdict::nothing(),
+        (Timer::Escalate | Timer::Remind | Timer::Lapse | Timer::Attend, _) => Verdict::nothing(),
+    }
+}
+
+/// The daily reminder of low urgency: to those who have a page, or to whoever the policy names by now when nobody has one.
+fn remind(draft: &mut Draft, id: &IncidentId) {
+    let next_at = draft.now() + limits::REMINDER;
+    draft.record(id, &Actor::Reveille, What::IncidentReminded { next_at });
+    let users: BTreeSet<UserId> =
+        draft.incident(id).map(|incident| incident.pages.iter().map(|page| page.user.clone()).collect()).unwrap_or_default();
+    if users.is_empty() {
+        step(draft, id, 0, 0, Reason::LowUrgencyReminder, None);
+    } else {
+        draft.set(id, Timer::Remind, Some(next_at));
+        page(draft, id, &users, Urgency::Low);
     }
 }

@@ -43,21 +43,46 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
 /// A body that can be read ends the alert that says they cannot.
 fn readable_again(draft: &mut Draft, signal: &Signal) {
     let key = Key { integration: signal.integration.clone(), dedup_key: UNREADABLE_KEY.to_owned() };
+    // The body is counted where it belongs, not here.
     close(draft, &key);
+}
+
+/// What a signal is about. Whatever an unreadable body seems to say, it is about the integration's bodies.
+fn key_of(signal: &Signal) -> Key {
+    let dedup_key = match signal.action {
+        Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
+        Action::Trigger | Action::Resolve | Action::Ignore(_) => signal.dedup_key.clone(),
+    };
+    Key { integration: signal.integration.clone(), dedup_key }
 }
 
 fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
     let now = draft.now();
-    let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
+    let key = key_of(signal);
     if is_stale(draft, &key, signal.at) {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
     if let Some((alert, incident)) = close(draft, &key) {
+        if let Some(alert) = key_state(draft, &key).alert.as_mut() {
+            alert.count += 1;
+        }
         changed(draft, &key, signal.at);
         return Verdict::of(Outcome::Resolved, Reason::ConditionOver).about(Some(alert), incident);
     }
-    if let Some(at) = signal.at {
-        key_state(draft, &key).early_resolve = Some(EarlyResolve { at, came_at: now });
+    let closed_with_incident = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
+    if closed_with_incident.is_some_and(|alert| alert.state == AlertState::Firing) {
+        // Its incident was resolved before; now its sender says so too, and what comes after is the condition coming back.
+        if let Some(alert) = key_state(draft, &key).alert.as_mut() {
+            alert.state = AlertState::Resolved;
+            alert.resolved_at = Some(now);
+        }
+        changed(draft, &key, signal.at);
+    } else if let Some(at) = signal.at {
+        let state = key_state(draft, &key);
+        // The newest counts, in whichever order they come.
+        if state.early_resolve.is_none_or(|early| early.at <= at) {
+            state.early_resolve = Some(EarlyResolve { at, came_at: now });
+        }
     }
     Verdict::of(Outcome::Ignored, Reason::NotFiring)
 }
@@ -75,7 +100,6 @@ fn close(draft: &mut Draft, key: &Key) -> Option<(AlertId, Option<IncidentId>)> 
         alert.state = AlertState::Resolved;
         alert.resolved_at = Some(now);
         alert.last_at = now;
-        alert.count += 1;
     }
     if let Some(incident) = &incident_id {
         let sender = Actor::Integration(key.integration.clone());
@@ -89,7 +113,7 @@ fn close(draft: &mut Draft, key: &Key) -> Option<(AlertId, Option<IncidentId>)> 
 
 fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, service: &Service) -> Verdict {
     let now = draft.now();
-    let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
+    let key = key_of(signal);
     if is_stale(draft, &key, signal.at) {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
@@ -112,47 +136,47 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
         count(draft, &key, signal, said);
         if let Some(incident) = &incident {
             raise(draft, &incident.id, severity, &signal.integration);
+        } else if incident_id.is_none() && severity.urgency().is_some() {
+            // It only recorded so far; now it is bad enough to page.
+            return house(draft, signal, &key, service, severity, &alert.id);
         }
         return Verdict::of(Outcome::Repeated, Reason::AlreadyFiring).about(alert_id, incident_id);
     }
 
-    // Over, either by its sender's word or with its incident.
-    let closed_with_incident = alert.state == AlertState::Firing;
-    let over_at = if closed_with_incident { incident.as_ref().and_then(|incident| incident.closed_at) } else { alert.resolved_at };
+    // Over, either with its incident or by its sender's word.
+    let closed_at = incident.as_ref().and_then(|incident| incident.closed_at);
+    let closed_with_incident = match (closed_at, alert.resolved_at) {
+        (Some(closed_at), Some(resolved_at)) => alert.fired_at <= closed_at && closed_at < resolved_at,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    let over_at = if closed_with_incident { closed_at } else { alert.resolved_at };
     let over_for = over_at.map_or(Span(i64::MAX), |over_at| now.since(over_at));
     let by_hand = incident.as_ref().is_some_and(|incident| incident.resolved_by.is_some());
     if closed_with_incident && by_hand && over_for < limits::RESOLVE_QUIET {
         count(draft, &key, signal, said);
         return Verdict::of(Outcome::Repeated, Reason::QuietAfterResolve).about(alert_id, incident_id);
     }
-    if over_for > service.reopen_within {
+    // What pages nobody never brings an incident back, and what only recorded before would page now: both are new conditions.
+    if over_for > service.reopen_within || severity.urgency().is_some() != incident.is_some() {
         return fresh(draft, signal, &key, integration, service, said);
     }
-    let sender = Actor::Integration(signal.integration.clone());
-    match incident {
-        None => {
-            if severity.urgency().is_some() {
-                // What only recorded before would page now: that is a new condition.
-                return fresh(draft, signal, &key, integration, service, said);
-            }
-            refire(draft, &key, signal, said);
-            Verdict::of(Outcome::Reopened, Reason::FiredAgain).about(alert_id, None)
+    refire(draft, &key, signal, said);
+    let reason = if alert.state == AlertState::Firing { Reason::StillFiring } else { Reason::FiredAgain };
+    if let Some(incident) = incident {
+        let sender = Actor::Integration(signal.integration.clone());
+        let refired = What::AlertsRefired { count: 1, titles: vec![alert.title] };
+        if incident.is_open() {
+            draft.record(&incident.id, &sender, refired);
+        } else {
+            draft.record(&incident.id, &sender, What::IncidentReopened { reason });
+            draft.record(&incident.id, &sender, refired);
+            draft.find_newest(&incident.service);
+            escalation::start(draft, &incident.id, reason);
         }
-        Some(incident) => {
-            refire(draft, &key, signal, said);
-            let reason = if closed_with_incident { Reason::StillFiring } else { Reason::FiredAgain };
-            if incident.is_open() {
-                draft.record(&incident.id, &sender, What::AlertsRefired { count: 1, titles: vec![alert.title] });
-            } else {
-                draft.record(&incident.id, &sender, What::IncidentReopened { reason });
-                draft.record(&incident.id, &sender, What::AlertsRefired { count: 1, titles: vec![alert.title] });
-                draft.desk.newest.entry(incident.service.clone()).or_insert_with(|| incident.id.clone());
-                escalation::start(draft, &incident.id, Reason::Reopened);
-            }
-            raise(draft, &incident.id, severity, &signal.integration);
-            Verdict::of(Outcome::Reopened, reason).about(alert_id, incident_id)
-        }
+        raise(draft, &incident.id, severity, &signal.integration);
     }
+    Verdict::of(Outcome::Reopened, reason).about(alert_id, incident_id)
 }
 
 /// A condition that starts a stretch of firing of its own.
@@ -160,7 +184,7 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
     let now = draft.now();
     let severity = service.severity.of(said);
     let id = AlertId::make(&mut draft.moment.ids);
-    let mut alert = Alert {
+    let alert = Alert {
         id: id.clone(),
         key: key.clone(),
         source: integration.source.clone(),
@@ -177,25 +201,36 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
         url: signal.url.clone(),
         labels: signal.labels.clone(),
     };
-    let sender = Actor::Integration(key.integration.clone());
-    let verdict = if severity == Severity::Sev4 {
-        Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None)
-    } else if let Some(incident) = group(draft, service) {
-        draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
-        raise(draft, &incident, severity, &signal.integration);
-        Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(id), Some(incident))
-    } else {
-        let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: id.clone() };
-        draft.record(&incident, &sender, opened);
-        escalation::start(draft, &incident, Reason::IncidentOpened);
-        Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(id), Some(incident))
-    };
-    alert.incident.clone_from(&verdict.incident);
     changed(draft, key, signal.at);
     let state = key_state(draft, key);
     state.alert = Some(alert);
     state.early_resolve = None;
+    if severity.urgency().is_none() {
+        return Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None);
+    }
+    house(draft, signal, key, service, severity, &id)
+}
+
+/// Finds the incident that an alert without one joins, or opens it.
+fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
+    let sender = Actor::Integration(key.integration.clone());
+    let verdict = if let Some(incident) = group(draft, service) {
+        draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
+        raise(draft, &incident, severity, &signal.integration);
+        Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
+    } else {
+        let incident = IncidentId::make(&mut draft.moment.ids);
+        let opened =
+            What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
+        draft.record(&incident, &sender, opened);
+        escalation::start(draft, &incident, Reason::IncidentOpened);
+        Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
+    };
+    let fired_at = fires_at(draft, verdict.incident.as_ref());
+    if let Some(alert) = key_state(draft, key).alert.as_mut() {
+        alert.incident.clone_from(&verdict.incident);
+        alert.fired_at = fired_at;
+    }
     verdict
 }
 
@@ -236,15 +271,22 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
     }
 }
 
+/// Now, and always after its incident's last end: one batch can end an incident and bring it back within the same microsecond.
+fn fires_at(draft: &Draft, incident: Option<&IncidentId>) -> Time {
+    let closed_at = incident.and_then(|id| draft.incident(id)).and_then(|incident| incident.closed_at);
+    closed_at.map_or(draft.now(), |closed_at| draft.now().max(closed_at + Span(1)))
+}
+
 fn refire(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
-    let now = draft.now();
+    let incident = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref()).and_then(|alert| alert.incident.clone());
+    let fired_at = fires_at(draft, incident.as_ref());
     count(draft, key, signal, said);
     changed(draft, key, signal.at);
     let state = key_state(draft, key);
     state.early_resolve = None;
     if let Some(alert) = state.alert.as_mut() {
         alert.state = AlertState::Firing;
-        alert.fired_at = now;
+        alert.fired_at = fired_at;
         alert.resolved_at = None;
     }
 }
@@ -258,9 +300,8 @@ fn is_stale(draft: &Draft, key: &Key, at: Option<Time>) -> bool {
 }
 
 fn changed(draft: &mut Draft, key: &Key, at: Option<Time>) {
-    let state = key_state(draft, key);
     // Without a time of its own, a change leaves nothing that later messages could be compared with.
-    state.changed_at = at.or(state.changed_at);
+    key_state(draft, key).changed_at = at;
 }
 
 fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {

@@ -6,7 +6,7 @@ use super::fact::{Fact, What};
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, UserId};
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -191,7 +191,8 @@ impl Incident {
             What::IncidentResolved { .. } => {
                 self.state = IncidentState::Resolved;
                 self.resolved_at = Some(fact.at);
-                self.closed_at = Some(fact.at);
+                // Past anything that fired since the last end, also within one microsecond: see `Alert::is_firing`.
+                self.closed_at = Some(self.closed_at.map_or(fact.at, |before| fact.at.max(before + Span(2))));
                 self.resolved_by = match &fact.actor {
                     Actor::User(_) | Actor::Token(_) => Some(fact.actor.clone()),
                     Actor::Integration(_) | Actor::Reveille => None,

@@ -8,7 +8,7 @@ use super::fact::{Fact, What};
 use super::input::{Actor, CallEnd, News, Report, Scope, Timer};
 use super::person::{AttemptState, Chain, OpenAttempt, Person, PersonPage, Planned};
 use super::reason::Reason;
-use super::setup::{Contact, ContactKind, Setup, Urgency, User};
+use super::setup::{Contact, ContactKind, Rule, Setup, Urgency, User};
 use crate::base::id::{AttemptId, ContactId, PageId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -68,38 +68,45 @@ impl<'a> Draft<'a> {
 
     /// The next moment at which something of this person is due.
     fn next_look(&self) -> Option<Time> {
+        let now = self.now();
         let plans = self.person.pages.iter().filter(|page| page.wanted).flat_map(|page| &page.plan).map(|planned| planned.due_at);
-        let chain = self
-            .person
-            .chain
-            .as_ref()
-            .filter(|chain| !self.is_calling(&chain.contact))
-            .map(|chain| chain.started_at + limits::CHAIN_REPEAT);
+        // What is due and still there waits for a call to end: the call's own time, or the courier's report, comes first.
+        let plans = plans.filter(|due_at| *due_at > now);
+        let chain = self.person.chain.as_ref().filter(|chain| !self.is_calling(&chain.contact));
+        let chain = chain.map(|chain| chain.started_at + limits::CHAIN_REPEAT);
         let attempts = self.person.attempts.iter().filter(|attempt| attempt.state != AttemptState::Waiting).map(|attempt| attempt.look_at);
         // A due time that has passed was dealt with just now and must not spin; the least step is one millisecond.
-        plans.chain(chain).chain(attempts).min().map(|due| due.max(self.moment.at + Span::millis(1)))
+        plans.chain(chain).chain(attempts).min().map(|due| due.max(now + Span::millis(1)))
     }
 
     // What is wanted.
 
     /// Makes the plan of every page that started, or started again, since the last look.
     fn plan_new_starts(&mut self) {
-        let Some(user) = self.setup.users.get(&self.person.id) else { return };
-        for page in &mut self.person.pages {
-            if page.wanted && page.starts > page.planned_for {
-                page.plan = plan(user, page.urgency, page.started_at);
+        let user = self.user();
+        let usable: Vec<&ContactId> = user.into_iter().flat_map(reachable).map(|contact| &contact.id).collect();
+        for page in self.person.pages.iter_mut().filter(|page| page.wanted) {
+            if page.starts > page.planned_for {
+                page.plan = user.map(|user| plan(user, page.urgency, page.started_at)).unwrap_or_default();
                 page.planned_for = page.starts;
                 page.tried.clear();
                 page.failed = false;
             }
+            // A contact, or the person, may have left the setup since.
+            page.plan.retain(|entry| usable.contains(&&entry.contact));
         }
-        let empty: Vec<PageId> = self
-            .person
-            .pages
-            .iter()
-            .filter(|page| page.wanted && page.plan.is_empty() && page.tried.is_empty() && !page.failed)
-            .map(|page| page.id.clone())
-            .collect();
+        if self.person.chain.as_ref().is_some_and(|chain| !usable.contains(&&chain.contact)) {
+            self.person.chain = None;
+        }
+        let attempts = &self.person.attempts;
+        let out_of_reach = |page: &&PersonPage| {
+            page.wanted
+                && !page.failed
+                && page.plan.is_empty()
+                && (page.tried.is_empty() || usable.is_empty())
+                && !attempts.iter().any(|attempt| attempt.pages.contains(&page.id))
+        };
+        let empty: Vec<PageId> = self.person.pages.iter().filter(out_of_reach).map(|page| page.id.clone()).collect();
         for page in empty {
             // Nobody can be reached through nothing; the escalation runs on and the page says so.
             self.fail(&page);
@@ -114,7 +121,7 @@ impl<'a> Draft<'a> {
             let is_wanted = attempt.pages.iter().any(|page| wanted.contains(page));
             // What waits is withdrawn by the courier, what is unknown must be found first.
             let can_end = match attempt.state {
-                AttemptState::Accepted | AttemptState::Live => true,
+                AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => true,
                 AttemptState::Waiting | AttemptState::Unknown | AttemptState::Lost => false,
             };
             if !is_wanted && can_end && !attempt.ending {
@@ -129,7 +136,9 @@ impl<'a> Draft<'a> {
         }
         let attempts = &self.person.attempts;
         self.person.pages.retain(|page| page.wanted || attempts.iter().any(|attempt| attempt.pages.contains(&page.id)));
-        if self.speaks_for(None).is_empty() && self.person.chain.as_ref().is_some_and(|chain| !self.is_calling(&chain.contact)) {
+        let is_over = |chain: &Chain| !self.is_calling(&chain.contact) && !chain.pages.iter().any(|page| wanted.contains(page));
+        if self.person.chain.as_ref().is_some_and(is_over) {
+            // Answered, by whomever: what came meanwhile is said in the next chain.
             self.person.chain = None;
         }
     }
@@ -149,87 +158,115 @@ impl<'a> Draft<'a> {
         if chain.calls >= 2 {
             self.person.chain = None;
         } else if self.now() >= chain.started_at + limits::CHAIN_REPEAT {
-            self.person.chain = Some(Chain { calls: 2, ..chain.clone() });
-            self.place(&chain.contact, true, Reason::SecondCallOfChain);
+            let contact = chain.contact.clone();
+            self.person.chain = Some(Chain { calls: 2, ..chain });
+            self.place(&contact, true, Reason::SecondCallOfChain);
+            self.done_with(&contact);
         }
     }
 
+    /// Goes through what is due, the oldest first: it becomes a call, or is part of the running one, or waits.
     fn try_what_is_due(&mut self) {
         let now = self.now();
-        loop {
-            let due = self.person.pages.iter().filter(|page| page.wanted).find_map(|page| {
-                let planned = page.plan.iter().find(|planned| planned.due_at <= now)?;
-                Some((page.id.clone(), planned.clone()))
-            });
-            let Some((page, planned)) = due else { return };
-            if self.person.chain.as_ref().is_some_and(|chain| chain.contact == planned.contact) {
-                // That contact's chain runs: a rule due meanwhile is its repeat.
-                self.done_with(&page, &planned);
-                continue;
+        let mut due: Vec<(PageId, Planned)> = Vec::new();
+        for page in self.person.pages.iter().filter(|page| page.wanted) {
+            due.extend(page.plan.iter().filter(|entry| entry.due_at <= now).map(|entry| (page.id.clone(), entry.clone())));
+        }
+        due.sort_by_key(|(_, entry)| entry.due_at);
+        for (page, planned) in due {
+            let is_still_due = self.person.pages.iter().any(|other| other.id == page && other.plan.contains(&planned));
+            if is_still_due {
+                self.try_one(&page, &planned);
             }
-            let free_at = self.person.chained_at.map_or(now, |at| at + limits::CHAIN_EVERY);
-            if free_at > now {
-                self.hold(&page, &planned, free_at);
-                continue;
-            }
-            let reason = match self.user() {
-                Some(user) if !user.rules.iter().any(|rule| rule.urgency == Urgency::High) => Reason::NoRuleSoVoice,
-                Some(_) | None => Reason::RuleDue,
-            };
-            self.person.chain = Some(Chain { contact: planned.contact.clone(), started_at: now, calls: 1 });
-            self.person.chained_at = Some(now);
-            self.place(&planned.contact, false, reason);
-            self.done_with(&page, &planned);
         }
     }
 
-    /// The bar of one chain per three minutes: the call waits, the escalation clock does not.
+    fn try_one(&mut self, page: &PageId, planned: &Planned) {
+        let now = self.now();
+        let contact = &planned.contact;
+        if let Some(chain) = self.person.chain.as_ref().filter(|chain| &chain.contact == contact) {
+            if chain.pages.contains(page) {
+                // A rule due while that contact's chain runs is its repeat.
+                self.take_off(page, contact);
+                return;
+            }
+            if chain.calls < 2 {
+                // The repeat will say it too.
+                let until = chain.started_at + limits::CHAIN_REPEAT;
+                self.hold(page, planned, until);
+                return;
+            }
+        }
+        let free_at = self.person.chained_at.map_or(now, |at| at + limits::CHAIN_EVERY);
+        if free_at > now {
+            self.hold(page, planned, free_at);
+            return;
+        }
+        if self.is_calling(contact) {
+            // This telephone is busy with an older call of ours; its end, or its report, looks here again.
+            return;
+        }
+        self.person.chain = Some(Chain { contact: contact.clone(), started_at: now, calls: 1, pages: Vec::new() });
+        self.person.chained_at = Some(now);
+        self.place(contact, false, planned.reason);
+        self.done_with(contact);
+    }
+
+    /// The call waits, the escalation clock does not.
     fn hold(&mut self, page: &PageId, planned: &Planned, until: Time) {
+        let now = self.now();
+        if until <= now {
+            return;
+        }
         for entry in self.page_mut(page).into_iter().flat_map(|page| &mut page.plan) {
             if entry == planned {
                 entry.due_at = until;
             }
+        }
+        if until.since(now) < limits::HOLD_TOLD {
+            return;
         }
         let contact = planned.contact.clone();
         let user = self.person.id.clone();
         self.record(std::slice::from_ref(page), |page| What::CallHeld { page, user: user.clone(), contact: contact.clone(), until });
     }
 
-    /// Takes an entry off the plan; with it what was due for the same contact on the person's other pages, for one call speaks for all.
-    fn done_with(&mut self, page: &PageId, planned: &Planned) {
+    /// One call speaks for all: takes what is due for this contact off every page's plan.
+    fn done_with(&mut self, contact: &ContactId) {
+        let spoken_for = self.person.chain.as_ref().map(|chain| chain.pages.clone()).unwrap_or_default();
+        for page in spoken_for {
+            self.take_off(&page, contact);
+        }
+    }
+
+    fn take_off(&mut self, page: &PageId, contact: &ContactId) {
         let now = self.moment.at;
-        for other in &mut self.person.pages {
-            let before = other.plan.len();
-            other.plan.retain(|entry| !(entry.contact == planned.contact && entry.due_at <= now && (other.wanted || other.id == *page)));
-            if other.plan.len() < before && !other.tried.contains(&planned.contact) {
-                other.tried.push(planned.contact.clone());
-            }
+        let Some(page) = self.page_mut(page) else { return };
+        let before = page.plan.len();
+        page.plan.retain(|entry| !(&entry.contact == contact && entry.due_at <= now));
+        if page.plan.len() < before && !page.tried.contains(contact) {
+            page.tried.push(contact.clone());
         }
     }
 
     /// The pages a call speaks for now: all that are urgent, and those whose own rule names this contact at low urgency.
-    fn speaks_for(&self, contact: Option<&ContactId>) -> Vec<PageOf> {
-        self.person
-            .pages
-            .iter()
-            .filter(|page| {
-                let planned = || {
-                    page.plan.iter().any(|entry| Some(&entry.contact) == contact) || page.tried.iter().any(|tried| Some(tried) == contact)
-                };
-                page.wanted && (page.urgency == Urgency::High || contact.is_none() || planned())
-            })
-            .map(|page| PageOf { page: page.id.clone(), incident: page.incident.clone() })
-            .collect()
+    fn speaks_for(&self, contact: &ContactId) -> Vec<PageOf> {
+        let names = |page: &PersonPage| page.tried.contains(contact) || page.plan.iter().any(|entry| &entry.contact == contact);
+        let pages = self.person.pages.iter().filter(|page| page.wanted && (page.urgency == Urgency::High || names(page)));
+        pages.map(|page| PageOf { page: page.id.clone(), incident: page.incident.clone() }).collect()
     }
 
     fn place(&mut self, contact: &ContactId, second_call: bool, reason: Reason) {
         let now = self.now();
-        let pages = self.speaks_for(Some(contact));
+        let pages = self.speaks_for(contact);
         if pages.is_empty() {
             return;
         }
         let id = AttemptId::make(&mut self.moment.ids);
         let page_ids: Vec<PageId> = pages.iter().map(|page| page.page.clone()).collect();
+        if let Some(chain) = &mut self.person.chain {
+            chain.pages.extend(page_ids.iter().filter(|page| !chain.pages.contains(page)).cloned().collect::<Vec<_>>());
+        }
         self.person.attempts.push(OpenAttempt {
             id: id.clone(),
             contact: contact.clone(),
@@ -261,172 +298,223 @@ impl<'a> Draft<'a> {
     // What came of it.
 
     fn hear(&mut self, id: &AttemptId, news: &News) {
-        let now = self.now();
         let Some(attempt) = self.person.attempts.iter().find(|attempt| &attempt.id == id).cloned() else { return };
         match news {
-            News::Accepted { .. } => match attempt.state {
-                AttemptState::Waiting | AttemptState::Unknown | AttemptState::Lost => {
-                    self.tell(&attempt, |page, user, contact, attempt| What::AttemptAccepted { page, user, contact, attempt });
-                    self.change(id, |open| {
-                        open.state = AttemptState::Accepted;
-                        open.look_at = now + limits::CALL_SILENCE;
-                        open.asked = 0;
-                    });
-                    self.reached(&attempt);
-                }
-                AttemptState::Accepted if attempt.asked > 0 => {
-                    // It was asked about because nothing was heard, and the provider has nothing to tell but that it has it.
-                    if attempt.asked == 1 {
-                        self.tell(&attempt, |page, user, contact, attempt| What::CallSilent { page, user, contact, attempt });
-                        self.fall_forward(&attempt, false);
-                    }
-                }
-                AttemptState::Accepted | AttemptState::Live => {}
-            },
-            News::Rejected { reason } => {
-                self.forget(id);
-                self.tell(&attempt, |page, user, contact, attempt| What::AttemptRejected {
-                    page,
-                    user,
-                    contact,
-                    attempt,
-                    reason: reason.clone(),
-                });
-                self.call_did_not_happen(&attempt);
-                self.fall_forward(&attempt, true);
-            }
-            News::Unknown { reason } => {
-                if attempt.state == AttemptState::Waiting {
-                    self.tell(&attempt, |page, user, contact, attempt| What::AttemptUnknown {
-                        page,
-                        user,
-                        contact,
-                        attempt,
-                        reason: reason.clone(),
-                    });
-                    self.change(id, |open| {
-                        open.state = AttemptState::Unknown;
-                        open.look_at = now;
-                    });
-                    self.fall_forward(&attempt, false);
-                }
-            }
+            News::Accepted { .. } => self.accepted(&attempt),
+            News::Rejected { reason } => self.rejected(&attempt, reason),
+            News::Unknown { reason } => self.unknown(&attempt, reason),
             News::NotFound { .. } => self.not_found(&attempt),
-            News::Withdrawn { reason } => {
-                self.forget(id);
-                self.tell(&attempt, |page, user, contact, attempt| What::AttemptWithdrawn {
-                    page,
-                    user,
-                    contact,
-                    attempt,
-                    reason: reason.clone(),
+            News::Withdrawn { reason } => self.withdrawn(&attempt, reason),
+            News::Ringing => self.rings(&attempt),
+            News::PickedUp => self.picked_up(&attempt),
+            News::KeyPressed => {
+                let now = self.now();
+                self.change(id, |open| {
+                    open.state = AttemptState::Talking;
+                    open.look_at = now + limits::CALL_GIVE_UP;
+                    open.asked = 0;
+                    // It speaks back and ends by itself.
+                    open.ending = true;
                 });
-                self.call_did_not_happen(&attempt);
             }
-            News::Ringing => self.lives(&attempt, false),
-            News::PickedUp => self.lives(&attempt, true),
-            News::KeyPressed => self.change(id, |open| {
-                open.state = AttemptState::Live;
-                open.look_at = now + limits::CALL_GIVE_UP;
-                // It speaks back and ends by itself.
-                open.ending = true;
-            }),
-            News::Ended(how) => {
-                self.forget(id);
-                let how = *how;
-                self.tell(&attempt, |page, user, contact, attempt| What::CallEnded { page, user, contact, attempt, how });
-                match how {
-                    // The provider could not place it: the same as a refusal, told later.
-                    CallEnd::Failed => {
-                        self.call_did_not_happen(&attempt);
-                        self.fall_forward(&attempt, true);
-                    }
-                    CallEnd::Completed | CallEnd::NoAnswer | CallEnd::Busy | CallEnd::Canceled => {}
-                }
-            }
+            News::Ended(how) => self.ended(&attempt, *how),
         }
     }
 
-    fn lives(&mut self, attempt: &OpenAttempt, picked_up: bool) {
+    fn accepted(&mut self, attempt: &OpenAttempt) {
         let now = self.now();
-        if attempt.state != AttemptState::Live {
-            self.reached(attempt);
+        match attempt.state {
+            AttemptState::Waiting | AttemptState::Unknown | AttemptState::Lost => {
+                self.tell(attempt, |page, user, contact, attempt| What::AttemptAccepted { page, user, contact, attempt });
+                self.change(&attempt.id, |open| {
+                    open.state = AttemptState::Accepted;
+                    open.look_at = now + limits::CALL_SILENCE;
+                    open.asked = 0;
+                });
+                self.reached(attempt);
+                let first = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact && chain.calls <= 1);
+                if let Some(chain) = first
+                    && attempt.state == AttemptState::Waiting
+                {
+                    // The chain is counted from its call, which may have waited for the provider's pace.
+                    chain.started_at = now;
+                    self.person.chained_at = Some(now);
+                }
+            }
+            // It was asked about because nothing was heard, and the provider has nothing to tell but that it has it.
+            AttemptState::Accepted if attempt.asked == 1 => self.silent(attempt),
+            AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => {}
         }
-        if picked_up {
-            self.tell(attempt, |page, user, contact, attempt| What::PhonePickedUp { page, user, contact, attempt });
-        } else if attempt.state != AttemptState::Live {
-            self.tell(attempt, |page, user, contact, attempt| What::PhoneRang { page, user, contact, attempt });
+    }
+
+    fn rejected(&mut self, attempt: &OpenAttempt, reason: &str) {
+        match attempt.state {
+            AttemptState::Waiting | AttemptState::Unknown => {}
+            // It was placed, whatever came after; or another was placed for it.
+            AttemptState::Accepted | AttemptState::Live | AttemptState::Talking | AttemptState::Lost => return,
         }
+        self.forget(&attempt.id);
+        let text = reason.to_owned();
+        self.tell(attempt, |page, user, contact, attempt| What::AttemptRejected { page, user, contact, attempt, reason: text.clone() });
+        self.call_did_not_happen(attempt);
+        self.fall_forward(attempt, true);
+    }
+
+    fn unknown(&mut self, attempt: &OpenAttempt, reason: &str) {
+        if attempt.state != AttemptState::Waiting {
+            return;
+        }
+        let now = self.now();
+        let text = reason.to_owned();
+        self.tell(attempt, |page, user, contact, attempt| What::AttemptUnknown { page, user, contact, attempt, reason: text.clone() });
         self.change(&attempt.id, |open| {
-            if open.state != AttemptState::Live {
+            open.state = AttemptState::Unknown;
+            open.look_at = now;
+        });
+        self.fall_forward(attempt, false);
+    }
+
+    fn withdrawn(&mut self, attempt: &OpenAttempt, reason: &str) {
+        self.forget(&attempt.id);
+        let text = reason.to_owned();
+        self.tell(attempt, |page, user, contact, attempt| What::AttemptWithdrawn { page, user, contact, attempt, reason: text.clone() });
+        self.call_did_not_happen(attempt);
+    }
+
+    fn rings(&mut self, attempt: &OpenAttempt) {
+        match attempt.state {
+            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost => {
+                self.reached(attempt);
+                self.tell(attempt, |page, user, contact, attempt| What::PhoneRang { page, user, contact, attempt });
+                self.lives(&attempt.id, AttemptState::Live, true);
+            }
+            AttemptState::Live => self.lives(&attempt.id, AttemptState::Live, false),
+            AttemptState::Talking => {}
+        }
+    }
+
+    fn picked_up(&mut self, attempt: &OpenAttempt) {
+        match attempt.state {
+            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost | AttemptState::Live => {
+                self.reached(attempt);
+                self.tell(attempt, |page, user, contact, attempt| What::PhonePickedUp { page, user, contact, attempt });
+                self.lives(&attempt.id, AttemptState::Talking, true);
+            }
+            AttemptState::Talking => self.lives(&attempt.id, AttemptState::Talking, false),
+        }
+    }
+
+    /// A sign of life. News gives it its whole time; the same again, when asked, only a little.
+    fn lives(&mut self, id: &AttemptId, state: AttemptState, is_news: bool) {
+        let now = self.now();
+        self.change(id, |open| {
+            open.state = state;
+            if is_news {
                 open.asked = 0;
             }
-            open.state = AttemptState::Live;
-            open.look_at = now + limits::CALL_GIVE_UP;
+            if open.asked == 0 {
+                open.look_at = now + limits::CALL_GIVE_UP;
+            }
         });
+    }
+
+    fn ended(&mut self, attempt: &OpenAttempt, how: CallEnd) {
+        self.forget(&attempt.id);
+        self.tell(attempt, |page, user, contact, attempt| What::CallEnded { page, user, contact, attempt, how });
+        let is_refusal = match attempt.state {
+            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown => true,
+            // It rang; or another was placed for it.
+            AttemptState::Live | AttemptState::Talking | AttemptState::Lost => false,
+        };
+        match how {
+            // The provider could not place it: the same as a refusal, told later.
+            CallEnd::Failed if is_refusal => {
+                self.call_did_not_happen(attempt);
+                self.fall_forward(attempt, true);
+            }
+            CallEnd::Failed | CallEnd::Completed | CallEnd::NoAnswer | CallEnd::Busy | CallEnd::Canceled => {}
+        }
     }
 
     /// The provider was asked and could not tell of this call.
     fn not_found(&mut self, attempt: &OpenAttempt) {
-        let now = self.now();
         match attempt.state {
             AttemptState::Unknown => {
-                let settled = attempt.asked >= 2 && now >= attempt.placed_at + limits::UNKNOWN_SETTLE;
-                if !settled {
-                    return;
-                }
-                self.change(&attempt.id, |open| {
-                    open.state = AttemptState::Lost;
-                    open.look_at = now + limits::LOST_CALL;
-                });
-                // It counts as the chain's call, whether or not it rang; it is placed again in its stead.
-                if self.person.chain.as_ref().is_some_and(|chain| chain.contact == attempt.contact) {
-                    let second = self.person.chain.as_ref().is_some_and(|chain| chain.calls >= 2);
-                    self.place(&attempt.contact, second, Reason::OutcomeStaysUnknown);
+                if self.is_settled(attempt) {
+                    self.lose(attempt);
                 }
             }
-            AttemptState::Accepted | AttemptState::Live if attempt.asked >= 2 => {
-                // It was accepted and is not there: it will tell nothing more.
-                self.forget(&attempt.id);
-                self.tell(attempt, |page, user, contact, attempt| What::CallEnded { page, user, contact, attempt, how: CallEnd::Failed });
-                self.fall_forward(attempt, true);
-            }
-            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Live | AttemptState::Lost => {}
+            AttemptState::Accepted if attempt.asked == 1 => self.silent(attempt),
+            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Live | AttemptState::Talking | AttemptState::Lost => {}
         }
+    }
+
+    /// Asked often and long enough to send it again.
+    fn is_settled(&self, attempt: &OpenAttempt) -> bool {
+        attempt.asked >= 2 && self.now() >= attempt.placed_at + limits::UNKNOWN_SETTLE
+    }
+
+    /// Whether it was placed cannot be found out: it counts as the chain's call, and another is placed in its stead.
+    fn lose(&mut self, attempt: &OpenAttempt) {
+        let now = self.now();
+        self.change(&attempt.id, |open| {
+            open.state = AttemptState::Lost;
+            open.look_at = now + limits::LOST_CALL;
+        });
+        let chain = self.person.chain.as_ref().filter(|chain| chain.contact == attempt.contact);
+        if let Some(second_call) = chain.map(|chain| chain.calls >= 2)
+            && !self.is_calling(&attempt.contact)
+        {
+            self.place(&attempt.contact, second_call, Reason::OutcomeStaysUnknown);
+        }
+    }
+
+    /// The provider has the call and tells nothing of it: perhaps nothing rings.
+    fn silent(&mut self, attempt: &OpenAttempt) {
+        let now = self.now();
+        self.change(&attempt.id, |open| {
+            open.asked = 2;
+            open.look_at = now + limits::CALL_SILENCE;
+        });
+        self.tell(attempt, |page, user, contact, attempt| What::CallSilent { page, user, contact, attempt });
+        self.fall_forward(attempt, false);
     }
 
     /// Attempts of which nothing was heard for too long are asked about, and given up in the end.
     fn look_at_attempts(&mut self) {
         let now = self.now();
-        let due: Vec<OpenAttempt> = self
-            .person
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.look_at <= now && attempt.state != AttemptState::Waiting)
-            .cloned()
-            .collect();
+        let attempts = self.person.attempts.iter();
+        let due: Vec<OpenAttempt> = attempts.filter(|attempt| attempt.look_at <= now).cloned().collect();
         for attempt in due {
-            let (give_up, again) = match attempt.state {
-                AttemptState::Lost => (true, Span::ZERO),
-                AttemptState::Unknown => (false, limits::ASK_AGAIN),
-                AttemptState::Accepted => (now >= attempt.placed_at + limits::CALL_GIVE_UP + limits::CALL_SILENCE, limits::CALL_SILENCE),
-                AttemptState::Waiting | AttemptState::Live => (attempt.asked >= 3, limits::CALL_SILENCE),
-            };
-            if give_up {
-                self.forget(&attempt.id);
-                if attempt.state != AttemptState::Lost {
-                    self.tell(&attempt, |page, user, contact, attempt| What::CallEnded {
-                        page,
-                        user,
-                        contact,
-                        attempt,
-                        how: CallEnd::NoAnswer,
-                    });
+            let again = match attempt.state {
+                AttemptState::Waiting => continue,
+                AttemptState::Lost => {
+                    self.forget(&attempt.id);
+                    continue;
                 }
-                continue;
-            }
+                AttemptState::Unknown if self.is_settled(&attempt) => {
+                    self.lose(&attempt);
+                    continue;
+                }
+                AttemptState::Unknown => limits::ASK_AGAIN,
+                AttemptState::Accepted if attempt.asked >= limits::SILENT_ASKS => {
+                    self.give_up(&attempt);
+                    continue;
+                }
+                AttemptState::Accepted if attempt.asked == 0 => limits::ASK_ANSWER,
+                AttemptState::Accepted if attempt.asked == 1 => {
+                    self.silent(&attempt);
+                    limits::CALL_SILENCE
+                }
+                AttemptState::Accepted => limits::CALL_SILENCE,
+                AttemptState::Live | AttemptState::Talking if attempt.asked >= limits::LIVE_ASKS => {
+                    self.give_up(&attempt);
+                    continue;
+                }
+                AttemptState::Live | AttemptState::Talking => limits::CALL_SILENCE,
+            };
             self.change(&attempt.id, |open| {
-                open.asked += 1;
+                open.asked = attempt.asked + 1;
                 open.look_at = now + again;
             });
             self.effects.push(Effect::AskProvider {
@@ -438,43 +526,75 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Nobody tells how it ended: it counts as unanswered.
+    fn give_up(&mut self, attempt: &OpenAttempt) {
+        self.forget(&attempt.id);
+        let how = CallEnd::NoAnswer;
+        self.tell(attempt, |page, user, contact, attempt| What::CallEnded { page, user, contact, attempt, how });
+    }
+
     /// A call that was never placed does not count: not for the chain, and not for the bar when it was the first.
     fn call_did_not_happen(&mut self, attempt: &OpenAttempt) {
-        if let Some(chain) = self.person.chain.clone()
-            && chain.contact == attempt.contact
-            && attempt.state != AttemptState::Lost
-        {
-            self.person.chain = None;
-            if chain.calls <= 1 {
-                self.person.chained_at = None;
+        let now = self.now();
+        let Some(chain) = self.person.chain.take_if(|chain| chain.contact == attempt.contact) else { return };
+        if chain.calls > 1 {
+            return;
+        }
+        self.person.chained_at = None;
+        // What waited for this chain's repeat waits no longer.
+        let repeat_at = chain.started_at + limits::CHAIN_REPEAT;
+        for page in self.person.pages.iter_mut().filter(|page| !chain.pages.contains(&page.id)) {
+            for entry in page.plan.iter_mut().filter(|entry| entry.contact == chain.contact && entry.due_at <= repeat_at) {
+                entry.due_at = entry.due_at.min(now);
             }
         }
     }
 
-    /// Something went wrong with one contact: the next one is tried at once, and the same one again where there is no other.
-    fn fall_forward(&mut self, attempt: &OpenAttempt, again: bool) {
+    /// Something went wrong with one contact: the next one is tried at once; after the last the first again, less and less often.
+    fn fall_forward(&mut self, attempt: &OpenAttempt, refused: bool) {
         let now = self.now();
-        let reachable: Vec<ContactId> = self.user().into_iter().flat_map(reachable).map(|contact| contact.id.clone()).collect();
+        let user = self.user();
+        let mut moved_on = false;
         for id in &attempt.pages {
+            let is_tried = self.person.attempts.iter().any(|other| {
+                other.id != attempt.id && other.state != AttemptState::Lost && other.pages.contains(id)
+            });
             let Some(page) = self.page_mut(id).filter(|page| page.wanted) else { continue };
-            if !page.tried.contains(&attempt.contact) {
-                page.tried.push(attempt.contact.clone());
-            }
+            // At high urgency every contact will do, at low urgency only those that its rules allow.
+            let allowed: Vec<ContactId> = match page.urgency {
+                Urgency::High => user.into_iter().flat_map(reachable).map(|contact| contact.id.clone()).collect(),
+                Urgency::Low => user.into_iter().flat_map(|user| plan(user, Urgency::Low, now)).map(|entry| entry.contact).collect(),
+            };
+            // The one tried longest ago stands first.
+            page.tried.retain(|tried| tried != &attempt.contact);
+            page.tried.push(attempt.contact.clone());
             let planned = page.plan.iter_mut().filter(|entry| entry.contact != attempt.contact).min_by_key(|entry| entry.due_at);
             if let Some(entry) = planned {
-                entry.due_at = entry.due_at.min(now);
-            } else if let Some(other) = reachable.iter().find(|contact| !page.tried.contains(contact)) {
-                page.plan.push(Planned { contact: other.clone(), due_at: now });
-            } else if again {
-                // The same contact soon, then less and less often, for as long as the page is wanted.
-                let waited = now.since(page.started_at).max(limits::RETRY_LEAST).min(limits::RETRY_MOST);
-                let contact = attempt.contact.clone();
-                if !page.plan.iter().any(|entry| entry.contact == contact && entry.due_at <= now + waited) {
-                    page.plan.push(Planned { contact, due_at: now + waited });
+                if entry.due_at > now {
+                    *entry = Planned { contact: entry.contact.clone(), due_at: now, reason: Reason::OtherContactRefused };
                 }
-                if !page.failed {
+                moved_on = true;
+            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact)) {
+                page.plan.push(Planned { contact: other.clone(), due_at: now, reason: Reason::OtherContactRefused });
+                moved_on = true;
+            } else if refused {
+                let wait = now.since(page.started_at).max(limits::RETRY_LEAST).min(limits::RETRY_MOST);
+                let oldest = page.tried.iter().find(|tried| allowed.contains(tried)).cloned();
+                if let Some(contact) = oldest
+                    && !page.plan.iter().any(|entry| entry.contact == contact && entry.due_at <= now + wait)
+                {
+                    page.plan.push(Planned { contact, due_at: now + wait, reason: Reason::TriedAgain });
+                }
+                if !page.failed && !is_tried {
                     self.fail(id);
                 }
+            }
+        }
+        if moved_on && !refused {
+            // Perhaps nothing rang: the chain moves on to the next contact rather than wait for its repeat.
+            let chain = self.person.chain.take_if(|chain| chain.contact == attempt.contact && chain.calls <= 1);
+            if chain.is_some() {
+                self.person.chained_at = None;
             }
         }
     }
@@ -531,24 +651,23 @@ fn reachable(user: &User) -> impl Iterator<Item = &Contact> {
 /// minute; at low urgency every contact but voice and text messages.
 fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Planned> {
     let usable = |id: &ContactId| reachable(user).any(|contact| &contact.id == id);
-    let planned = |contact: &ContactId, after: Span| Planned { contact: contact.clone(), due_at: started_at + after };
-    let rules = || user.rules.iter().filter(|rule| rule.urgency == urgency && usable(&rule.contact));
-    let mut plan: Vec<Planned> = if rules().next().is_some() {
-        rules().map(|rule| planned(&rule.contact, rule.after)).collect()
+    let rules: Vec<&Rule> = user.rules.iter().filter(|rule| rule.urgency == urgency && usable(&rule.contact)).collect();
+    let mut plan: Vec<Planned> = if rules.is_empty() {
+        let unruled = |contact: &Contact| {
+            let (after, reason) = match (urgency, contact.kind) {
+                (Urgency::High, ContactKind::Voice) => (Span::ZERO, Reason::NoRuleSoVoice),
+                (Urgency::High, ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => {
+                    (Span::minutes(1), Reason::NoRuleSoVoice)
+                }
+                (Urgency::Low, ContactKind::Voice | ContactKind::Sms) => return None,
+                (Urgency::Low, ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => (Span::ZERO, Reason::RuleDue),
+            };
+            Some(Planned { contact: contact.id.clone(), due_at: started_at + after, reason })
+        };
+        reachable(user).filter_map(unruled).collect()
     } else {
-        reachable(user)
-            .filter_map(|contact| {
-                let after = match (urgency, contact.kind) {
-                    (Urgency::High, ContactKind::Voice) => Span::ZERO,
-                    (Urgency::High, ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => {
-                        Span::minutes(1)
-                    }
-                    (Urgency::Low, ContactKind::Voice | ContactKind::Sms) => return None,
-                    (Urgency::Low, ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => Span::ZERO,
-                };
-                Some(planned(&contact.id, after))
-            })
-            .collect()
+        let ruled = |rule: &&Rule| Planned { contact: rule.contact.clone(), due_at: started_at + rule.after, reason: Reason::RuleDue };
+        rules.iter().map(ruled).collect()
     };
     plan.sort_by_key(|entry| entry.due_at);
     plan

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use super::setup::Urgency;
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::base::time::Time;
@@ -44,6 +45,8 @@ pub struct PersonPage {
 pub struct Planned {
     pub contact: ContactId,
     pub due_at: Time,
+    /// Why it is tried then.
+    pub reason: Reason,
 }
 
 /// One call and, when no key was pressed, one more from the same number.
@@ -53,6 +56,8 @@ pub struct Chain {
     pub started_at: Time,
     /// Calls placed so far; an attempt that was refused does not count.
     pub calls: u32,
+    /// What its calls spoke for: when none of these is wanted any more, the chain is over.
+    pub pages: Vec<PageId>,
 }
 
 /// An attempt that is not over.
@@ -78,8 +83,10 @@ pub enum AttemptState {
     Waiting,
     /// The provider has it, nothing is heard of it yet.
     Accepted,
-    /// The provider has told that it rings or was picked up.
+    /// The provider has told that it rings.
     Live,
+    /// Picked up, perhaps by a machine.
+    Talking,
     /// It may or may not have been placed.
     Unknown,
     /// It stayed unknown and another was placed for it; kept a while, in case it rings after all.

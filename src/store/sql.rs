@@ -61,7 +61,7 @@ impl Sql {
     pub(super) fn texts<T: AsRef<str>>(self, values: &[T]) -> Self {
         let missing = size_for(values.len()) - values.len();
         let last = values.last();
-        values.iter().chain(std::iter::repeat_n(last, missing).flatten()).fold(self, |sql, value| sql.text(value))
+        values.iter().chain(std::iter::repeat_n(last, missing).flatten()).fold(self, Sql::text)
     }
 }
 

@@ -13,7 +13,7 @@ use reveille::base::secret::Secret;
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Scope;
 use reveille::boot::config::{self, Surroundings};
-use reveille::boot::wire::{self, Options, Running};
+use reveille::boot::wire::{self, Given, Options, Running};
 use reveille::flows::access;
 use reveille::stage::{self, Call, CallStatus, Stage};
 use reveille::store;
@@ -194,7 +194,7 @@ impl App {
             database: url,
             listener,
             clock: clock.clone(),
-            config: Some(config),
+            config: Given::Config(Box::new(config)),
             var: files.path().join("var"),
             secret_key: None,
             public_url: None,
