@@ -80,8 +80,8 @@ pub struct IncidentsPage {
 }
 
 impl IncidentsPage {
-    fn is_on(&self, state: &IncidentState) -> bool {
-        self.filter == Some(*state)
+    fn is_on(&self, state: IncidentState) -> bool {
+        self.filter == Some(state)
     }
 }
 

@@ -201,7 +201,9 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::PageFailed { user, page: _ } => {
             Line::new(Tone::Bad, format!("{} could not be reached: everything that could be tried was refused", who(user)))
         }
-        What::IncidentAcknowledged { lapses_at } => Line::new(Tone::Good, by("Acknowledged")).then("lapses without a sign of life", *lapses_at),
+        What::IncidentAcknowledged { lapses_at } => {
+            Line::new(Tone::Good, by("Acknowledged")).then("lapses without a sign of life", *lapses_at)
+        }
         What::AcknowledgementRenewed { lapses_at } => {
             Line::new(Tone::Quiet, format!("{} gave a sign of life", names.actor(&fact.actor))).then("lapses without another", *lapses_at)
         }

@@ -11,6 +11,7 @@ mod desk;
 mod dialect;
 mod error;
 mod fact;
+mod follow;
 mod journal;
 mod lease;
 mod open;
@@ -42,7 +43,9 @@ pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use journal::{JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_delete, journal_pending, journal_take};
 pub use lease::{lease_drop, lease_hold, leases_take_back};
 pub use open::{Store, StoreOptions};
-pub use outbox::{OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw};
+pub use outbox::{
+    OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
+};
 pub use pace::pace_take;
 pub use person::{person_load, person_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};

@@ -240,12 +240,7 @@ pub(super) async fn alerts(State(doors): State<Doors>, Extension(caller): Extens
     Ok(Json(List { items: page.items.into_iter().map(AlertBody::from).collect(), next: page.next }))
 }
 
-pub(super) async fn acknowledge(
-    state: State<Doors>,
-    caller: Extension<Caller>,
-    number: Path<String>,
-    body: Body,
-) -> Reply<IncidentBody> {
+pub(super) async fn acknowledge(state: State<Doors>, caller: Extension<Caller>, number: Path<String>, body: Body) -> Reply<IncidentBody> {
     command(&state, &caller, &number, body, Act::Acknowledge).await
 }
 
@@ -342,7 +337,13 @@ pub(super) async fn why(State(doors): State<Doors>, Extension(caller): Extension
         .filter(|row| page.as_ref().is_none_or(|page| tells_of(row, page)))
         .map(|row| EntryBody::of(row, Some(incident.number), &names))
         .collect();
-    Ok(Json(WhyBody { now: now.plain(), now_reason: now.reason, incident: IncidentBody::of(incident, &doors), page: page.map(PageBody::from), items }))
+    Ok(Json(WhyBody {
+        now: now.plain(),
+        now_reason: now.reason,
+        incident: IncidentBody::of(incident, &doors),
+        page: page.map(PageBody::from),
+        items,
+    }))
 }
 
 /// Whether a fact is part of the answer to "why was I paged": the page's own, and those of the incident that started or ended it.
@@ -354,7 +355,7 @@ fn tells_of(row: &FactRow, page: &PageView) -> bool {
         return users.contains(&page.user);
     }
     if let What::PageUnhelpful { user } = &row.fact.what {
-        return *user == page.user;
+        return user == &page.user;
     }
     look::steers_paging(&row.fact)
 }

@@ -9,11 +9,8 @@ use super::answer::{WebError, with_safe_headers};
 use super::{Doors, roles};
 
 /// The web pages and `/api/v1`. Whatever no other router takes is answered here too.
-pub fn router(doors: Doors) -> Router {
-    roles::router(&doors)
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::map_response(with_safe_headers))
+pub fn router(doors: &Doors) -> Router {
+    roles::router(doors).fallback(not_found).method_not_allowed_fallback(wrong_method).layer(middleware::map_response(with_safe_headers))
 }
 
 async fn not_found(request: Request) -> Response {

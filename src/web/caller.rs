@@ -33,8 +33,7 @@ impl Caller {
     /// In whose name this caller acts; `None` for strangers.
     pub fn actor(&self) -> Option<Actor> {
         match &self.viewer {
-            Viewer::User { id, .. } => Some(Actor::User(id.clone())),
-            Viewer::Token { acts_as: Some(id), .. } => Some(Actor::User(id.clone())),
+            Viewer::User { id, .. } | Viewer::Token { acts_as: Some(id), .. } => Some(Actor::User(id.clone())),
             Viewer::Token { name, acts_as: None, .. } => Some(Actor::Token(name.clone())),
             Viewer::Public | Viewer::Integration(_) => None,
         }

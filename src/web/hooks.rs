@@ -18,12 +18,12 @@ use crate::flows::hear;
 use crate::flows::ingest::{self, IngestError};
 
 /// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
-pub fn router(doors: Doors) -> Router {
+pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
         .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
         .method_not_allowed_fallback(|| async { wrong_way() })
-        .with_state(doors)
+        .with_state(doors.clone())
 }
 
 /// Longest that a sender may wait for the decision.
@@ -123,19 +123,14 @@ async fn results(doors: &Doors, verdicts: Vec<Option<Verdict>>) -> Vec<TakenOne>
 
 /// `Prefer: wait=2` (RFC 7240).
 fn preferred_wait(headers: &HeaderMap) -> Option<Span> {
-    headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split([',', ';']))
-        .find_map(|part| {
-            let (name, seconds) = part.split_once('=')?;
-            if !name.trim().eq_ignore_ascii_case("wait") {
-                return None;
-            }
-            let seconds: i64 = seconds.trim().trim_matches('"').parse().ok()?;
-            (seconds > 0).then(|| Span::seconds(seconds).min(WAIT_MOST))
-        })
+    headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split([',', ';'])).find_map(|part| {
+        let (name, seconds) = part.split_once('=')?;
+        if !name.trim().eq_ignore_ascii_case("wait") {
+            return None;
+        }
+        let seconds: i64 = seconds.trim().trim_matches('"').parse().ok()?;
+        (seconds > 0).then(|| Span::seconds(seconds).min(WAIT_MOST))
+    })
 }
 
 fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
@@ -161,7 +156,8 @@ async fn heard(State(doors): State<Doors>, Path((channel, _)): Path<(String, Str
     };
     let inbound = inbound(&doors, &parts, body);
     match hear::hear(&doors.house, &channel, &inbound).await {
-        Ok(answer) => {
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(answer)) => {
             let mut response = Response::new(Body::from(answer.body));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
             response

@@ -88,9 +88,7 @@ impl Params {
     /// A word of a fixed set, or several with commas between.
     pub fn words<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>, all: &str) -> Result<Vec<T>, WebError> {
         let Some(text) = self.get(name) else { return Ok(Vec::new()) };
-        text.split(',')
-            .map(|word| parse(word.trim()).ok_or_else(|| WebError::BadRequest(format!("{name} is one of {all}."))))
-            .collect()
+        text.split(',').map(|word| parse(word.trim()).ok_or_else(|| WebError::BadRequest(format!("{name} is one of {all}.")))).collect()
     }
 }
 
@@ -145,7 +143,12 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], lapses_at: Option
         })
         .map(|page| Reaching {
             user: page.user.clone(),
-            by: page.attempts.iter().rev().find(|attempt| attempt.open && attempt.sent_at.is_some()).and_then(|attempt| kind_of(&attempt.channel)),
+            by: page
+                .attempts
+                .iter()
+                .rev()
+                .find(|attempt| attempt.open && attempt.sent_at.is_some())
+                .and_then(|attempt| kind_of(&attempt.channel)),
         })
         .collect();
     line::now(standing, &reaching, names)
@@ -172,8 +175,8 @@ pub(super) fn channel_word(channel: &str) -> &'static str {
 /// When an acknowledgement lapses, by the newest fact that tells of it.
 pub(super) fn lapses_at(facts: &[FactRow]) -> Option<Time> {
     facts.iter().rev().find_map(|row| {
-        if let What::IncidentAcknowledged { lapses_at } | What::AcknowledgementRenewed { lapses_at } = &row.fact.what {
-            Some(*lapses_at)
+        if let What::IncidentAcknowledged { lapses_at } | What::AcknowledgementRenewed { lapses_at } = row.fact.what {
+            Some(lapses_at)
         } else {
             None
         }

@@ -16,6 +16,8 @@ pub mod stream;
 
 use std::sync::Arc;
 
+use axum::Router;
+
 use crate::base::time::Time;
 use crate::flows::{House, Live};
 use crate::render::line::Names;
@@ -41,6 +43,11 @@ pub struct Check {
     /// Whether this process cannot take signals or page without it.
     pub needed: bool,
     pub detail: String,
+}
+
+/// All three routers as one.
+pub fn router(doors: &Doors) -> Router {
+    hooks::router(doors).merge(public::router(doors)).merge(app::router(doors))
 }
 
 impl Doors {
@@ -72,6 +79,3 @@ impl Doors {
         self.live().public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,6 @@
 //! Doors open to everybody: whether the process lives and is ready, and the assets of the pages.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -28,8 +29,10 @@ pub(super) struct Assets {
 }
 
 pub(super) fn assets() -> &'static Assets {
-    static ASSETS: LazyLock<Assets> =
-        LazyLock::new(|| Assets { css: format!("/assets/app.css?v={}", version(APP_CSS)), js: format!("/assets/app.js?v={}", version(APP_JS)) });
+    static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
+        css: format!("/assets/app.css?v={}", version(APP_CSS)),
+        js: format!("/assets/app.js?v={}", version(APP_JS)),
+    });
     &ASSETS
 }
 
@@ -38,7 +41,7 @@ fn version(bytes: &[u8]) -> String {
 }
 
 /// `/healthz`, `/readyz`, `/assets/…`, `/robots.txt`, `/favicon.svg`.
-pub fn router(doors: Doors) -> Router {
+pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/healthz", get(|| async { plain(StatusCode::OK, "ok\n") }))
         .route("/readyz", get(ready))
@@ -46,7 +49,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/robots.txt", get(|| async { plain(StatusCode::OK, "User-agent: *\nDisallow: /\n") }))
         .route("/favicon.svg", get(favicon))
         .layer(middleware::map_response(with_safe_headers))
-        .with_state(doors)
+        .with_state(doors.clone())
 }
 
 /// 200 as soon as signals can be taken in and pages can leave.
@@ -61,7 +64,8 @@ async fn ready(State(doors): State<Doors>) -> Response {
             (false, true) => "FAIL",
             (false, false) => "warn",
         };
-        text.push_str(&format!("{word} {}: {}\n", check.name, check.detail));
+        // Writing to a String cannot fail.
+        writeln!(text, "{word} {}: {}", check.name, check.detail).unwrap_or_default();
     }
     plain(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
 }

@@ -157,7 +157,9 @@ fn check(needs: Needs, viewer: &Viewer) -> Result<(), WebError> {
     }
     Err(match viewer {
         Viewer::Public => WebError::NotSignedIn,
-        Viewer::User { .. } => WebError::Forbidden("Your role may look and not act. Ask an administrator for the role of responder.".to_owned()),
+        Viewer::User { .. } => {
+            WebError::Forbidden("Your role may look and not act. Ask an administrator for the role of responder.".to_owned())
+        }
         Viewer::Token { .. } => {
             WebError::Forbidden("This token may only read. Make one with: reveille token create NAME --scope respond".to_owned())
         }

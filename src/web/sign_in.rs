@@ -30,8 +30,7 @@ pub(super) async fn offer(
     let paired = caller.session.as_ref().map(|session| session.csrf.clone());
     let known = paired.or_else(|| caller::cookie(&headers, caller::form_cookie(&doors)).filter(|value| !value.is_empty()).map(Secret::new));
     let csrf = known.clone().unwrap_or_else(Secret::random);
-    let mut response =
-        shown(StatusCode::OK, &SignInLinkPage { frame: caller.frame(), link, csrf: csrf.expose().to_owned() });
+    let mut response = shown(StatusCode::OK, &SignInLinkPage { frame: caller.frame(), link, csrf: csrf.expose().to_owned() });
     if known.is_none() {
         caller::set_cookie(&doors, &mut response, caller::form_cookie(&doors), Some(&csrf));
     }
@@ -39,12 +38,17 @@ pub(super) async fn offer(
 }
 
 /// Uses the link up.
-pub(super) async fn enter(State(doors): State<Doors>, Extension(caller): Extension<Caller>, Path(link): Path<String>) -> Result<Response, WebError> {
+pub(super) async fn enter(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Path(link): Path<String>,
+) -> Result<Response, WebError> {
     let (store, clock) = (doors.house.store.clone(), doors.house.clock.clone());
+    let live = doors.live();
     let before = caller.session.map(|session| session.cookie);
     // In a task of its own: a browser that goes away must not leave a transaction half done.
     let opened = tokio::spawn(async move {
-        let opened = access::use_link(&store, &clock, &link).await?;
+        let opened = access::use_link(&store, &clock, &live.setup, &link).await?;
         if let (Some(_), Some(before)) = (&opened, before) {
             access::end_session(&store, before.expose()).await?;
         }

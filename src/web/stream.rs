@@ -144,7 +144,7 @@ pub(super) async fn of_all(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, WebError> {
-    open(&doors, caller, None, last_seen(&headers, &uri)?).await
+    open(&doors, caller, None, last_seen(&headers, &uri)?)
 }
 
 pub(super) async fn of_incident(
@@ -155,7 +155,7 @@ pub(super) async fn of_incident(
     uri: Uri,
 ) -> Result<Response, WebError> {
     let incident = look::incident(&doors, &caller.viewer, &number).await?;
-    open(&doors, caller, Some((incident.id, incident.number)), last_seen(&headers, &uri)?).await
+    open(&doors, caller, Some((incident.id, incident.number)), last_seen(&headers, &uri)?)
 }
 
 /// `Last-Event-ID` where the browser resumes by itself; `?after=` for the first time, from the newest entry on the page.
@@ -166,12 +166,7 @@ fn last_seen(headers: &HeaderMap, uri: &Uri) -> Result<Option<i64>, WebError> {
         .transpose()
 }
 
-async fn open(
-    doors: &Doors,
-    caller: Caller,
-    only: Option<(IncidentId, Number)>,
-    last: Option<i64>,
-) -> Result<Response, WebError> {
+fn open(doors: &Doors, caller: Caller, only: Option<(IncidentId, Number)>, last: Option<i64>) -> Result<Response, WebError> {
     let tail = doors.tail.clone();
     let Ok(place) = Arc::clone(&tail.0.readers).try_acquire_owned() else {
         return Err(WebError::Busy("Too many live streams are open. Try again in a few seconds."));

@@ -123,11 +123,7 @@ fn every_fact_is_one_plain_sentence() {
             What::IncidentResolved { reason: Reason::AllAlertsResolved },
             "Resolved (its last firing alert was resolved by the sender)",
         ),
-        (
-            own(),
-            What::IncidentReopened { reason: Reason::StillFiring },
-            "Reopened (it still fires after a person resolved the incident)",
-        ),
+        (own(), What::IncidentReopened { reason: Reason::StillFiring }, "Reopened (it still fires after a person resolved the incident)"),
         (
             own(),
             What::IncidentReminded { next_at: NIGHT + Span::hours(24) },
@@ -159,11 +155,7 @@ fn every_fact_is_one_plain_sentence() {
             What::AttemptWithdrawn { page: page(), user: ana(), contact: phone(), attempt: attempt(), reason: String::new() },
             "The call to Ana Ruiz was withdrawn before it left",
         ),
-        (
-            own(),
-            What::PhoneRang { page: page(), user: ana(), contact: phone(), attempt: attempt() },
-            "The phone of Ana Ruiz rings",
-        ),
+        (own(), What::PhoneRang { page: page(), user: ana(), contact: phone(), attempt: attempt() }, "The phone of Ana Ruiz rings"),
         (
             own(),
             What::PhonePickedUp { page: page(), user: ana(), contact: phone(), attempt: attempt() },
@@ -202,10 +194,7 @@ fn many_people_are_a_number() {
 
 #[test]
 fn what_is_done_right_now_is_one_sentence() {
-    let reaching = [
-        Reaching { user: UserId::from("bo"), by: Some(ContactKind::Voice) },
-        Reaching { user: UserId::from("ana"), by: None },
-    ];
+    let reaching = [Reaching { user: UserId::from("bo"), by: Some(ContactKind::Voice) }, Reaching { user: UserId::from("ana"), by: None }];
     let now = |standing: Standing<'_>, reaching: &[Reaching]| now(standing, reaching, &names()).plain();
     let mut run = Run {
         policy: PolicyId::from("platform"),
