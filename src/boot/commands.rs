@@ -55,7 +55,7 @@ pub fn run(args: Args) -> ExitCode {
             Command::Token { command: Token::Create(token) } => token_create(&token, json).await,
             Command::Admin { command: Admin::Link(link) } => admin_link(&link).await,
             Command::Replay(replay) => self::replay_scenario(&replay).await,
-            Command::Remote(remote) => return remote::run(&args.global, remote).await,
+            Command::Remote(remote) => return remote::run(&args.global, &remote).await,
         }
         .map_or_else(
             |error| {
@@ -164,12 +164,12 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 
 async fn demo(demo: &args::Demo) -> Result<(), BootError> {
     let scenario = SCENARIOS[0].name.to_owned();
-    demo::run(Demo { listen: address(&demo.listen)?, stage: address(&demo.stage_listen)?, scenario, fast: demo.fast }).await
+    demo::run(Demo { listen: demo.listen, stage: demo.stage_listen, scenario, fast: demo.fast }).await
 }
 
 async fn stage(stage: &args::Stage) -> Result<(), BootError> {
     let open = Stage::open(stage::Options {
-        listen: address(&stage.listen)?,
+        listen: stage.listen,
         clock: Clock::system(),
         account_sid: STAGE_ACCOUNT.to_owned(),
         auth_token: Secret::new(STAGE_TOKEN),

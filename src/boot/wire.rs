@@ -95,7 +95,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let (stop, stopping) = watch::channel(false);
     let doors = Doors::new(house.clone(), Arc::new(Vec::new));
     tasks.spawn(doors.tail.clone().run());
-    let router = web::hooks::router(doors.clone()).merge(web::app::router(doors.clone())).merge(web::public::router(doors));
+    let router = web::hooks::router(&doors).merge(web::app::router(&doors)).merge(web::public::router(&doors));
     tasks.spawn(listen::serve(listener, router, stopping));
     Ok(Running { addr, house, first_admin_link, stop, tasks, crew })
 }

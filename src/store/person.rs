@@ -128,5 +128,6 @@ pub(super) const fn state_name(state: AttemptState) -> &'static str {
         AttemptState::Live => "live",
         AttemptState::Unknown => "unknown",
         AttemptState::Lost => "lost",
+        AttemptState::Talking => "talking",
     }
 }
