@@ -24,6 +24,7 @@
 pub mod base;
 pub mod boot;
 pub mod channels;
+pub mod cli;
 pub mod domain;
 pub mod render;
 pub mod sources;
