@@ -291,7 +291,6 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         phones: asked.stage.clone().map_or(Phones::Real, Phones::At),
         numbers: asked.number.clone(),
     };
-    println!("{}\n", scenario.caption);
     let report = replay(&scenario, &plan, |line| println!("{line}")).await?;
     if report.given_up > 0 {
         return Err(BootError::Refused(format!("{} of {} posts were not taken", report.given_up, report.given_up + report.posted)));

@@ -91,7 +91,6 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
     );
     let night = async {
         clock.sleep(head_start).await;
-        println!("{}\n", scenario.caption);
         let plan = Replay {
             hook_url: format!("{server}/hooks/{}/{rollbar_key}", scenario.source),
             clock: clock.clone(),

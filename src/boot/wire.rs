@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use super::{BootError, listen, live};
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::Setup;
@@ -56,6 +58,7 @@ pub struct Running {
     pub house: House,
     /// A one-time link for the first administrator, where this start wrote one.
     pub first_admin_link: Option<PathBuf>,
+    doors: Doors,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     crew: JoinSet<()>,
@@ -97,19 +100,18 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     tasks.spawn(doors.tail.clone().run());
     let router = web::hooks::router(&doors).merge(web::app::router(&doors)).merge(web::public::router(&doors));
     tasks.spawn(listen::serve(listener, router, stopping));
-    Ok(Running { addr, house, first_admin_link, stop, tasks, crew })
+    Ok(Running { addr, house, first_admin_link, doors, stop, tasks, crew })
 }
 
 impl Running {
     /// Takes no more requests, lets those under way end, then stops the workers. Whatever was not finished is in the database.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        tokio::time::timeout(std::time::Duration::from_secs(5), async {
-            // The watcher of the configuration never ends by itself; the server does.
-            self.tasks.join_next().await
-        })
-        .await
-        .map_or((), drop);
+        self.doors.tail.close();
+        // The watcher of the configuration never ends by itself; the server does.
+        if tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.tasks.join_next()).await.is_err() {
+            tracing::warn!("requests were cut off at the end");
+        }
         self.tasks.shutdown().await;
         self.crew.shutdown().await;
         self.house.store.close().await;

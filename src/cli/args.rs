@@ -22,7 +22,7 @@ pub const DEFAULT_DATABASE: &str = "sqlite://var/reveille.db?mode=rwc";
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub const DEFAULT_STAGE_LISTEN: &str = "127.0.0.1:4010";
 
-/// The alarm, the room and the memory of a team that runs servers: takes alerts, wakes people by phone until a human answers
+/// A whole command line.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "reveille", version, about, subcommand_required = true, arg_required_else_help = true)]
 pub struct Args {
@@ -459,11 +459,13 @@ pub struct Why {
     pub about: String,
 }
 
+const DATABASE_HELP: &str =
+    "The database: sqlite://PATH?mode=rwc or postgres://USER@HOST/NAME [default: sqlite://var/reveille.db?mode=rwc]";
+
 /// Where the data rests.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Database {
-    /// The database: sqlite://PATH?mode=rwc or postgres://USER@HOST/NAME [default: sqlite://var/reveille.db?mode=rwc]
-    #[arg(long = "database", env = "REVEILLE_SERVER__DATABASE", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    #[arg(long = "database", help = DATABASE_HELP, env = "REVEILLE_SERVER__DATABASE", hide_env_values = true, value_name = "URL", value_parser = secret)]
     given: Option<Secret>,
 }
 

@@ -67,16 +67,12 @@ pub(super) async fn list(console: &mut Console<'_>, client: &Client, list: &Inci
 }
 
 fn nothing(console: &mut Console<'_>, state: Option<IncidentState>) -> Result<(), CliError> {
-    match state {
-        Some(state) => {
-            console.line(&format!("No incident is {}.", state.name()))?;
-            console.hint("All of them: reveille incident list")
-        }
-        None => {
-            console.line("No incidents yet.")?;
-            console.hint("Try the whole way: reveille send \"Hello\" --key KEY")
-        }
+    if let Some(state) = state {
+        console.line(&format!("No incident is {}.", state.name()))?;
+        return console.hint("All of them: reveille incident list");
     }
+    console.line("No incidents yet.")?;
+    console.hint("Try the whole way: reveille send \"Hello\" --key KEY")
 }
 
 fn row(console: &Console<'_>, incident: &Value) -> Vec<Cell> {

@@ -193,19 +193,18 @@ pub(super) fn clean(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        rest = match escape_len(rest) {
-            Some(length) => rest.get(length..).unwrap_or_default(),
-            None => {
-                if first.is_whitespace() || first.is_control() {
-                    if !kept.is_empty() && !kept.ends_with(' ') {
-                        kept.push(' ');
-                    }
-                } else if !turns_writing(first) {
-                    kept.push(first);
-                }
-                rest.get(first.len_utf8()..).unwrap_or_default()
+        if let Some(length) = escape_len(rest) {
+            rest = rest.get(length..).unwrap_or_default();
+            continue;
+        }
+        if first.is_whitespace() || first.is_control() {
+            if !kept.is_empty() && !kept.ends_with(' ') {
+                kept.push(' ');
             }
-        };
+        } else if !turns_writing(first) {
+            kept.push(first);
+        }
+        rest = rest.get(first.len_utf8()..).unwrap_or_default();
     }
     kept.truncate(kept.trim_end().len());
     kept
@@ -243,11 +242,13 @@ const fn turns_writing(c: char) -> bool {
 
 /// The same JSON with what a terminal might obey written as `\u….`; JSON itself escapes only the lower controls.
 fn harmless_json(json: &str) -> String {
+    use std::fmt::Write as _;
     let mut kept = String::with_capacity(json.len());
     for c in json.chars() {
         // Line breaks are the indentation's own; those inside a text are escaped already.
         if (c.is_control() && c != '\n') || turns_writing(c) {
-            kept.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a String cannot fail.
+            write!(kept, "\\u{:04x}", u32::from(c)).unwrap_or_default();
         } else {
             kept.push(c);
         }

@@ -56,8 +56,8 @@ async fn listen(console: &mut Console<'_>, client: &Client, number: &str, mut st
         while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = waiting.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
-            if let Some(news) = news.line(line.trim_end_matches(['\r', '\n'])) {
-                tell(console, client, number, &news, log).await?;
+            if let Some(whole) = news.line(line.trim_end_matches(['\r', '\n'])) {
+                tell(console, client, number, &whole, log).await?;
             }
         }
         if waiting.len() > LINE_BYTES || news.data.len() > LINE_BYTES {

@@ -32,7 +32,7 @@ pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow
 /// # Errors
 /// The store's.
 pub async fn next_due(house: &House, lane: Lane) -> Result<Option<Time>, FlowError> {
-    Ok(store::outbox_next_due(&house.store.reader(), lane).await?)
+    Ok(store::outbox_next_due(&house.store.page_reader(), lane).await?)
 }
 
 /// Carries out one claimed effect, holding its lease while it takes.
@@ -144,7 +144,7 @@ impl Call<'_> {
             (None, None) => News::NotFound { reason: "it never left".to_owned() },
             (None, Some(sent_at)) => {
                 let to = row.sent_to.clone().unwrap_or_default();
-                let known = store::attempt_provider_ids_known(&self.house.store.reader(), &to, *sent_at - Span::hours(1)).await?;
+                let known = store::attempt_provider_ids_known(&self.house.store.page_reader(), &to, *sent_at - Span::hours(1)).await?;
                 match channel.ask(&Question { to, sent_at: *sent_at, known }).await {
                     Settled::Found { provider_id, news } => {
                         report::report(self.house, self.attempt, News::Accepted { provider_id }, None).await?;
@@ -192,7 +192,7 @@ impl Call<'_> {
     }
 
     async fn row(&self) -> Result<AttemptRow, FlowError> {
-        store::attempt_find(&mut self.house.store.reader(), self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
+        store::attempt_find(&mut self.house.store.page_reader(), self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
     }
 
     /// Tells the person's decision, and settles the effect in the same transaction.

@@ -40,7 +40,7 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
     let heard = channel.hear(inbound)?;
-    let row = store::attempt_find(&mut house.store.reader(), &heard.attempt).await.map_err(FlowError::from)?;
+    let row = store::attempt_find(&mut house.store.page_reader(), &heard.attempt).await.map_err(FlowError::from)?;
     let Some(row) = row else { return Err(FlowError::Missing("such attempt").into()) };
     // Any callback of a call proves that it was placed, also when the answer to the request was lost.
     if row.provider_id.as_deref() != Some(&heard.provider_id) && !heard.provider_id.is_empty() {
@@ -76,7 +76,7 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
         '3' => {
             let mut details = Vec::new();
             for (id, incident) in incidents.into_iter().take(named) {
-                let samples = store::alert_titles(&house.store.reader(), &id, limits::INCIDENT_SAMPLES).await?;
+                let samples = store::alert_titles(&house.store.page_reader(), &id, limits::INCIDENT_SAMPLES).await?;
                 details.push(SpokenDetail { samples: samples.into_iter().filter(|title| *title != incident.title).collect(), incident });
             }
             return Ok(words(spoken::detail(&DetailWords { incidents: details, more })));
@@ -96,7 +96,7 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
 
 /// What to say was done to one incident; nothing where nothing was left to do.
 async fn outcome(house: &House, live: &Live, id: &IncidentId, asked: Act, verdict: &Verdict) -> Result<Option<(Number, Done)>, FlowError> {
-    let Some(incident) = store::incident_find(&house.store.reader(), id).await? else { return Ok(None) };
+    let Some(incident) = store::incident_find(&house.store.page_reader(), id).await? else { return Ok(None) };
     let done = match (asked, verdict.outcome) {
         (Act::Acknowledge, Outcome::Acknowledged) => Done::Acknowledged,
         (Act::Unhelpful, Outcome::Acknowledged | Outcome::Ignored) => Done::Noted,
@@ -123,7 +123,7 @@ pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf
     let now = house.clock.now();
     let mut incidents: Vec<Incident> = Vec::new();
     for PageOf { incident, .. } in pages {
-        incidents.extend(store::incident_find(&house.store.reader(), incident).await?);
+        incidents.extend(store::incident_find(&house.store.page_reader(), incident).await?);
     }
     incidents.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.number)));
     Ok(incidents

@@ -16,7 +16,7 @@ pub async fn report(house: &House, attempt: &AttemptId, news: News, settles: Opt
 }
 
 async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&OutboxRow>) -> Result<(), FlowError> {
-    let row = store::attempt_find(&mut house.store.reader(), attempt).await?.ok_or(FlowError::Missing("such attempt"))?;
+    let row = store::attempt_find(&mut house.store.page_reader(), attempt).await?.ok_or(FlowError::Missing("such attempt"))?;
     let mut tx = house.store.begin(WriteLane::Page).await?;
     let person = store::person_load(&mut tx, &row.user).await?;
     // What the provider told is true whoever holds the lease, so it is written even when the row is another's by now.

@@ -15,7 +15,7 @@ use crate::store::{self, Tx, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn due(house: &House, most: i64) -> Result<Vec<(Scope, Timer)>, FlowError> {
-    let due = store::wakes_due(&house.store.reader(), house.clock.now(), most).await?;
+    let due = store::wakes_due(&house.store.page_reader(), house.clock.now(), most).await?;
     Ok(due.into_iter().map(|(scope, timer, _)| (scope, timer)).collect())
 }
 
@@ -24,7 +24,7 @@ pub async fn due(house: &House, most: i64) -> Result<Vec<(Scope, Timer)>, FlowEr
 /// # Errors
 /// The store's.
 pub async fn next_due(house: &House) -> Result<Option<Time>, FlowError> {
-    Ok(store::wake_next_due(&house.store.reader()).await?)
+    Ok(store::wake_next_due(&house.store.page_reader()).await?)
 }
 
 /// Carries out one wake-up. It does nothing when another process was quicker.
@@ -39,12 +39,10 @@ async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowErro
     let mut tx = house.store.begin(WriteLane::Page).await?;
     match scope {
         Scope::Incident(id) => {
-            // The incident first, then its wake-up: every transaction takes its locks in this order.
-            let desk = store::desk_load_incident(&mut tx, id).await?;
             if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
                 return Ok(());
             }
-            let Some(desk) = desk else {
+            let Some(desk) = store::desk_load_incident(&mut tx, id).await? else {
                 tx.commit().await?;
                 return Ok(());
             };
