@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
+use super::interrupt::interrupted;
 use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, live, telemetry};
 use crate::base::clock::Clock;
@@ -72,17 +72,6 @@ fn run(args: Args) -> ExitCode {
     // What still runs is asleep; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
-}
-
-/// Returns when the process is asked to end.
-pub async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return tokio::signal::ctrl_c().await.unwrap_or_default();
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 async fn serve(serve: args::Serve) -> Result<(), BootError> {

@@ -66,6 +66,6 @@ async fn a_replay_posts_the_night_as_of_now() {
     assert!(lines.iter().any(|line| line.to_string().starts_with("03:00  ")));
     let state: Value =
         world.http.get(format!("{}/stage/state", world.stage.url())).send().await.expect("state").json().await.expect("JSON");
-    assert_eq!(state["phones"][1]["habit"], json!({"kind": "answer_and_press", "keys": "1", "after": "25s"}));
+    assert_eq!(state["phones"][1]["habit"], json!({"kind": "answer_and_press", "keys": "1", "after": "6s"}));
     world.stage.shut().await;
 }
