@@ -30,9 +30,13 @@ const STAGE_TOKEN: &str = "stage";
 /// How often the configuration file is looked at.
 const FILE_EVERY: Duration = Duration::from_secs(1);
 
-/// Does what the arguments ask for.
+/// Does what this process's arguments ask for.
 #[must_use]
-pub fn run(args: Args) -> ExitCode {
+pub fn main() -> ExitCode {
+    run(Args::of_process())
+}
+
+fn run(args: Args) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -152,7 +156,9 @@ async fn watch_file(house: &House, sealer: &Sealer, path: &Path, surroundings: &
         match applied.await {
             Ok(true) => tracing::info!(file = %path.display(), "the changed configuration was applied"),
             Ok(false) => tracing::info!(file = %path.display(), "the file changed and says the same as before"),
-            Err(error) => tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}"),
+            Err(error) => {
+                tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}");
+            }
         }
     }
 }
@@ -203,7 +209,8 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
     let lines = setup::diff(&saved.setup, &config.setup);
-    let changed = if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
+    let changed =
+        if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
     if json {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
