@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
-use super::wire::{self, Given, Options};
+use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, live, telemetry};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
@@ -126,7 +126,7 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     let sealer = wire::sealer(&var_of(database.expose()), None);
     let watching = async {
         match (serve.config, sealer) {
-            (Some(path), Ok(sealer)) => watch_file(&running.house.clone(), &sealer, &path, &surroundings).await,
+            (Some(path), Ok(sealer)) => watch_file(&running.house, &running.configuration, &sealer, &path, &surroundings).await,
             (None, _) | (_, Err(_)) => std::future::pending().await,
         }
     };
@@ -140,7 +140,7 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
 }
 
 /// Applies the file again whenever it changes.
-async fn watch_file(house: &House, sealer: &Sealer, path: &Path, surroundings: &Surroundings) {
+async fn watch_file(house: &House, configuration: &Complaint, sealer: &Sealer, path: &Path, surroundings: &Surroundings) {
     let mut seen = stamp(path);
     loop {
         tokio::time::sleep(FILE_EVERY).await;
@@ -153,7 +153,9 @@ async fn watch_file(house: &House, sealer: &Sealer, path: &Path, surroundings: &
             let config = read(path, surroundings)?;
             Ok::<bool, BootError>(apply::apply(&house.store, &house.clock, sealer, &live::wanted(&config)?).await?)
         };
-        match applied.await {
+        let outcome = applied.await;
+        configuration.set(outcome.as_ref().err().map(ToString::to_string));
+        match outcome {
             Ok(true) => tracing::info!(file = %path.display(), "the changed configuration was applied"),
             Ok(false) => tracing::info!(file = %path.display(), "the file changed and says the same as before"),
             Err(error) => {

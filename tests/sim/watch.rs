@@ -111,7 +111,9 @@ impl Watch {
     pub fn before_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal) {
         self.accepted += 1;
         self.expected_home = None;
-        let Some(service) = rows.setup.integrations.get(&signal.integration).and_then(|one| rows.setup.services.get(&one.service)) else { return };
+        let Some(service) = rows.setup.integrations.get(&signal.integration).and_then(|one| rows.setup.services.get(&one.service)) else {
+            return;
+        };
         // Numbers are given when the batch is saved: what has none yet is the newest.
         let open = desk.incidents.values().filter(|incident| incident.service == service.id && incident.is_open());
         let newest = open.max_by_key(|incident| (incident.number.0 == 0, incident.number, incident.id.clone()));
@@ -334,7 +336,9 @@ impl Watch {
             let anchor = |call: &Followed| call.news_at.filter(|_| call.unknown_at.is_none()).unwrap_or(call.placed_at);
             let mut firsts = recent.iter().filter(|call| !call.second && &call.contact == contact);
             let first = firsts.find(|call| placed_at.since(anchor(call)) >= Span::seconds(119));
-            let Some(first) = first else { return Err(format!("promise 7: the repeat {attempt} to {user} has no first call 2 minutes before")) };
+            let Some(first) = first else {
+                return Err(format!("promise 7: the repeat {attempt} to {user} has no first call 2 minutes before"));
+            };
             let repeats = recent.iter().filter(|call| call.second && !call.excused && call.placed_at >= first.placed_at).count();
             ensure(repeats == 0, || format!("promise 8: the chain of {user} gets a third call, {attempt}"))?;
         } else {
@@ -402,7 +406,8 @@ impl Watch {
             let waits = person.attempts.iter().any(|attempt| attempt.state == AttemptState::Waiting);
             ensure(planned.is_none() || attend.is_some() || waits, || format!("promise 3: {} has {planned:?} and no wake-up", person.id))?;
             for attempt in &person.attempts {
-                let is_sending = || rows.outbox.iter().any(|row| matches!(row.effect, Effect::PlacePage { .. }) && row.effect.attempt() == &attempt.id);
+                let is_sending =
+                    || rows.outbox.iter().any(|row| matches!(row.effect, Effect::PlacePage { .. }) && row.effect.attempt() == &attempt.id);
                 let holds = if attempt.state == AttemptState::Waiting { is_sending() } else { attend.is_some() };
                 ensure(holds, || format!("promise 3: nobody looks at {attempt:?} of {}", person.id))?;
             }
@@ -455,18 +460,32 @@ impl Watch {
                     return Ok(());
                 }
                 let repeat_at = first_at + limits::CHAIN_REPEAT;
-                let repeated =
-                    others.any(|other| other.second && other.contact == call.contact && other.placed_at >= repeat_at - LATE && other.placed_at <= repeat_at + LATE);
+                let repeated = others.any(|other| {
+                    other.second
+                        && other.contact == call.contact
+                        && other.placed_at >= repeat_at - LATE
+                        && other.placed_at <= repeat_at + LATE
+                });
                 ensure(repeated, || format!("promise 7: no key in {attempt} and no repeat 2 minutes after: {call:?}"))
             }
             Due::NextContact => {
-                let failed = call.excused && call.unknown_at.is_none_or(|unknown| unknown < at) || call.accepted_at.is_some() && !call.lives;
+                let failed =
+                    call.excused && call.unknown_at.is_none_or(|unknown| unknown < at) || call.accepted_at.is_some() && !call.lives;
                 let was_tried = |contact: &ContactId| {
-                    others.clone().any(|other| &other.contact == contact && other.placed_at <= from && from.since(other.placed_at) < Span::minutes(30))
+                    others.clone().any(|other| {
+                        &other.contact == contact && other.placed_at <= from && from.since(other.placed_at) < Span::minutes(30)
+                    })
                 };
                 let other_contact = contacts().any(|contact| contact.id != call.contact && !was_tried(&contact.id));
-                let barred = others.clone().any(|other| !other.second && !other.excused && from.since(other.placed_at) < limits::CHAIN_EVERY);
-                if !failed || call.second || !other_contact || barred || !call.urgent || !call.pages.iter().all(|of| Self::is_paging(rows, of)) {
+                let barred =
+                    others.clone().any(|other| !other.second && !other.excused && from.since(other.placed_at) < limits::CHAIN_EVERY);
+                if !failed
+                    || call.second
+                    || !other_contact
+                    || barred
+                    || !call.urgent
+                    || !call.pages.iter().all(|of| Self::is_paging(rows, of))
+                {
                     return Ok(());
                 }
                 let moved_on = others.any(|other| other.contact != call.contact && other.placed_at >= from);
@@ -491,7 +510,8 @@ impl Watch {
             ensure(quiet, || format!("somebody is not at rest: {person:?}"))?;
         }
         for incident in rows.incidents.values() {
-            let firing = rows.alerts.values().filter(|alert| alert.incident.as_ref() == Some(&incident.id) && alert.is_firing(Some(incident)));
+            let firing =
+                rows.alerts.values().filter(|alert| alert.incident.as_ref() == Some(&incident.id) && alert.is_firing(Some(incident)));
             let ids: BTreeSet<&AlertId> = firing.map(|alert| &alert.id).collect();
             ensure(ids.is_empty() && incident.firing_count == 0, || format!("{} is resolved and {ids:?} fire", incident.id))?;
         }

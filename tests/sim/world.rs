@@ -134,7 +134,11 @@ impl World {
         while self.step()? {
             self.steps += 1;
             if self.steps > MOST_STEPS {
-                return Err(format!("the world does not come to rest: {} timers, {} effects", self.rows.timers.len(), self.rows.outbox.len()));
+                return Err(format!(
+                    "the world does not come to rest: {} timers, {} effects",
+                    self.rows.timers.len(),
+                    self.rows.outbox.len()
+                ));
             }
         }
         self.watch.at_rest(&self.rows)
@@ -265,7 +269,13 @@ impl World {
                 }
                 self.ingest(&signals)
             }
-            Event::Command(command) => if self.is_down() { Ok(()) } else { self.obey(command) },
+            Event::Command(command) => {
+                if self.is_down() {
+                    Ok(())
+                } else {
+                    self.obey(command)
+                }
+            }
             Event::Intent(row) => self.intend(row),
             Event::Outcome(row, news) => self.learn(row, news),
             Event::Line(attempt, turn) => {
@@ -273,7 +283,11 @@ impl World {
                 Ok(())
             }
             Event::Callback(attempt, news) => {
-                if self.is_down() { Ok(()) } else { self.report(&attempt, news) }
+                if self.is_down() {
+                    Ok(())
+                } else {
+                    self.report(&attempt, news)
+                }
             }
             Event::Somebody => self.somebody(),
             Event::Restart(span) => {
@@ -355,7 +369,8 @@ impl World {
             for dedup_key in [signal.dedup_key.as_str(), UNREADABLE_KEY] {
                 let key = AlertKey { integration: signal.integration.clone(), dedup_key: dedup_key.to_owned() };
                 let Some(state) = self.rows.keys.get(&key) else { continue };
-                if let Some(incident) = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.rows.incidents.get(id))
+                if let Some(incident) =
+                    state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.rows.incidents.get(id))
                 {
                     desk.incidents.insert(incident.id.clone(), incident.clone());
                 }
