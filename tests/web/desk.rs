@@ -18,7 +18,7 @@ use reveille::channels::Channels;
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
-use reveille::flows::{House, Live, access, fold, ingest};
+use reveille::flows::{House, Live, Pulse, access, fold, ingest};
 use reveille::store::{Store, StoreOptions};
 use reveille::web::{self, Check, Doors};
 use serde_json::Value;
@@ -129,11 +129,13 @@ impl Desk {
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
+            concurrent_calls: None,
         };
         let (sender, live) = watch::channel(Arc::new(live));
         let (intake, queue) = ingest::queue();
         let clock = Clock::fake(Time::parse_rfc3339("2026-01-07T02:00:00Z").expect("a time"));
-        let house = House { store, clock, bells: Bells::default(), owner: "web".into(), live, intake };
+        let page_lane = Pulse::default();
+        let house = House { store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
         tokio::spawn(ingest::keep_journal(house.clone(), queue));
         tokio::spawn(fold_always(house.clone()));
         let checks = || vec![Check { name: "configuration", well: false, needed: false, detail: "the file has a typo".to_owned() }];
