@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod config;
 mod demo;
+mod interrupt;
 mod listen;
 mod live;
 mod telemetry;

@@ -35,7 +35,9 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
             trigger(draft, signal, integration, service)
         }
         Action::Unreadable(_) => {
-            Verdict { outcome: Outcome::Unreadable, reason: Reason::CannotBeRead, ..trigger(draft, signal, integration, service) }
+            // It has no time that could make it stale: that it cannot be read is true now.
+            let timeless = Signal { at: None, ..signal.clone() };
+            Verdict { outcome: Outcome::Unreadable, reason: Reason::CannotBeRead, ..trigger(draft, &timeless, integration, service) }
         }
     }
 }
@@ -203,8 +205,9 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
     };
     changed(draft, key, signal.at);
     let state = key_state(draft, key);
-    state.alert = Some(alert);
+    let past = state.alert.replace(alert);
     state.early_resolve = None;
+    draft.desk.past.extend(past);
     if severity.urgency().is_none() {
         return Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None);
     }
@@ -220,8 +223,7 @@ fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, sever
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened =
-            What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
+        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
         draft.record(&incident, &sender, opened);
         escalation::start(draft, &incident, Reason::IncidentOpened);
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))

@@ -58,6 +58,9 @@ impl<'a> Draft<'a> {
         self.look_at_attempts();
         self.go_on_with_chain();
         self.try_what_is_due();
+        // A page is kept while news of its calls may come.
+        let attempts = &self.person.attempts;
+        self.person.pages.retain(|page| page.wanted || attempts.iter().any(|attempt| attempt.pages.contains(&page.id)));
     }
 
     fn decision(self, verdict: Verdict) -> Decision {
@@ -113,7 +116,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Ends calls that nobody wants and forgets pages that are over.
+    /// Ends calls and chains that nobody wants.
     fn drop_the_unwanted(&mut self) {
         let now = self.now();
         let wanted: Vec<PageId> = self.person.pages.iter().filter(|page| page.wanted).map(|page| page.id.clone()).collect();
@@ -134,8 +137,6 @@ impl<'a> Draft<'a> {
                 });
             }
         }
-        let attempts = &self.person.attempts;
-        self.person.pages.retain(|page| page.wanted || attempts.iter().any(|attempt| attempt.pages.contains(&page.id)));
         let is_over = |chain: &Chain| !self.is_calling(&chain.contact) && !chain.pages.iter().any(|page| wanted.contains(page));
         if self.person.chain.as_ref().is_some_and(is_over) {
             // Answered, by whomever: what came meanwhile is said in the next chain.
@@ -332,18 +333,23 @@ impl<'a> Draft<'a> {
                     open.asked = 0;
                 });
                 self.reached(attempt);
-                let first = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact && chain.calls <= 1);
-                if let Some(chain) = first
-                    && attempt.state == AttemptState::Waiting
-                {
-                    // The chain is counted from its call, which may have waited for the provider's pace.
-                    chain.started_at = now;
-                    self.person.chained_at = Some(now);
-                }
+                self.count_chain_from(attempt);
             }
             // It was asked about because nothing was heard, and the provider has nothing to tell but that it has it.
             AttemptState::Accepted if attempt.asked == 1 => self.silent(attempt),
             AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => {}
+        }
+    }
+
+    /// The chain is counted from the first news of its call, which may have waited for the provider's pace.
+    fn count_chain_from(&mut self, attempt: &OpenAttempt) {
+        let now = self.now();
+        let first = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact && chain.calls <= 1);
+        if let Some(chain) = first
+            && attempt.state == AttemptState::Waiting
+        {
+            chain.started_at = now;
+            self.person.chained_at = Some(now);
         }
     }
 
@@ -385,6 +391,7 @@ impl<'a> Draft<'a> {
         match attempt.state {
             AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost => {
                 self.reached(attempt);
+                self.count_chain_from(attempt);
                 self.tell(attempt, |page, user, contact, attempt| What::PhoneRang { page, user, contact, attempt });
                 self.lives(&attempt.id, AttemptState::Live, true);
             }
@@ -397,6 +404,7 @@ impl<'a> Draft<'a> {
         match attempt.state {
             AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost | AttemptState::Live => {
                 self.reached(attempt);
+                self.count_chain_from(attempt);
                 self.tell(attempt, |page, user, contact, attempt| What::PhonePickedUp { page, user, contact, attempt });
                 self.lives(&attempt.id, AttemptState::Talking, true);
             }
@@ -426,6 +434,7 @@ impl<'a> Draft<'a> {
             // It rang; or another was placed for it.
             AttemptState::Live | AttemptState::Talking | AttemptState::Lost => false,
         };
+        self.count_chain_from(attempt);
         match how {
             // The provider could not place it: the same as a refusal, told later.
             CallEnd::Failed if is_refusal => {
@@ -461,10 +470,16 @@ impl<'a> Draft<'a> {
             open.state = AttemptState::Lost;
             open.look_at = now + limits::LOST_CALL;
         });
-        let chain = self.person.chain.as_ref().filter(|chain| chain.contact == attempt.contact);
-        if let Some(second_call) = chain.map(|chain| chain.calls >= 2)
-            && !self.is_calling(&attempt.contact)
-        {
+        if self.is_calling(&attempt.contact) {
+            return;
+        }
+        if let Some(chain) = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact) {
+            let second_call = chain.calls >= 2;
+            if !second_call {
+                // The chain is counted from the call that is known.
+                chain.started_at = now;
+                self.person.chained_at = Some(now);
+            }
             self.place(&attempt.contact, second_call, Reason::OutcomeStaysUnknown);
         }
     }
@@ -554,11 +569,16 @@ impl<'a> Draft<'a> {
     fn fall_forward(&mut self, attempt: &OpenAttempt, refused: bool) {
         let now = self.now();
         let user = self.user();
+        let open = self.person.attempts.iter().filter(|other| other.state != AttemptState::Lost);
+        // A telephone that another call of ours holds is no way on.
+        let busy: Vec<ContactId> = open.map(|other| other.contact.clone()).chain([attempt.contact.clone()]).collect();
         let mut moved_on = false;
         for id in &attempt.pages {
-            let is_tried = self.person.attempts.iter().any(|other| {
-                other.id != attempt.id && other.state != AttemptState::Lost && other.pages.contains(id)
-            });
+            let is_tried = self
+                .person
+                .attempts
+                .iter()
+                .any(|other| other.id != attempt.id && other.state != AttemptState::Lost && other.pages.contains(id));
             let Some(page) = self.page_mut(id).filter(|page| page.wanted) else { continue };
             // At high urgency every contact will do, at low urgency only those that its rules allow.
             let allowed: Vec<ContactId> = match page.urgency {
@@ -568,13 +588,13 @@ impl<'a> Draft<'a> {
             // The one tried longest ago stands first.
             page.tried.retain(|tried| tried != &attempt.contact);
             page.tried.push(attempt.contact.clone());
-            let planned = page.plan.iter_mut().filter(|entry| entry.contact != attempt.contact).min_by_key(|entry| entry.due_at);
+            let planned = page.plan.iter_mut().filter(|entry| !busy.contains(&entry.contact)).min_by_key(|entry| entry.due_at);
             if let Some(entry) = planned {
                 if entry.due_at > now {
                     *entry = Planned { contact: entry.contact.clone(), due_at: now, reason: Reason::OtherContactRefused };
                 }
                 moved_on = true;
-            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact)) {
+            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact) && !busy.contains(contact)) {
                 page.plan.push(Planned { contact: other.clone(), due_at: now, reason: Reason::OtherContactRefused });
                 moved_on = true;
             } else if refused {

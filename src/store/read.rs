@@ -428,7 +428,8 @@ fn attempt_of(row: &AnyRow) -> Result<AttemptView> {
 
 fn page_view(row: &AnyRow, attempts: Vec<AttemptView>) -> Result<PageView> {
     let ended = row.maybe_text("ended")?;
-    let state = if ended.as_deref() == Some("acknowledged") {
+    // A page that ended because somebody else acknowledged has that reason, and is no answer of this person's.
+    let state = if ended.as_deref() == Some("answered") {
         PageState::Acknowledged
     } else if !row.flag("wanted")? {
         PageState::Ended
