@@ -4,7 +4,7 @@ pub mod commands;
 pub mod config;
 mod demo;
 mod listen;
-mod live;
+pub mod live;
 mod telemetry;
 pub mod wire;
 
