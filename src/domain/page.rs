@@ -150,6 +150,16 @@ impl<'a> Draft<'a> {
         self.person.attempts.iter().any(|attempt| &attempt.contact == contact && attempt.state != AttemptState::Lost)
     }
 
+    /// Whether a call of ours rings now, as far as is known.
+    fn is_on_the_phone(&self) -> bool {
+        self.person.attempts.iter().any(|attempt| match attempt.state {
+            AttemptState::Waiting | AttemptState::Live | AttemptState::Talking => true,
+            // Asked about more than once, it is silent: perhaps nothing rings.
+            AttemptState::Accepted => attempt.asked < 2,
+            AttemptState::Unknown | AttemptState::Lost => false,
+        })
+    }
+
     /// Repeats the call once when no key was pressed, and ends the chain after that.
     fn go_on_with_chain(&mut self) {
         let Some(chain) = self.person.chain.clone() else { return };
@@ -203,8 +213,8 @@ impl<'a> Draft<'a> {
             self.hold(page, planned, free_at);
             return;
         }
-        if self.is_calling(contact) {
-            // This telephone is busy with an older call of ours; its end, or its report, looks here again.
+        if self.is_calling(contact) || self.is_on_the_phone() {
+            // Two telephones that ring at once help nobody; the end of that call, or its report, looks here again.
             return;
         }
         self.person.chain = Some(Chain { contact: contact.clone(), started_at: now, calls: 1, pages: Vec::new() });

@@ -338,6 +338,8 @@ impl Watch {
             let repeats = recent.iter().filter(|call| call.second && !call.excused && call.placed_at >= first.placed_at).count();
             ensure(repeats == 0, || format!("promise 8: the chain of {user} gets a third call, {attempt}"))?;
         } else {
+            let ringing = recent.iter().find(|call| call.lives && call.ended_at.is_none() && !call.excused);
+            ensure(ringing.is_none(), || format!("promise 8: {user} gets the call {attempt} while another rings: {ringing:?}"))?;
             let near = recent.iter().find(|call| !call.second && !call.excused && placed_at.since(call.placed_at) < limits::CHAIN_EVERY);
             ensure(near.is_none(), || format!("promise 8: {user} gets two chains within 3 minutes, {attempt} after {near:?}"))?;
         }
@@ -447,6 +449,8 @@ impl Watch {
             return Ok(());
         }
         let mut others = self.calls.iter().filter(|(id, other)| *id != attempt && other.user == call.user).map(|(_, other)| other);
+        // A call that was thought lost may ring after all: the next one waits for it.
+        let rings = others.clone().any(|other| other.lives && other.ended_at.is_none_or(|ended| ended > from));
         match due {
             Due::Repeat => {
                 let first_at = call.news_at.unwrap_or(from);
@@ -466,7 +470,7 @@ impl Watch {
                 };
                 let other_contact = contacts().any(|contact| contact.id != call.contact && !was_tried(&contact.id));
                 let barred = others.clone().any(|other| !other.second && !other.excused && from.since(other.placed_at) < limits::CHAIN_EVERY);
-                if !failed || call.second || !other_contact || barred || !call.urgent || !call.pages.iter().all(|of| Self::is_paging(rows, of)) {
+                if !failed || call.second || !other_contact || barred || rings || !call.urgent || !call.pages.iter().all(|of| Self::is_paging(rows, of)) {
                     return Ok(());
                 }
                 let moved_on = others.any(|other| other.contact != call.contact && other.placed_at >= from);
@@ -475,7 +479,7 @@ impl Watch {
             Due::Settled => {
                 let found = call.accepted_at.is_some() || call.lives || call.ended_at.is_some();
                 let sent_again = others.any(|other| other.placed_at > from);
-                ensure(found || sent_again, || format!("promise 5: {attempt} stays unknown for more than 20 s: {call:?}"))
+                ensure(found || sent_again || rings, || format!("promise 5: {attempt} stays unknown for more than 20 s: {call:?}"))
             }
         }
     }
