@@ -18,3 +18,5 @@ mod page;
 pub mod person;
 pub mod reason;
 pub mod setup;
+#[cfg(test)]
+mod trial;
