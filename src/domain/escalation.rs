@@ -292,7 +292,10 @@ mod tests {
     #[test]
     fn who_is_on_call_is_looked_up_when_the_step_starts() {
         let mut night = Trial::new().steps(vec![Step { notify: vec![Target::Schedule("platform".into())], escalate_after: None }], 0);
-        night.setup.schedules.insert("platform".into(), Schedule { id: "platform".into(), timezone: "UTC".to_owned(), rotations: Vec::new() });
+        night
+            .setup
+            .schedules
+            .insert("platform".into(), Schedule { id: "platform".into(), timezone: "UTC".to_owned(), rotations: Vec::new() });
         night.fires("db");
         assert_eq!((night.count("step_skipped"), night.count("policy_exhausted")), (1, 1), "nobody is on call");
         let rotation = Rotation {

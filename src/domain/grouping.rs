@@ -223,8 +223,7 @@ fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, sever
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened =
-            What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
+        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
         draft.record(&incident, &sender, opened);
         escalation::start(draft, &incident, Reason::IncidentOpened);
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
@@ -373,7 +372,10 @@ mod tests {
             let verdict = night.signal("db", Action::Trigger, None, again);
             assert_eq!((verdict.outcome, verdict.reason), (outcome, reason), "{fired:?} {over:?} {again:?}");
             // Another key's times say nothing about it.
-            assert_eq!(night.signal("web", Action::Trigger, None, Some(0)).outcome, if outcome == Outcome::Reopened { Outcome::Folded } else { Outcome::Opened });
+            assert_eq!(
+                night.signal("web", Action::Trigger, None, Some(0)).outcome,
+                if outcome == Outcome::Reopened { Outcome::Folded } else { Outcome::Opened }
+            );
         }
     }
 
@@ -388,12 +390,9 @@ mod tests {
 
     #[test]
     fn a_resolve_that_came_first_is_remembered_for_a_day_against_older_triggers() {
-        for (later, at, outcome) in [
-            (DAY, 99, Outcome::Ignored),
-            (DAY + 1, 99, Outcome::Opened),
-            (60, 100, Outcome::Opened),
-            (60, 101, Outcome::Opened),
-        ] {
+        for (later, at, outcome) in
+            [(DAY, 99, Outcome::Ignored), (DAY + 1, 99, Outcome::Opened), (60, 100, Outcome::Opened), (60, 101, Outcome::Opened)]
+        {
             let mut night = Trial::new();
             assert_eq!(night.signal("db", Action::Resolve, None, Some(100)).reason, Reason::NotFiring);
             night.signal("db", Action::Resolve, None, Some(50));
@@ -402,7 +401,11 @@ mod tests {
         }
         let mut night = Trial::new();
         night.signal("db", Action::Resolve, None, None);
-        assert_eq!(night.signal("db", Action::Trigger, None, Some(1)).outcome, Outcome::Opened, "a resolve without a time is not remembered");
+        assert_eq!(
+            night.signal("db", Action::Trigger, None, Some(1)).outcome,
+            Outcome::Opened,
+            "a resolve without a time is not remembered"
+        );
     }
 
     #[test]

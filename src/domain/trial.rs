@@ -9,9 +9,7 @@ use super::fact::{Fact, What, coalesce};
 use super::incident::Incident;
 use super::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
 use super::person::{Person, PersonPage};
-use super::setup::{
-    AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User,
-};
+use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, UserId};
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
@@ -90,7 +88,8 @@ impl Trial {
         let policy = Policy { id: "nights".into(), steps: vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], repeat: 0 };
         setup.policies.insert("nights".into(), policy);
         setup.services.insert("api".into(), Service::new("api".into(), "nights".into()));
-        let integration = Integration { id: "bar".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        let integration =
+            Integration { id: "bar".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
         setup.integrations.insert("bar".into(), integration);
         Self {
             setup,
@@ -327,7 +326,8 @@ impl Trial {
     fn carry(&mut self, effect: Effect) {
         let second = self.second();
         let now = self.now;
-        let mut later = |seconds: i64, attempt: &AttemptId, news: News| self.pending.push((now + Span::seconds(seconds), attempt.clone(), news));
+        let mut later =
+            |seconds: i64, attempt: &AttemptId, news: News| self.pending.push((now + Span::seconds(seconds), attempt.clone(), news));
         let accepted = News::Accepted { provider_id: "CA1".to_owned() };
         match &effect {
             Effect::PlacePage { attempt, contact, .. } => {
@@ -397,9 +397,7 @@ impl Trial {
 
     /// The kinds of the facts since the start, without those of single attempts.
     pub fn timeline(&self) -> Vec<&'static str> {
-        let told = |fact: &&Fact| {
-            !["attempt_", "phone_", "call_", "page_"].iter().any(|prefix| fact.what.kind().starts_with(prefix))
-        };
+        let told = |fact: &&Fact| !["attempt_", "phone_", "call_", "page_"].iter().any(|prefix| fact.what.kind().starts_with(prefix));
         self.facts.iter().filter(told).map(|fact| fact.what.kind()).collect()
     }
 
