@@ -128,11 +128,6 @@ impl Running {
         self.crew.shutdown().await;
         self.house.store.close().await;
     }
-
-    /// Waits until the server ends by itself, which it does not.
-    pub async fn ended(&mut self) {
-        self.serving.join_next().await;
-    }
 }
 
 /// What is wrong with the configuration file, while something is.

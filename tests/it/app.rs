@@ -11,10 +11,10 @@ use std::time::Duration;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 
 use reveille::base::clock::Clock;
+use reveille::base::id::UserId;
 use reveille::base::secret::Secret;
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Scope;
-use reveille::base::id::UserId;
 use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
