@@ -152,7 +152,9 @@ async fn watch_file(house: &House, sealer: &Sealer, path: &Path, surroundings: &
         match applied.await {
             Ok(true) => tracing::info!(file = %path.display(), "the changed configuration was applied"),
             Ok(false) => tracing::info!(file = %path.display(), "the file changed and says the same as before"),
-            Err(error) => tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}"),
+            Err(error) => {
+                tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}")
+            }
         }
     }
 }
@@ -203,7 +205,8 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
     let lines = setup::diff(&saved.setup, &config.setup);
-    let changed = if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
+    let changed =
+        if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
     if json {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));

@@ -220,8 +220,7 @@ fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, sever
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened =
-            What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
+        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
         draft.record(&incident, &sender, opened);
         escalation::start(draft, &incident, Reason::IncidentOpened);
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))

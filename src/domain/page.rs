@@ -556,9 +556,11 @@ impl<'a> Draft<'a> {
         let user = self.user();
         let mut moved_on = false;
         for id in &attempt.pages {
-            let is_tried = self.person.attempts.iter().any(|other| {
-                other.id != attempt.id && other.state != AttemptState::Lost && other.pages.contains(id)
-            });
+            let is_tried = self
+                .person
+                .attempts
+                .iter()
+                .any(|other| other.id != attempt.id && other.state != AttemptState::Lost && other.pages.contains(id));
             let Some(page) = self.page_mut(id).filter(|page| page.wanted) else { continue };
             // At high urgency every contact will do, at low urgency only those that its rules allow.
             let allowed: Vec<ContactId> = match page.urgency {

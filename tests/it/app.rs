@@ -12,10 +12,10 @@ use std::time::Duration;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 
 use reveille::base::clock::Clock;
+use reveille::base::id::UserId;
 use reveille::base::secret::Secret;
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Scope;
-use reveille::base::id::UserId;
 use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
@@ -28,7 +28,8 @@ use tokio::net::TcpListener;
 use crate::postgres::TestDatabase;
 
 /// The number of each person of [`TEAM`].
-pub const PHONES: [(&str, &str); 5] = [("ana", "+33100000001"), ("ana at home", "+33100000009"), ("bo", "+46100000002"), ("cy", "+44100000003"), ("dee", "+49100000004")];
+pub const PHONES: [(&str, &str); 5] =
+    [("ana", "+33100000001"), ("ana at home", "+33100000009"), ("bo", "+46100000002"), ("cy", "+44100000003"), ("dee", "+49100000004")];
 
 /// The team of most stories. Cy and Dee are paged only with everyone.
 pub const TEAM: &str = r#"

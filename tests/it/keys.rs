@@ -146,8 +146,10 @@ rotations = [{ members = ["cy"], every = "1w", handoff = "Mon 09:00", start = "2
 "#;
 
 fn with_an_empty_step() -> String {
-    TEAM.replace(r#"{ notify = ["schedule:platform"], escalate_after = "5m" },"#, r#"{ notify = ["schedule:later"], escalate_after = "5m" },"#)
-        + EMPTY
+    TEAM.replace(
+        r#"{ notify = ["schedule:platform"], escalate_after = "5m" },"#,
+        r#"{ notify = ["schedule:later"], escalate_after = "5m" },"#,
+    ) + EMPTY
 }
 
 story!(an_empty_step_is_skipped_at_once_and_said_so, &with_an_empty_step(), |app| {

@@ -51,7 +51,13 @@ story!(voicemail_is_no_answer, |app| {
     incident.is("triggered");
     assert_eq!(incident.times("phone_picked_up"), 2);
     app.phone("bo").rings_after("3m").await.press('1').await;
-    app.incident(1).await.is_acknowledged_by("bo");
+    let incident = app.incident(1).await;
+    incident.is_acknowledged_by("bo");
+    // It was Bo who answered; Ana's page only ended.
+    for (person, state) in [("ana", "ended"), ("bo", "acknowledged")] {
+        let page = incident.pages.iter().find(|page| page["user"] == person).expect("a page");
+        assert_eq!(page["state"], state, "{page}");
+    }
 });
 
 story!(picking_up_without_a_key_is_no_answer, |app| {

@@ -32,7 +32,9 @@ story!(why_explains_who_was_paged, |app| {
     let page = incident.pages.iter().find(|page| page["user"] == "ana").expect("a page")["id"].as_str().expect("an id");
     let own = app.get(&format!("/api/v1/why/{page}")).await;
     assert_eq!(own["page"]["user"], "ana");
-    let rang = |why: &serde_json::Value| why["items"].as_array().map_or(0, |items| items.iter().filter(|item| item["kind"] == "phone_rang").count());
+    let rang = |why: &serde_json::Value| {
+        why["items"].as_array().map_or(0, |items| items.iter().filter(|item| item["kind"] == "phone_rang").count())
+    };
     assert_eq!((rang(&why), rang(&own)), (3, 2));
 });
 
@@ -43,7 +45,9 @@ story!(the_lists_name_what_scripts_rely_on, |app| {
     let incidents = app.incidents().await;
     let numbers: Vec<i64> = incidents.iter().filter_map(|row| row["number"].as_i64()).collect();
     assert_eq!(numbers, [2, 1], "newest first");
-    for field in ["number", "title", "state", "severity", "service", "opened_at", "acknowledged_at", "resolved_at", "lead", "alerts_count", "kind"] {
+    for field in
+        ["number", "title", "state", "severity", "service", "opened_at", "acknowledged_at", "resolved_at", "lead", "alerts_count", "kind"]
+    {
         assert!(incidents[0].get(field).is_some(), "{field}");
     }
     let first = app.get("/api/v1/incidents?limit=1").await;

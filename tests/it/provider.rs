@@ -3,7 +3,7 @@
 use reveille::base::time::Span;
 use reveille::stage::{Callbacks, Fault};
 
-use crate::app::{App, PHONES, TEAM};
+use crate::app::{App, TEAM};
 use crate::story;
 
 /// Ana has two phones; the second is rung a minute after the first.
@@ -144,11 +144,16 @@ story!(a_refusal_with_one_phone_is_tried_again, |app| {
 });
 
 story!(without_callbacks_the_chain_goes_on, |app| {
+    let start = app.clock.now();
     app.stage.set_callbacks(Callbacks::Off);
     app.fires("the disk is full").await;
     app.phone("ana").rings().await.ignore();
-    app.phone("ana").rings_after("2m").await.ignore();
-    app.phone("bo").rings_after("3m").await.press('1').await;
+    app.advance("2m").await;
+    // How the first call ended is asked for, which may take some seconds.
+    app.waits_for_a_call("ana", Span::seconds(15)).await;
+    app.phone("ana").rings().await.ignore();
+    let left = 300 - app.clock.now().since(start).as_seconds();
+    app.phone("bo").rings_after(&format!("{left}s")).await.press('1').await;
     app.incident(1).await.is_acknowledged_by("bo");
     app.advance("15m").await;
 });
@@ -157,7 +162,8 @@ story!(callbacks_that_come_twice_count_once, |app| {
     app.stage.set_callbacks(Callbacks::Twice);
     app.fires("the disk is full").await;
     app.phone("ana").rings().await.ignore();
-    app.phone("ana").rings_after("2m").await.press('1').await;
+    app.phone("ana").rings_after("2m").await.answer().await.press('1').await;
+    app.settle().await;
     let incident = app.incident(1).await;
     incident.is_acknowledged_by("ana");
     assert_eq!((incident.times("phone_rang"), incident.times("phone_picked_up")), (2, 1));
@@ -191,11 +197,25 @@ story!(acknowledged_while_the_request_hangs, |app| {
     assert_eq!(app.stage.calls().len(), 1);
 });
 
-story!(acknowledged_before_the_call_leaves, |app| {
-    // One call a second: Bo's and Cy's wait for their turn, and the answer comes first.
+/// Everyone at once, on an account of one call a second.
+fn one_call_a_second() -> String {
+    TEAM.replace("calls_per_second = 1000", "calls_per_second = 1").replace(r#"notify = ["schedule:platform"]"#, r#"notify = ["everyone"]"#)
+}
+
+story!(calls_leave_at_the_accounts_pace_and_not_after_an_answer, &one_call_a_second(), |app| {
     app.fires("the disk is full").await;
-    app.phone("ana").rings().await.press('1').await;
+    app.advance("1s").await;
+    let placed = app.stage.calls();
+    assert_eq!(placed.len(), 2, "{}", app.told(&placed));
+    let first = placed[0].sid.clone();
+    app.stage.answer(&first).await.expect("it rings");
+    app.stage.press(&first, '1').await.expect("it listens");
     app.advance("29m").await;
-    assert_eq!(app.stage.calls().len(), 1);
-    assert_eq!(PHONES.len(), 4);
+    app.everyone_takes_notice();
+    let calls = app.stage.calls();
+    assert_eq!(calls.len(), 2, "the third was still to leave: {}", app.told(&calls));
+    assert!(calls[1].status.is_final());
+    let incident = app.incident(1).await;
+    incident.is("acknowledged");
+    assert_eq!(incident.times("attempt_withdrawn"), 1);
 });
