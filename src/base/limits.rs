@@ -112,6 +112,10 @@ pub const TWIML_CHARS: usize = 4_000;
 pub const LEASE: Span = Span::seconds(5);
 /// How often a send that takes long renews its lease.
 pub const LEASE_RENEW: Span = Span::seconds(2);
+/// An account that carries as many calls as it can is looked at again after this long.
+pub const ACCOUNT_FULL: Span = Span::seconds(1);
+/// The courier of pages looks for work at least this often, or the process is not ready.
+pub const PAGE_LANE_SILENT: Span = Span::seconds(10);
 /// How often the end of an unwanted call is asked for before it is left to end by itself.
 pub const END_TRIES: i64 = 5;
 /// Sends of one lane on their way at once, per process.

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
-use super::wire::{self, Given, Options};
+use super::interrupt::interrupted;
+use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, live, telemetry};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
@@ -30,9 +30,13 @@ const STAGE_TOKEN: &str = "stage";
 /// How often the configuration file is looked at.
 const FILE_EVERY: Duration = Duration::from_secs(1);
 
-/// Does what the arguments ask for.
+/// Does what this process's arguments ask for.
 #[must_use]
-pub fn run(args: Args) -> ExitCode {
+pub fn main() -> ExitCode {
+    run(Args::of_process())
+}
+
+fn run(args: Args) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -68,17 +72,6 @@ pub fn run(args: Args) -> ExitCode {
     // What still runs is asleep; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
-}
-
-/// Returns when the process is asked to end.
-pub async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return tokio::signal::ctrl_c().await.unwrap_or_default();
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 async fn serve(serve: args::Serve) -> Result<(), BootError> {
@@ -122,7 +115,7 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     let sealer = wire::sealer(&var_of(database.expose()), None);
     let watching = async {
         match (serve.config, sealer) {
-            (Some(path), Ok(sealer)) => watch_file(&running.house.clone(), &sealer, &path, &surroundings).await,
+            (Some(path), Ok(sealer)) => watch_file(&running.house, &running.configuration, &sealer, &path, &surroundings).await,
             (None, _) | (_, Err(_)) => std::future::pending().await,
         }
     };
@@ -136,7 +129,7 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
 }
 
 /// Applies the file again whenever it changes.
-async fn watch_file(house: &House, sealer: &Sealer, path: &Path, surroundings: &Surroundings) {
+async fn watch_file(house: &House, configuration: &Complaint, sealer: &Sealer, path: &Path, surroundings: &Surroundings) {
     let mut seen = stamp(path);
     loop {
         tokio::time::sleep(FILE_EVERY).await;
@@ -149,11 +142,13 @@ async fn watch_file(house: &House, sealer: &Sealer, path: &Path, surroundings: &
             let config = read(path, surroundings)?;
             Ok::<bool, BootError>(apply::apply(&house.store, &house.clock, sealer, &live::wanted(&config)?).await?)
         };
-        match applied.await {
+        let outcome = applied.await;
+        configuration.set(outcome.as_ref().err().map(ToString::to_string));
+        match outcome {
             Ok(true) => tracing::info!(file = %path.display(), "the changed configuration was applied"),
             Ok(false) => tracing::info!(file = %path.display(), "the file changed and says the same as before"),
             Err(error) => {
-                tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}")
+                tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}");
             }
         }
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
+use super::BootError;
 use super::config::{self, Surroundings};
+use super::interrupt::interrupted;
 use super::wire::{self, Given, Options};
-use super::{BootError, commands};
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
@@ -105,7 +106,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
     };
     tokio::select! {
         () = night => {}
-        () = commands::interrupted() => {}
+        () = interrupted() => {}
     }
     println!("\nStopping.");
     running.stop().await;

@@ -38,6 +38,7 @@ struct TwilioSettings {
     from: String,
     api_url: String,
     calls_per_second: u32,
+    concurrent_calls: Option<u32>,
 }
 
 /// What `apply` makes so.
@@ -52,6 +53,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             from: twilio.from.clone(),
             api_url: twilio.api_url.clone(),
             calls_per_second: twilio.calls_per_second,
+            concurrent_calls: twilio.concurrent_calls,
         }),
     };
     let mut secrets = BTreeMap::new();
@@ -99,7 +101,8 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
         keys,
         channels: Channels::new(voice),
         public_url,
-        calls_per_second: settings.twilio.map_or(1, |twilio| twilio.calls_per_second),
+        calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
+        concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod config;
 mod demo;
+mod interrupt;
 mod listen;
 pub mod live;
 mod telemetry;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -19,10 +19,10 @@ use crate::base::id::UserId;
 use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
-use crate::domain::setup::Setup;
-use crate::flows::{House, access, apply, ingest};
+use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::{House, Pulse, access, apply, ingest};
 use crate::store::{self, Store, StoreOptions};
-use crate::web::{self, Doors};
+use crate::web::{self, Check, Checks, Doors};
 use crate::workers;
 
 /// What a server is built from.
@@ -56,6 +56,8 @@ pub enum Given {
 pub struct Running {
     pub addr: SocketAddr,
     pub house: House,
+    /// What is wrong with the configuration file, for `/readyz`.
+    pub configuration: Complaint,
     /// A one-time link for the first administrator, where this start wrote one.
     pub first_admin_link: Option<PathBuf>,
     doors: Doors,
@@ -80,6 +82,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let owner: Arc<str> = owner(&var)?.into();
     store::leases_take_back(&store, &owner).await?;
     let sealer = sealer(&var, secret_key)?;
+    let mut complaint = None;
     match config {
         Given::Nothing => {}
         Given::Config(config) => {
@@ -88,23 +91,27 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         Given::Broken(error) if store::setup_version(&store.reader()).await? == 0 => return Err(error.into()),
         Given::Broken(error) => {
             tracing::error!("the configuration cannot be applied; the one applied last stays in force. Mend the file:\n{error}");
+            complaint = Some(error.to_string());
         }
     }
     let (live_now, live) = watch::channel(Arc::new(live::load(&store, &sealer, &clock, public_url.as_deref()).await?));
     let (intake, queue) = ingest::queue();
-    let house = House { store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake };
+    let page_lane = Pulse::default();
+    page_lane.beat(clock.now());
+    let house = House { store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
     let first_admin_link = first_admin_link(&house, &var, addr).await?;
 
     let crew = workers::start(&house, queue);
     let mut beside = JoinSet::new();
     beside.spawn(live::watch(store, sealer, clock, public_url, live_now));
     let (stop, stopping) = watch::channel(false);
-    let doors = Doors::new(house.clone(), Arc::new(Vec::new));
+    let configuration = Complaint::default();
+    configuration.set(complaint);
+    let doors = Doors::new(house.clone(), checks(&house, &configuration));
     beside.spawn(doors.tail.clone().run());
-    let router = web::hooks::router(&doors).merge(web::app::router(&doors)).merge(web::public::router(&doors));
     let mut serving = JoinSet::new();
-    serving.spawn(listen::serve(listener, router, stopping));
-    Ok(Running { addr, house, first_admin_link, doors, stop, serving, beside, crew })
+    serving.spawn(listen::serve(listener, web::router(&doors), stopping));
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew })
 }
 
 impl Running {
@@ -121,11 +128,51 @@ impl Running {
         self.crew.shutdown().await;
         self.house.store.close().await;
     }
+}
 
-    /// Waits until the server ends by itself, which it does not.
-    pub async fn ended(&mut self) {
-        self.serving.join_next().await;
+/// What is wrong with the configuration file, while something is.
+#[derive(Clone, Default)]
+pub struct Complaint(Arc<Mutex<Option<String>>>);
+
+impl Complaint {
+    /// `None`: nothing is wrong any more.
+    pub fn set(&self, complaint: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = complaint;
     }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the roof knows about this process that its doors do not.
+fn checks(house: &House, configuration: &Complaint) -> Checks {
+    let (house, configuration) = (house.clone(), configuration.clone());
+    Arc::new(move || {
+        let silent = house.page_lane.age(house.clock.now());
+        let complaint = configuration.get();
+        let telephone = house.now_live().channels.find(ContactKind::Voice).is_some();
+        vec![
+            Check {
+                name: "page lane",
+                well: silent <= limits::PAGE_LANE_SILENT,
+                needed: true,
+                detail: if silent <= limits::PAGE_LANE_SILENT { "looks for work".to_owned() } else { format!("silent for {silent}") },
+            },
+            Check {
+                name: "telephone",
+                well: telephone,
+                needed: false,
+                detail: if telephone { "configured" } else { "no [twilio] is configured: nobody can be called" }.to_owned(),
+            },
+            Check {
+                name: "configuration",
+                well: complaint.is_none(),
+                needed: false,
+                detail: complaint.unwrap_or_else(|| format!("version {} is in force", house.now_live().version)),
+            },
+        ]
+    })
 }
 
 /// One TLS provider for the whole process, installed first: with two, the first handshake panics.

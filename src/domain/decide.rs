@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Key, KeyState};
+use super::alert::{Alert, Key, KeyState};
 use super::effect::Effect;
 use super::fact::{Fact, What};
 use super::incident::Incident;
@@ -45,6 +45,8 @@ pub struct Desk {
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// The newest open incident of each service, where there is one.
     pub newest: BTreeMap<ServiceId, IncidentId>,
+    /// Alerts that gave way to a newer one of their key while this batch was decided: they are saved beside the keys' own.
+    pub past: Vec<Alert>,
 }
 
 /// What follows from one input.

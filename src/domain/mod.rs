@@ -19,3 +19,5 @@ mod page;
 pub mod person;
 pub mod reason;
 pub mod setup;
+#[cfg(test)]
+mod trial;

@@ -58,6 +58,9 @@ impl<'a> Draft<'a> {
         self.look_at_attempts();
         self.go_on_with_chain();
         self.try_what_is_due();
+        // A page is kept while news of its calls may come.
+        let attempts = &self.person.attempts;
+        self.person.pages.retain(|page| page.wanted || attempts.iter().any(|attempt| attempt.pages.contains(&page.id)));
     }
 
     fn decision(self, verdict: Verdict) -> Decision {
@@ -113,7 +116,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Ends calls that nobody wants and forgets pages that are over.
+    /// Ends calls and chains that nobody wants.
     fn drop_the_unwanted(&mut self) {
         let now = self.now();
         let wanted: Vec<PageId> = self.person.pages.iter().filter(|page| page.wanted).map(|page| page.id.clone()).collect();
@@ -134,8 +137,6 @@ impl<'a> Draft<'a> {
                 });
             }
         }
-        let attempts = &self.person.attempts;
-        self.person.pages.retain(|page| page.wanted || attempts.iter().any(|attempt| attempt.pages.contains(&page.id)));
         let is_over = |chain: &Chain| !self.is_calling(&chain.contact) && !chain.pages.iter().any(|page| wanted.contains(page));
         if self.person.chain.as_ref().is_some_and(is_over) {
             // Answered, by whomever: what came meanwhile is said in the next chain.
@@ -147,6 +148,16 @@ impl<'a> Draft<'a> {
 
     fn is_calling(&self, contact: &ContactId) -> bool {
         self.person.attempts.iter().any(|attempt| &attempt.contact == contact && attempt.state != AttemptState::Lost)
+    }
+
+    /// Whether a call of ours rings now, as far as is known.
+    fn is_on_the_phone(&self) -> bool {
+        self.person.attempts.iter().any(|attempt| match attempt.state {
+            AttemptState::Waiting | AttemptState::Live | AttemptState::Talking => true,
+            // Asked about more than once, it is silent: perhaps nothing rings.
+            AttemptState::Accepted => attempt.asked < 2,
+            AttemptState::Unknown | AttemptState::Lost => false,
+        })
     }
 
     /// Repeats the call once when no key was pressed, and ends the chain after that.
@@ -202,8 +213,8 @@ impl<'a> Draft<'a> {
             self.hold(page, planned, free_at);
             return;
         }
-        if self.is_calling(contact) {
-            // This telephone is busy with an older call of ours; its end, or its report, looks here again.
+        if self.is_calling(contact) || self.is_on_the_phone() {
+            // Two telephones that ring at once help nobody; the end of that call, or its report, looks here again.
             return;
         }
         self.person.chain = Some(Chain { contact: contact.clone(), started_at: now, calls: 1, pages: Vec::new() });
@@ -332,18 +343,23 @@ impl<'a> Draft<'a> {
                     open.asked = 0;
                 });
                 self.reached(attempt);
-                let first = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact && chain.calls <= 1);
-                if let Some(chain) = first
-                    && attempt.state == AttemptState::Waiting
-                {
-                    // The chain is counted from its call, which may have waited for the provider's pace.
-                    chain.started_at = now;
-                    self.person.chained_at = Some(now);
-                }
+                self.count_chain_from(attempt);
             }
             // It was asked about because nothing was heard, and the provider has nothing to tell but that it has it.
             AttemptState::Accepted if attempt.asked == 1 => self.silent(attempt),
             AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => {}
+        }
+    }
+
+    /// The chain is counted from the first news of its call, which may have waited for the provider's pace.
+    fn count_chain_from(&mut self, attempt: &OpenAttempt) {
+        let now = self.now();
+        let first = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact && chain.calls <= 1);
+        if let Some(chain) = first
+            && attempt.state == AttemptState::Waiting
+        {
+            chain.started_at = now;
+            self.person.chained_at = Some(now);
         }
     }
 
@@ -385,6 +401,7 @@ impl<'a> Draft<'a> {
         match attempt.state {
             AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost => {
                 self.reached(attempt);
+                self.count_chain_from(attempt);
                 self.tell(attempt, |page, user, contact, attempt| What::PhoneRang { page, user, contact, attempt });
                 self.lives(&attempt.id, AttemptState::Live, true);
             }
@@ -397,6 +414,7 @@ impl<'a> Draft<'a> {
         match attempt.state {
             AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost | AttemptState::Live => {
                 self.reached(attempt);
+                self.count_chain_from(attempt);
                 self.tell(attempt, |page, user, contact, attempt| What::PhonePickedUp { page, user, contact, attempt });
                 self.lives(&attempt.id, AttemptState::Talking, true);
             }
@@ -426,6 +444,7 @@ impl<'a> Draft<'a> {
             // It rang; or another was placed for it.
             AttemptState::Live | AttemptState::Talking | AttemptState::Lost => false,
         };
+        self.count_chain_from(attempt);
         match how {
             // The provider could not place it: the same as a refusal, told later.
             CallEnd::Failed if is_refusal => {
@@ -461,10 +480,16 @@ impl<'a> Draft<'a> {
             open.state = AttemptState::Lost;
             open.look_at = now + limits::LOST_CALL;
         });
-        let chain = self.person.chain.as_ref().filter(|chain| chain.contact == attempt.contact);
-        if let Some(second_call) = chain.map(|chain| chain.calls >= 2)
-            && !self.is_calling(&attempt.contact)
-        {
+        if self.is_calling(&attempt.contact) {
+            return;
+        }
+        if let Some(chain) = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact) {
+            let second_call = chain.calls >= 2;
+            if !second_call {
+                // The chain is counted from the call that is known.
+                chain.started_at = now;
+                self.person.chained_at = Some(now);
+            }
             self.place(&attempt.contact, second_call, Reason::OutcomeStaysUnknown);
         }
     }
@@ -506,12 +531,11 @@ impl<'a> Draft<'a> {
                     self.silent(&attempt);
                     limits::CALL_SILENCE
                 }
-                AttemptState::Accepted => limits::CALL_SILENCE,
                 AttemptState::Live | AttemptState::Talking if attempt.asked >= limits::LIVE_ASKS => {
                     self.give_up(&attempt);
                     continue;
                 }
-                AttemptState::Live | AttemptState::Talking => limits::CALL_SILENCE,
+                AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => limits::CALL_SILENCE,
             };
             self.change(&attempt.id, |open| {
                 open.asked = attempt.asked + 1;
@@ -554,6 +578,9 @@ impl<'a> Draft<'a> {
     fn fall_forward(&mut self, attempt: &OpenAttempt, refused: bool) {
         let now = self.now();
         let user = self.user();
+        let open = self.person.attempts.iter().filter(|other| other.state != AttemptState::Lost);
+        // A telephone that another call of ours holds is no way on.
+        let busy: Vec<ContactId> = open.map(|other| other.contact.clone()).chain([attempt.contact.clone()]).collect();
         let mut moved_on = false;
         for id in &attempt.pages {
             let is_tried = self
@@ -570,13 +597,13 @@ impl<'a> Draft<'a> {
             // The one tried longest ago stands first.
             page.tried.retain(|tried| tried != &attempt.contact);
             page.tried.push(attempt.contact.clone());
-            let planned = page.plan.iter_mut().filter(|entry| entry.contact != attempt.contact).min_by_key(|entry| entry.due_at);
+            let planned = page.plan.iter_mut().filter(|entry| !busy.contains(&entry.contact)).min_by_key(|entry| entry.due_at);
             if let Some(entry) = planned {
                 if entry.due_at > now {
                     *entry = Planned { contact: entry.contact.clone(), due_at: now, reason: Reason::OtherContactRefused };
                 }
                 moved_on = true;
-            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact)) {
+            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact) && !busy.contains(contact)) {
                 page.plan.push(Planned { contact: other.clone(), due_at: now, reason: Reason::OtherContactRefused });
                 moved_on = true;
             } else if refused {
@@ -655,7 +682,7 @@ fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Planned> {
     let usable = |id: &ContactId| reachable(user).any(|contact| &contact.id == id);
     let rules: Vec<&Rule> = user.rules.iter().filter(|rule| rule.urgency == urgency && usable(&rule.contact)).collect();
     let mut plan: Vec<Planned> = if rules.is_empty() {
-        let unruled = |contact: &Contact| {
+        let without_rule = |contact: &Contact| {
             let (after, reason) = match (urgency, contact.kind) {
                 (Urgency::High, ContactKind::Voice) => (Span::ZERO, Reason::NoRuleSoVoice),
                 (Urgency::High, ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => {
@@ -666,11 +693,357 @@ fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Planned> {
             };
             Some(Planned { contact: contact.id.clone(), due_at: started_at + after, reason })
         };
-        reachable(user).filter_map(unruled).collect()
+        reachable(user).filter_map(without_rule).collect()
     } else {
-        let ruled = |rule: &&Rule| Planned { contact: rule.contact.clone(), due_at: started_at + rule.after, reason: Reason::RuleDue };
-        rules.iter().map(ruled).collect()
+        let by_rule = |rule: &&Rule| Planned { contact: rule.contact.clone(), due_at: started_at + rule.after, reason: Reason::RuleDue };
+        rules.iter().map(by_rule).collect()
     };
     plan.sort_by_key(|entry| entry.due_at);
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::input::Act;
+    use super::super::setup::AlertSeverity;
+    use super::super::trial::{Phone, Trial, rule, step, voice};
+    use super::*;
+
+    /// One person, one step that waits for hours: only the page itself acts.
+    fn alone() -> Trial {
+        Trial::new().steps(vec![step(&["ana"], Some(600))], 0)
+    }
+
+    fn with_phones(mut night: Trial, phones: &[&str], rules: Vec<Rule>) -> Trial {
+        let user = night.user("ana");
+        user.contacts = phones.iter().map(|id| voice(id)).collect();
+        user.rules = rules;
+        night
+    }
+
+    fn reasons(night: &Trial) -> Vec<Reason> {
+        let placed = |fact: &Fact| match &fact.what {
+            What::AttemptPlaced { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        night.facts.iter().filter_map(placed).collect()
+    }
+
+    #[test]
+    fn a_chain_is_one_call_and_one_more_two_minutes_after() {
+        for phone in [Phone::NoAnswer, Phone::Voicemail, Phone::Endless, Phone::Silent] {
+            let mut night = alone().phone("ana", phone);
+            night.fires("db");
+            night.until(3_600);
+            if phone == Phone::Endless {
+                // It was asked about and given up: the repeat comes as soon as the first can be over.
+                night.has_rung(&[(0, "ana", false), (146, "ana", true)]);
+            } else {
+                night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+            }
+            assert_eq!(night.incident().state, super::super::incident::IncidentState::Triggered, "{phone:?} is no answer");
+            assert_eq!(reasons(&night), [Reason::RuleDue, Reason::SecondCallOfChain]);
+            assert_eq!(night.persons[&"ana".into()].attempts, [], "nothing is left open");
+        }
+    }
+
+    #[test]
+    fn rules_count_from_the_start_of_the_page() {
+        // Rules as seconds and telephone; the calls.
+        for (rules, rung) in [
+            (vec![(30, "a")], vec![(30, "a", false), (150, "a", true)]),
+            // A rule due while that contact's chain runs is its repeat.
+            (vec![(0, "a"), (60, "a"), (110, "a"), (130, "a")], vec![(0, "a", false), (120, "a", true)]),
+            // Another contact waits for the bar of three minutes.
+            (vec![(0, "a"), (60, "b")], vec![(0, "a", false), (120, "a", true), (180, "b", false), (300, "b", true)]),
+            (vec![(0, "a"), (300, "a")], vec![(0, "a", false), (120, "a", true), (300, "a", false), (420, "a", true)]),
+            (vec![(0, "a"), (0, "b")], vec![(0, "a", false), (120, "a", true), (180, "b", false), (300, "b", true)]),
+            // No rule: voice at once.
+            (vec![], vec![(0, "a", false), (120, "a", true), (180, "b", false), (300, "b", true)]),
+        ] {
+            let rules: Vec<Rule> = rules.iter().map(|(after, contact)| rule(Urgency::High, *after, contact)).collect();
+            let reason = if rules.is_empty() { Reason::NoRuleSoVoice } else { Reason::RuleDue };
+            let mut night = with_phones(alone(), &["a", "b"], rules);
+            night.fires("db");
+            night.until(1_800);
+            night.has_rung(&rung);
+            assert_eq!(reasons(&night).first(), Some(&reason));
+        }
+    }
+
+    #[test]
+    fn a_call_that_waits_for_the_bar_is_said_once() {
+        let rules = vec![rule(Urgency::High, 0, "a"), rule(Urgency::High, 60, "b")];
+        let mut night = with_phones(alone(), &["a", "b"], rules);
+        night.fires("db");
+        night.until(1_800);
+        assert_eq!(night.seconds_of("call_held"), [60]);
+    }
+
+    #[test]
+    fn low_urgency_calls_only_where_its_own_rule_says_so() {
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]);
+        night.fires_as("db", AlertSeverity::Warning);
+        night.until(1_800);
+        assert_eq!((night.calls().len(), night.count("page_failed")), (0, 1));
+
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::Low, 30, "a")]).phone("a", Phone::Refused);
+        night.fires_as("db", AlertSeverity::Warning);
+        night.until(60);
+        assert!(night.calls().iter().all(|(_, contact, _)| contact == "a"), "a refusal at low urgency wakes no other telephone");
+    }
+
+    #[test]
+    fn nobody_to_reach_is_said_once_per_start() {
+        let mut night = with_phones(alone(), &[], Vec::new());
+        night.fires("db");
+        night.until(600);
+        assert_eq!(night.count("page_failed"), 1);
+        assert!(!night.timers.contains_key(&(Scope::Person("ana".into()), Timer::Attend)));
+    }
+
+    #[test]
+    fn a_storm_is_one_chain() {
+        let mut night = alone();
+        for n in 0..300 {
+            night.until(n / 2);
+            night.fires(&format!("host{n}"));
+        }
+        night.until(1_800);
+        assert_eq!(night.incidents.len(), 1);
+        night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+    }
+
+    #[test]
+    fn incidents_share_one_telephone() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        night.until(10);
+        night.fires("web");
+        night.until(1_800);
+        // The second is said in the repeat, and needs no chain of its own.
+        night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+        let spoken = |n: usize| match &night.placed[n].1 {
+            Effect::PlacePage { pages, .. } => pages.len(),
+            Effect::AskProvider { .. } | Effect::EndCall { .. } => 0,
+        };
+        assert_eq!((spoken(0), spoken(1)), (1, 2));
+        assert_eq!(night.seconds_of("call_held"), [10]);
+    }
+
+    #[test]
+    fn what_comes_during_the_repeat_or_after_an_answer_waits_for_the_next_chain() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        night.until(130);
+        night.fires("web");
+        night.until(1_800);
+        night.has_rung(&[(0, "ana", false), (120, "ana", true), (180, "ana", false), (300, "ana", true)]);
+
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        let db = night.incident().id.clone();
+        night.until(10);
+        night.fires("web");
+        night.until(20);
+        night.asks_on("ana", Act::Acknowledge, &db);
+        night.until(1_000);
+        night.has_rung(&[(0, "ana", false), (180, "ana", false), (300, "ana", true)]);
+    }
+
+    #[test]
+    fn a_call_that_also_speaks_for_another_incident_goes_on() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        let db = night.incident().id.clone();
+        night.fires("web");
+        night.until(10);
+        night.asks_on("bo", Act::Acknowledge, &db);
+        night.until(15);
+        assert_eq!(night.ended.len(), 0);
+        night.until(16);
+        let web = night.incidents.keys().find(|id| **id != db).cloned().expect("two incidents");
+        night.asks_on("bo", Act::Acknowledge, &web);
+        night.until(16);
+        assert_eq!(night.ended.len(), 1);
+    }
+
+    #[test]
+    fn the_answering_call_speaks_back_and_is_not_cut_off() {
+        let mut night = alone();
+        night.fires("db");
+        night.until(10);
+        let call = night.last_call();
+        night.hears(&call, News::KeyPressed);
+        night.asks("ana", Act::Acknowledge);
+        night.until(1_000);
+        assert_eq!((night.ended.len(), night.calls().len()), (0, 1));
+    }
+
+    #[test]
+    fn a_call_found_after_the_answer_is_ended_then() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.fires("db");
+        night.until(1);
+        let call = night.last_call();
+        night.hears(&call, News::Unknown { reason: "restarted".to_owned() });
+        night.asks("bo", Act::Acknowledge);
+        night.until(5);
+        assert_eq!(night.ended.len(), 0, "what is unknown cannot be ended");
+        night.hears(&call, News::Accepted { provider_id: "CA1".to_owned() });
+        night.until(5);
+        assert_eq!(night.ended.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
+    fn a_refused_contact_falls_forward_at_once_and_is_tried_again_less_and_less_often() {
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]).phone("a", Phone::Refused);
+        night.fires("db");
+        night.until(600);
+        night.has_rung(&[(0, "a", false), (0, "b", false), (120, "b", true)]);
+        assert_eq!(reasons(&night)[1], Reason::OtherContactRefused);
+
+        let mut night = alone().phone("ana", Phone::Refused);
+        night.fires("db");
+        night.until(200);
+        let times: Vec<i64> = night.calls().iter().map(|(at, ..)| *at).collect();
+        assert_eq!(times, [0, 5, 10, 20, 40, 80, 140, 200]);
+        assert_eq!(night.count("page_failed"), 1);
+        assert_eq!(reasons(&night).last(), Some(&Reason::TriedAgain));
+        night.phones.clear();
+        night.until(1_800);
+        assert_eq!(night.calls().iter().skip(8).map(|(at, _, again)| (*at, *again)).collect::<Vec<_>>(), [(260, false), (380, true)]);
+    }
+
+    #[test]
+    fn two_refused_contacts_are_tried_in_turn() {
+        let night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]);
+        let mut night = night.phone("a", Phone::Refused).phone("b", Phone::Refused);
+        night.fires("db");
+        night.until(60);
+        let contacts: Vec<String> = night.calls().into_iter().map(|(_, contact, _)| contact).collect();
+        assert_eq!(contacts[..4], ["a", "b", "a", "b"]);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_asked_about_and_sent_again_within_20_seconds() {
+        let mut night = alone().phone("ana", Phone::Hangs);
+        night.fires("db");
+        night.until(17);
+        night.has_rung(&[(0, "ana", false)]);
+        assert!(night.asked >= 2);
+        night.until(18);
+        night.has_rung(&[(0, "ana", false), (18, "ana", false)]);
+        assert_eq!(reasons(&night), [Reason::RuleDue, Reason::OutcomeStaysUnknown]);
+        night.phones.clear();
+        let second = night.last_call();
+        night.hears(&second, News::Accepted { provider_id: "CA2".to_owned() });
+        night.until(137);
+        assert_eq!(night.calls().len(), 2);
+        night.until(138);
+        assert_eq!(night.calls().last(), Some(&(138, "ana".to_owned(), true)), "two minutes after the call that is known");
+    }
+
+    #[test]
+    fn an_unknown_call_that_is_found_is_not_sent_again() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.fires("db");
+        night.until(10);
+        let call = night.last_call();
+        night.hears(&call, News::Unknown { reason: "no answer".to_owned() });
+        night.until(12);
+        night.hears(&call, News::Ringing);
+        night.hears(&call, News::Ended(CallEnd::NoAnswer));
+        night.until(119);
+        assert_eq!(night.calls().len(), 1);
+        night.until(120);
+        night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+    }
+
+    #[test]
+    fn the_next_contact_rings_within_15_seconds_of_a_hang_or_a_lie() {
+        for (phone, at) in [(Phone::Hangs, 10), (Phone::Silent, 14)] {
+            let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]).phone("a", phone);
+            night.fires("db");
+            night.until(1_800);
+            night.has_rung(&[(0, "a", false), (at, "b", false), (at + 120, "b", true)]);
+        }
+    }
+
+    #[test]
+    fn what_waits_at_the_courier_is_not_placed_twice() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.fires("db");
+        night.until(3_600);
+        assert_eq!((night.calls().len(), night.asked), (1, 0));
+    }
+
+    #[test]
+    fn a_withdrawn_call_leaves_the_telephone_to_others_at_once() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        let db = night.incident().id.clone();
+        night.until(1);
+        let call = night.last_call();
+        night.fires("web");
+        night.until(2);
+        night.asks_on("bo", Act::Acknowledge, &db);
+        night.until(3);
+        night.hears(&call, News::Withdrawn { reason: "nobody wants it".to_owned() });
+        night.has_rung(&[(0, "ana", false), (3, "ana", false)]);
+    }
+
+    #[test]
+    fn news_twice_or_too_late_is_told_once() {
+        let mut night = alone();
+        night.fires("db");
+        night.until(1);
+        let call = night.last_call();
+        for news in [News::PickedUp, News::PickedUp, News::Ringing, News::Accepted { provider_id: "CA1".to_owned() }] {
+            night.hears(&call, news);
+        }
+        for news in [News::Ended(CallEnd::Completed), News::Ended(CallEnd::Completed), News::PickedUp, News::Ringing] {
+            night.hears(&call, news);
+        }
+        night.hears(&call, News::Rejected { reason: "late".to_owned() });
+        for kind in ["phone_rang", "phone_picked_up", "call_ended", "attempt_accepted"] {
+            assert_eq!(night.count(kind), 1, "{kind}");
+        }
+        assert_eq!(night.count("attempt_rejected"), 0);
+    }
+
+    #[test]
+    fn who_leaves_the_setup_is_called_no_more() {
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a"), rule(Urgency::High, 60, "b")]);
+        night.fires("db");
+        night.until(50);
+        night.setup.users.remove(&"ana".into());
+        night.until(3_600);
+        night.has_rung(&[(0, "a", false)]);
+        assert_eq!(night.count("page_failed"), 1);
+
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a"), rule(Urgency::High, 60, "b")]);
+        night.fires("db");
+        night.until(50);
+        night.user("ana").contacts.remove(0);
+        night.until(3_600);
+        night.has_rung(&[(0, "a", false), (180, "b", false), (300, "b", true)]);
+    }
+
+    #[test]
+    fn what_is_urgent_is_said_in_the_repeat_of_a_quiet_call() {
+        let rules = vec![rule(Urgency::High, 0, "a"), rule(Urgency::Low, 0, "a")];
+        let mut night = with_phones(alone(), &["a"], rules);
+        night.service().group_window = Span::ZERO;
+        night.fires_as("disk", AlertSeverity::Warning);
+        night.until(10);
+        night.fires_as("db", AlertSeverity::Critical);
+        night.until(600);
+        night.has_rung(&[(0, "a", false), (120, "a", true)]);
+    }
 }

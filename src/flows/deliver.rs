@@ -9,7 +9,8 @@ use crate::base::id::{AttemptId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 use crate::channels::{Outgoing, Question, Settled, Words};
-use crate::domain::effect::{Effect, Lane, PageOf};
+pub use crate::domain::effect::Lane;
+use crate::domain::effect::{Effect, PageOf};
 use crate::domain::input::News;
 use crate::domain::setup::{Contact, User};
 use crate::render::spoken;
@@ -20,6 +21,9 @@ use crate::store::{self, AttemptRow, Intent, OutboxRow, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow>, FlowError> {
+    if lane == Lane::Page {
+        house.page_lane.beat(house.clock.now());
+    }
     let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
     if !rows.is_empty() {
         failpoint::reach("send.claimed");
@@ -81,6 +85,11 @@ impl Call<'_> {
             return self.tell(rejected(&format!("no provider is configured for {}", contact.kind.name()))).await;
         };
         let now = self.house.clock.now();
+        if let Some(most) = self.live.concurrent_calls
+            && store::attempts_under_way(&self.house.store.page_reader(), channel.kind().name()).await? >= i64::from(most)
+        {
+            return self.release(now + limits::ACCOUNT_FULL).await;
+        }
         let mut tx = self.house.store.begin(WriteLane::Page).await?;
         // The provider queues silently what comes too fast, so the pace is kept here, where what matters goes first.
         let free_at = store::pace_take(&mut tx, channel.provider(), now, self.live.pace()).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
@@ -9,6 +10,7 @@ use super::ingest::Pending;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::time::{Span, Time};
 use crate::channels::Channels;
 use crate::domain::setup::Setup;
 use crate::store::Store;
@@ -24,6 +26,24 @@ pub struct House {
     pub live: watch::Receiver<Arc<Live>>,
     /// Where the intake's requests wait for their commit.
     pub intake: mpsc::Sender<Pending>,
+    /// When the courier of pages last looked for work.
+    pub page_lane: Pulse,
+}
+
+/// The last sign of life of a worker, as an instant of the house's clock.
+#[derive(Clone, Default)]
+pub struct Pulse(Arc<AtomicI64>);
+
+impl Pulse {
+    pub fn beat(&self, now: Time) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+
+    /// How long ago it last beat.
+    #[must_use]
+    pub fn age(&self, now: Time) -> Span {
+        now.since(Time(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 /// The configuration as it is in force.
@@ -37,6 +57,8 @@ pub struct Live {
     pub public_url: Option<String>,
     /// The pace of the telephone account.
     pub calls_per_second: u32,
+    /// Calls that the account carries at once; `None`: as many as there are.
+    pub concurrent_calls: Option<u32>,
 }
 
 impl House {

@@ -13,7 +13,7 @@ pub mod report;
 mod save;
 pub mod wake;
 
-pub use house::{House, Live};
+pub use house::{House, Live, Pulse};
 
 use crate::store::StoreError;
 

@@ -196,3 +196,13 @@ pub async fn attempt_provider_ids_known(reader: &Reader, sent_to: &str, since: T
     let find = sql("SELECT provider_id FROM attempts WHERE sent_to = $1 AND sent_at >= $2 AND provider_id IS NOT NULL");
     reader.rows(find.text(sent_to).time(since)).await?.iter().map(|row| row.text("provider_id")).collect()
 }
+
+/// How many attempts of a channel have left and are not over. What stayed unknown and was placed again does not count.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn attempts_under_way(reader: &Reader, channel: &str) -> Result<i64> {
+    let count = sql("SELECT COUNT(*) AS n FROM attempts WHERE open = 1 AND channel = $1 AND sent_at IS NOT NULL AND state <> 'lost'");
+    let rows = reader.rows(count.text(channel)).await?;
+    rows.first().map_or(Ok(0), |row| row.int("n"))
+}

@@ -6,7 +6,6 @@ use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::fact::counter_add;
-use super::read::ANSWERED;
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
@@ -44,7 +43,7 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
-    Ok(Desk { keys, incidents, newest })
+    Ok(Desk { keys, incidents, newest, ..Desk::default() })
 }
 
 /// Loads one incident, locked, for a command or a wake-up.
@@ -53,7 +52,7 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
 /// As every call of the database.
 pub async fn desk_load_incident(tx: &mut Tx, id: &IncidentId) -> Result<Option<Desk>> {
     let incidents = incidents_load(tx, &BTreeSet::from([id.clone()])).await?;
-    Ok((!incidents.is_empty()).then(|| Desk { keys: BTreeMap::new(), incidents, newest: BTreeMap::new() }))
+    Ok((!incidents.is_empty()).then(|| Desk { incidents, ..Desk::default() }))
 }
 
 async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, KeyState>> {
@@ -186,6 +185,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
             let old = before.keys.get(key).and_then(|old| old.alert.as_ref());
             state.alert.as_ref().filter(|alert| Some(*alert) != old)
         })
+        .chain(&after.past)
         .collect();
     alerts_save(tx, &alerts).await?;
     // Two keys that differ only in what a database does not keep are one row, and no statement may name a row twice.
@@ -353,7 +353,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
                 change.restarted = Some((*urgency, fact.at));
             }
             What::PageAnswered { page, .. } => {
-                changes.entry(page).or_default().ended = Some((ANSWERED.to_owned(), fact.at));
+                changes.entry(page).or_default().ended = Some(("answered".to_owned(), fact.at));
             }
             What::PageEnded { page, reason, .. } => {
                 changes.entry(page).or_default().ended.get_or_insert_with(|| (reason.name(), fact.at));

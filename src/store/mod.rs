@@ -33,7 +33,7 @@ pub use access::{
 };
 pub use attempt::{
     AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_outcome,
-    attempt_provider_ids_known,
+    attempt_provider_ids_known, attempts_under_way,
 };
 pub use audit::audit_silent;
 pub use desk::{desk_load, desk_load_incident, desk_save};

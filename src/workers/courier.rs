@@ -4,9 +4,9 @@ use tokio::task::JoinSet;
 
 use super::{BREATH, safety_poll};
 use crate::base::limits;
-use crate::domain::effect::Lane;
 use crate::flows::House;
 use crate::flows::deliver;
+use crate::flows::deliver::Lane;
 
 pub(super) async fn run(house: House, lane: Lane) {
     let bell = match lane {

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::base::limits;
-use crate::domain::effect::Lane;
 use crate::flows::House;
+use crate::flows::deliver::Lane;
 use crate::flows::ingest::{self, Pending};
 
 /// Starts every worker of a process. Dropping the set ends them.

@@ -169,8 +169,10 @@ pub fn incident(id: IncidentId) -> Incident {
         joined_at: at(0),
         acknowledged_at: None,
         acknowledged_by: None,
+        lapses_at: Some(at(1_800)),
         resolved_at: None,
         resolved_by: None,
+        closed_at: Some(at(-60)),
         alerts_count: 1,
         firing_count: 1,
         epoch: 1,
@@ -200,6 +202,7 @@ pub fn alert(id: AlertId, key: Key, incident: Option<IncidentId>) -> Alert {
         count: 1,
         first_at: at(0),
         last_at: at(0),
+        fired_at: at(0),
         resolved_at: None,
         incident,
         url: Some("https://example.org/1".to_owned()),
@@ -281,6 +284,7 @@ pub fn attempt(id: AttemptId, pages: &[PageId]) -> OpenAttempt {
         state: AttemptState::Waiting,
         look_at: at(100),
         asked: 0,
+        ending: false,
     }
 }
 

@@ -161,9 +161,9 @@ on_both! {
         assert!(before.pages.iter().all(|page| page.wanted && page.plan.is_empty() && page.planned_for == 0 && page.starts == 1));
         let mut after = before.clone();
         let contact = ContactId::from("ana-phone");
-        after.chain = Some(Chain { contact: contact.clone(), started_at: at(3), calls: 1 });
+        after.chain = Some(Chain { contact: contact.clone(), started_at: at(3), calls: 1, pages: vec![] });
         after.chained_at = Some(at(3));
-        after.pages[0].plan = vec![Planned { contact: contact.clone(), due_at: at(60) }];
+        after.pages[0].plan = vec![Planned { contact: contact.clone(), due_at: at(60), reason: Reason::RuleDue }];
         after.pages[0].planned_for = 1;
         after.pages[0].tried = vec![contact.clone()];
         after.pages[1].failed = true;

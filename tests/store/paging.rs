@@ -261,12 +261,12 @@ on_both! {
         };
         let reader = db.store.page_reader();
         assert_eq!(wake_next_due(&reader).await.expect("it reads"), None);
-        assert_eq!(audit_silent(&reader, at(0)).await.expect("it reads"), [incident.id.clone()]);
+        assert_eq!(audit_silent(&reader, at(0)).await.expect("it reads"), std::slice::from_ref(&incident.id));
         set(Timer::Escalate, Some(10)).await;
         set(Timer::Lapse, Some(5)).await;
         set(Timer::Escalate, Some(20)).await;
         assert!(audit_silent(&reader, at(0)).await.expect("it reads").is_empty());
-        assert_eq!(audit_silent(&reader, at(500)).await.expect("it reads"), [incident.id.clone()], "long overdue is nobody's");
+        assert_eq!(audit_silent(&reader, at(500)).await.expect("it reads"), std::slice::from_ref(&incident.id), "long overdue is nobody's");
         assert_eq!(wake_next_due(&reader).await.expect("it reads"), Some(at(5)));
         let due = wakes_due(&reader, at(20), 10).await.expect("it reads");
         assert_eq!(due, [(scope.clone(), Timer::Lapse, at(5)), (scope.clone(), Timer::Escalate, at(20))]);

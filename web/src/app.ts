@@ -80,12 +80,13 @@ async function refresh(): Promise<void> {
     if (old.className !== next.className) old.className = next.className;
     if (old.innerHTML === next.innerHTML) continue;
     const held = document.activeElement instanceof HTMLElement && old.contains(document.activeElement) ? document.activeElement.id : "";
-    old.replaceChildren(...Array.from(next.childNodes, (node) => document.adoptNode(node)));
+    // Spread first: the list of nodes is live and shrinks as they move over.
+    old.replaceChildren(...next.childNodes);
     if (held) document.getElementById(held)?.focus({ preventScroll: true });
   }
   document.title = fresh.title;
   const late = fresh.getElementById("timeline");
-  if (late) for (const item of late.children) if (item instanceof HTMLElement) append(item);
+  for (const item of late ? Array.from(late.children) : []) if (item instanceof HTMLElement) append(item);
 }
 
 let wanted = false;

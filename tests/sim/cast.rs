@@ -1,0 +1,111 @@
+//! Random setups: who can be woken, when and in which order; the odd ones too.
+
+use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::time::Span;
+use reveille::base::viewer::Role;
+use reveille::domain::setup::{
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Rule, Schedule, Service, Setup, Severity,
+    SeverityTable, Step, Target, Urgency, User,
+};
+
+use super::dice::Dice;
+
+pub fn setup(dice: &mut Dice) -> Setup {
+    let mut setup = Setup::default();
+    for n in 0..=dice.below(5) {
+        let user = user(dice, n);
+        setup.users.insert(user.id.clone(), user);
+    }
+    let users: Vec<UserId> = setup.users.keys().cloned().collect();
+    for n in 0..dice.below(3) {
+        let schedule = schedule(dice, n, &users);
+        setup.schedules.insert(schedule.id.clone(), schedule);
+    }
+    let schedules: Vec<ScheduleId> = setup.schedules.keys().cloned().collect();
+    for n in 0..=dice.below(2) {
+        let policy = policy(dice, n, &users, &schedules);
+        setup.policies.insert(policy.id.clone(), policy);
+    }
+    let policies: Vec<PolicyId> = setup.policies.keys().cloned().collect();
+    for n in 0..=dice.below(3) {
+        let id = ServiceId::from_text(format!("service{n}"));
+        let policy = if dice.percent(4) { "gone".into() } else { dice.pick(&policies).clone() };
+        let mut service = Service::new(id.clone(), policy);
+        service.group_window = *dice.pick(&[Span::ZERO, Span::minutes(1), Span::minutes(10), Span::minutes(10)]);
+        service.reopen_within = *dice.pick(&[Span::ZERO, Span::minutes(3), Span::minutes(10)]);
+        service.ack_lapse = *dice.pick(&[None, Some(Span::minutes(5)), Some(Span::minutes(30))]);
+        if dice.percent(30) {
+            let mut any = || *dice.pick(&Severity::ALL);
+            service.severity = SeverityTable { critical: any(), error: any(), warning: any(), info: any() };
+        }
+        setup.services.insert(id, service);
+    }
+    let services: Vec<ServiceId> = setup.services.keys().cloned().collect();
+    for n in 0..=dice.below(4) {
+        let id = IntegrationId::from_text(format!("sender{n}"));
+        let severity = *dice.pick(&AlertSeverity::ALL);
+        let service = dice.pick(&services).clone();
+        setup.integrations.insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity });
+    }
+    setup
+}
+
+fn user(dice: &mut Dice, n: usize) -> User {
+    let id = UserId::from_text(format!("user{n}"));
+    let contacts: Vec<Contact> = (0..*dice.pick(&[0, 1, 1, 1, 2, 2, 3]))
+        .map(|c| {
+            let kind = if dice.percent(85) { ContactKind::Voice } else { ContactKind::Sms };
+            Contact { id: ContactId::from_text(format!("user{n}-{c}")), kind, to: format!("+33600000{n}{c}") }
+        })
+        .collect();
+    let mut rules = Vec::new();
+    for urgency in [Urgency::High, Urgency::Low] {
+        if !contacts.is_empty() && dice.percent(55) {
+            for _ in 0..=dice.below(3) {
+                let after = Span::seconds(*dice.pick(&[0, 0, 30, 60, 120, 130, 300]));
+                rules.push(Rule { urgency, after, contact: dice.pick(&contacts).id.clone() });
+            }
+        }
+    }
+    User {
+        name: id.to_string(),
+        email: None,
+        timezone: "UTC".to_owned(),
+        slack: None,
+        role: *dice.pick(&[Role::Observer, Role::Responder, Role::Responder, Role::Responder, Role::Admin]),
+        id,
+        contacts,
+        rules,
+    }
+}
+
+fn schedule(dice: &mut Dice, n: usize, users: &[UserId]) -> Schedule {
+    let rotations = (0..dice.below(3))
+        .map(|_| Rotation {
+            members: (0..dice.below(3)).map(|_| dice.pick(users).clone()).collect(),
+            every: *dice.pick(&[Every::Hours(1), Every::Hours(6), Every::Days(1), Every::Weeks(1)]),
+            handoff: Handoff { weekday: None, hour: 9, minute: 30 },
+            // One that has not begun yet has nobody.
+            start: Date { year: *dice.pick(&[2026, 2026, 2027]), month: 1, day: 3 },
+        })
+        .collect();
+    let timezone = (*dice.pick(&["Europe/Paris", "America/Vancouver", "UTC"])).to_owned();
+    Schedule { id: ScheduleId::from_text(format!("schedule{n}")), timezone, rotations }
+}
+
+fn policy(dice: &mut Dice, n: usize, users: &[UserId], schedules: &[ScheduleId]) -> Policy {
+    let steps = (0..*dice.pick(&[0, 1, 1, 2, 2, 3]))
+        .map(|_| {
+            let notify = (0..*dice.pick(&[0, 1, 1, 1, 2]))
+                .map(|_| match dice.below(10) {
+                    0..=5 => Target::User(dice.pick(users).clone()),
+                    6..=7 if !schedules.is_empty() => Target::Schedule(dice.pick(schedules).clone()),
+                    _ => Target::Everyone,
+                })
+                .collect();
+            let escalate_after = *dice.pick(&[None, Some(Span::seconds(30)), Some(Span::minutes(2)), Some(Span::minutes(5))]);
+            Step { notify, escalate_after }
+        })
+        .collect();
+    Policy { id: PolicyId::from_text(format!("policy{n}")), steps, repeat: *dice.pick(&[0, 0, 1, 2]) }
+}

@@ -1,0 +1,540 @@
+//! Holds the world to the promises after every step, by what it sees itself and not by what the domain believes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
+use reveille::base::limits;
+use reveille::base::time::{Span, Time};
+use reveille::domain::alert::{Key, UNREADABLE_KEY};
+use reveille::domain::decide::{Desk, Outcome, Verdict};
+use reveille::domain::effect::{Effect, PageOf};
+use reveille::domain::fact::{Fact, What};
+use reveille::domain::incident::{Incident, IncidentState};
+use reveille::domain::input::{Act, CallEnd, Command, Input, News, Scope, Signal, Timer};
+use reveille::domain::person::AttemptState;
+use reveille::domain::reason::Reason;
+use reveille::domain::setup::{ContactKind, Urgency};
+
+use super::world::Rows;
+
+/// How late a worker may be.
+const LATE: Span = Span::seconds(1);
+/// Wake-ups of one scope in one hour: a provider that hangs is asked every few seconds, and not more often.
+const MOST_WAKES: u32 = 2_500;
+
+/// A call that was decided, as the watch follows it.
+#[expect(clippy::struct_excessive_bools, reason = "each is something that was seen or not, apart from the others")]
+#[derive(Debug, Clone)]
+struct Followed {
+    user: UserId,
+    contact: ContactId,
+    pages: Vec<PageOf>,
+    second: bool,
+    /// All its pages were of high urgency when it was decided.
+    urgent: bool,
+    placed_at: Time,
+    intent_at: Option<Time>,
+    accepted_at: Option<Time>,
+    /// The first news that it was placed.
+    news_at: Option<Time>,
+    /// The provider's id is known, and the end is not.
+    is_known: bool,
+    lives: bool,
+    ended_at: Option<Time>,
+    unknown_at: Option<Time>,
+    /// Refused, withdrawn, unknown, silent or failed: it does not count as a call.
+    excused: bool,
+    keyed: bool,
+    end_asked: bool,
+}
+
+/// Something that has to be true at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Promise 7: no key, so the same number rings again.
+    Repeat,
+    /// Promise 11: hung, refused or silent, so another contact is tried.
+    NextContact,
+    /// Promise 5: unknown, so it is settled or sent again.
+    Settled,
+}
+
+pub struct Watch {
+    shadows: BTreeMap<IncidentId, Incident>,
+    calls: BTreeMap<AttemptId, Followed>,
+    /// In the order in which they were placed.
+    placed: Vec<AttemptId>,
+    due: Vec<(Time, Due, AttemptId)>,
+    down: Vec<Time>,
+    outcomes: BTreeMap<Outcome, i64>,
+    expected_home: Option<IncidentId>,
+    wakes: BTreeMap<Scope, u32>,
+    hour: i64,
+    resends: BTreeSet<AttemptId>,
+    pub accepted: i64,
+    pub opened: usize,
+    pub answered: usize,
+    /// How often each was really asked for, and held.
+    pub proved: BTreeMap<Due, usize>,
+}
+
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+impl Watch {
+    pub const fn new(start: Time) -> Self {
+        Self {
+            shadows: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            placed: Vec::new(),
+            due: Vec::new(),
+            down: Vec::new(),
+            outcomes: BTreeMap::new(),
+            expected_home: None,
+            wakes: BTreeMap::new(),
+            hour: start.seconds() / 3_600,
+            resends: BTreeSet::new(),
+            accepted: 0,
+            opened: 0,
+            answered: 0,
+            proved: BTreeMap::new(),
+        }
+    }
+
+    pub fn user_of(&self, attempt: &AttemptId) -> Option<UserId> {
+        self.calls.get(attempt).map(|call| call.user.clone())
+    }
+
+    pub fn read_out(&self, attempt: &AttemptId) -> Vec<PageOf> {
+        self.calls.get(attempt).map(|call| call.pages.clone()).unwrap_or_default()
+    }
+
+    // Promise 2: accounted for; grouping by a second opinion.
+
+    pub fn before_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal) {
+        self.accepted += 1;
+        self.expected_home = None;
+        let Some(service) = rows.setup.integrations.get(&signal.integration).and_then(|one| rows.setup.services.get(&one.service)) else {
+            return;
+        };
+        // Numbers are given when the batch is saved: what has none yet is the newest.
+        let open = desk.incidents.values().filter(|incident| incident.service == service.id && incident.is_open());
+        let newest = open.max_by_key(|incident| (incident.number.0 == 0, incident.number, incident.id.clone()));
+        let near = |incident: &&Incident| {
+            service.group_window > Span::ZERO
+                && rows.now.since(incident.joined_at) <= service.group_window
+                && rows.now.since(incident.opened_at) <= Span::hours(24)
+        };
+        self.expected_home = newest.filter(near).map(|incident| incident.id.clone());
+    }
+
+    pub fn after_signal(&mut self, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {
+        *self.outcomes.entry(verdict.outcome).or_default() += 1;
+        let joined = match verdict.outcome {
+            Outcome::Folded => verdict.incident.clone(),
+            Outcome::Opened => None,
+            _ => return Ok(()),
+        };
+        // What can be read may just have ended the incident of what could not.
+        let expected = self.expected_home.clone().filter(|id| joined.is_some() || desk.incidents.get(id).is_some_and(Incident::is_open));
+        ensure(joined == expected, || format!("grouping: {} should have joined {expected:?}: {verdict:?}", signal.dedup_key))
+    }
+
+    pub fn counts(&self, rows: &Rows) -> Result<(), String> {
+        let decided: i64 = self.outcomes.values().sum();
+        ensure(decided == self.accepted, || format!("promise 2: {} accepted, {decided} decided", self.accepted))?;
+        let ignored = self.outcomes.get(&Outcome::Ignored).copied().unwrap_or_default();
+        let counted: i64 = rows.alerts.values().map(|alert| alert.count).sum();
+        ensure(counted == self.accepted - ignored, || {
+            format!("promise 2: alerts count {counted} signals, of {} accepted {ignored} were ignored", self.accepted)
+        })
+    }
+
+    // What was told.
+
+    pub fn told(&mut self, attempt: &AttemptId, news: &News, now: Time) {
+        let Some(call) = self.calls.get_mut(attempt) else { return };
+        match news {
+            News::Accepted { .. } | News::Ringing | News::PickedUp | News::Ended(_) if call.news_at.is_none() => {
+                call.news_at = Some(now);
+                if call.unknown_at.is_none() && !call.second {
+                    self.due.push((now + limits::CHAIN_REPEAT + LATE, Due::Repeat, attempt.clone()));
+                }
+            }
+            _ => {}
+        }
+        match news {
+            News::Accepted { .. } => {
+                if call.accepted_at.is_none() {
+                    call.accepted_at = Some(now);
+                    self.due.push((now + Span::seconds(15), Due::NextContact, attempt.clone()));
+                }
+                call.is_known = call.ended_at.is_none();
+            }
+            News::Ringing | News::PickedUp => {
+                call.is_known = call.ended_at.is_none();
+                call.lives = true;
+            }
+            News::KeyPressed => call.keyed = true,
+            News::Ended(_) => {
+                call.is_known = false;
+                call.lives = true;
+                call.ended_at = call.ended_at.or(Some(now));
+            }
+            News::Rejected { .. } | News::Unknown { .. } | News::NotFound { .. } | News::Withdrawn { .. } => {}
+        }
+    }
+
+    /// The courier commits to a call.
+    pub fn intends(&mut self, rows: &Rows, attempt: &AttemptId, pages: &[PageOf]) -> Result<(), String> {
+        let is_open = |of: &PageOf| Self::is_paging(rows, of);
+        ensure(pages.iter().any(is_open), || format!("promise 6: the intent of {attempt} commits, and every page of it is answered"))?;
+        let Some(call) = self.calls.get_mut(attempt) else { return Err(format!("{attempt} is sent and was never decided")) };
+        ensure(call.intent_at.is_none(), || format!("promise 5: {attempt} is sent twice"))?;
+        call.intent_at = Some(rows.now);
+        self.due.push((rows.now + Span::seconds(15), Due::NextContact, attempt.clone()));
+        Ok(())
+    }
+
+    fn is_paging(rows: &Rows, of: &PageOf) -> bool {
+        rows.incidents
+            .get(&of.incident)
+            .is_some_and(|incident| incident.state == IncidentState::Triggered && incident.pages.iter().any(|page| page.id == of.page))
+    }
+
+    fn is_urgent(rows: &Rows, of: &PageOf) -> bool {
+        let page = rows.incidents.get(&of.incident).and_then(|incident| incident.pages.iter().find(|page| page.id == of.page));
+        page.is_some_and(|page| page.urgency == Urgency::High)
+    }
+
+    // After every transaction.
+
+    pub fn after(
+        &mut self,
+        rows: &Rows,
+        input: Option<&Input>,
+        person: Option<&UserId>,
+        facts: &[Fact],
+        effects: &[Effect],
+    ) -> Result<(), String> {
+        let now = rows.now;
+        for fact in facts {
+            self.fold(fact)?;
+            self.answers_come_from_people(fact, input)?;
+            self.note(fact, now);
+            if let What::PageAnswered { user, .. } | What::PageEnded { user, .. } = &fact.what {
+                let nudge = rows.timers.get(&(Scope::Person(user.clone()), Timer::Attend));
+                ensure(nudge.is_some_and(|at| *at <= now), || format!("promise 6: {user}'s page ended and nobody looks at their calls"))?;
+            }
+        }
+        for fact in facts {
+            let (row, shadow) = (rows.incidents.get(&fact.incident), self.shadows.get_mut(&fact.incident));
+            let (Some(row), Some(shadow)) = (row, shadow) else { return Err(format!("a fact of no incident: {fact:?}")) };
+            shadow.number = row.number;
+            ensure(row == shadow, || format!("the facts make\n{shadow:?}\nand the row is\n{row:?}"))?;
+        }
+        for effect in effects {
+            match effect {
+                Effect::PlacePage { attempt, user, contact, pages, second_call, due_at } => {
+                    self.place(rows, attempt, user, contact, pages, *second_call, *due_at)?;
+                }
+                Effect::EndCall { attempt, .. } => {
+                    if let Some(call) = self.calls.get_mut(attempt) {
+                        ensure(!call.keyed, || format!("promise 6: the call {attempt} speaks back and is ended"))?;
+                        call.end_asked = true;
+                    }
+                }
+                Effect::AskProvider { .. } => {}
+            }
+        }
+        if let Some(user) = person {
+            self.unwanted_calls_end(rows, user)?;
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, fact: &Fact) -> Result<(), String> {
+        if let Some(shadow) = self.shadows.get_mut(&fact.incident) {
+            shadow.fold(fact);
+        } else {
+            let made = Incident::from_first(fact).ok_or_else(|| format!("the first fact of {} is {:?}", fact.incident, fact.what))?;
+            self.opened += 1;
+            self.shadows.insert(fact.incident.clone(), made);
+        }
+        Ok(())
+    }
+
+    /// Promise 7: only what a person asked for is an answer.
+    fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
+        let act = match input {
+            Some(Input::Command(Command { act, .. })) => Some(*act),
+            Some(Input::Signal(_) | Input::Report(_) | Input::Wake { .. }) | None => None,
+        };
+        let holds = match &fact.what {
+            What::IncidentAcknowledged { .. } | What::AcknowledgementRenewed { .. } => {
+                self.answered += 1;
+                matches!(act, Some(Act::Acknowledge | Act::Unhelpful))
+            }
+            What::PageAnswered { .. } => act.is_some(),
+            // Signals come in batches without an input of their own.
+            What::IncidentResolved { .. } => input.is_none() || act == Some(Act::Resolve),
+            _ => true,
+        };
+        ensure(holds, || format!("promise 7: {:?} follows from {input:?}", fact.what))
+    }
+
+    fn note(&mut self, fact: &Fact, now: Time) {
+        match &fact.what {
+            What::AttemptPlaced { attempt, reason: Reason::OutcomeStaysUnknown, .. } => {
+                self.resends.insert(attempt.clone());
+            }
+            What::AttemptUnknown { attempt, .. } => {
+                if let Some(call) = self.calls.get_mut(attempt) {
+                    call.excused = true;
+                    if call.unknown_at.is_none() {
+                        call.unknown_at = Some(now);
+                        let request = call.intent_at.unwrap_or(now);
+                        // After a restart it counts from there.
+                        let from = if now.since(request) <= Span::seconds(11) { request } else { now };
+                        self.due.push((from + Span::seconds(20), Due::Settled, attempt.clone()));
+                    }
+                }
+            }
+            What::AttemptRejected { attempt, .. } | What::AttemptWithdrawn { attempt, .. } | What::CallSilent { attempt, .. } => {
+                if let Some(call) = self.calls.get_mut(attempt) {
+                    call.excused = true;
+                }
+            }
+            What::CallEnded { attempt, how, .. } => {
+                if let Some(call) = self.calls.get_mut(attempt) {
+                    call.excused |= *how == CallEnd::Failed;
+                    call.is_known = false;
+                    call.ended_at = call.ended_at.or(Some(now));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of the effect, one by one")]
+    fn place(
+        &mut self,
+        rows: &Rows,
+        attempt: &AttemptId,
+        user: &UserId,
+        contact: &ContactId,
+        pages: &[PageOf],
+        second: bool,
+        placed_at: Time,
+    ) -> Result<(), String> {
+        let recent: Vec<&Followed> = self
+            .placed
+            .iter()
+            .rev()
+            .filter_map(|id| self.calls.get(id))
+            .take_while(|call| rows.now.since(call.placed_at) < Span::minutes(8))
+            .filter(|call| &call.user == user)
+            .collect();
+        if second {
+            let anchor = |call: &Followed| call.news_at.filter(|_| call.unknown_at.is_none()).unwrap_or(call.placed_at);
+            let mut firsts = recent.iter().filter(|call| !call.second && &call.contact == contact);
+            let first = firsts.find(|call| placed_at.since(anchor(call)) >= Span::seconds(119));
+            let Some(first) = first else {
+                return Err(format!("promise 7: the repeat {attempt} to {user} has no first call 2 minutes before"));
+            };
+            let repeats = recent.iter().filter(|call| call.second && !call.excused && call.placed_at >= first.placed_at).count();
+            ensure(repeats == 0, || format!("promise 8: the chain of {user} gets a third call, {attempt}"))?;
+        } else {
+            let ringing = recent.iter().find(|call| call.lives && call.ended_at.is_none() && !call.excused);
+            ensure(ringing.is_none(), || format!("promise 8: {user} gets the call {attempt} while another rings: {ringing:?}"))?;
+            let near = recent.iter().find(|call| !call.second && !call.excused && placed_at.since(call.placed_at) < limits::CHAIN_EVERY);
+            ensure(near.is_none(), || format!("promise 8: {user} gets two chains within 3 minutes, {attempt} after {near:?}"))?;
+        }
+        let unknown = self.calls.values().filter(|call| call.unknown_at.is_some()).count();
+        ensure(self.resends.len() <= unknown, || format!("promise 5: {} calls sent again, {unknown} unknown", self.resends.len()))?;
+        let call = Followed {
+            user: user.clone(),
+            contact: contact.clone(),
+            pages: pages.to_vec(),
+            second,
+            urgent: pages.iter().all(|of| Self::is_urgent(rows, of)),
+            placed_at,
+            intent_at: None,
+            accepted_at: None,
+            news_at: None,
+            is_known: false,
+            lives: false,
+            ended_at: None,
+            unknown_at: None,
+            excused: false,
+            keyed: false,
+            end_asked: false,
+        };
+        self.placed.push(attempt.clone());
+        self.calls.insert(attempt.clone(), call);
+        Ok(())
+    }
+
+    /// Promise 6: a call that nobody wants is ended as soon as its id is known, unless it speaks back.
+    fn unwanted_calls_end(&self, rows: &Rows, user: &UserId) -> Result<(), String> {
+        let ringing = self.calls.iter().filter(|(_, call)| &call.user == user && call.is_known && !call.keyed && !call.end_asked);
+        for (attempt, call) in ringing {
+            let is_wanted = call.pages.iter().any(|of| Self::is_paging(rows, of));
+            ensure(is_wanted, || format!("promise 6: nobody wants {attempt} any more and it rings on: {call:?}"))?;
+        }
+        Ok(())
+    }
+
+    // After every step.
+
+    pub fn woken(&mut self, now: Time, scope: &Scope) -> Result<(), String> {
+        let hour = now.seconds() / 3_600;
+        if hour != self.hour {
+            self.hour = hour;
+            self.wakes.clear();
+        }
+        let wakes = self.wakes.entry(scope.clone()).or_default();
+        *wakes += 1;
+        ensure(*wakes <= MOST_WAKES, || format!("{scope:?} is woken again and again"))
+    }
+
+    pub fn look(&mut self, rows: &Rows, down_until: Time) -> Result<(), String> {
+        if self.down.last() != Some(&down_until) {
+            self.down.push(down_until);
+        }
+        for incident in rows.incidents.values() {
+            Self::is_not_silent(rows, incident)?;
+        }
+        for person in rows.persons.values() {
+            let attend = rows.timers.get(&(Scope::Person(person.id.clone()), Timer::Attend));
+            let planned = person.pages.iter().find(|page| page.wanted && (page.starts > page.planned_for || !page.plan.is_empty()));
+            let waits = person.attempts.iter().any(|attempt| attempt.state == AttemptState::Waiting);
+            ensure(planned.is_none() || attend.is_some() || waits, || format!("promise 3: {} has {planned:?} and no wake-up", person.id))?;
+            for attempt in &person.attempts {
+                let is_sending =
+                    || rows.outbox.iter().any(|row| matches!(row.effect, Effect::PlacePage { .. }) && row.effect.attempt() == &attempt.id);
+                let holds = if attempt.state == AttemptState::Waiting { is_sending() } else { attend.is_some() };
+                ensure(holds, || format!("promise 3: nobody looks at {attempt:?} of {}", person.id))?;
+            }
+            let chain = person.chain.as_ref().filter(|_| person.attempts.is_empty());
+            ensure(chain.is_none() || attend.is_some(), || format!("promise 3: the chain {chain:?} of {} sleeps for ever", person.id))?;
+        }
+        let (past, due): (Vec<_>, Vec<_>) = std::mem::take(&mut self.due).into_iter().partition(|(at, _, _)| *at + LATE < rows.now);
+        self.due = due;
+        for (at, due, attempt) in &past {
+            if self.comes_due(rows, *at, *due, attempt)? {
+                *self.proved.entry(*due).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Promise 3: whatever pages has an hour at which it goes on.
+    fn is_not_silent(rows: &Rows, incident: &Incident) -> Result<(), String> {
+        let timer = |timer| rows.timers.get(&(Scope::Incident(incident.id.clone()), timer)).copied();
+        let holds = match incident.state {
+            IncidentState::Resolved => true,
+            IncidentState::Acknowledged => incident.lapses_at == timer(Timer::Lapse),
+            IncidentState::Triggered => match incident.severity.urgency() {
+                None => true,
+                Some(Urgency::High) => {
+                    let next_at = incident.run.as_ref().and_then(|run| run.next_at);
+                    next_at.is_some() && timer(Timer::Escalate) == next_at
+                }
+                Some(Urgency::Low) => timer(Timer::Remind).is_some(),
+            },
+        };
+        ensure(holds, || format!("promise 3: nothing wakes {incident:?}; timers {:?}", rows.timers))
+    }
+
+    fn was_down(&self, from: Time, to: Time) -> bool {
+        self.down.iter().any(|until| *until > from && *until <= to + Span::seconds(100))
+    }
+
+    /// Whether it had to be true. It is an error where it had to and is not.
+    fn comes_due(&self, rows: &Rows, at: Time, due: Due, attempt: &AttemptId) -> Result<bool, String> {
+        let Some(call) = self.calls.get(attempt) else { return Ok(false) };
+        let from = call.placed_at;
+        let user = rows.setup.users.get(&call.user);
+        let contacts = || user.into_iter().flat_map(|user| &user.contacts).filter(|contact| contact.kind == ContactKind::Voice);
+        let has_contact = contacts().any(|contact| contact.id == call.contact);
+        let is_wanted = call.pages.iter().any(|of| Self::is_paging(rows, of));
+        if self.was_down(from, at) || !is_wanted || !has_contact || call.keyed {
+            return Ok(false);
+        }
+        let mut others = self.calls.iter().filter(|(id, other)| *id != attempt && other.user == call.user).map(|(_, other)| other);
+        // A call that was thought lost may ring after all: the next one waits for it.
+        let rings = others.clone().any(|other| other.lives && other.ended_at.is_none_or(|ended| ended > from));
+        let held = match due {
+            Due::Repeat => {
+                let first_at = call.news_at.unwrap_or(from);
+                let over = call.ended_at.is_some_and(|ended| ended < first_at + limits::CHAIN_REPEAT);
+                if call.excused || !over || others.clone().any(|other| !other.second && other.placed_at > from) {
+                    return Ok(false);
+                }
+                let repeat_at = first_at + limits::CHAIN_REPEAT;
+                let repeated = others.any(|other| {
+                    other.second
+                        && other.contact == call.contact
+                        && other.placed_at >= repeat_at - LATE
+                        && other.placed_at <= repeat_at + LATE
+                });
+                ensure(repeated, || format!("promise 7: no key in {attempt} and no repeat 2 minutes after: {call:?}"))
+            }
+            Due::NextContact => {
+                let failed =
+                    call.excused && call.unknown_at.is_none_or(|unknown| unknown < at) || call.accepted_at.is_some() && !call.lives;
+                let was_tried = |contact: &ContactId| {
+                    others.clone().any(|other| {
+                        &other.contact == contact && other.placed_at <= from && from.since(other.placed_at) < Span::minutes(30)
+                    })
+                };
+                let other_contact = contacts().any(|contact| contact.id != call.contact && !was_tried(&contact.id));
+                let barred =
+                    others.clone().any(|other| !other.second && !other.excused && from.since(other.placed_at) < limits::CHAIN_EVERY);
+                if !failed
+                    || call.second
+                    || !other_contact
+                    || barred
+                    || rings
+                    || !call.urgent
+                    || !call.pages.iter().all(|of| Self::is_paging(rows, of))
+                {
+                    return Ok(false);
+                }
+                let moved_on = others.any(|other| other.contact != call.contact && other.placed_at >= from);
+                ensure(moved_on, || format!("promise 11: {attempt} went wrong and no other contact was tried within 15 s: {call:?}"))
+            }
+            Due::Settled => {
+                let found = call.accepted_at.is_some() || call.lives || call.ended_at.is_some();
+                let sent_again = others.any(|other| other.placed_at > from);
+                ensure(found || sent_again || rings, || format!("promise 5: {attempt} stays unknown for more than 20 s: {call:?}"))
+            }
+        };
+        held.map(|()| true)
+    }
+
+    // The end.
+
+    pub fn at_rest(rows: &Rows) -> Result<(), String> {
+        ensure(rows.timers.is_empty(), || format!("timers are left: {:?}", rows.timers))?;
+        ensure(rows.outbox.is_empty(), || format!("effects are left: {:?}", rows.outbox))?;
+        ensure(rows.incidents.values().all(|incident| !incident.is_open()), || "an incident is open".to_owned())?;
+        for person in rows.persons.values() {
+            let quiet = person.attempts.is_empty() && person.pages.is_empty() && person.chain.is_none();
+            ensure(quiet, || format!("somebody is not at rest: {person:?}"))?;
+        }
+        for incident in rows.incidents.values() {
+            let firing =
+                rows.alerts.values().filter(|alert| alert.incident.as_ref() == Some(&incident.id) && alert.is_firing(Some(incident)));
+            let ids: BTreeSet<&AlertId> = firing.map(|alert| &alert.id).collect();
+            ensure(ids.is_empty() && incident.firing_count == 0, || format!("{} is resolved and {ids:?} fire", incident.id))?;
+        }
+        let unreadable = |key: &Key| key.dedup_key == UNREADABLE_KEY;
+        ensure(rows.keys.iter().filter(|(key, _)| unreadable(key)).count() <= rows.setup.integrations.len(), || {
+            "one key per integration tells of what cannot be read".to_owned()
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,701 @@
+//! The world around `decide`: a store, the flows over it, senders, a provider and people, all driven by one seed.
+
+use std::collections::BTreeMap;
+
+use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, Number, UserId};
+use reveille::base::time::{Span, Time};
+use reveille::domain::alert::{Alert, Key as AlertKey, KeyState, UNREADABLE_KEY};
+use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, decide};
+use reveille::domain::effect::Effect;
+use reveille::domain::fact::{Fact, What, coalesce};
+use reveille::domain::incident::Incident;
+use reveille::domain::input::{Act, Action, Actor, Command, Input, News, Report, Scope, Signal, Timer, Via};
+use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::setup::{AlertSeverity, Setup};
+
+use super::cast;
+use super::dice::Dice;
+use super::plant::Bug;
+use super::provider::{self, Call, Fate, Key, Line, Mood, Turn};
+use super::watch::Watch;
+
+/// A world that has not come to rest after this many steps never will.
+const MOST_STEPS: usize = 60_000;
+/// How long the telephone company may take to answer before the courier stops waiting.
+const HANG: Span = Span::seconds(10);
+
+/// What the database holds.
+#[derive(Debug)]
+pub struct Rows {
+    pub now: Time,
+    pub setup: Setup,
+    pub keys: BTreeMap<AlertKey, KeyState>,
+    pub alerts: BTreeMap<AlertId, Alert>,
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    pub persons: BTreeMap<UserId, Person>,
+    pub timers: BTreeMap<(Scope, Timer), Time>,
+    pub outbox: Vec<Row>,
+    numbers: i64,
+}
+
+/// One row of the outbox.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub id: u64,
+    pub effect: Effect,
+    /// Nobody else claims it before.
+    free_at: Time,
+    /// The intent is committed: the request leaves, or has left.
+    pub intent: bool,
+}
+
+/// What comes to the server from outside, or from what its own process holds in memory.
+#[derive(Debug, Clone)]
+enum Event {
+    Signals(Vec<Signal>),
+    Command(Command),
+    /// The courier has rendered the words and commits its intent.
+    Intent(u64),
+    /// The request is answered, or is not.
+    Outcome(u64, News),
+    Line(AttemptId, Turn),
+    Callback(AttemptId, News),
+    /// Somebody does something on the web or by a script.
+    Somebody,
+    Restart(Span),
+    SetupChanges,
+    Calm,
+    LastOrders,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    event: Event,
+    /// Lost when the process ends.
+    process: Option<u32>,
+}
+
+pub struct World {
+    pub rows: Rows,
+    pub watch: Watch,
+    pub steps: usize,
+    dice: Dice,
+    mood: Mood,
+    events: BTreeMap<(Time, u64), Scheduled>,
+    calls: BTreeMap<AttemptId, Call>,
+    lies: Vec<AttemptId>,
+    process: u32,
+    down_until: Time,
+    counter: u64,
+    bug: Option<Bug>,
+    trace: bool,
+}
+
+impl World {
+    pub fn new(seed: u64, bug: Option<Bug>, trace: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let start = Time::from_seconds(1_767_600_000 + dice.between(0, 86_400));
+        let rows = Rows {
+            now: start,
+            setup: cast::setup(&mut dice),
+            keys: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            persons: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            outbox: Vec::new(),
+            numbers: 0,
+        };
+        let mood = Mood::any(&mut dice);
+        let mut world = Self {
+            rows,
+            watch: Watch::new(start),
+            steps: 0,
+            dice,
+            mood,
+            events: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            lies: Vec::new(),
+            process: 0,
+            down_until: start,
+            counter: 0,
+            bug,
+            trace,
+        };
+        if trace {
+            println!("{:#?}\n{:#?}", world.rows.setup, world.mood);
+        }
+        world.write_the_play(start);
+        world
+    }
+
+    /// Lives until nothing is left to happen.
+    pub fn run(&mut self) -> Result<(), String> {
+        while self.step()? {
+            self.steps += 1;
+            if self.steps > MOST_STEPS {
+                return Err(format!(
+                    "the world does not come to rest: {} timers, {} effects",
+                    self.rows.timers.len(),
+                    self.rows.outbox.len()
+                ));
+            }
+        }
+        Watch::at_rest(&self.rows)
+    }
+
+    // The play.
+
+    fn write_the_play(&mut self, start: Time) {
+        let length = self.dice.between(10, 75) * 60;
+        let later = |dice: &mut Dice| start + Span::millis(dice.between(0, length * 1_000));
+        let integrations: Vec<_> = self.rows.setup.integrations.keys().cloned().collect();
+        for _ in 0..self.dice.between(1, 14) {
+            let at = later(&mut self.dice);
+            let many = if self.dice.percent(8) { 40 } else { 1 + self.dice.below(4) };
+            let integration = self.dice.pick(&integrations).clone();
+            let signals = (0..many).map(|n| self.signal(&integration, at, if many > 10 { Some(n) } else { None })).collect();
+            self.schedule(at, Event::Signals(signals));
+        }
+        for _ in 0..self.dice.below(4) {
+            let at = later(&mut self.dice);
+            let span = if self.dice.percent(20) { self.dice.millis(10_000, 90_000) } else { self.dice.millis(100, 6_000) };
+            self.schedule(at, Event::Restart(span));
+        }
+        for _ in 0..self.dice.below(5) {
+            let at = later(&mut self.dice);
+            self.schedule(at, Event::Somebody);
+        }
+        if self.dice.percent(20) {
+            let at = later(&mut self.dice);
+            self.schedule(at, Event::SetupChanges);
+        }
+        self.schedule(start + Span::seconds(length), Event::Calm);
+        self.schedule(start + Span::seconds(length) + Span::minutes(40), Event::LastOrders);
+    }
+
+    fn signal(&mut self, integration: &reveille::base::id::IntegrationId, now: Time, nth: Option<usize>) -> Signal {
+        let dice = &mut self.dice;
+        let dedup_key = format!("key{}", nth.unwrap_or_else(|| dice.below(4)));
+        let action = match dice.below(20) {
+            _ if nth.is_some() => Action::Trigger,
+            12..=16 => Action::Resolve,
+            17 => Action::Unreadable("no JSON".to_owned()),
+            18 => Action::Ignore("ping".to_owned()),
+            _ => Action::Trigger,
+        };
+        let dedup_key = if matches!(action, Action::Unreadable(_)) { UNREADABLE_KEY.to_owned() } else { dedup_key };
+        let severity = dice.percent(80).then(|| *dice.pick(&AlertSeverity::ALL));
+        // The sender's clock: right, or quantised so that times are equal, or off.
+        let at = match dice.below(6) {
+            0 => None,
+            1 => Some(Time(now.0 - now.0.rem_euclid(600_000_000))),
+            2 => Some(now + dice.millis(-600_000, 60_000)),
+            _ => Some(now),
+        };
+        Signal {
+            integration: integration.clone(),
+            title: format!("{dedup_key} is wrong"),
+            dedup_key,
+            severity,
+            action,
+            at,
+            url: None,
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn schedule(&mut self, at: Time, event: Event) {
+        self.counter += 1;
+        self.events.insert((at, self.counter), Scheduled { event, process: None });
+    }
+
+    /// Something only this process knows of.
+    fn remember(&mut self, at: Time, event: Event) {
+        self.counter += 1;
+        self.events.insert((at, self.counter), Scheduled { event, process: Some(self.process) });
+    }
+
+    // Time.
+
+    /// Lets the next thing happen. False when nothing is left.
+    fn step(&mut self) -> Result<bool, String> {
+        let event = self.events.keys().next().copied();
+        let awake = |at: Time| at.max(self.down_until);
+        let timer = self.rows.timers.iter().min_by_key(|(_, at)| **at).map(|(name, at)| (name.clone(), awake(*at)));
+        let row = self.rows.outbox.iter().min_by_key(|row| row.free_at).map(|row| (row.id, awake(row.free_at)));
+        let nexts = [event.map(|(at, _)| at), timer.as_ref().map(|(_, at)| *at), row.map(|(_, at)| at)];
+        let Some(next) = nexts.iter().flatten().min().copied() else { return Ok(false) };
+        // Workers come in any order, and a little late.
+        let now = self.rows.now.max(next);
+        let able: Vec<usize> = (0..3).filter(|n| nexts[*n].is_some_and(|at| at <= now)).collect();
+        let chosen = *self.dice.pick(&able);
+        self.rows.now = now + if chosen == 0 { Span::ZERO } else { self.dice.millis(0, 20) };
+        match (chosen, event, timer, row) {
+            (0, Some(at), _, _) => {
+                let scheduled = self.events.remove(&at).ok_or("an event vanished")?;
+                if scheduled.process.is_none_or(|process| process == self.process) {
+                    self.happen(scheduled.event)?;
+                }
+            }
+            (1, _, Some(((scope, timer), _)), _) => self.wake(scope, timer)?,
+            (_, _, _, Some((id, _))) => self.claim(id)?,
+            (_, _, _, None) => return Err("nothing was chosen".to_owned()),
+        }
+        self.watch.look(&self.rows, self.down_until)?;
+        Ok(true)
+    }
+
+    fn is_down(&self) -> bool {
+        self.rows.now < self.down_until
+    }
+
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{} {}", self.rows.now, what());
+        }
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        let now = self.rows.now;
+        match event {
+            Event::Signals(signals) => {
+                // A server that is down accepts nothing: the sender comes back.
+                if self.is_down() {
+                    let again = self.down_until + self.dice.millis(0, 30_000);
+                    self.schedule(again, Event::Signals(signals));
+                    return Ok(());
+                }
+                self.ingest(&signals)
+            }
+            Event::Command(command) => {
+                if self.is_down() {
+                    Ok(())
+                } else {
+                    self.obey(command)
+                }
+            }
+            Event::Intent(row) => self.intend(row),
+            Event::Outcome(row, news) => self.learn(row, news),
+            Event::Line(attempt, turn) => {
+                self.line(&attempt, turn);
+                Ok(())
+            }
+            Event::Callback(attempt, news) => {
+                if self.is_down() {
+                    Ok(())
+                } else {
+                    self.report(&attempt, news)
+                }
+            }
+            Event::Somebody => self.somebody(),
+            Event::Restart(span) => {
+                self.say(|| format!("RESTART, away for {span}"));
+                self.process += 1;
+                self.down_until = now + span;
+                // The leases of this process are taken back at once.
+                self.rows.outbox.iter_mut().for_each(|row| row.free_at = row.free_at.min(now + span));
+                Ok(())
+            }
+            Event::SetupChanges => {
+                self.change_the_setup();
+                Ok(())
+            }
+            Event::Calm => {
+                self.say(|| "CALM".to_owned());
+                self.mood = Mood::calm();
+                Ok(())
+            }
+            Event::LastOrders => self.resolve_everything(),
+        }
+    }
+
+    fn somebody(&mut self) -> Result<(), String> {
+        let incidents: Vec<IncidentId> = self.rows.incidents.keys().cloned().collect();
+        let users: Vec<UserId> = self.rows.setup.users.keys().cloned().collect();
+        if self.is_down() || incidents.is_empty() || users.is_empty() {
+            return Ok(());
+        }
+        let actor = if self.dice.percent(70) { Actor::User(self.dice.pick(&users).clone()) } else { Actor::Token("ops".to_owned()) };
+        let act = *self.dice.pick(&[Act::Acknowledge, Act::Acknowledge, Act::Resolve, Act::Escalate, Act::Reopen, Act::Unhelpful]);
+        let incident = self.dice.pick(&incidents).clone();
+        self.obey(Command { incident, actor, via: Via::Web, act })
+    }
+
+    fn change_the_setup(&mut self) {
+        let users: Vec<UserId> = self.rows.setup.users.keys().cloned().collect();
+        let id = self.dice.pick(&users).clone();
+        match self.dice.below(3) {
+            0 => {
+                self.rows.setup.users.remove(&id);
+            }
+            1 => {
+                if let Some(user) = self.rows.setup.users.get_mut(&id) {
+                    let gone = user.contacts.pop();
+                    user.rules.retain(|rule| gone.as_ref().is_none_or(|gone| gone.id != rule.contact));
+                }
+            }
+            _ => {
+                let mut dice = self.dice.clone();
+                let other = cast::setup(&mut dice);
+                self.rows.setup.policies = other.policies;
+            }
+        }
+        self.say(|| format!("SETUP CHANGES {id}"));
+    }
+
+    /// People resolve on the web what is still open.
+    fn resolve_everything(&mut self) -> Result<(), String> {
+        if self.is_down() {
+            self.schedule(self.down_until, Event::LastOrders);
+            return Ok(());
+        }
+        self.say(|| "LAST ORDERS".to_owned());
+        let open: Vec<IncidentId> = self.rows.incidents.values().filter(|incident| incident.is_open()).map(|i| i.id.clone()).collect();
+        for incident in open {
+            let command = Command { incident, actor: Actor::Token("ops".to_owned()), via: Via::Api, act: Act::Resolve };
+            self.obey(command)?;
+        }
+        Ok(())
+    }
+
+    // The flows.
+
+    /// One batch is one transaction.
+    fn ingest(&mut self, signals: &[Signal]) -> Result<(), String> {
+        let mut desk = Desk::default();
+        for signal in signals {
+            for dedup_key in [signal.dedup_key.as_str(), UNREADABLE_KEY] {
+                let key = AlertKey { integration: signal.integration.clone(), dedup_key: dedup_key.to_owned() };
+                let Some(state) = self.rows.keys.get(&key) else { continue };
+                if let Some(incident) =
+                    state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.rows.incidents.get(id))
+                {
+                    desk.incidents.insert(incident.id.clone(), incident.clone());
+                }
+                desk.keys.insert(key, state.clone());
+            }
+            let Some(integration) = self.rows.setup.integrations.get(&signal.integration) else { continue };
+            let open = self.rows.incidents.values().filter(|incident| incident.service == integration.service && incident.is_open());
+            if let Some(newest) = open.max_by_key(|incident| incident.number) {
+                desk.newest.insert(newest.service.clone(), newest.id.clone());
+                desk.incidents.insert(newest.id.clone(), newest.clone());
+            }
+        }
+        self.say(|| format!("batch of {}", signals.len()));
+        let mut saved = Saved::default();
+        let mut state = State::Desk(desk);
+        for signal in signals {
+            if let State::Desk(desk) = &state {
+                self.watch.before_signal(&self.rows, desk, signal);
+            }
+            let input = Input::Signal(signal.clone());
+            let (next, verdict) = self.decide(state, &input, &mut saved);
+            state = next;
+            self.say(|| format!("  {:?} {} {:?} {:?} -> {verdict:?}", signal.action, signal.dedup_key, signal.severity, signal.at));
+            if let State::Desk(desk) = &state {
+                self.watch.after_signal(desk, signal, &verdict)?;
+            }
+        }
+        self.save(state, saved, None)?;
+        self.watch.counts(&self.rows)
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), String> {
+        let desk = self.desk_of(&command.incident);
+        self.say(|| format!("{:?} by {} through {:?} on {}", command.act, command.actor.text(), command.via, command.incident));
+        self.transact(State::Desk(desk), &Input::Command(command))
+    }
+
+    fn wake(&mut self, scope: Scope, timer: Timer) -> Result<(), String> {
+        self.rows.timers.remove(&(scope.clone(), timer));
+        self.say(|| format!("{timer:?} of {scope:?}"));
+        self.watch.woken(self.rows.now, &scope)?;
+        let state = match &scope {
+            Scope::Incident(id) => State::Desk(self.desk_of(id)),
+            Scope::Person(id) => State::Person(self.person_of(id)),
+        };
+        self.transact(state, &Input::Wake { scope, timer })
+    }
+
+    fn report(&mut self, attempt: &AttemptId, news: News) -> Result<(), String> {
+        let Some(user) = self.watch.user_of(attempt) else { return Err(format!("news of {attempt}, which nobody placed")) };
+        self.say(|| format!("{news:?} of {attempt} to {user}"));
+        self.watch.told(attempt, &news, self.rows.now);
+        let person = self.person_of(&user);
+        self.transact(State::Person(person), &Input::Report(Report { attempt: attempt.clone(), news }))
+    }
+
+    fn desk_of(&self, id: &IncidentId) -> Desk {
+        let incidents = self.rows.incidents.get(id).map(|incident| (id.clone(), incident.clone())).into_iter().collect();
+        Desk { incidents, ..Desk::default() }
+    }
+
+    fn person_of(&self, id: &UserId) -> Person {
+        self.rows.persons.get(id).cloned().unwrap_or_else(|| Person::new(id.clone()))
+    }
+
+    fn transact(&mut self, state: State, input: &Input) -> Result<(), String> {
+        let mut saved = Saved::default();
+        let (state, _) = self.decide(state, input, &mut saved);
+        self.save(state, saved, Some(input))
+    }
+
+    fn decide(&mut self, mut state: State, input: &Input, saved: &mut Saved) -> (State, Verdict) {
+        let seed = u128::from(self.dice.roll()) << 64 | u128::from(self.dice.roll());
+        let mut moment = Moment { at: self.rows.now, ids: IdSource::new(self.rows.now, seed) };
+        if let Some(bug) = self.bug {
+            bug.before(&mut state);
+        }
+        let mut decision = decide(state, input, &self.rows.setup, &mut moment);
+        if let Some(bug) = self.bug {
+            bug.after(input, &self.rows, &mut decision);
+        }
+        saved.facts.extend(decision.facts);
+        saved.effects.extend(decision.effects);
+        saved.timers.extend(decision.timers);
+        (decision.state, decision.verdict)
+    }
+
+    /// Everything of one transaction, at once. The facts of a batch are joined as the timeline shows them.
+    fn save(&mut self, state: State, saved: Saved, input: Option<&Input>) -> Result<(), String> {
+        let facts = coalesce(saved.facts);
+        if self.trace {
+            for fact in &facts {
+                println!("    {} {:?}", fact.incident, fact.what);
+            }
+            saved.effects.iter().for_each(|effect| println!("    -> {effect:?}"));
+            saved.timers.iter().for_each(|set| println!("    @ {:?} {:?} {:?}", set.scope, set.timer, set.due_at.map(Time::rfc3339)));
+        }
+        let mut person = None;
+        match state {
+            State::Desk(desk) => {
+                self.rows.alerts.extend(desk.past.into_iter().map(|alert| (alert.id.clone(), alert)));
+                for (key, state) in desk.keys {
+                    if let Some(alert) = &state.alert {
+                        self.rows.alerts.insert(alert.id.clone(), alert.clone());
+                    }
+                    self.rows.keys.insert(key, state);
+                }
+                for (id, mut incident) in desk.incidents {
+                    if incident.number == Number(0) {
+                        self.rows.numbers += 1;
+                        incident.number = Number(self.rows.numbers);
+                    }
+                    self.rows.incidents.insert(id, incident);
+                }
+                for fact in &facts {
+                    page_row(&mut self.rows.persons, fact);
+                }
+            }
+            State::Person(row) => {
+                person = Some(row.id.clone());
+                self.rows.persons.insert(row.id.clone(), row);
+            }
+        }
+        for SetTimer { scope, timer, due_at } in saved.timers {
+            match due_at {
+                Some(at) => self.rows.timers.insert((scope, timer), at),
+                None => self.rows.timers.remove(&(scope, timer)),
+            };
+        }
+        for effect in &saved.effects {
+            self.counter += 1;
+            let free_at = effect.due_at();
+            self.rows.outbox.push(Row { id: self.counter, effect: effect.clone(), free_at, intent: false });
+        }
+        self.watch.after(&self.rows, input, person.as_ref(), &facts, &saved.effects)
+    }
+
+    // The courier.
+
+    fn claim(&mut self, id: u64) -> Result<(), String> {
+        let now = self.rows.now;
+        let Some(row) = self.rows.outbox.iter_mut().find(|row| row.id == id) else { return Err("a row vanished".to_owned()) };
+        row.free_at = now + HANG + Span::minutes(2);
+        let (effect, intent) = (row.effect.clone(), row.intent);
+        let attempt = effect.attempt().clone();
+        match effect {
+            Effect::PlacePage { .. } if intent => {
+                // The process ended in the middle of this send: nobody knows what came of it.
+                self.learn(id, News::Unknown { reason: "restarted while sending".to_owned() })?;
+            }
+            Effect::PlacePage { .. } => {
+                let most = if self.dice.percent(3) { 4_000 } else { 40 };
+                let at = now + self.dice.millis(0, most);
+                self.remember(at, Event::Intent(id));
+            }
+            Effect::AskProvider { .. } => {
+                let news = if self.dice.percent(self.mood.ask_hangs) {
+                    News::NotFound { reason: "no answer".to_owned() }
+                } else {
+                    provider::answer(&attempt, self.calls.get(&attempt), self.lies.contains(&attempt), &mut self.dice)
+                };
+                let slow = matches!(&news, News::NotFound { reason } if reason == "no answer");
+                let at = now + if slow { HANG } else { self.dice.millis(20, 400) };
+                self.remember(at, Event::Outcome(id, news));
+            }
+            Effect::EndCall { .. } => {
+                self.say(|| format!("hangs up {attempt}"));
+                let is_on = |line: Line| matches!(line, Line::Queued | Line::Ringing | Line::Talking);
+                if self.calls.get(&attempt).is_some_and(|call| is_on(call.now)) {
+                    self.line(&attempt, Turn::Ends(CANCELED));
+                }
+                self.rows.outbox.retain(|row| row.id != id);
+            }
+        }
+        Ok(())
+    }
+
+    fn intend(&mut self, id: u64) -> Result<(), String> {
+        let now = self.rows.now;
+        let Some(row) = self.rows.outbox.iter_mut().find(|row| row.id == id) else { return Ok(()) };
+        let Effect::PlacePage { attempt, user, pages, .. } = row.effect.clone() else { return Err("no page to place".to_owned()) };
+        let rows = self.rows.persons.get(&user).map(|person| person.pages.as_slice()).unwrap_or_default();
+        let is_wanted = rows.iter().any(|page| page.wanted && pages.iter().any(|of| of.page == page.id));
+        if !is_wanted {
+            return self.learn(id, News::Withdrawn { reason: "nobody wants it".to_owned() });
+        }
+        row.intent = true;
+        self.watch.intends(&self.rows, &attempt, &pages)?;
+        let fate = Fate::of(&self.mood, &mut self.dice);
+        self.say(|| format!("sends {attempt} to {user}: {fate:?}"));
+        let soon = now + self.dice.millis(20, 800);
+        let placed = || News::Accepted { provider_id: format!("CA-{attempt}") };
+        match fate {
+            Fate::Accepted => {
+                self.place(&attempt, &user);
+                self.remember(soon, Event::Outcome(id, placed()));
+            }
+            Fate::Rejected => self.remember(soon, Event::Outcome(id, News::Rejected { reason: "refused".to_owned() })),
+            Fate::Lie => {
+                self.lies.push(attempt.clone());
+                self.remember(soon, Event::Outcome(id, placed()));
+            }
+            Fate::Hang { placed } => {
+                if placed {
+                    self.place(&attempt, &user);
+                }
+                self.remember(now + HANG, Event::Outcome(id, News::Unknown { reason: "no answer".to_owned() }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The outcome and the end of the row are one transaction.
+    fn learn(&mut self, id: u64, news: News) -> Result<(), String> {
+        let Some(at) = self.rows.outbox.iter().position(|row| row.id == id) else { return Ok(()) };
+        let row = self.rows.outbox.remove(at);
+        self.report(row.effect.attempt(), news)
+    }
+
+    // The line.
+
+    fn place(&mut self, attempt: &AttemptId, user: &UserId) {
+        let mute = self.dice.percent(self.mood.mute);
+        self.calls.insert(attempt.clone(), Call::place(user.clone(), mute));
+        let now = self.rows.now;
+        for (after, turn) in Call::course(&self.mood, &mut self.dice) {
+            self.schedule(now + after, Event::Line(attempt.clone(), turn));
+        }
+    }
+
+    fn line(&mut self, attempt: &AttemptId, turn: Turn) {
+        let now = self.rows.now;
+        let Some(call) = self.calls.get_mut(attempt) else { return };
+        if matches!(call.now, Line::Over(_)) {
+            return;
+        }
+        let news = match turn {
+            Turn::Rings => {
+                call.now = Line::Ringing;
+                News::Ringing
+            }
+            Turn::PickedUp => {
+                call.now = Line::Talking;
+                News::PickedUp
+            }
+            Turn::Ends(how) => {
+                call.now = Line::Over(how);
+                News::Ended(how)
+            }
+            Turn::Key(key) => {
+                let user = call.user.clone();
+                self.press(attempt, &user, key);
+                return;
+            }
+        };
+        let mute = call.mute;
+        if self.trace {
+            println!("{now} the line of {attempt}: {turn:?}");
+        }
+        if !mute {
+            for at in provider::arrivals(&self.mood, now, &mut self.dice) {
+                self.schedule(at, Event::Callback(attempt.clone(), news.clone()));
+            }
+        }
+    }
+
+    /// A key asks for something on each incident that was read out: the news of the key first, then one command each.
+    fn press(&mut self, attempt: &AttemptId, user: &UserId, key: Key) {
+        if self.is_down() {
+            return;
+        }
+        let act = match key {
+            Key::Acknowledge => Act::Acknowledge,
+            Key::Escalate => Act::Escalate,
+            Key::Resolve => Act::Resolve,
+            Key::Unhelpful => Act::Unhelpful,
+        };
+        let now = self.rows.now;
+        self.remember(now, Event::Callback(attempt.clone(), News::KeyPressed));
+        for of in self.watch.read_out(attempt) {
+            let command = Command { incident: of.incident, actor: Actor::User(user.clone()), via: Via::Phone(attempt.clone()), act };
+            self.remember(now + Span::millis(1), Event::Command(command));
+        }
+    }
+}
+
+const CANCELED: reveille::domain::input::CallEnd = reveille::domain::input::CallEnd::Canceled;
+
+/// What one transaction writes beside the rows.
+#[derive(Debug, Default)]
+struct Saved {
+    facts: Vec<Fact>,
+    effects: Vec<Effect>,
+    timers: Vec<SetTimer>,
+}
+
+/// The incident's half of a page's row: whether it is wanted, how urgently, and since when.
+fn page_row(persons: &mut BTreeMap<UserId, Person>, fact: &Fact) {
+    match &fact.what {
+        What::PageOpened { page, user, urgency } => {
+            let person = persons.entry(user.clone()).or_insert_with(|| Person::new(user.clone()));
+            person.pages.push(PersonPage {
+                id: page.clone(),
+                incident: fact.incident.clone(),
+                urgency: *urgency,
+                starts: 1,
+                started_at: fact.at,
+                wanted: true,
+                plan: Vec::new(),
+                planned_for: 0,
+                tried: Vec::new(),
+                failed: false,
+            });
+        }
+        What::PageRestarted { page, user, urgency } => {
+            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
+                row.starts += 1;
+                row.started_at = fact.at;
+                row.urgency = *urgency;
+            }
+        }
+        What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {
+            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
+                row.wanted = false;
+            }
+        }
+        _ => {}
+    }
+}
