@@ -17,6 +17,12 @@ CREATE TABLE objects (
   PRIMARY KEY (kind, id)
 );
 
+-- Settings that are no objects, as JSON.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  body TEXT NOT NULL
+);
+
 -- Sealed with the secret key that rests outside the database. The body is a JSON list, because two may live while one is rotated.
 CREATE TABLE secrets (
   name   TEXT PRIMARY KEY,
@@ -180,6 +186,7 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_by_person ON attempts (user_id, open, id);
 CREATE INDEX attempts_by_provider_id ON attempts (provider_id);
+CREATE INDEX attempts_by_number ON attempts (sent_to, sent_at);
 
 CREATE TABLE attempt_pages (
   attempt_id  TEXT NOT NULL,
@@ -203,13 +210,14 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_due ON outbox (lane, due_at);
 CREATE INDEX outbox_by_attempt ON outbox (attempt_id);
 
--- One wake-up per scope and name.
+-- One wake-up per scope and name, with an empty nudge: its scope's own. Other scopes leave nudges, which nobody overwrites.
 CREATE TABLE wakes (
   scope  TEXT NOT NULL,
   id     TEXT NOT NULL,
   name   TEXT NOT NULL,
+  nudge  TEXT NOT NULL,
   due_at BIGINT NOT NULL,
-  PRIMARY KEY (scope, id, name)
+  PRIMARY KEY (scope, id, name, nudge)
 );
 CREATE INDEX wakes_by_due ON wakes (due_at);
 

@@ -1,1 +1,5 @@
-fn main() {}
+//! Arguments to the roof; no logic.
+
+fn main() -> std::process::ExitCode {
+    reveille::boot::commands::main()
+}

@@ -27,6 +27,8 @@ pub struct Bells {
     pub wakes: Bell,
     /// The page lane of the outbox has a new row.
     pub pages: Bell,
+    /// The settle lane of the outbox has a new row.
+    pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
 }

@@ -21,10 +21,14 @@ pub const JOURNAL_BATCH_ROWS: usize = 256;
 pub const INTAKE_QUEUE: usize = 4_096;
 /// Journal rows not yet folded, past which the answer is 503: about a minute of the folder's work.
 pub const JOURNAL_ROWS: i64 = 200_000;
-/// How many journal rows one fold takes.
-pub const FOLD_ROWS: i64 = 256;
+/// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
+pub const FOLD_ROWS: i64 = 64;
+pub const FOLD_SIGNALS: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
+
+/// Alerts in one body of the generic source: a script's batch, far above what one transaction takes.
+pub const BATCH_ENTRIES: usize = 1_000;
 
 /// Longest title kept of an alert, characters: what fits on one line of a timeline.
 pub const TITLE_CHARS: usize = 300;
@@ -81,17 +85,50 @@ pub const LOST_CALL: Span = Span::minutes(10);
 pub const UNKNOWN_SETTLE: Span = Span::seconds(15);
 /// How long a provider may take to answer a request.
 pub const PROVIDER_ANSWER: Span = Span::seconds(10);
+/// How long a connection to a provider may take; past it nothing has left, and the next way is tried.
+pub const PROVIDER_CONNECT: Span = Span::seconds(3);
+/// Largest answer read from a provider, bytes: a list of fifty calls is about 100 KiB.
+pub const PROVIDER_BODY_BYTES: usize = 1 << 20;
+/// Longest sentence kept of a provider's refusal, characters.
+pub const PROVIDER_REASON_CHARS: usize = 200;
 /// Without a key press or a final status after this long, a call counts as unanswered: ring time, speech and digits are far shorter.
 pub const CALL_GIVE_UP: Span = Span::seconds(110);
 /// How many incidents one call speaks of by name; the rest are a number.
 pub const SPOKEN_INCIDENTS: usize = 3;
+/// Longest title spoken, characters: about eight seconds.
+pub const SPOKEN_TITLE_CHARS: usize = 120;
+/// Longest title spoken where one call speaks of several incidents, characters.
+pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
+/// Longest name of a person or service spoken, characters.
+pub const SPOKEN_NAME_CHARS: usize = 25;
+/// How long a phone rings: under the 30 s after which most voicemails answer.
+pub const RING: Span = Span::seconds(25);
+/// How long a call waits for a key after it has spoken.
+pub const KEY_WAIT: Span = Span::seconds(8);
+/// Twilio's limit on the `TwiML` that goes with a call, characters.
+pub const TWIML_CHARS: usize = 4_000;
 
 /// The lease of a worker's claim on one row or role, in the database's time.
 pub const LEASE: Span = Span::seconds(5);
+/// How often a send that takes long renews its lease.
+pub const LEASE_RENEW: Span = Span::seconds(2);
+/// An account that carries as many calls as it can is looked at again after this long.
+pub const ACCOUNT_FULL: Span = Span::seconds(1);
+/// The courier of pages looks for work at least this often, or the process is not ready.
+pub const PAGE_LANE_SILENT: Span = Span::seconds(10);
+/// How often the end of an unwanted call is asked for before it is left to end by itself.
+pub const END_TRIES: i64 = 5;
+/// Sends of one lane on their way at once, per process.
+pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
+
+/// A decision is kept this long for a request that waits for it; the longest wait is far shorter.
+pub const ANSWERS_KEPT: Span = Span::minutes(5);
+/// The longest that a request may wait for its decisions.
+pub const ANSWER_WAIT: Span = Span::seconds(10);
 
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
@@ -104,3 +141,5 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// How long requests under way may take to end when the server stops.
+pub const SHUT_DOWN: Span = Span::seconds(4);

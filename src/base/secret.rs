@@ -165,11 +165,11 @@ mod tests {
     #[test]
     fn what_one_key_sealed_no_other_opens() {
         let sealer = Sealer::open(&Sealer::new_key()).expect("a fresh key opens");
-        let other = Sealer::open(&Sealer::new_key()).expect("a fresh key opens");
-        let sealed = sealer.seal(&Secret::new("swordfish"));
-        assert!(!sealed.contains("swordfish"));
-        assert_eq!(sealer.unseal(&sealed), Ok(Secret::new("swordfish")));
-        assert_eq!(other.unseal(&sealed), Err(Unsealable));
+        let stranger = Sealer::open(&Sealer::new_key()).expect("a fresh key opens");
+        let locked = sealer.seal(&Secret::new("swordfish"));
+        assert!(!locked.contains("swordfish"));
+        assert_eq!(sealer.unseal(&locked), Ok(Secret::new("swordfish")));
+        assert_eq!(stranger.unseal(&locked), Err(Unsealable));
         assert_eq!(sealer.unseal("AAAA"), Err(Unsealable));
     }
 }

@@ -13,6 +13,7 @@ pub mod fact;
 mod grouping;
 pub mod incident;
 pub mod input;
+pub mod lint;
 pub mod oncall;
 mod page;
 pub mod person;

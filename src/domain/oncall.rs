@@ -101,7 +101,7 @@ pub fn date_exists(date: Date) -> bool {
 
 fn zone(name: &str) -> Option<TimeZone> {
     // Names are looked up in any case; only the official writing counts, because other programs read these too.
-    let zone = ZONES.get(name).ok()?;
+    let Ok(zone) = ZONES.get(name) else { return None };
     (zone.iana_name() == Some(name) && !zone.is_unknown()).then_some(zone)
 }
 
@@ -411,7 +411,7 @@ mod tests {
             "Asia/Kathmandu",
             "America/Vancouver",
         ];
-        for seed in 1..=700_u64 {
+        for seed in 1..=300_u64 {
             let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             dice.roll(2);
             let name = zones[usize::try_from(dice.roll(zones.len() as u64)).expect("small")];

@@ -1,6 +1,7 @@
 //! The configured objects: who can be woken, when, in which order, for what. The configuration file and the web pages both make these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -330,4 +331,134 @@ pub struct Integration {
     pub service: ServiceId,
     /// Taken where the sender says none.
     pub severity: AlertSeverity,
+}
+
+/// One configured object that differs between two setups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub what: ChangeKind,
+    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`.
+    pub kind: &'static str,
+    pub id: String,
+    /// Which of its keys differ, where it was changed.
+    pub keys: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    Added,
+    Changed,
+    Retired,
+}
+
+/// As `apply --dry-run` prints it: `changed policy platform: steps, repeat`.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.what {
+            ChangeKind::Added => "added",
+            ChangeKind::Changed => "changed",
+            ChangeKind::Retired => "retired",
+        };
+        write!(f, "{what} {} {}", self.kind, self.id)?;
+        if self.keys.is_empty() { Ok(()) } else { write!(f, ": {}", self.keys.join(", ")) }
+    }
+}
+
+/// What has to be done to get from `old` to `new`, kind by kind in the order in which one refers to the other.
+#[must_use]
+pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare("user", &old.users, &new.users, &mut changes, |a, b| {
+        vec![
+            ("name", a.name == b.name),
+            ("email", a.email == b.email),
+            ("timezone", a.timezone == b.timezone),
+            ("slack", a.slack == b.slack),
+            ("role", a.role == b.role),
+            ("contacts", a.contacts == b.contacts),
+            ("rules", a.rules == b.rules),
+        ]
+    });
+    compare("schedule", &old.schedules, &new.schedules, &mut changes, |a, b| {
+        vec![("timezone", a.timezone == b.timezone), ("rotations", a.rotations == b.rotations)]
+    });
+    compare("policy", &old.policies, &new.policies, &mut changes, |a, b| {
+        vec![("steps", a.steps == b.steps), ("repeat", a.repeat == b.repeat)]
+    });
+    compare("service", &old.services, &new.services, &mut changes, |a, b| {
+        vec![
+            ("name", a.name == b.name),
+            ("policy", a.policy == b.policy),
+            ("group", a.group_window == b.group_window),
+            ("room_at", a.room_at == b.room_at),
+            ("severity", a.severity == b.severity),
+            ("reopen_within", a.reopen_within == b.reopen_within),
+            ("ack_lapse", a.ack_lapse == b.ack_lapse),
+        ]
+    });
+    compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {
+        vec![("source", a.source == b.source), ("service", a.service == b.service), ("severity", a.severity == b.severity)]
+    });
+    changes
+}
+
+/// The objects of one kind; `same` names each key and says whether it is the same in both.
+fn compare<Id: Ord + fmt::Display, Object: PartialEq>(
+    kind: &'static str,
+    old: &BTreeMap<Id, Object>,
+    new: &BTreeMap<Id, Object>,
+    changes: &mut Vec<Change>,
+    same: impl Fn(&Object, &Object) -> Vec<(&'static str, bool)>,
+) {
+    let ids: BTreeSet<&Id> = old.keys().chain(new.keys()).collect();
+    for id in ids {
+        let (what, keys) = match (old.get(id), new.get(id)) {
+            (Some(before), Some(after)) if before == after => continue,
+            (Some(before), Some(after)) => {
+                (ChangeKind::Changed, same(before, after).into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect())
+            }
+            (None, _) => (ChangeKind::Added, Vec::new()),
+            (Some(_), None) => (ChangeKind::Retired, Vec::new()),
+        };
+        changes.push(Change { what, kind, id: id.to_string(), keys });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_names_what_was_added_changed_and_retired() {
+        let service = |id: &str, policy: &str| (ServiceId::from(id), Service::new(id.into(), policy.into()));
+        let old = Setup { services: [service("api", "day"), service("web", "day"), service("old", "day")].into(), ..Setup::default() };
+        let mut new =
+            Setup { services: [service("api", "night"), service("web", "day"), service("shop", "day")].into(), ..Setup::default() };
+        for changed in new.services.values_mut().filter(|service| service.id.as_str() == "api") {
+            changed.group_window = Span::ZERO;
+        }
+        let lines: Vec<String> = diff(&old, &new).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["changed service api: policy, group", "retired service old", "added service shop"]);
+        assert!(diff(&new, &new).is_empty());
+    }
+
+    /// A key left out of [`diff`] would change without being named.
+    #[test]
+    fn every_changed_object_names_a_key() {
+        let json = |text: &str| serde_json::from_str::<Setup>(text).expect("a setup in a test is well written");
+        let with = |user: &str| {
+            json(&format!(r#"{{"users":{{"a":{user}}},"schedules":{{}},"policies":{{}},"services":{{}},"integrations":{{}}}}"#))
+        };
+        let plain = r#"{"id":"a","name":"A","email":null,"timezone":"UTC","slack":null,"role":"responder","contacts":[],"rules":[]}"#;
+        for (key, from, to) in [
+            ("name", r#""name":"A""#, r#""name":"B""#),
+            ("email", r#""email":null"#, r#""email":"a@example.com""#),
+            ("role", r#""role":"responder""#, r#""role":"admin""#),
+            ("contacts", r#""contacts":[]"#, r#""contacts":[{"id":"p","kind":"voice","to":"+33100000001"}]"#),
+        ] {
+            let changes = diff(&with(plain), &with(&plain.replace(from, to)));
+            assert_eq!(changes.iter().map(|change| change.keys.clone()).collect::<Vec<_>>(), [vec![key]]);
+        }
+    }
 }

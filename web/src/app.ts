@@ -1,1 +1,257 @@
+// The pages work without this. With it, times are the reader's own and what happens is shown as it happens.
 import "./app.css";
+
+interface Entry {
+  seq: number;
+  at: string;
+  kind: string;
+  actor: string;
+  actor_name: string;
+  text: string;
+  tone: string;
+  reason: string | null;
+  then: { what: string; at: string } | null;
+}
+
+const MINUTE = 60_000;
+/** A stream that says nothing for this long is dead, whatever the browser believes: the server sends a sign every 15 s. */
+const SILENCE = 40_000;
+const RETRY_LEAST = 1_000;
+const RETRY_MOST = 15_000;
+
+// ---- Times ----
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const spans = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+
+/** "03:10:00" today, "29 Jul 03:10:00" on another day. */
+function shortTime(at: Date, now: Date): string {
+  if (at.toDateString() === now.toDateString()) return clock.format(at);
+  const date = at.getFullYear() === now.getFullYear() ? day : dayOfYear;
+  return `${date.format(at)} ${clock.format(at)}`;
+}
+
+function ago(at: Date, now: Date): string {
+  const seconds = Math.trunc((at.getTime() - now.getTime()) / 1_000);
+  const size = Math.abs(seconds);
+  if (size < 10) return "just now";
+  if (size < 60) return spans.format(seconds, "second");
+  if (size < 3_600) return spans.format(Math.trunc(seconds / 60), "minute");
+  if (size < 86_400) return spans.format(Math.trunc(seconds / 3_600), "hour");
+  return spans.format(Math.trunc(seconds / 86_400), "day");
+}
+
+function showTimes(root: ParentNode): void {
+  const now = new Date();
+  for (const time of root.querySelectorAll<HTMLTimeElement>("time[data-how]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const how = time.dataset["how"];
+    const text = how === "ago" ? ago(at, now) : how === "both" ? `${shortTime(at, now)} (${ago(at, now)})` : shortTime(at, now);
+    if (time.textContent !== text) time.textContent = text;
+    if (!time.title) time.title = whole.format(at);
+  }
+}
+
+function nameZone(): void {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const note of document.querySelectorAll("[data-zone]")) note.textContent = `Times are yours (${zone}).`;
+}
+
+// ---- What follows live ----
+
+/** Takes the parts marked as live from a fresh copy of this page; the server's templates stay the one place that words it. */
+async function refresh(): Promise<void> {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
+    location.reload();
+    return;
+  }
+  if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  showTimes(fresh);
+  for (const old of document.querySelectorAll<HTMLElement>("[data-live]")) {
+    const next = fresh.getElementById(old.id);
+    // A form that is on its way keeps its place until the answer is here.
+    if (!next || old.querySelector("[aria-busy=true]")) continue;
+    if (old.className !== next.className) old.className = next.className;
+    if (old.innerHTML === next.innerHTML) continue;
+    const held = document.activeElement instanceof HTMLElement && old.contains(document.activeElement) ? document.activeElement.id : "";
+    // Spread first: the list of nodes is live and shrinks as they move over.
+    old.replaceChildren(...next.childNodes);
+    if (held) document.getElementById(held)?.focus({ preventScroll: true });
+  }
+  document.title = fresh.title;
+  const late = fresh.getElementById("timeline");
+  for (const item of late ? Array.from(late.children) : []) if (item instanceof HTMLElement) append(item);
+}
+
+let wanted = false;
+let running = false;
+
+/** At most one copy is on its way, however fast things happen; what happens meanwhile asks for one more. */
+async function refreshSoon(): Promise<void> {
+  wanted = true;
+  if (running) return;
+  running = true;
+  try {
+    while (wanted) {
+      wanted = false;
+      await new Promise((done) => setTimeout(done, 150));
+      try {
+        await refresh();
+      } catch (error) {
+        console.warn("the page could not be refreshed", error);
+        await new Promise((done) => setTimeout(done, 2_000));
+        wanted = true;
+        if (!live) break;
+      }
+    }
+  } finally {
+    running = false;
+  }
+}
+
+function timeOf(iso: string): HTMLTimeElement {
+  const time = document.createElement("time");
+  time.dateTime = iso;
+  time.dataset["how"] = "clock";
+  return time;
+}
+
+function textOf(tag: string, kind: string, text: string): HTMLElement {
+  const element = document.createElement(tag);
+  if (kind) element.className = kind;
+  element.textContent = text;
+  return element;
+}
+
+function itemOf(entry: Entry): HTMLLIElement {
+  const item = document.createElement("li");
+  item.dataset["seq"] = String(entry.seq);
+  item.className = entry.tone;
+  const words = document.createElement("p");
+  const what = textOf("span", "what", "");
+  what.append(textOf("bdi", "", entry.text));
+  if (entry.then) what.append(`; ${entry.then.what} at `, timeOf(entry.then.at));
+  words.append(what, " ", textOf("span", "by", entry.actor_name));
+  if (entry.reason) words.append(" ", textOf("span", "why", entry.reason));
+  item.append(timeOf(entry.at), " ", words);
+  showTimes(item);
+  return item;
+}
+
+function newest(): number {
+  const last = document.querySelector<HTMLElement>("#timeline > li:last-child");
+  return Number(last?.dataset["seq"] ?? 0);
+}
+
+/** Entries come in order; what is here already is not shown twice. */
+function append(item: HTMLElement): void {
+  const list = document.getElementById("timeline");
+  if (!list || Number(item.dataset["seq"]) <= newest()) return;
+  const below = document.documentElement.scrollHeight - window.innerHeight - window.scrollY;
+  // A short page is always "at its end"; only a reader who has scrolled down to the newest is taken along.
+  const follows = below < 80 && window.scrollY > 0;
+  item.classList.add("new");
+  list.append(document.adoptNode(item));
+  if (follows) window.scrollTo({ top: document.documentElement.scrollHeight });
+}
+
+// ---- The stream ----
+
+let live = false;
+
+function say(on: boolean): void {
+  live = on;
+  for (const note of document.querySelectorAll<HTMLElement>("[data-live-note]")) {
+    note.hidden = false;
+    note.classList.toggle("on", on);
+    const text = on ? "live" : "reconnecting…";
+    if (note.textContent !== text) note.textContent = text;
+  }
+}
+
+/** The browser resumes by `Last-Event-ID` where it reconnects by itself; where it gives up, this opens anew after the newest entry shown. */
+function follow(path: string): void {
+  let wait = RETRY_LEAST;
+  let source: EventSource;
+  let silence: number | undefined;
+
+  const heard = (): void => {
+    window.clearTimeout(silence);
+    silence = window.setTimeout(again, SILENCE);
+  };
+  const open = (): void => {
+    const seq = newest();
+    source = new EventSource(seq > 0 ? `${path}?after=${seq}` : path);
+    heard();
+    source.addEventListener("open", () => {
+      wait = RETRY_LEAST;
+      say(true);
+      heard();
+      // Whatever was missed while the stream was down is on the page again.
+      void refreshSoon();
+    });
+    source.addEventListener("alive", heard);
+    source.addEventListener("fact", (event) => {
+      heard();
+      if (document.getElementById("timeline")) append(itemOf(JSON.parse((event as MessageEvent<string>).data) as Entry));
+      void refreshSoon();
+    });
+    // The server could not keep every entry for this reader: take the page as it is now.
+    source.addEventListener("reset", () => {
+      heard();
+      void refreshSoon();
+    });
+    source.addEventListener("error", () => {
+      say(false);
+      if (source.readyState === EventSource.CLOSED) later();
+    });
+  };
+  const later = (): void => {
+    window.clearTimeout(silence);
+    source.close();
+    window.setTimeout(open, wait);
+    wait = Math.min(wait * 2, RETRY_MOST);
+  };
+  const again = (): void => {
+    say(false);
+    later();
+  };
+  open();
+  window.addEventListener("pagehide", () => source.close());
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) open();
+  });
+}
+
+// ---- Forms ----
+
+/** A second tap of a tired thumb does not ask twice. */
+function guardForms(): void {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement)) return;
+    const button = form.querySelector("button");
+    if (button?.getAttribute("aria-busy") === "true") {
+      event.preventDefault();
+      return;
+    }
+    button?.setAttribute("aria-busy", "true");
+  });
+  // Coming back by the back button shows the page as it was left, busy button included.
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
+  });
+}
+
+showTimes(document);
+nameZone();
+guardForms();
+window.setInterval(() => showTimes(document), MINUTE / 6);
+const stream = document.querySelector<HTMLElement>("[data-stream]")?.dataset["stream"];
+if (stream) follow(stream);

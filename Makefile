@@ -1,0 +1,48 @@
+# Every target is one script or one cargo line; what it needs first, it installs or asks for.
+# `make` alone prints the list below, made from the captions after `##`.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build web fmt lint house sim e2e bench clean
+
+# rustup's directory comes last, so that a toolchain the person chose keeps its place.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+help: ## print this list
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## build what has changed and start the demo: server, staged phones, a replayed night
+	@scripts/run
+
+test: ## install what the tests need (PostgreSQL, Chromium, npm packages) and run everything
+	@scripts/test
+
+build: web ## build the binary (target/debug/reveille)
+	cargo build
+
+web: ## build the front end (web/dist) if its sources changed
+	@scripts/toolchain
+	@scripts/web
+
+fmt: ## format the Rust sources
+	cargo fmt
+
+lint: ## check the format and the lints, and the scripts with shellcheck if it is there
+	@scripts/lint
+
+house: web ## check the floor plan: which room imports which
+	cargo test --test house
+
+sim: web ## run the seeded simulation of the decisions
+	cargo test --test sim -- --nocapture
+
+e2e: ## run the stories in a browser
+	@scripts/toolchain
+	@scripts/e2e
+
+bench: ## measure a release build as a whole process
+	@scripts/bench
+
+clean: ## remove everything that was built or installed here; data in var/ stays
+	@scripts/postgres stop
+	cargo clean
+	rm -rf web/dist web/node_modules tests/e2e/node_modules tests/e2e/results

@@ -1,0 +1,334 @@
+//! The commands that build something: the server, the stage, the database's own. What talks to a server is the command line's.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+
+use super::config::{self, ConfigError, Surroundings};
+use super::demo::{self, Demo};
+use super::interrupt::interrupted;
+use super::wire::{self, Complaint, Given, Options};
+use super::{BootError, live, telemetry};
+use crate::base::clock::Clock;
+use crate::base::secret::{Sealer, Secret};
+use crate::cli::args::{self, Admin, Args, Command, Token};
+use crate::cli::{Exit, remote};
+use crate::domain::setup;
+use crate::flows::{House, access, apply};
+use crate::sources;
+use crate::stage::scenario::{Phones, Replay, SCENARIOS, Scenario, replay};
+use crate::stage::{self, Stage};
+use crate::store::{self, Store, StoreOptions};
+
+/// The staged telephone account of `reveille stage`, which a server beside it is configured with.
+const STAGE_ACCOUNT: &str = "AC00000000000000000000000000000000";
+const STAGE_TOKEN: &str = "stage";
+
+/// How often the configuration file is looked at.
+const FILE_EVERY: Duration = Duration::from_secs(1);
+
+/// Does what this process's arguments ask for.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(Args::of_process())
+}
+
+fn run(args: Args) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads can be had from the system: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    wire::install_crypto();
+    let json = args.global.json;
+    let quiet = !matches!(args.command, Command::Serve(_));
+    telemetry::start(quiet);
+    let outcome = runtime.block_on(async {
+        match args.command {
+            Command::Serve(serve) => self::serve(serve).await,
+            Command::Demo(demo) => self::demo(&demo).await,
+            Command::Stage(stage) => self::stage(&stage).await,
+            Command::Check(check) => return check_file(&check.file, json),
+            Command::Apply(apply) => self::apply(&apply, json).await,
+            Command::Migrate(migrate) => self::migrate(&migrate).await,
+            Command::Token { command: Token::Create(token) } => token_create(&token, json).await,
+            Command::Admin { command: Admin::Link(link) } => admin_link(&link).await,
+            Command::Replay(replay) => self::replay_scenario(&replay).await,
+            Command::Remote(remote) => return remote::run(&args.global, &remote).await,
+        }
+        .map_or_else(
+            |error| {
+                eprintln!("error: {error}");
+                Exit::Failed.into()
+            },
+            |()| Exit::Done.into(),
+        )
+    });
+    // What still runs is asleep; the process does not wait for it.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn serve(serve: args::Serve) -> Result<(), BootError> {
+    let surroundings = Surroundings::of_process();
+    let (settings, given) = match &serve.config {
+        Some(path) => match read(path, &surroundings) {
+            Ok(config) => (Some(config.settings.clone()), Given::Config(Box::new(config))),
+            Err(error) => (None, Given::Broken(error)),
+        },
+        None => (Some(config::from_environment(&surroundings)?.0.settings), Given::Nothing),
+    };
+    let server = settings.map(|settings| settings.server);
+    let default_listen = server.as_ref().map_or(config::Server::LISTEN, |server| server.listen.as_str());
+    let listen = address(serve.listen().unwrap_or(default_listen))?;
+    let database = match (serve.database.given(), &server) {
+        (Some(url), _) => url.clone(),
+        (None, Some(server)) => server.database.clone(),
+        (None, None) => serve.database.url(),
+    };
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| BootError::Refused(format!("cannot listen on {listen}: {error}; choose another address with --listen")))?;
+    let from_environment = serve.config.is_none();
+    let running = wire::start(Options {
+        var: var_of(database.expose()),
+        database: database.expose().to_owned(),
+        listener,
+        clock: Clock::system(),
+        config: given,
+        secret_key: server.as_ref().and_then(|server| server.secret_key.clone()),
+        public_url: server.and_then(|server| server.public_url).filter(|_| from_environment),
+    })
+    .await?;
+    eprintln!("Reveille listens on http://{}", running.addr);
+    if let Some(link) = &running.first_admin_link {
+        eprintln!("The first administrator signs in with the link in {}", link.display());
+    }
+    if running.house.now_live().setup.integrations.is_empty() {
+        eprintln!("Nothing can alert yet. Write a configuration (reveille.example.toml is one) and run: reveille apply FILE");
+    }
+    let sealer = wire::sealer(&var_of(database.expose()), None);
+    let watching = async {
+        match (serve.config, sealer) {
+            (Some(path), Ok(sealer)) => watch_file(&running.house, &running.configuration, &sealer, &path, &surroundings).await,
+            (None, _) | (_, Err(_)) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupted() => {}
+        () = watching => {}
+    }
+    tracing::info!("stopping: requests under way may end");
+    running.stop().await;
+    Ok(())
+}
+
+/// Applies the file again whenever it changes.
+async fn watch_file(house: &House, configuration: &Complaint, sealer: &Sealer, path: &Path, surroundings: &Surroundings) {
+    let mut seen = stamp(path);
+    loop {
+        tokio::time::sleep(FILE_EVERY).await;
+        let now = stamp(path);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        let applied = async {
+            let config = read(path, surroundings)?;
+            Ok::<bool, BootError>(apply::apply(&house.store, &house.clock, sealer, &live::wanted(&config)?).await?)
+        };
+        let outcome = applied.await;
+        configuration.set(outcome.as_ref().err().map(ToString::to_string));
+        match outcome {
+            Ok(true) => tracing::info!(file = %path.display(), "the changed configuration was applied"),
+            Ok(false) => tracing::info!(file = %path.display(), "the file changed and says the same as before"),
+            Err(error) => {
+                tracing::error!("the changed configuration cannot be applied; the one before stays in force. Mend the file:\n{error}");
+            }
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+async fn demo(demo: &args::Demo) -> Result<(), BootError> {
+    let scenario = SCENARIOS[0].name.to_owned();
+    demo::run(Demo { listen: demo.listen, stage: demo.stage_listen, scenario, fast: demo.fast }).await
+}
+
+async fn stage(stage: &args::Stage) -> Result<(), BootError> {
+    let open = Stage::open(stage::Options {
+        listen: stage.listen,
+        clock: Clock::system(),
+        account_sid: STAGE_ACCOUNT.to_owned(),
+        auth_token: Secret::new(STAGE_TOKEN),
+        people: Vec::new(),
+        reveille_url: None,
+    })
+    .await?;
+    println!(
+        "The stage is set.\n\n  phones  {url}\n\nA server calls them with\n\n  [twilio]\n  account_sid = \"{STAGE_ACCOUNT}\"\n  auth_token  = \"{STAGE_TOKEN}\"\n  \
+         from        = \"+15005550006\"\n  api_url     = \"{url}\"\n\nStop with Ctrl-C.",
+        url = open.url()
+    );
+    interrupted().await;
+    open.shut().await;
+    Ok(())
+}
+
+fn check_file(path: &Path, json: bool) -> ExitCode {
+    let report = config::check(path, &Surroundings::of_process(), &known_sources(), Clock::system().now());
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        println!("{report}");
+    }
+    ExitCode::from(report.exit_code())
+}
+
+async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
+    let config = read(&apply.file, &Surroundings::of_process())?;
+    let url = apply.database.url();
+    let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
+    let saved = store::setup_load(&store.reader()).await?;
+    let lines = setup::diff(&saved.setup, &config.setup);
+    let changed =
+        if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
+    if json {
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
+    } else {
+        for change in &lines {
+            println!("{change}");
+        }
+        match (changed, apply.dry_run, lines.is_empty()) {
+            (false, _, _) => println!("Nothing to change: it is so already."),
+            (true, true, _) => println!("Nothing was changed: this was a dry run."),
+            (true, false, true) => println!("Applied: settings or keys changed. A running server has it within two seconds."),
+            (true, false, false) => println!("Applied. A running server has it within two seconds."),
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn migrate(migrate: &args::Migrate) -> Result<(), BootError> {
+    let store = Store::open(migrate.database.url().expose(), StoreOptions::default()).await?;
+    store.migrate().await?;
+    println!("The database has this version's tables.");
+    store.close().await;
+    Ok(())
+}
+
+async fn token_create(token: &args::TokenCreate, json: bool) -> Result<(), BootError> {
+    let (store, _) = open(token.database.url().expose(), None).await?;
+    if let Some(user) = &token.user {
+        known(&store, user).await?;
+    }
+    let made = access::create_token(&store, &Clock::system(), &token.name, token.scope, token.user.as_ref()).await?;
+    if json {
+        println!("{}", serde_json::json!({ "name": token.name, "token": made.expose() }));
+    } else {
+        println!("{}", made.expose());
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
+    let database = link.database.url();
+    let (store, sealer) = open(database.expose(), None).await?;
+    if link.user.as_str() != access::FIRST_ADMIN {
+        known(&store, &link.user).await?;
+    }
+    let clock = Clock::system();
+    let settings = live::load(&store, &sealer, &clock, None).await?;
+    let base = settings.public_url.unwrap_or_else(|| format!("http://{}", config::Server::LISTEN));
+    let secret = access::create_link(&store, &clock, &link.user).await?;
+    println!("{base}/sign-in/{}", secret.expose());
+    store.close().await;
+    Ok(())
+}
+
+/// Refuses an id that nobody has, with the ids there are.
+async fn known(store: &Store, user: &crate::base::id::UserId) -> Result<(), BootError> {
+    let setup = store::setup_load(&store.reader()).await?.setup;
+    if setup.users.contains_key(user) {
+        return Ok(());
+    }
+    let ids: Vec<&str> = setup.users.keys().map(crate::base::id::UserId::as_str).collect();
+    let there = if ids.is_empty() { "nobody is configured yet".to_owned() } else { format!("there are {}", ids.join(", ")) };
+    Err(BootError::Refused(format!("nobody has the id \"{user}\"; {there}")))
+}
+
+async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
+    if asked.list {
+        for file in SCENARIOS {
+            println!("{}  {}", file.name, Scenario::named(file.name)?.caption);
+        }
+        return Ok(());
+    }
+    let (Some(name), Some(hook)) = (&asked.scenario, &asked.hook) else {
+        return Err(BootError::Refused("name a scenario and the address to post to; `reveille replay --list` shows them".to_owned()));
+    };
+    let scenario = match std::fs::read_to_string(name) {
+        Ok(text) => Scenario::parse(&text)?,
+        Err(_) => Scenario::named(name)?,
+    };
+    let plan = Replay {
+        hook_url: hook.clone(),
+        clock: Clock::system(),
+        phones: asked.stage.clone().map_or(Phones::Real, Phones::At),
+        numbers: asked.number.clone(),
+    };
+    let report = replay(&scenario, &plan, |line| println!("{line}")).await?;
+    if report.given_up > 0 {
+        return Err(BootError::Refused(format!("{} of {} posts were not taken", report.given_up, report.given_up + report.posted)));
+    }
+    println!("\n{} posts were taken.", report.posted);
+    Ok(())
+}
+
+fn known_sources() -> Vec<&'static str> {
+    sources::names().collect()
+}
+
+fn read(path: &Path, surroundings: &Surroundings) -> Result<config::Config, ConfigError> {
+    let (config, warnings) = config::load(path, surroundings, &known_sources())?;
+    for warning in warnings {
+        eprintln!("{warning}");
+    }
+    Ok(config)
+}
+
+/// Opens a database for a command that works on it, a server running or not, and its secret key.
+async fn open(url: &str, secret_key: Option<Secret>) -> Result<(Store, Sealer), BootError> {
+    let key = secret_key.or_else(|| std::env::var("REVEILLE_SERVER__SECRET_KEY").ok().filter(|key| !key.is_empty()).map(Secret::new));
+    let store = Store::open(url, StoreOptions::default()).await?;
+    store.migrate().await?;
+    Ok((store, wire::sealer(&var_of(url), key)?))
+}
+
+/// Where the files beside the database rest: its own folder, or `var` for one that is no file.
+fn var_of(database: &str) -> PathBuf {
+    let path = database.strip_prefix("sqlite://").or_else(|| database.strip_prefix("sqlite:")).unwrap_or(database);
+    let path = path.split('?').next().unwrap_or(path);
+    let is_file = !database.starts_with("postgres");
+    match Path::new(path).parent() {
+        Some(folder) if is_file && !folder.as_os_str().is_empty() => folder.to_owned(),
+        Some(_) if is_file => PathBuf::from("."),
+        Some(_) | None => PathBuf::from("var"),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, BootError> {
+    text.parse().map_err(|_| BootError::Refused(format!("\"{text}\" is no address to listen on; write it as 127.0.0.1:8080")))
+}

@@ -1,0 +1,582 @@
+//! The configured objects of the file, with every reference between them looked up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown};
+use super::settings::{Settings, e164, mail_address, web_url};
+use super::{Config, Managed, USABLE_KINDS};
+use crate::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use crate::base::secret::Secret;
+use crate::base::time::Span;
+use crate::base::viewer::Role;
+use crate::domain::oncall;
+use crate::domain::setup::{
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Rule, Schedule, Service, Setup, Severity,
+    SeverityTable, Step, Target, Urgency, User, Weekday,
+};
+
+const ROOT: &[&str] = &["server", "slack", "twilio", "smtp", "user", "schedule", "policy", "service", "integration"];
+const USER: &[&str] = &["id", "name", "email", "timezone", "slack", "role", "admin", "contacts", "rules"];
+const CONTACT: &[&str] = &["id", "kind", "to"];
+const RULE: &[&str] = &["urgency", "after", "contact"];
+const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
+const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
+const POLICY: &[&str] = &["id", "repeat", "steps"];
+const STEP: &[&str] = &["notify", "escalate_after"];
+const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
+const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key"];
+
+const ROLES: &[(&str, Role)] =
+    &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
+const URGENCIES: &[(&str, Urgency)] = &[("high", Urgency::High), ("low", Urgency::Low)];
+const KINDS: &[(&str, ContactKind)] = &[
+    (ContactKind::Voice.name(), ContactKind::Voice),
+    (ContactKind::Sms.name(), ContactKind::Sms),
+    (ContactKind::Email.name(), ContactKind::Email),
+    (ContactKind::SlackDm.name(), ContactKind::SlackDm),
+    (ContactKind::Webhook.name(), ContactKind::Webhook),
+];
+const SEVERITIES: &[(&str, Severity)] =
+    &[("sev1", Severity::Sev1), ("sev2", Severity::Sev2), ("sev3", Severity::Sev3), ("sev4", Severity::Sev4)];
+const ALERT_SEVERITIES: &[(&str, AlertSeverity)] = &[
+    ("critical", AlertSeverity::Critical),
+    ("error", AlertSeverity::Error),
+    ("warning", AlertSeverity::Warning),
+    ("info", AlertSeverity::Info),
+];
+/// Further rounds of a policy: with the shortest sensible step of a minute, more than a week of calling.
+const MOST_REPEATS: u32 = 10_000;
+
+/// Every source that has a name, whether this version understands it or not.
+const SOURCES: &[&str] = &[
+    "airbrake",
+    "alertmanager",
+    "alertmanager_api",
+    "azure",
+    "bugsnag",
+    "checkly",
+    "cloudevents",
+    "cloudwatch",
+    "datadog",
+    "email",
+    "generic",
+    "github",
+    "google-cloud",
+    "grafana",
+    "graylog",
+    "healthchecks",
+    "heartbeat",
+    "honeybadger",
+    "honeycomb",
+    "icinga2",
+    "kibana",
+    "nagios",
+    "newrelic",
+    "opsgenie",
+    "pagerduty",
+    "pingdom",
+    "riemann",
+    "rollbar",
+    "sentry",
+    "splunk-oncall",
+    "statuscake",
+    "uptime-kuma",
+    "uptimerobot",
+    "vmware",
+    "zabbix",
+];
+
+pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings, sources: &[&str]) -> Config {
+    reader.refuse_unknown(root, ROOT);
+    let tables = |kind, keys| reader.tables(root, kind, &format!("[[{kind}]]"), keys);
+    let (users, schedules, policies) = (tables("user", USER), tables("schedule", SCHEDULE), tables("policy", POLICY));
+    let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
+    // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
+    // does not make every mention of it bad.
+    let objects = Objects {
+        reader,
+        users: names(reader, "user", &users),
+        schedules: names(reader, "schedule", &schedules),
+        policies: names(reader, "policy", &policies),
+        services: names(reader, "service", &services),
+        integrations: names(reader, "integration", &integrations),
+        told: std::cell::RefCell::default(),
+    };
+    let mut config = Config { settings, ..Config::default() };
+    for (id, table) in in_file_order(&objects.users) {
+        let (user, managed) = objects.user(id, table);
+        config.managed.insert(id.as_str().into(), managed);
+        config.setup.users.extend(user.map(|user| (user.id.clone(), user)));
+    }
+    for (id, table) in in_file_order(&objects.schedules) {
+        config.setup.schedules.extend(objects.schedule(id, table).map(|schedule| (schedule.id.clone(), schedule)));
+    }
+    for (id, table) in in_file_order(&objects.policies) {
+        config.setup.policies.extend(objects.policy(id, table).map(|policy| (policy.id.clone(), policy)));
+    }
+    for (id, table) in in_file_order(&objects.services) {
+        config.setup.services.extend(objects.service(id, table).map(|service| (service.id.clone(), service)));
+    }
+    let mut keys = Keys::default();
+    for (id, table) in in_file_order(&objects.integrations) {
+        let integration = objects.integration(id, table, sources);
+        keys.read(reader, id, table);
+        config.setup.integrations.extend(integration.map(|integration| (integration.id.clone(), integration)));
+    }
+    config.keys = keys.live;
+    voice_without_provider(reader, root, &config.setup, &config.settings);
+    config
+}
+
+/// The tables of one kind by their ids.
+type Named<'a> = BTreeMap<String, Table<'a>>;
+
+/// So that the first of several complaints stands where a reader meets it first.
+fn in_file_order<'n, 'a>(named: &'n Named<'a>) -> Vec<(&'n String, &'n Table<'a>)> {
+    let mut tables: Vec<_> = named.iter().collect();
+    tables.sort_by_key(|(_, table)| table.spot);
+    tables
+}
+
+/// Reads the ids of one kind of object. A table without a good one is named and then left out.
+fn names<'a>(reader: &Reader<'a>, kind: &str, tables: &[Table<'a>]) -> Named<'a> {
+    let mut named = Named::new();
+    for table in tables {
+        let Some(field) = reader.need(table, "id", &format!("\"a-name-for-this-{kind}\"")) else { continue };
+        let Some(id) = reader.parsed(field, id) else { continue };
+        if id == "reveille" && (kind == "user" || kind == "integration") {
+            reader.error(field.spot(), "the id \"reveille\" is taken: the timeline uses it for Reveille itself", "choose another");
+            continue;
+        }
+        let mut table = table.clone();
+        table.title = format!("{kind} {id}");
+        reader.place(format!("{kind}.{id}"), Spot::File(table.spot));
+        if let Some(first) = named.insert(id.clone(), table) {
+            reader.error(field.spot(), format!("there are two of {}", first.title), "give this one another id");
+            named.insert(id, first);
+        }
+    }
+    named
+}
+
+/// Ids stand in URLs, in commands and in spoken words.
+fn id(text: &str) -> Result<String, Refusal> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    if text.chars().all(good) && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.len() <= 64 {
+        return Ok(text.to_owned());
+    }
+    Err((format!("{} is no id", shown(text)), "use up to 64 letters, digits, dots, dashes and underscores".to_owned()))
+}
+
+fn ids<'n>(named: &'n Named<'_>) -> Vec<&'n str> {
+    named.keys().map(String::as_str).collect()
+}
+
+struct Objects<'r, 'a> {
+    reader: &'r Reader<'a>,
+    users: Named<'a>,
+    schedules: Named<'a>,
+    policies: Named<'a>,
+    services: Named<'a>,
+    integrations: Named<'a>,
+    /// What has been said once already not to be used yet.
+    told: std::cell::RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Objects<'_, 'a> {
+    /// One warning for each thing that this version does not use, where it stands first.
+    fn not_yet(&self, field: Field<'a>, what: &str, suggestion: &str) {
+        if self.told.borrow_mut().insert(what.to_owned()) {
+            self.reader.not_yet(field.spot(), what, suggestion);
+        }
+    }
+
+    /// The id of an object that exists.
+    fn reference(&self, field: Field<'a>, kind: &str, named: &Named<'a>) -> Option<String> {
+        let text = self.reader.text(field)?;
+        self.known(text, field.spot(), kind, &ids(named))
+    }
+
+    fn known(&self, text: &str, spot: Spot<'_>, kind: &str, known: &[&str]) -> Option<String> {
+        if known.contains(&text) {
+            return Some(text.to_owned());
+        }
+        self.reader.error(spot, format!("there is no {kind} {}", shown(text)), instead(text, known));
+        None
+    }
+
+    fn timezone(&self, table: &Table<'a>) -> Option<String> {
+        let Some(field) = self.reader.get(table, "timezone") else { return Some("UTC".to_owned()) };
+        self.reader.parsed(field, |text| {
+            if oncall::zone_exists(text) {
+                return Ok(text.to_owned());
+            }
+            let names = oncall::zone_names();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let suggestion = Some(instead(text, &names)).filter(|suggestion| suggestion.starts_with("did you"));
+            Err((format!("there is no time zone {}", shown(text)), suggestion.unwrap_or_else(|| "write it as Europe/Paris".to_owned())))
+        })
+    }
+
+    fn user(&self, id: &str, table: &Table<'a>) -> (Option<User>, Managed) {
+        let reader = self.reader;
+        let managed = Managed { contacts: reader.get(table, "contacts").is_some(), rules: reader.get(table, "rules").is_some() };
+        let name = reader.get(table, "name").map_or_else(|| Some(id.to_owned()), |field| reader.words(field));
+        let email = reader.get(table, "email").map(|field| reader.parsed(field, mail_address));
+        let timezone = self.timezone(table);
+        let slack = reader.get(table, "slack").map(|field| reader.words(field));
+        let role = self.role(table);
+        let (contacts, contact_ids) = self.contacts(id, table, slack.is_some());
+        let rules = self.rules(id, table, &contact_ids);
+        let user = || {
+            Some(User {
+                id: id.into(),
+                name: name?,
+                email: email.map_or(Some(None), |email| email.map(Some))?,
+                timezone: timezone?,
+                slack: slack.map_or(Some(None), |slack| slack.map(Some))?,
+                role: role?,
+                contacts,
+                rules,
+            })
+        };
+        (user(), managed)
+    }
+
+    fn role(&self, table: &Table<'a>) -> Option<Role> {
+        let role = self.reader.get(table, "role").map(|field| self.reader.word(field, ROLES));
+        let admin = self.reader.get(table, "admin").map(|field| (field, self.reader.truth(field)));
+        match (role, admin) {
+            (Some(Some(role)), Some((field, Some(true)))) if role != Role::Admin => {
+                self.reader.error(field.spot(), format!("{} has admin = true and another role", table.title), "leave one of them out");
+                None
+            }
+            (_, Some((_, Some(true)))) => Some(Role::Admin),
+            (Some(role), _) => role,
+            (None, _) => Some(Role::Responder),
+        }
+    }
+
+    /// The good contacts, and the ids of all.
+    fn contacts(&self, user: &str, table: &Table<'a>, has_slack: bool) -> (Vec<Contact>, Vec<String>) {
+        let reader = self.reader;
+        let mut contacts = Vec::new();
+        let mut seen: Vec<String> = Vec::new();
+        for (n, table) in reader.tables(table, "contacts", &format!("a contact of user {user}"), CONTACT).iter().enumerate() {
+            reader.place(format!("user.{user}.contacts[{n}]"), Spot::File(table.spot));
+            let contact_id = reader.need(table, "id", "\"phone\"").and_then(|field| Some((field, reader.parsed(field, id)?)));
+            if let Some((field, contact_id)) = &contact_id {
+                if seen.contains(contact_id) {
+                    reader.error(field.spot(), format!("user {user} has two contacts {contact_id}"), "give this one another id");
+                }
+                seen.push(contact_id.clone());
+            }
+            let kind_field = reader.need(table, "kind", "\"voice\"");
+            let kind = kind_field.and_then(|field| Some((field, reader.word(field, KINDS)?)));
+            let Some((field, kind)) = kind else { continue };
+            if !USABLE_KINDS.contains(&kind) {
+                self.not_yet(field, &format!("contacts of the kind {}", kind.name()), "add a voice contact beside it");
+            }
+            if kind == ContactKind::SlackDm && !has_slack {
+                let text = format!("user {user} has a slack_dm contact and no id in Slack");
+                reader.error(field.spot(), text, "add slack = \"U0…\" to the user");
+            }
+            let to = self.contact_address(table, kind);
+            if let (Some((_, contact_id)), Some(to)) = (contact_id, to) {
+                contacts.push(Contact { id: ContactId::from_text(contact_id), kind, to });
+            }
+        }
+        (contacts, seen)
+    }
+
+    fn contact_address(&self, table: &Table<'a>, kind: ContactKind) -> Option<String> {
+        let reader = self.reader;
+        match kind {
+            ContactKind::Voice | ContactKind::Sms => reader.parsed(reader.need(table, "to", "\"+33100000001\"")?, e164),
+            ContactKind::Email => reader.parsed(reader.need(table, "to", "\"ana@example.com\"")?, mail_address),
+            ContactKind::Webhook => web_url(reader, reader.need(table, "to", "\"https://example.com/hook\"")?),
+            ContactKind::SlackDm => {
+                if let Some(spot) = table.key_spot("to") {
+                    reader.error(Spot::File(spot), "a slack_dm contact has no to", "remove it, the user's slack id is used");
+                }
+                Some(String::new())
+            }
+        }
+    }
+
+    fn rules(&self, user: &str, table: &Table<'a>, contacts: &[String]) -> Vec<Rule> {
+        let reader = self.reader;
+        let known: Vec<&str> = contacts.iter().map(String::as_str).collect();
+        let mut rules = Vec::new();
+        for (n, table) in reader.tables(table, "rules", &format!("a rule of user {user}"), RULE).iter().enumerate() {
+            reader.place(format!("user.{user}.rules[{n}]"), Spot::File(table.spot));
+            let urgency = reader.need(table, "urgency", "\"high\"").and_then(|field| reader.word(field, URGENCIES));
+            let after = reader.get(table, "after").map_or(Some(Span::ZERO), |field| reader.span(field));
+            let contact = reader.need(table, "contact", "\"phone\"").and_then(|field| {
+                let text = reader.text(field)?;
+                self.known(text, field.spot(), &format!("contact of user {user} called"), &known)
+            });
+            if let (Some(urgency), Some(after), Some(contact)) = (urgency, after, contact) {
+                rules.push(Rule { urgency, after, contact: ContactId::from_text(contact) });
+            }
+        }
+        rules
+    }
+
+    fn schedule(&self, id: &str, table: &Table<'a>) -> Option<Schedule> {
+        let timezone = self.timezone(table);
+        let mut rotations = Vec::new();
+        for (n, table) in self.reader.tables(table, "rotations", &format!("a rotation of schedule {id}"), ROTATION).iter().enumerate() {
+            self.reader.place(format!("schedule.{id}.rotations[{n}]"), Spot::File(table.spot));
+            rotations.extend(self.rotation(table));
+        }
+        Some(Schedule { id: ScheduleId::from_text(id), timezone: timezone?, rotations })
+    }
+
+    fn rotation(&self, table: &Table<'a>) -> Option<Rotation> {
+        let reader = self.reader;
+        let members = reader.need(table, "members", "[\"ana\", \"bo\"]").map(|field| {
+            let texts = reader.texts(field);
+            if texts.as_ref().is_some_and(Vec::is_empty) {
+                reader.error(field.spot(), format!("{} has no member", table.title), "name at least one user");
+            }
+            let known = ids(&self.users);
+            let members = texts.into_iter().flatten().filter_map(|(text, spot)| self.known(text, spot, "user", &known));
+            members.map(UserId::from_text).collect::<Vec<_>>()
+        });
+        let every = reader.get(table, "every").map_or(Some(Every::Weeks(1)), |field| reader.parsed(field, every));
+        let handoff = if let Some(field) = reader.get(table, "handoff") {
+            reader.parsed(field, |text| handoff(text, every))
+        } else {
+            let weekday = every.is_some_and(|every| matches!(every, Every::Weeks(_))).then_some(Weekday::Mon);
+            Some(Handoff { weekday, hour: 9, minute: 0 })
+        };
+        let start = reader.need(table, "start", "\"2026-01-05\"").and_then(|field| {
+            let text = reader.text_or_date(field)?;
+            let found = date(&text);
+            if found.is_none() {
+                reader.error(field.spot(), format!("{} is no date", shown(&text)), "write it as 2026-01-05");
+            }
+            found
+        });
+        Some(Rotation { members: members?, every: every?, handoff: handoff?, start: start? })
+    }
+
+    fn policy(&self, id: &str, table: &Table<'a>) -> Option<Policy> {
+        let reader = self.reader;
+        let repeat = reader.get(table, "repeat").map_or(Some(0), |field| reader.whole(field, 0..=MOST_REPEATS));
+        let mut steps = Vec::new();
+        for (n, table) in reader.tables(table, "steps", &format!("a step of policy {id}"), STEP).iter().enumerate() {
+            reader.place(format!("policy.{id}.steps[{n}]"), Spot::File(table.spot));
+            let notify = reader.get(table, "notify").and_then(|field| reader.texts(field));
+            let notify = notify.into_iter().flatten().filter_map(|(text, spot)| self.target(text, spot)).collect();
+            let escalate_after = reader.get(table, "escalate_after").and_then(|field| reader.span(field));
+            steps.push(Step { notify, escalate_after });
+        }
+        Some(Policy { id: PolicyId::from_text(id), steps, repeat: repeat? })
+    }
+
+    fn target(&self, text: &str, spot: Spot<'_>) -> Option<Target> {
+        const FORMS: &str = "write \"user:ID\", \"schedule:ID\" or \"everyone\"";
+        match text.split_once(':') {
+            Some(("user", id)) => Some(Target::User(UserId::from_text(self.known(id, spot, "user", &ids(&self.users))?))),
+            Some(("schedule", id)) => {
+                Some(Target::Schedule(ScheduleId::from_text(self.known(id, spot, "schedule", &ids(&self.schedules))?)))
+            }
+            None if text == "everyone" => Some(Target::Everyone),
+            Some((kind, id)) => {
+                let meant = [("user", &self.users), ("schedule", &self.schedules)].into_iter().find(|(_, named)| named.contains_key(id));
+                let suggestion = meant.map_or_else(|| FORMS.to_owned(), |(kind, _)| format!("did you mean \"{kind}:{id}\"?"));
+                self.reader.error(spot, format!("nothing of the kind {} can be notified", shown(kind)), suggestion);
+                None
+            }
+            None => {
+                let meant = if self.users.contains_key(text) {
+                    format!("did you mean \"user:{text}\"?")
+                } else if self.schedules.contains_key(text) {
+                    format!("did you mean \"schedule:{text}\"?")
+                } else {
+                    Some(instead(text, &["everyone"])).filter(|near| near.starts_with("did you")).unwrap_or_else(|| FORMS.to_owned())
+                };
+                self.reader.error(spot, format!("{} cannot be notified", shown(text)), meant);
+                None
+            }
+        }
+    }
+
+    fn service(&self, id: &str, table: &Table<'a>) -> Option<Service> {
+        let reader = self.reader;
+        let policy =
+            reader.need(table, "policy", "\"the-policy-to-page\"").and_then(|field| self.reference(field, "policy", &self.policies));
+        let mut service = Service::new(ServiceId::from_text(id), PolicyId::from_text(policy.clone().unwrap_or_default()));
+        if let Some(name) = reader.get(table, "name").and_then(|field| reader.words(field)) {
+            service.name = name;
+        }
+        let group = reader.get(table, "group").and_then(|field| reader.table(field, &format!("group of service {id}"), &["window"]));
+        if let Some(window) = group.and_then(|group| reader.get(&group, "window")).and_then(|field| reader.span(field)) {
+            service.group_window = window;
+        }
+        if let Some(field) = reader.get(table, "room_at") {
+            self.not_yet(field, "room_at", "leave it for a later version, no room is opened");
+            service.room_at = reader.word(field, SEVERITIES);
+        }
+        if let Some(field) = reader.get(table, "severity") {
+            service.severity = self.severity_table(id, field);
+        }
+        if let Some(within) = reader.get(table, "reopen_within").and_then(|field| reader.span(field)) {
+            service.reopen_within = within;
+        }
+        if let Some(field) = reader.get(table, "ack_lapse") {
+            service.ack_lapse = self.ack_lapse(field);
+        }
+        if let Some(field) = reader.get(table, "resolve")
+            && reader.word(field, &[("auto", false), ("ask", true)]) == Some(true)
+        {
+            self.not_yet(field, "resolve = \"ask\"", "leave it out, the last alert's end resolves the incident");
+        }
+        if let Some(field) = reader.get(table, "close_after")
+            && reader.span(field).is_some()
+        {
+            self.not_yet(field, "close_after", "leave it out, alerts close when their sender says so");
+        }
+        policy.map(|_| service)
+    }
+
+    fn ack_lapse(&self, field: Field<'a>) -> Option<Span> {
+        if self.reader.text(field)? == "never" {
+            return None;
+        }
+        let span = self.reader.span(field)?;
+        if span == Span::ZERO {
+            self.reader.error(field.spot(), "ack_lapse is no time at all", "write \"never\" for an acknowledgement that holds");
+        }
+        Some(span)
+    }
+
+    fn severity_table(&self, service: &str, field: Field<'a>) -> SeverityTable {
+        let mut severities = SeverityTable::default();
+        let keys: Vec<&str> = ALERT_SEVERITIES.iter().map(|(name, _)| *name).collect();
+        let Some(table) = self.reader.table(field, &format!("severity of service {service}"), &keys) else { return severities };
+        for (name, severity) in ALERT_SEVERITIES {
+            let Some(given) = self.reader.get(&table, name).and_then(|field| self.reader.word(field, SEVERITIES)) else { continue };
+            match severity {
+                AlertSeverity::Critical => severities.critical = given,
+                AlertSeverity::Error => severities.error = given,
+                AlertSeverity::Warning => severities.warning = given,
+                AlertSeverity::Info => severities.info = given,
+            }
+        }
+        severities
+    }
+
+    fn integration(&self, id: &str, table: &Table<'a>, supported: &[&str]) -> Option<Integration> {
+        let reader = self.reader;
+        let source = reader.need(table, "source", "\"generic\"").and_then(|field| {
+            let source = reader.text(field)?;
+            if supported.contains(&source) {
+                return Some(source.to_owned());
+            }
+            let source = self.known(source, field.spot(), "source", SOURCES)?;
+            self.not_yet(field, &format!("the source {source}"), &format!("send to one of these: {}", supported.join(", ")));
+            Some(source)
+        });
+        let service =
+            reader.need(table, "service", "\"the-service-it-is-about\"").and_then(|field| self.reference(field, "service", &self.services));
+        let severity = reader.get(table, "severity").map_or(Some(AlertSeverity::Error), |field| reader.word(field, ALERT_SEVERITIES));
+        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity? })
+    }
+}
+
+/// The integrations' keys: each belongs to one integration, or a signal would have two homes.
+#[derive(Default)]
+struct Keys {
+    live: BTreeMap<IntegrationId, Vec<Secret>>,
+    owners: BTreeMap<String, String>,
+}
+
+impl Keys {
+    fn read<'a>(&mut self, reader: &Reader<'a>, id: &str, table: &Table<'a>) {
+        let Some(field) = reader.need(table, "key", "{ env = \"A_KEY\" }") else { return };
+        let mut live = Vec::new();
+        for (secret, spot) in reader.secrets(field) {
+            if !secret.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
+                let text = format!("the key of integration {id} has letters that do not fit in a URL");
+                reader.error(spot, text, "use letters, digits, - and _, as in the output of: openssl rand -hex 24");
+                continue;
+            }
+            match self.owners.insert(secret.digest(), id.to_owned()) {
+                Some(owner) if owner == id => {
+                    reader.error(spot, format!("integration {id} has the same key twice"), "remove one of the two");
+                }
+                Some(owner) => {
+                    let text = format!("integration {id} has the same key as integration {owner}");
+                    reader.error(spot, text, "give each integration a key of its own");
+                }
+                None => live.push(secret),
+            }
+        }
+        self.live.insert(IntegrationId::from_text(id), live);
+    }
+}
+
+fn voice_without_provider<'a>(reader: &Reader<'a>, root: &Table<'a>, setup: &Setup, settings: &Settings) {
+    let has_voice = setup.users.values().any(|user| user.contacts.iter().any(|contact| contact.kind == ContactKind::Voice));
+    let configured = settings.twilio.is_some() || root.key_spot("twilio").is_some();
+    if has_voice && !configured {
+        reader.doubt(Spot::File(0), "there are voice contacts and no [twilio], so no phone can ring", "add [twilio], or its variables");
+    }
+}
+
+fn every(text: &str) -> Result<Every, Refusal> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number = number.parse::<u32>().ok().filter(|number| (1..=10_000).contains(number));
+    match (number, unit) {
+        (Some(n), "h") => Ok(Every::Hours(n)),
+        (Some(n), "d") => Ok(Every::Days(n)),
+        (Some(n), "w") => Ok(Every::Weeks(n)),
+        (Some(n), "mo") => Ok(Every::Months(n)),
+        _ => Err((format!("{} is no length of a turn", shown(text)), "write it as 12h, 1d, 1w or 1mo".to_owned())),
+    }
+}
+
+/// A weekday belongs to turns of weeks alone; without one these change on Mondays.
+fn handoff(text: &str, every: Option<Every>) -> Result<Handoff, Refusal> {
+    let wrong = || Err((format!("{} is no hand-off", shown(text)), "write it as 09:00, or Mon 09:00 where turns are weeks".to_owned()));
+    let (weekday, time) = match text.split_once(' ') {
+        None => (None, text),
+        Some((name, time)) => {
+            let Some(weekday) = Weekday::ALL.into_iter().find(|day| day.name().eq_ignore_ascii_case(name)) else {
+                let names = Weekday::ALL.map(Weekday::name);
+                return Err((format!("{} is no day of the week", shown(name)), format!("write one of {}", names.join(", "))));
+            };
+            (Some(weekday), time)
+        }
+    };
+    let number = |digits: &str, below: u8| {
+        let plain = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        digits.parse::<u8>().ok().filter(|number| plain && *number < below)
+    };
+    let Some((hour, minute)) = time.split_once(':').and_then(|(hour, minute)| Some((number(hour, 24)?, number(minute, 60)?))) else {
+        return wrong();
+    };
+    let weekday = match every {
+        Some(Every::Weeks(_)) => Some(weekday.unwrap_or(Weekday::Mon)),
+        Some(Every::Hours(_) | Every::Days(_) | Every::Months(_)) if weekday.is_some() => {
+            return Err((format!("{} names a weekday, and the turns are not weeks", shown(text)), format!("write \"{time}\"")));
+        }
+        Some(Every::Hours(_) | Every::Days(_) | Every::Months(_)) | None => None,
+    };
+    Ok(Handoff { weekday, hour, minute })
+}
+
+fn date(text: &str) -> Option<Date> {
+    let mut parts = text.split('-');
+    let mut part = |length: usize| parts.next().filter(|part| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let date = Date { year: year.parse().ok()?, month: month.parse().ok()?, day: day.parse().ok()? };
+    oncall::date_exists(date).then_some(date)
+}

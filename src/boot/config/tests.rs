@@ -1,0 +1,319 @@
+//! Files that people write, and what they are told about them.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::base::time::Span;
+use crate::domain::oncall;
+use crate::domain::setup::{Every, Handoff, Severity, Target, Weekday};
+
+const SOURCES: &[&str] = &["generic", "rollbar"];
+const EXAMPLE: &str = include_str!("../../../reveille.example.toml");
+
+/// Every variable that the example names.
+const SECRETS: &[(&str, &str)] = &[
+    ("SLACK_BOT_TOKEN", "xoxb-1"),
+    ("SLACK_SIGNING_SECRET", "signs"),
+    ("TWILIO_ACCOUNT_SID", "AC0"),
+    ("TWILIO_AUTH_TOKEN", "token-1"),
+    ("ROLLBAR_KEY", "rollbar-key"),
+    ("PD_ROUTING_KEY", "pd-key"),
+];
+
+fn june() -> Time {
+    Time::parse_rfc3339("2026-06-01T00:00:00Z").expect("a time in a test is well written")
+}
+
+fn nothing() -> Surroundings {
+    Surroundings::made(&[], &[])
+}
+
+fn check_lines(text: &str, around: &Surroundings) -> Vec<String> {
+    check_text("reveille.toml", text, around, SOURCES, june()).to_string().lines().map(str::to_owned).collect()
+}
+
+fn errors(text: &str, around: &Surroundings) -> Vec<String> {
+    check_lines(text, around).into_iter().filter(|line| line.contains(": error: ")).collect()
+}
+
+/// Reads `text` as a file in order to run with it.
+fn run(text: &str, variables: &[(&str, &str)]) -> Result<(Config, Vec<Complaint>), ConfigError> {
+    load(
+        Path::new("conf/reveille.toml"),
+        &Surroundings::made(variables, &[("conf/reveille.toml", text), ("conf/keys/rollbar", "from-file\n")]),
+        SOURCES,
+    )
+}
+
+fn example() -> Config {
+    run(EXAMPLE, SECRETS).expect("the example is good").0
+}
+
+#[test]
+fn the_example_is_accepted_whole() {
+    let around = Surroundings::made(SECRETS, &[]);
+    let lines = check_lines(EXAMPLE, &around);
+    let expected = include_str!("../../../tests/fixtures/config/example.txt");
+    assert_eq!(lines.join("\n").trim(), expected.trim());
+    assert!(lines.iter().all(|line| !line.contains(": error: ")));
+}
+
+#[test]
+fn an_unset_secret_is_a_warning_to_check_and_an_error_to_run() {
+    let lines = check_lines(EXAMPLE, &nothing());
+    assert!(
+        lines.contains(
+            &"reveille.toml:14:15: warning: the variable TWILIO_AUTH_TOKEN for auth_token is not set; set it where Reveille runs"
+                .to_owned()
+        ),
+        "{lines:#?}"
+    );
+    let Err(ConfigError::UnsetSecret(complaints)) = run(EXAMPLE, &SECRETS[1..]) else { panic!("the bot token is not set") };
+    assert_eq!(
+        lines_of(&complaints),
+        ["conf/reveille.toml:7:18: error: the variable SLACK_BOT_TOKEN for bot_token is not set; set it where Reveille runs"]
+    );
+    // Something else that is wrong weighs more.
+    assert!(matches!(run(&EXAMPLE.replace("repeat = 2", "repeat = \"2\""), &[]), Err(ConfigError::Refused(_))));
+}
+
+fn lines_of(complaints: &[Complaint]) -> Vec<String> {
+    complaints.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_example_means_what_it_says() {
+    let Config { settings, setup, keys, managed } = example();
+    assert_eq!(settings.server.public_url.as_deref(), Some("https://reveille.example.com"));
+    assert_eq!(settings.server.listen, "127.0.0.1:8080");
+    let twilio = settings.twilio.expect("it is configured");
+    assert_eq!((twilio.account_sid.expose(), twilio.auth_tokens[0].expose()), ("AC0", "token-1"));
+    assert_eq!((twilio.from.as_str(), twilio.calls_per_second, twilio.concurrent_calls), ("+15005550006", 1, None));
+    assert_eq!(settings.slack.expect("it is configured").announce.as_deref(), Some("C0INCIDENTS"));
+    assert_eq!(settings.smtp.expect("it is configured").url.expose(), "smtp://127.0.0.1:2525");
+
+    let ana = &setup.users[&"ana".into()];
+    assert_eq!((ana.name.as_str(), ana.timezone.as_str(), ana.slack.as_deref()), ("Ana Ruiz", "Europe/Paris", Some("U0ANA")));
+    assert_eq!((ana.contacts.len(), ana.rules.len()), (3, 4));
+    assert_eq!((ana.rules[2].after, ana.rules[2].contact.as_str()), (Span::minutes(2), "phone"));
+    assert_eq!(managed[&"ana".into()], Managed { contacts: true, rules: true });
+    assert_eq!(setup.everyone().count(), 2);
+
+    let rotation = &setup.schedules[&"platform".into()].rotations[0];
+    assert_eq!((rotation.every, rotation.handoff), (Every::Weeks(1), Handoff { weekday: Some(Weekday::Mon), hour: 9, minute: 0 }));
+    assert_eq!(oncall::who(&setup.schedules[&"platform".into()], june()).expect("it is good").users, ["ana".into()]);
+
+    let policy = &setup.policies[&"platform".into()];
+    assert_eq!((policy.repeat, policy.steps.len()), (2, 3));
+    assert_eq!(policy.steps[1].notify, [Target::User("ana".into()), Target::User("bo".into())]);
+    assert_eq!((policy.steps[0].escalate_after, policy.steps[2].escalate_after), (Some(Span::minutes(5)), None));
+
+    let service = &setup.services[&"api".into()];
+    assert_eq!((service.name.as_str(), service.group_window, service.room_at), ("Public API", Span::minutes(10), Some(Severity::Sev2)));
+    assert_eq!(setup.integrations[&"api-rollbar".into()].source, "rollbar");
+    assert_eq!(keys[&"api-rollbar".into()], [Secret::new("rollbar-key")]);
+}
+
+#[test]
+fn a_typo_gets_its_place_and_what_was_meant() {
+    let typo = |right: &str, wrong: &str| {
+        assert!(EXAMPLE.contains(right), "{right}");
+        let lines = errors(&EXAMPLE.replacen(right, wrong, 1), &Surroundings::made(SECRETS, &[]));
+        lines.into_iter().next().unwrap_or_default()
+    };
+    assert_eq!(
+        typo("{ notify = [\"schedule:platform\"],  escalate_after", "{ notify = [\"schedule:platform\"],  escalate_aftr"),
+        "reveille.toml:67:38: error: unknown key \"escalate_aftr\" in a step of policy platform; did you mean \"escalate_after\"?"
+    );
+    assert_eq!(
+        typo("schedule:platform", "schedule:platfrom"),
+        "reveille.toml:67:15: error: there is no schedule \"platfrom\"; did you mean \"platform\"?"
+    );
+    assert_eq!(
+        typo("[[service]]", "[[sevrice]]"),
+        "reveille.toml:76:3: error: unknown key \"sevrice\" in the file; did you mean \"service\"?"
+    );
+}
+
+/// Each `NAME.toml` stands beside `NAME.txt`, what `check` says of it.
+#[test]
+fn bad_files_are_told_everything_at_once() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).expect("the fixtures are there") {
+        let path = entry.expect("a fixture can be listed").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        seen += 1;
+        let text = std::fs::read_to_string(&path).expect("a fixture can be read");
+        let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a fixture has a plain name");
+        let told = check_text(name, &text, &nothing(), SOURCES, june()).to_string();
+        assert_eq!(told.trim(), expected.trim(), "{name}\n{told}");
+        assert!(!told.contains("swordfish"), "a secret is repeated in what is said of {name}:\n{told}");
+        assert_eq!(misshapen(&told, name), Vec::<String>::new());
+    }
+    assert!(seen >= 6, "only {seen} fixtures were found");
+}
+
+/// Lines that are not `FILE:LINE:COLUMN: LEVEL: text; suggestion`, but for the count at the end.
+fn misshapen(told: &str, file: &str) -> Vec<String> {
+    let good = |line: &str| {
+        let Some(rest) = line.strip_prefix(file).and_then(|rest| rest.strip_prefix(':')) else { return false };
+        let mut parts = rest.splitn(3, ':');
+        let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok()).is_some_and(|number| number > 0);
+        let placed = number(parts.next()) && number(parts.next());
+        let said = parts.next().unwrap_or_default();
+        placed
+            && (said.starts_with(" info: ")
+                || ([" error: ", " warning: "].iter().any(|level| said.starts_with(level)) && said.contains("; ")))
+    };
+    let count = told.lines().count();
+    told.lines().take(count.saturating_sub(1)).filter(|line| !good(line)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let variables = [
+        SECRETS,
+        &[
+            ("REVEILLE_SERVER__PUBLIC_URL", "https://pager.example.com/"),
+            ("REVEILLE_SERVER__DATABASE", "postgres://reveille@db/reveille"),
+            ("REVEILLE_TWILIO__AUTH_TOKEN", "token-2"),
+            ("REVEILLE_TWILIO__CALLS_PER_SECOND", "5"),
+            ("REVEILLE_SERVER__LISTEN", ""),
+            ("REVEILLE_URL", "https://elsewhere.example.com"),
+            ("REVEILLE_TEST_A__B", "1"),
+            ("REVEILLE_TWILIO__FORM", "+15005550006"),
+        ],
+    ]
+    .concat();
+    let (config, warnings) = run(EXAMPLE, &variables).expect("the example is good");
+    assert_eq!(config.settings.server.public_url.as_deref(), Some("https://pager.example.com"));
+    assert_eq!(config.settings.server.database.expose(), "postgres://reveille@db/reveille");
+    assert_eq!(config.settings.server.listen, Server::LISTEN, "an empty variable is as good as none");
+    let twilio = config.settings.twilio.expect("it is configured");
+    assert_eq!((twilio.auth_tokens, twilio.calls_per_second), (vec![Secret::new("token-2")], 5));
+    let about: Vec<String> = lines_of(&warnings).into_iter().filter(|line| line.starts_with("REVEILLE_")).collect();
+    assert_eq!(about, ["REVEILLE_TWILIO__FORM:1:1: warning: REVEILLE_TWILIO__FORM is no setting; did you mean \"REVEILLE_TWILIO__FROM\"?"]);
+
+    let bad = [SECRETS, &[("REVEILLE_TWILIO__CALLS_PER_SECOND", "many"), ("REVEILLE_TWILIO__FROM", "12")]].concat();
+    let Err(ConfigError::Refused(errors)) = run(EXAMPLE, &bad) else { panic!("both are wrong") };
+    assert_eq!(
+        lines_of(&errors),
+        [
+            "REVEILLE_TWILIO__CALLS_PER_SECOND:1:1: error: calls_per_second is text, not a whole number; write a whole number",
+            "REVEILLE_TWILIO__FROM:1:1: error: \"12\" is no phone number in E.164; write it with + and the country's code, as in \"+33100000001\"",
+        ]
+    );
+}
+
+#[test]
+fn the_environment_alone_is_enough() {
+    let (config, warnings) = from_environment(&Surroundings::made(
+        &[("REVEILLE_TWILIO__ACCOUNT_SID", "AC0"), ("REVEILLE_TWILIO__AUTH_TOKEN", "token"), ("REVEILLE_TWILIO__FROM", "+15005550006")],
+        &[],
+    ))
+    .expect("it is good");
+    assert_eq!(config.settings.twilio.map(|twilio| twilio.api_url).as_deref(), Some("https://api.twilio.com"));
+    assert_eq!(config.settings.server, Server::default());
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].text.contains("without a public_url"));
+    assert_eq!(from_environment(&nothing()), Ok((Config::default(), Vec::new())));
+}
+
+#[test]
+fn secrets_come_in_every_form_and_never_print() {
+    let key = |form: &str| EXAMPLE.replace("{ env = \"ROLLBAR_KEY\" }", form);
+    let keys = |form: &str| {
+        let (config, _) = run(&key(form), SECRETS).expect("the example is good");
+        assert!(!format!("{config:?}").contains("token-1"));
+        config.keys[&"api-rollbar".into()].iter().map(|key| key.expose().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("\"plain\""), ["plain"]);
+    assert_eq!(keys("{ file = \"keys/rollbar\" }"), ["from-file"], "a path counts from the file it stands in");
+    assert_eq!(keys("[{ env = \"ROLLBAR_KEY\" }, { file = \"keys/rollbar\" }]"), ["rollbar-key", "from-file"]);
+    assert!(matches!(run(&key("{ file = \"keys/other\" }"), SECRETS), Err(ConfigError::UnsetSecret(_))));
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let text = r#"
+        [[user]]
+        id = "ana"
+        admin = true
+        [[schedule]]
+        id = "day"
+        rotations = [{ members = ["ana"], start = 2026-01-07 }, { members = ["ana"], every = "12h", handoff = "08:30", start = "2026-01-07" }]
+        [[policy]]
+        id = "p"
+        [[service]]
+        id = "api"
+        policy = "p"
+        ack_lapse = "never"
+        severity = { error = "sev1" }
+        [[integration]]
+        id = "in"
+        source = "generic"
+        service = "api"
+        key = "swordfish"
+    "#;
+    let (config, _) = run(text, &[]).expect("it is good");
+    let ana = &config.setup.users[&"ana".into()];
+    assert_eq!((ana.name.as_str(), ana.timezone.as_str(), ana.role), ("ana", "UTC", crate::base::viewer::Role::Admin));
+    assert_eq!(config.managed[&"ana".into()], Managed { contacts: false, rules: false });
+    let rotations = &config.setup.schedules[&"day".into()].rotations;
+    assert_eq!((rotations[0].every, rotations[0].handoff.weekday, rotations[0].handoff.hour), (Every::Weeks(1), Some(Weekday::Mon), 9));
+    assert_eq!((rotations[1].every, rotations[1].handoff), (Every::Hours(12), Handoff { weekday: None, hour: 8, minute: 30 }));
+    let service = &config.setup.services[&"api".into()];
+    assert_eq!((service.ack_lapse, service.severity.error, service.severity.warning), (None, Severity::Sev1, Severity::Sev3));
+    assert_eq!(config.setup.policies[&"p".into()].repeat, 0);
+    assert_eq!(config.setup.integrations[&"in".into()].severity.name(), "error");
+}
+
+#[test]
+fn a_missing_file_is_told_in_the_same_form() {
+    let report = check(Path::new("no.toml"), &nothing(), SOURCES, june());
+    assert_eq!(
+        report.to_string(),
+        "no.toml:1:1: error: the file cannot be read: no such file; give the path of the configuration file\n1 error, 0 warnings"
+    );
+    assert_eq!(report.exit_code(), 1);
+    let error = load(Path::new("no.toml"), &nothing(), SOURCES).expect_err("there is no such file");
+    assert!(error.to_string().starts_with("no.toml:1:1: error: "));
+}
+
+#[test]
+fn warnings_alone_exit_with_0() {
+    let report = check(Path::new("r.toml"), &Surroundings::made(&[], &[("r.toml", EXAMPLE)]), SOURCES, june());
+    assert!(report.errors == 0 && report.warnings > 0);
+    assert_eq!(report.exit_code(), 0);
+}
+
+/// Broken in every place: told so in the one form, and never a panic.
+#[test]
+fn no_damage_to_a_file_stops_the_reader() {
+    let mut dice: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut roll = |sides: usize| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        usize::try_from(dice % sides as u64).unwrap_or(0)
+    };
+    let letters: Vec<char> = EXAMPLE.chars().collect();
+    for round in 0..300 {
+        let mut damaged = letters.clone();
+        for _ in 0..=roll(3) {
+            let at = roll(damaged.len());
+            match roll(3) {
+                0 => drop(damaged.remove(at)),
+                1 => damaged.insert(at, ['"', '[', '}', '\n', 'é', '=', ',', '-', '\u{202e}'][roll(9)]),
+                _ => damaged.truncate(at + 1),
+            }
+        }
+        let text: String = damaged.into_iter().collect();
+        let told = check_text("reveille.toml", &text, &nothing(), SOURCES, june()).to_string();
+        assert_eq!(misshapen(&told, "reveille.toml"), Vec::<String>::new(), "round {round}: {text}");
+    }
+}

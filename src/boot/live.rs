@@ -1,0 +1,125 @@
+//! From the configuration that was read to what the database keeps, and from there to what is in force.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::BootError;
+use super::config::Config;
+use crate::base::clock::Clock;
+use crate::base::id::IntegrationId;
+use crate::base::secret::{Sealer, Secret};
+use crate::channels::Channels;
+use crate::channels::voice::Voice;
+use crate::flows::Live;
+use crate::flows::apply::{self, Wanted};
+use crate::store::{self, Store};
+use crate::vendor::twilio::Twilio;
+
+const ACCOUNT_SID: &str = "twilio/account_sid";
+const AUTH_TOKEN: &str = "twilio/auth_token";
+
+/// How often a change made by another process is looked for; it must be in force within two seconds.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The settings as they rest in the database, without their secrets.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    public_url: Option<String>,
+    twilio: Option<TwilioSettings>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct TwilioSettings {
+    from: String,
+    api_url: String,
+    calls_per_second: u32,
+    concurrent_calls: Option<u32>,
+}
+
+/// What `apply` makes so.
+///
+/// # Errors
+/// Never in practice: settings of plain texts and numbers serialise.
+pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
+    let twilio = config.settings.twilio.as_ref();
+    let settings = Settings {
+        public_url: config.settings.server.public_url.clone(),
+        twilio: twilio.map(|twilio| TwilioSettings {
+            from: twilio.from.clone(),
+            api_url: twilio.api_url.clone(),
+            calls_per_second: twilio.calls_per_second,
+            concurrent_calls: twilio.concurrent_calls,
+        }),
+    };
+    let mut secrets = BTreeMap::new();
+    if let Some(twilio) = twilio {
+        secrets.insert(ACCOUNT_SID.to_owned(), vec![twilio.account_sid.clone()]);
+        secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
+    }
+    let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
+    for (id, values) in &config.keys {
+        secrets.insert(format!("integration/{id}/key"), values.clone());
+        keys.extend(values.iter().map(|key| (id.clone(), key.clone())));
+    }
+    let settings = serde_json::to_string(&settings).map_err(|error| BootError::Settings(error.to_string()))?;
+    Ok(Wanted { setup: config.setup.clone(), settings, secrets, keys })
+}
+
+/// Reads what is in force.
+///
+/// # Errors
+/// The database's, and a secret key that is not the one the secrets were sealed with.
+pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Option<&str>) -> Result<Live, BootError> {
+    let saved = store::setup_load(&store.reader()).await?;
+    let settings: Settings = match saved.settings_json.as_str() {
+        "" => Settings::default(),
+        text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
+    };
+    let secrets = apply::open_secrets(sealer, &saved.secrets)?;
+    let public_url = public_url.map(str::to_owned).or(settings.public_url);
+    let voice = match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
+        (Some(twilio), Some(account), Some(tokens)) => {
+            let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
+            Some(Voice::new(client, twilio.from.clone(), public_url.as_deref()))
+        }
+        (None, _, _) | (_, None, _) | (_, _, None) => None,
+    };
+    let mut keys = BTreeMap::new();
+    for id in saved.setup.integrations.keys() {
+        for key in secrets.get(&format!("integration/{id}/key")).into_iter().flatten() {
+            keys.insert(key.digest(), id.clone());
+        }
+    }
+    Ok(Live {
+        version: saved.version,
+        setup: saved.setup,
+        keys,
+        channels: Channels::new(voice),
+        public_url,
+        calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
+        concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
+    })
+}
+
+/// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, public_url: Option<String>, live: watch::Sender<Arc<Live>>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match store::setup_version(&store.reader()).await {
+            Ok(version) if version == live.borrow().version => {}
+            Ok(version) => match load(&store, &sealer, &clock, public_url.as_deref()).await {
+                Ok(new) => {
+                    tracing::info!(version, "a changed configuration is in force");
+                    live.send_replace(Arc::new(new));
+                }
+                Err(error) => tracing::error!(%error, "a changed configuration cannot be read; the one before stays in force"),
+            },
+            Err(error) => tracing::warn!(%error, "whether the configuration changed cannot be read"),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The roof: reads the configuration, builds everything, starts it.
+
+pub mod commands;
+pub mod config;
+mod demo;
+mod interrupt;
+mod listen;
+mod live;
+mod telemetry;
+pub mod wire;
+
+use std::path::PathBuf;
+
+/// Why the program could not start or do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Flow(#[from] crate::flows::FlowError),
+    #[error(transparent)]
+    Key(#[from] crate::base::secret::BadKey),
+    #[error(transparent)]
+    Http(#[from] crate::vendor::http::HttpError),
+    #[error("the configuration cannot be used:\n{0}")]
+    Config(#[from] config::ConfigError),
+    #[error(transparent)]
+    Stage(#[from] crate::stage::StageError),
+    #[error(transparent)]
+    Scenario(#[from] crate::stage::scenario::ScenarioError),
+    #[error("the stored settings do not read back: {0}")]
+    Settings(String),
+    #[error("cannot listen: {0}")]
+    Listen(std::io::Error),
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    /// A sentence that says what to do.
+    #[error("{0}")]
+    Refused(String),
+}

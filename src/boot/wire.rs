@@ -1,0 +1,249 @@
+//! The only place where things are built: from options to a running server.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::config::{Config, ConfigError};
+use super::{BootError, listen, live};
+use crate::base::bell::Bells;
+use crate::base::clock::Clock;
+use crate::base::id::UserId;
+use crate::base::limits;
+use crate::base::secret::{Sealer, Secret};
+use crate::base::viewer::Role;
+use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::{House, Pulse, access, apply, ingest};
+use crate::store::{self, Store, StoreOptions};
+use crate::web::{self, Check, Checks, Doors};
+use crate::workers;
+
+/// What a server is built from.
+pub struct Options {
+    /// As `serve --database`.
+    pub database: String,
+    /// Bound already, so that a test may take any free port.
+    pub listener: TcpListener,
+    pub clock: Clock,
+    pub config: Given,
+    /// Where the secret key and the first administrator's link rest.
+    pub var: PathBuf,
+    /// Taken instead of the file in `var`; replicas share it.
+    pub secret_key: Option<Secret>,
+    /// Wins over the configured one.
+    pub public_url: Option<String>,
+}
+
+/// The configuration a server starts with.
+pub enum Given {
+    /// What was applied last, or nothing yet.
+    Nothing,
+    /// Applied before anything starts.
+    Config(Box<Config>),
+    /// A file that cannot be applied. It fails a first start; a later one goes on with what was applied last and says so, because a typo
+    /// must not stop the pager.
+    Broken(ConfigError),
+}
+
+/// A running server. Dropping it stops everything at once; [`Running::stop`] lets requests end first.
+pub struct Running {
+    pub addr: SocketAddr,
+    pub house: House,
+    /// What is wrong with the configuration file, for `/readyz`.
+    pub configuration: Complaint,
+    /// A one-time link for the first administrator, where this start wrote one.
+    pub first_admin_link: Option<PathBuf>,
+    doors: Doors,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    crew: JoinSet<()>,
+}
+
+/// Builds a server and starts it. It is ready when this returns.
+///
+/// # Errors
+/// A database that cannot be opened, a configuration that cannot be applied, a secret key of another installation.
+pub async fn start(options: Options) -> Result<Running, BootError> {
+    install_crypto();
+    let Options { database, listener, clock, config, var, secret_key, public_url } = options;
+    let addr = listener.local_addr().map_err(BootError::Listen)?;
+    let store = Store::open_exclusive(&database, StoreOptions::default()).await?;
+    store.migrate().await?;
+    let owner: Arc<str> = owner(&var)?.into();
+    store::leases_take_back(&store, &owner).await?;
+    let sealer = sealer(&var, secret_key)?;
+    let mut complaint = None;
+    match config {
+        Given::Nothing => {}
+        Given::Config(config) => {
+            apply::apply(&store, &clock, &sealer, &live::wanted(&config)?).await?;
+        }
+        Given::Broken(error) if store::setup_version(&store.reader()).await? == 0 => return Err(error.into()),
+        Given::Broken(error) => {
+            tracing::error!("the configuration cannot be applied; the one applied last stays in force. Mend the file:\n{error}");
+            complaint = Some(error.to_string());
+        }
+    }
+    let (live_now, live) = watch::channel(Arc::new(live::load(&store, &sealer, &clock, public_url.as_deref()).await?));
+    let (intake, queue) = ingest::queue();
+    let page_lane = Pulse::default();
+    page_lane.beat(clock.now());
+    let house = House { store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
+    let first_admin_link = first_admin_link(&house, &var, addr).await?;
+
+    let crew = workers::start(&house, queue);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(live::watch(store, sealer, clock, public_url, live_now));
+    let (stop, stopping) = watch::channel(false);
+    let configuration = Complaint::default();
+    configuration.set(complaint);
+    let doors = Doors::new(house.clone(), checks(&house, &configuration));
+    tasks.spawn(doors.tail.clone().run());
+    let router = web::hooks::router(&doors).merge(web::app::router(&doors)).merge(web::public::router(&doors));
+    tasks.spawn(listen::serve(listener, router, stopping));
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, tasks, crew })
+}
+
+impl Running {
+    /// Takes no more requests, lets those under way end, then stops the workers. Whatever was not finished is in the database.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        self.doors.tail.close();
+        // The watcher of the configuration never ends by itself; the server does.
+        if tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.tasks.join_next()).await.is_err() {
+            tracing::warn!("requests were cut off at the end");
+        }
+        self.tasks.shutdown().await;
+        self.crew.shutdown().await;
+        self.house.store.close().await;
+    }
+
+    /// Waits until the server ends by itself, which it does not.
+    pub async fn ended(&mut self) {
+        self.tasks.join_next().await;
+    }
+}
+
+/// What is wrong with the configuration file, while something is.
+#[derive(Clone, Default)]
+pub struct Complaint(Arc<Mutex<Option<String>>>);
+
+impl Complaint {
+    /// `None`: nothing is wrong any more.
+    pub fn set(&self, complaint: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = complaint;
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the roof knows about this process that its doors do not.
+fn checks(house: &House, configuration: &Complaint) -> Checks {
+    let (house, configuration) = (house.clone(), configuration.clone());
+    Arc::new(move || {
+        let silent = house.page_lane.age(house.clock.now());
+        let complaint = configuration.get();
+        let telephone = house.now_live().channels.find(ContactKind::Voice).is_some();
+        vec![
+            Check {
+                name: "page lane",
+                well: silent <= limits::PAGE_LANE_SILENT,
+                needed: true,
+                detail: if silent <= limits::PAGE_LANE_SILENT { "looks for work".to_owned() } else { format!("silent for {silent}") },
+            },
+            Check {
+                name: "telephone",
+                well: telephone,
+                needed: false,
+                detail: if telephone { "configured" } else { "no [twilio] is configured: nobody can be called" }.to_owned(),
+            },
+            Check {
+                name: "configuration",
+                well: complaint.is_none(),
+                needed: false,
+                detail: complaint.unwrap_or_else(|| format!("version {} is in force", house.now_live().version)),
+            },
+        ]
+    })
+}
+
+/// One TLS provider for the whole process, installed first: with two, the first handshake panics.
+pub fn install_crypto() {
+    // A second start in one process finds it installed already.
+    rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
+}
+
+/// The secret key: given, or of its file, which is made at the first start.
+///
+/// # Errors
+/// When the file can neither be read nor made, or holds no key.
+pub fn sealer(var: &Path, given: Option<Secret>) -> Result<Sealer, BootError> {
+    let key = match given {
+        Some(key) => key,
+        None => Secret::new(kept(&var.join("secret.key"), || Sealer::new_key().expose().to_owned())?),
+    };
+    Ok(Sealer::open(&key)?)
+}
+
+/// The name under which leases are held: the same after a restart, another for each replica.
+fn owner(var: &Path) -> Result<String, BootError> {
+    kept(&var.join("replica-id"), || Secret::random().digest()[..16].to_owned())
+}
+
+/// A file's text; made, readable by its owner alone, where it does not exist.
+fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String, BootError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = make();
+            write_private(path, &text)?;
+            Ok(text)
+        }
+        Err(error) => Err(BootError::File { path: path.to_owned(), source: error }),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), BootError> {
+    let failed = |error| BootError::File { path: path.to_owned(), source: error };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// The first start writes a link with which the first administrator signs in.
+async fn first_admin_link(house: &House, var: &Path, addr: SocketAddr) -> Result<Option<PathBuf>, BootError> {
+    let path = var.join("first-admin-link");
+    if path.exists() {
+        return Ok(None);
+    }
+    let live = house.now_live();
+    let url = sign_in_url(house, live.public_url.as_deref().unwrap_or(&format!("http://{addr}")), &first_admin(&live.setup)).await?;
+    write_private(&path, &url)?;
+    Ok(Some(path))
+}
+
+/// Who signs in first: the first administrator of the setup, or, before there is any, a name of its own.
+fn first_admin(setup: &Setup) -> UserId {
+    let admin = setup.users.values().find(|user| user.role == Role::Admin);
+    admin.map_or_else(|| UserId::from(access::FIRST_ADMIN), |user| user.id.clone())
+}
+
+/// A one-time sign-in link for this user.
+///
+/// # Errors
+/// The store's.
+pub async fn sign_in_url(house: &House, base: &str, user: &UserId) -> Result<String, BootError> {
+    let link = access::create_link(&house.store, &house.clock, user).await?;
+    Ok(format!("{}/sign-in/{}", base.trim_end_matches('/'), link.expose()))
+}

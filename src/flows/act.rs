@@ -1,0 +1,59 @@
+//! A person asks for something: acknowledge, resolve, escalate, reopen.
+
+use super::house::House;
+use super::{FlowError, save};
+use crate::base::id::IncidentId;
+use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
+use crate::domain::input::{Command, Input};
+use crate::store::{self, Tx, WriteLane};
+
+/// Carries out one command on one incident.
+///
+/// # Errors
+/// The store's, and [`FlowError::Missing`] when there is no such incident.
+pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> {
+    let house = house.clone();
+    // In a task of its own: a client that goes away must not leave a transaction half done.
+    tokio::spawn(async move { retrying(|| decide_on_incident(&house, &command.incident, Input::Command(command.clone()))).await })
+        .await
+        .map_err(|_| FlowError::Gone)?
+}
+
+/// Tries a short transaction again when it only lost a race for a lock.
+pub(super) async fn retrying<T, F: Future<Output = Result<T, FlowError>>>(flow: impl Fn() -> F) -> Result<T, FlowError> {
+    let mut tries = 0;
+    loop {
+        match flow().await {
+            Err(error) if error.is_retryable() && tries < 3 => tries += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// One decision on one incident, saved.
+pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: Input) -> Result<Verdict, FlowError> {
+    let mut tx = house.store.begin(WriteLane::Page).await?;
+    let before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
+    let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
+    tx.commit().await?;
+    ring(house);
+    Ok(verdict)
+}
+
+/// Decides on a loaded desk and saves what follows, all but the commit.
+pub(super) async fn save_decision(
+    house: &House,
+    tx: &mut Tx,
+    before: Desk,
+    input: Input,
+) -> Result<(Verdict, impl FnOnce(&House) + Send + use<>), FlowError> {
+    let live = house.now_live();
+    let mut moment = Moment::fresh(house.clock.now());
+    let Decision { state, facts, timers, verdict, .. } = decide(State::Desk(before.clone()), &input, &live.setup, &mut moment);
+    if let State::Desk(mut after) = state {
+        store::desk_save(tx, &before, &mut after, &facts).await?;
+    }
+    save::timers(tx, &timers).await?;
+    store::facts_append(tx, &facts).await?;
+    Ok((verdict, move |house: &House| save::ring(house, &facts, &timers)))
+}

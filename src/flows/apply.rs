@@ -1,0 +1,74 @@
+//! A configuration becomes the one in force.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::FlowError;
+use crate::base::clock::Clock;
+use crate::base::id::IntegrationId;
+use crate::base::secret::{Sealer, Secret};
+use crate::domain::setup::Setup;
+use crate::store::{self, ObjectKind, Store, WriteLane};
+
+/// A configuration as it was read, its secrets by name.
+pub struct Wanted {
+    pub setup: Setup,
+    /// What is no object of the setup: the server's and the providers' settings, as JSON without secrets.
+    pub settings: String,
+    /// Every secret by its name, one or (while it is rotated) two values.
+    pub secrets: BTreeMap<String, Vec<Secret>>,
+    /// The keys of the integrations, one or two each.
+    pub keys: Vec<(IntegrationId, Secret)>,
+}
+
+/// Makes the managed objects so, and retires managed ones that are gone from it. `false` when it was so already.
+///
+/// # Errors
+/// The store's.
+pub async fn apply(store: &Store, clock: &Clock, sealer: &Sealer, wanted: &Wanted) -> Result<bool, FlowError> {
+    let saved = store::setup_load(&store.reader()).await?;
+    let same_objects = saved.version > 0 && saved.setup == wanted.setup && saved.settings_json == wanted.settings;
+    let unchanged = same_objects && same_secrets(sealer, &saved.secrets, &wanted.secrets);
+    if unchanged {
+        return Ok(false);
+    }
+    let mut closed = BTreeMap::new();
+    for (name, values) in &wanted.secrets {
+        let values: Vec<&str> = values.iter().map(Secret::expose).collect();
+        let list = super::save::json("secret", &values)?;
+        closed.insert(name.clone(), sealer.seal(&Secret::new(list)));
+    }
+    let keys: Vec<(String, IntegrationId)> = wanted.keys.iter().map(|(id, key)| (key.digest(), id.clone())).collect();
+    let mut tx = store.begin(WriteLane::Rest).await?;
+    store::setup_save(&mut tx, &wanted.setup, &wanted.settings, &closed, &keys, &managed(&wanted.setup), clock.now()).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Opens what was sealed: each secret's values by its name.
+///
+/// # Errors
+/// When the secret key is not the one they were sealed with.
+pub fn open_secrets(sealer: &Sealer, closed: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<Secret>>, FlowError> {
+    let wrong = |name: &str, why: String| FlowError::Unreadable("secret", format!("{name}: {why}"));
+    let mut secrets = BTreeMap::new();
+    for (name, text) in closed {
+        let list = sealer.unseal(text).map_err(|error| wrong(name, error.to_string()))?;
+        let values: Vec<String> = serde_json::from_str(list.expose()).map_err(|_| wrong(name, "it is no list".to_owned()))?;
+        secrets.insert(name.clone(), values.into_iter().map(Secret::new).collect());
+    }
+    Ok(secrets)
+}
+
+fn same_secrets(sealer: &Sealer, closed: &BTreeMap<String, String>, wanted: &BTreeMap<String, Vec<Secret>>) -> bool {
+    open_secrets(sealer, closed).is_ok_and(|known| known == *wanted)
+}
+
+/// Every object of a file is the file's.
+fn managed(setup: &Setup) -> BTreeSet<(ObjectKind, String)> {
+    let users = setup.users.keys().map(|id| (ObjectKind::User, id.to_string()));
+    let schedules = setup.schedules.keys().map(|id| (ObjectKind::Schedule, id.to_string()));
+    let policies = setup.policies.keys().map(|id| (ObjectKind::Policy, id.to_string()));
+    let services = setup.services.keys().map(|id| (ObjectKind::Service, id.to_string()));
+    let integrations = setup.integrations.keys().map(|id| (ObjectKind::Integration, id.to_string()));
+    users.chain(schedules).chain(policies).chain(services).chain(integrations).collect()
+}

@@ -1,0 +1,222 @@
+//! Every send: claimed by lease, checked, put on record as intent, sent, and its outcome recorded.
+
+use std::sync::Arc;
+
+use super::house::{House, Live};
+use super::{FlowError, report};
+use crate::base::failpoint;
+use crate::base::id::{AttemptId, UserId};
+use crate::base::limits;
+use crate::base::time::{Span, Time};
+use crate::channels::{Outgoing, Question, Settled, Words};
+pub use crate::domain::effect::Lane;
+use crate::domain::effect::{Effect, PageOf};
+use crate::domain::input::News;
+use crate::domain::setup::{Contact, User};
+use crate::render::spoken;
+use crate::store::{self, AttemptRow, Intent, OutboxRow, WriteLane};
+
+/// Claims what is due in a lane.
+///
+/// # Errors
+/// The store's.
+pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow>, FlowError> {
+    if lane == Lane::Page {
+        house.page_lane.beat(house.clock.now());
+    }
+    let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
+    if !rows.is_empty() {
+        failpoint::reach("send.claimed");
+    }
+    Ok(rows)
+}
+
+/// When the next effect of a lane is due.
+///
+/// # Errors
+/// The store's.
+pub async fn next_due(house: &House, lane: Lane) -> Result<Option<Time>, FlowError> {
+    Ok(store::outbox_next_due(&house.store.page_reader(), lane).await?)
+}
+
+/// Carries out one claimed effect, holding its lease while it takes.
+///
+/// # Errors
+/// The store's. The effect stays in the outbox then, and is claimed again when the lease has passed.
+pub async fn deliver(house: &House, row: &OutboxRow) -> Result<(), FlowError> {
+    let work = async {
+        match &row.effect {
+            Effect::PlacePage { attempt, user, contact, second_call, .. } => {
+                let call = Call { house, row, attempt, live: house.now_live() };
+                call.place(user, contact.as_str(), *second_call).await
+            }
+            Effect::AskProvider { attempt, .. } => Call { house, row, attempt, live: house.now_live() }.ask().await,
+            Effect::EndCall { attempt, .. } => Call { house, row, attempt, live: house.now_live() }.end().await,
+        }
+    };
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            outcome = &mut work => return outcome,
+            // Leases run in real time, whatever clock the decisions go by.
+            () = tokio::time::sleep(limits::LEASE_RENEW.as_duration()) => {
+                if let Err(error) = store::outbox_renew(&house.store, row).await {
+                    tracing::warn!(%error, effect = %row.id, "the lease of a send could not be renewed");
+                }
+            }
+        }
+    }
+}
+
+/// One claimed effect on its way.
+struct Call<'a> {
+    house: &'a House,
+    row: &'a OutboxRow,
+    attempt: &'a AttemptId,
+    live: Arc<Live>,
+}
+
+impl Call<'_> {
+    async fn place(&self, user: &UserId, contact: &str, second_call: bool) -> Result<(), FlowError> {
+        let Some((user, contact)) = self.person(user, contact) else {
+            return self.tell(rejected("this contact is not configured any more")).await;
+        };
+        let Some(channel) = self.live.channels.find(contact.kind) else {
+            return self.tell(rejected(&format!("no provider is configured for {}", contact.kind.name()))).await;
+        };
+        let now = self.house.clock.now();
+        if let Some(most) = self.live.concurrent_calls
+            && store::attempts_under_way(&self.house.store.page_reader(), channel.kind().name()).await? >= i64::from(most)
+        {
+            return self.release(now + limits::ACCOUNT_FULL).await;
+        }
+        let mut tx = self.house.store.begin(WriteLane::Page).await?;
+        // The provider queues silently what comes too fast, so the pace is kept here, where what matters goes first.
+        let free_at = store::pace_take(&mut tx, channel.provider(), now, self.live.pace()).await?;
+        if free_at > now {
+            tx.rollback().await?;
+            return self.release(free_at).await;
+        }
+        match store::attempt_intent(&mut tx, self.attempt, now, &contact.to).await? {
+            Intent::Wanted(pages) => {
+                let words = self.words(user, &pages, channel.takes_keys(), second_call).await?;
+                failpoint::reach("send.before_intent");
+                tx.commit().await?;
+                failpoint::reach("send.intent");
+                let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: contact.to.clone(), words }).await;
+                failpoint::reach("send.sent");
+                self.tell(sent.news).await?;
+                failpoint::reach("send.recorded");
+                Ok(())
+            }
+            Intent::NotWanted => {
+                drop(tx);
+                self.tell(News::Withdrawn { reason: "nobody wanted it any more when it was to leave".to_owned() }).await
+            }
+            // An intent without an outcome: whoever wrote it was stopped in mid-send.
+            Intent::AlreadySent => {
+                drop(tx);
+                self.tell(News::Unknown { reason: "the server stopped between the request and its answer".to_owned() }).await
+            }
+        }
+    }
+
+    fn person(&self, user: &UserId, contact: &str) -> Option<(&User, &Contact)> {
+        let user = self.live.setup.users.get(user)?;
+        Some((user, user.contacts.iter().find(|own| own.id.as_str() == contact)?))
+    }
+
+    /// The words of now: totals, titles and order as they are when the call leaves.
+    async fn words(&self, user: &User, pages: &[PageOf], takes_keys: bool, second_call: bool) -> Result<Words, FlowError> {
+        let incidents = super::hear::spoken_incidents(self.house, &self.live, pages).await?;
+        let spoken = spoken::call(&spoken::CallWords {
+            person_name: user.name.clone(),
+            more: incidents.len().saturating_sub(limits::SPOKEN_INCIDENTS),
+            incidents: incidents.into_iter().map(|(_, spoken)| spoken).take(limits::SPOKEN_INCIDENTS).collect(),
+            repeat: second_call,
+            drill: false,
+            keys: takes_keys,
+        });
+        Ok(super::hear::words(spoken))
+    }
+
+    async fn ask(&self) -> Result<(), FlowError> {
+        let row = self.row().await?;
+        let Some(channel) = self.live.channels.named(&row.channel) else {
+            return self.tell(News::NotFound { reason: "no provider is configured to be asked".to_owned() }).await;
+        };
+        let news = match (&row.provider_id, &row.sent_at) {
+            (Some(id), _) => match channel.status(id).await {
+                Ok(news) => news,
+                Err(reason) => News::NotFound { reason },
+            },
+            (None, None) => News::NotFound { reason: "it never left".to_owned() },
+            (None, Some(sent_at)) => {
+                let to = row.sent_to.clone().unwrap_or_default();
+                let known = store::attempt_provider_ids_known(&self.house.store.page_reader(), &to, *sent_at - Span::hours(1)).await?;
+                match channel.ask(&Question { to, sent_at: *sent_at, known }).await {
+                    Settled::Found { provider_id, news } => {
+                        report::report(self.house, self.attempt, News::Accepted { provider_id }, None).await?;
+                        news
+                    }
+                    Settled::NotFound => News::NotFound { reason: "the provider's list does not have it".to_owned() },
+                    Settled::CouldNotAsk(reason) => News::NotFound { reason },
+                }
+            }
+        };
+        self.tell(news).await
+    }
+
+    async fn end(&self) -> Result<(), FlowError> {
+        let row = self.row().await?;
+        let ended = match (row.provider_id.as_deref(), self.live.channels.named(&row.channel)) {
+            (Some(id), Some(channel)) => channel.end(id).await,
+            (None, _) | (_, None) => Ok(()),
+        };
+        match ended {
+            Err(reason) if self.row.tries < limits::END_TRIES => {
+                tracing::warn!(attempt = %self.attempt, %reason, "a call that nobody wants could not be ended; it is tried again");
+                let again = self.house.clock.now() + Span::seconds(2);
+                self.release(again).await?;
+            }
+            Err(_) | Ok(()) => {
+                let mut tx = self.house.store.begin(WriteLane::Page).await?;
+                store::outbox_settle(&mut tx, self.row).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the effect back, to be claimed again later.
+    async fn release(&self, due_at: Time) -> Result<(), FlowError> {
+        let mut tx = self.house.store.begin(WriteLane::Page).await?;
+        store::outbox_release(&mut tx, self.row, due_at).await?;
+        tx.commit().await?;
+        match self.row.effect.lane() {
+            Lane::Page => self.house.bells.pages.ring(),
+            Lane::Settle => self.house.bells.settle.ring(),
+        }
+        Ok(())
+    }
+
+    async fn row(&self) -> Result<AttemptRow, FlowError> {
+        store::attempt_find(&mut self.house.store.page_reader(), self.attempt).await?.ok_or(FlowError::Missing("such attempt"))
+    }
+
+    /// Tells the person's decision, and settles the effect in the same transaction.
+    async fn tell(&self, news: News) -> Result<(), FlowError> {
+        report::report(self.house, self.attempt, news, Some(self.row)).await
+    }
+}
+
+fn rejected(reason: &str) -> News {
+    News::Rejected { reason: reason.to_owned() }
+}
+
+impl Live {
+    /// The least span between two calls of the account.
+    fn pace(&self) -> Span {
+        Span(1_000_000 / i64::from(self.calls_per_second.max(1)))
+    }
+}

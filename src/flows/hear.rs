@@ -1,0 +1,149 @@
+//! What a provider calls back: a key becomes a command, a status becomes a report. It is in the database before it is answered.
+
+use super::house::{House, Live};
+use super::{FlowError, act, report};
+use crate::base::failpoint;
+use crate::base::id::{IncidentId, Number};
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+pub use crate::channels::{Answer, HearError};
+use crate::channels::{Said, Words};
+use crate::domain::decide::{Outcome, Verdict};
+use crate::domain::effect::PageOf;
+use crate::domain::incident::{Incident, IncidentState};
+use crate::domain::input::{Act, Actor, Command, Input, News, Via};
+use crate::render::spoken::{self, DetailWords, Done, Spoken, SpokenDetail, SpokenIncident};
+use crate::store::{self, AttemptRow};
+
+/// Why a callback was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CallbackError {
+    #[error("no such callback")]
+    UnknownChannel,
+    #[error(transparent)]
+    Hear(#[from] HearError),
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+}
+
+/// Takes one callback of a channel. `None`: it wants no words for an answer.
+///
+/// # Errors
+/// See [`CallbackError`]; nothing was done then.
+pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
+    // In a task of its own: a provider that hangs up must not leave a transaction half done.
+    let (house, channel, inbound) = (house.clone(), channel.to_owned(), inbound.clone());
+    tokio::spawn(async move { take(&house, &channel, &inbound).await }).await.map_err(|_| FlowError::Gone)?
+}
+
+async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
+    let live = house.now_live();
+    let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
+    let heard = channel.hear(inbound)?;
+    let row = store::attempt_find(&mut house.store.page_reader(), &heard.attempt).await.map_err(FlowError::from)?;
+    let Some(row) = row else { return Err(FlowError::Missing("such attempt").into()) };
+    // Any callback of a call proves that it was placed, also when the answer to the request was lost.
+    if row.provider_id.as_deref() != Some(&heard.provider_id) && !heard.provider_id.is_empty() {
+        report::report(house, &heard.attempt, News::Accepted { provider_id: heard.provider_id.clone() }, None).await?;
+    }
+    let words = match heard.said {
+        Said::Status(News::Accepted { .. }) => None,
+        Said::Status(news) => {
+            report::report(house, &heard.attempt, news, None).await?;
+            None
+        }
+        Said::NoKey => Some(words(spoken::no_key())),
+        Said::Key(key) => Some(pressed(house, &live, &row, key).await.unwrap_or_else(|error| {
+            // Never let anyone believe that they answered: the voice says that nothing was taken.
+            tracing::error!(%error, attempt = %heard.attempt, "a key could not be taken");
+            words(spoken::not_taken(1, 0))
+        })),
+    };
+    failpoint::reach("hear.committed");
+    Ok(words.map(|words| channel.answer(&heard.attempt, &words)))
+}
+
+/// Does what the key asks for, for every incident the call spoke of, and says what was done.
+async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Result<Words, FlowError> {
+    let incidents = spoken_incidents(house, live, &row.pages).await?;
+    let named = incidents.len().min(limits::SPOKEN_INCIDENTS);
+    let more = incidents.len() - named;
+    let asked = match key {
+        '1' => Act::Acknowledge,
+        '2' => Act::Escalate,
+        '6' => Act::Resolve,
+        '9' => Act::Unhelpful,
+        '3' => {
+            let mut details = Vec::new();
+            for (id, incident) in incidents.into_iter().take(named) {
+                let samples = store::alert_titles(&house.store.page_reader(), &id, limits::INCIDENT_SAMPLES).await?;
+                details.push(SpokenDetail { samples: samples.into_iter().filter(|title| *title != incident.title).collect(), incident });
+            }
+            return Ok(words(spoken::detail(&DetailWords { incidents: details, more })));
+        }
+        _ => return Ok(words(spoken::unknown_key(key, named, more))),
+    };
+    report::report(house, &row.id, News::KeyPressed, None).await?;
+    let mut done = Vec::new();
+    for PageOf { incident, .. } in &row.pages {
+        let command =
+            Command { incident: incident.clone(), actor: Actor::User(row.user.clone()), via: Via::Phone(row.id.clone()), act: asked };
+        let verdict = act::retrying(|| act::decide_on_incident(house, incident, Input::Command(command.clone()))).await?;
+        done.extend(outcome(house, live, incident, asked, &verdict).await?);
+    }
+    Ok(words(spoken::done(&done)))
+}
+
+/// What to say was done to one incident; nothing where nothing was left to do.
+async fn outcome(house: &House, live: &Live, id: &IncidentId, asked: Act, verdict: &Verdict) -> Result<Option<(Number, Done)>, FlowError> {
+    let Some(incident) = store::incident_find(&house.store.page_reader(), id).await? else { return Ok(None) };
+    let done = match (asked, verdict.outcome) {
+        (Act::Acknowledge, Outcome::Acknowledged) => Done::Acknowledged,
+        (Act::Unhelpful, Outcome::Acknowledged | Outcome::Ignored) => Done::Noted,
+        (Act::Escalate, Outcome::Recorded) => Done::Escalated,
+        (Act::Resolve, Outcome::Resolved) => Done::Resolved,
+        (_, _) => match incident.state {
+            IncidentState::Acknowledged => Done::AlreadyAcknowledged { by: acknowledged_by(live, &incident) },
+            IncidentState::Resolved => Done::AlreadyResolved,
+            IncidentState::Triggered => return Ok(None),
+        },
+    };
+    Ok(Some((incident.number, done)))
+}
+
+fn acknowledged_by(live: &Live, incident: &Incident) -> String {
+    match &incident.acknowledged_by {
+        Some(Actor::User(id)) => live.setup.users.get(id).map_or_else(|| id.to_string(), |user| user.name.clone()),
+        Some(Actor::Token(_) | Actor::Integration(_) | Actor::Reveille) | None => "a script".to_owned(),
+    }
+}
+
+/// What a call says of the incidents of these pages, the worst and newest first.
+pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<(IncidentId, SpokenIncident)>, FlowError> {
+    let now = house.clock.now();
+    let mut incidents: Vec<Incident> = Vec::new();
+    for PageOf { incident, .. } in pages {
+        incidents.extend(store::incident_find(&house.store.page_reader(), incident).await?);
+    }
+    incidents.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.number)));
+    Ok(incidents
+        .into_iter()
+        .map(|incident| {
+            let service = live.setup.services.get(&incident.service);
+            let spoken = SpokenIncident {
+                number: incident.number,
+                severity: incident.severity,
+                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
+                title: incident.title,
+                alerts_count: incident.alerts_count,
+                opened_ago: now.since(incident.opened_at),
+            };
+            (incident.id, spoken)
+        })
+        .collect())
+}
+
+/// The channel's words from the rendered ones.
+pub(super) fn words(spoken: Spoken) -> Words {
+    Words { body: spoken.body, menu: spoken.menu, goodbye: spoken.goodbye }
+}

@@ -1,0 +1,70 @@
+//! What every flow is handed: the store, the clock, the bells, and the setup as it is live now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::{mpsc, watch};
+
+use super::ingest::Pending;
+use crate::base::bell::Bells;
+use crate::base::clock::Clock;
+use crate::base::id::IntegrationId;
+use crate::base::time::{Span, Time};
+use crate::channels::Channels;
+use crate::domain::setup::Setup;
+use crate::store::Store;
+
+/// One process's handle on the house. Cheap to clone.
+#[derive(Clone)]
+pub struct House {
+    pub store: Store,
+    pub clock: Clock,
+    pub bells: Bells,
+    /// The name under which this process holds leases; the same after a restart, so that its own are taken back at once.
+    pub owner: Arc<str>,
+    pub live: watch::Receiver<Arc<Live>>,
+    /// Where the intake's requests wait for their commit.
+    pub intake: mpsc::Sender<Pending>,
+    /// When the courier of pages last looked for work.
+    pub page_lane: Pulse,
+}
+
+/// The last sign of life of a worker, as an instant of the house's clock.
+#[derive(Clone, Default)]
+pub struct Pulse(Arc<AtomicI64>);
+
+impl Pulse {
+    pub fn beat(&self, now: Time) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+
+    /// How long ago it last beat.
+    #[must_use]
+    pub fn age(&self, now: Time) -> Span {
+        now.since(Time(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+/// The configuration as it is in force.
+pub struct Live {
+    /// Counts up with every change.
+    pub version: i64,
+    pub setup: Setup,
+    /// Integrations by the digest of their keys.
+    pub keys: BTreeMap<String, IntegrationId>,
+    pub channels: Channels,
+    pub public_url: Option<String>,
+    /// The pace of the telephone account.
+    pub calls_per_second: u32,
+    /// Calls that the account carries at once; `None`: as many as there are.
+    pub concurrent_calls: Option<u32>,
+}
+
+impl House {
+    /// The configuration now in force.
+    #[must_use]
+    pub fn now_live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+}

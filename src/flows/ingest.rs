@@ -1,0 +1,183 @@
+//! A sender's message becomes durable: bytes to signals, signals to the journal, and only then an answer.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use super::house::House;
+use crate::base::failpoint;
+use crate::base::id::{IdSource, IntegrationId, JournalId};
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+use crate::base::secret::Secret;
+use crate::base::time::{Span, Time};
+use crate::domain::decide::Verdict;
+use crate::domain::input::Signal;
+use crate::domain::setup::Integration;
+use crate::sources::{self, Source};
+use crate::store::{self, JournalRow, StoreError};
+
+/// One request's signals on their way to the journal.
+pub struct Pending {
+    entry: Entry,
+    at: Time,
+    done: oneshot::Sender<Result<(), IngestError>>,
+}
+
+/// One request in a journal row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    pub request: JournalId,
+    pub integration: IntegrationId,
+    /// Whether somebody waits for the decisions.
+    pub answer: bool,
+    pub signals: Vec<Signal>,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    #[error("there is no such integration; look at the URL's last part, or at `key` in the configuration")]
+    UnknownKey,
+    /// Nothing was stored; the sender must try again.
+    #[error("nothing can be stored just now; try again in a few seconds")]
+    CannotStore,
+}
+
+/// An integration that a key opens, and the reader of its kind of body.
+pub struct Door {
+    pub integration: Integration,
+    pub source: &'static dyn Source,
+}
+
+/// Finds the integration by the source and the key of its URL.
+///
+/// # Errors
+/// [`IngestError::UnknownKey`], also for a key of another source.
+pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError> {
+    let live = house.now_live();
+    let id = live.keys.get(&Secret::new(key).digest()).ok_or(IngestError::UnknownKey)?;
+    let integration = live.setup.integrations.get(id).filter(|integration| integration.source == source).ok_or(IngestError::UnknownKey)?;
+    let source = sources::find(source).ok_or(IngestError::UnknownKey)?;
+    Ok(Door { integration: integration.clone(), source })
+}
+
+/// Reads a body and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
+    let signals = door.source.read(inbound, &door.integration);
+    accept(house, &door.integration, signals, wait).await
+}
+
+/// Makes the alert durable that says that a body was too large to be read.
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
+    accept(house, &door.integration, vec![sources::oversized(&door.integration)], None).await.map(drop)
+}
+
+async fn accept(
+    house: &House,
+    integration: &Integration,
+    signals: Vec<Signal>,
+    wait: Option<Span>,
+) -> Result<Vec<Option<Verdict>>, IngestError> {
+    let at = house.clock.now();
+    let count = signals.len();
+    let request = JournalId::make(&mut IdSource::fresh(at));
+    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), signals };
+    let (done, committed) = oneshot::channel();
+    house.intake.try_send(Pending { entry, at, done }).map_err(|_| IngestError::CannotStore)?;
+    committed.await.map_err(|_| IngestError::CannotStore)??;
+    let Some(wait) = wait else { return Ok(vec![None; count]) };
+    // Whatever goes wrong from here on, the message is durable: the answer then says "decided a moment later".
+    let decided = tokio::time::timeout(wait.as_duration(), decisions(house, &request)).await;
+    Ok(decided.unwrap_or_else(|_| vec![None; count]))
+}
+
+/// Polls for the decisions of one request. Only the test signal and `reveille send` wait, so a short period costs nothing.
+async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
+    loop {
+        if let Ok(Some(body)) = store::answer_find(&house.store.reader(), request.as_str()).await
+            && let Ok(verdicts) = serde_json::from_str::<Vec<Verdict>>(&body)
+        {
+            return verdicts.into_iter().map(Some).collect();
+        }
+        tokio::time::sleep(Span::millis(20).as_duration()).await;
+    }
+}
+
+/// Writes what has queued into the journal, as few rows and one commit at a time, until every sender of the queue is gone.
+pub async fn keep_journal(house: House, mut queue: mpsc::Receiver<Pending>) {
+    let mut batch: Vec<Pending> = Vec::new();
+    while queue.recv_many(&mut batch, limits::JOURNAL_BATCH_ROWS).await > 0 {
+        let outcome = journal(&house, &batch).await;
+        for pending in batch.drain(..) {
+            // A sender that has gone away does not listen; its message is stored all the same.
+            pending.done.send(outcome).unwrap_or(());
+        }
+        if outcome.is_ok() {
+            failpoint::reach("intake.answered");
+            house.bells.journal.ring();
+        }
+    }
+}
+
+async fn journal(house: &House, batch: &[Pending]) -> Result<(), IngestError> {
+    let refuse = |error: &StoreError| {
+        tracing::error!(%error, "the journal cannot be written");
+        IngestError::CannotStore
+    };
+    let waiting = store::journal_pending(&house.store.reader()).await.map_err(|error| refuse(&error))?;
+    if waiting >= limits::JOURNAL_ROWS {
+        tracing::error!(waiting, "the journal is full; senders are told to come again");
+        return Err(IngestError::CannotStore);
+    }
+    failpoint::reach("intake.before_commit");
+    let rows = rows(batch).map_err(|error| {
+        tracing::error!(%error, "signals do not serialise");
+        IngestError::CannotStore
+    })?;
+    for row in &rows {
+        store::journal_append(&house.store, row).await.map_err(|error| refuse(&error))?;
+    }
+    failpoint::reach("intake.committed");
+    Ok(())
+}
+
+/// A row holds at most [`limits::JOURNAL_BATCH_ROWS`] signals, because a row is folded in one transaction.
+fn rows(batch: &[Pending]) -> Result<Vec<JournalRow>, serde_json::Error> {
+    let Some(at) = batch.iter().map(|pending| pending.at).min() else { return Ok(Vec::new()) };
+    let mut ids = IdSource::fresh(at);
+    let mut rows = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut held = 0;
+    let mut close = |entries: &mut Vec<Entry>, held: &mut usize| -> Result<(), serde_json::Error> {
+        if !entries.is_empty() {
+            let body = serde_json::to_string(entries)?;
+            rows.push(JournalRow { id: JournalId::make(&mut ids), at, signals: i64::try_from(*held).unwrap_or(i64::MAX), body });
+            entries.clear();
+            *held = 0;
+        }
+        Ok(())
+    };
+    for pending in batch {
+        for part in pending.entry.signals.chunks(limits::JOURNAL_BATCH_ROWS) {
+            if held + part.len() > limits::JOURNAL_BATCH_ROWS {
+                close(&mut entries, &mut held)?;
+            }
+            held += part.len();
+            entries.push(Entry { signals: part.to_vec(), ..pending.entry.clone() });
+        }
+    }
+    close(&mut entries, &mut held)?;
+    Ok(rows)
+}
+
+/// The queue between the doors and the journal.
+#[must_use]
+pub fn queue() -> (mpsc::Sender<Pending>, mpsc::Receiver<Pending>) {
+    mpsc::channel(limits::INTAKE_QUEUE)
+}

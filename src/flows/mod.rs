@@ -1,0 +1,46 @@
+//! Use-cases, one verb each: load, decide, save, commit, ring. A flow is the only thing between a door and the law.
+
+pub mod access;
+pub mod act;
+pub mod apply;
+pub mod audit;
+pub mod deliver;
+pub mod fold;
+pub mod hear;
+pub mod house;
+pub mod ingest;
+pub mod report;
+mod save;
+pub mod wake;
+
+pub use house::{House, Live, Pulse};
+
+use crate::store::StoreError;
+
+/// Why a flow could not be carried through.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The database; the same flow may be tried again when [`StoreError::is_retryable`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such incident, page or attempt, or the viewer may not see it.
+    #[error("there is no {0}")]
+    Missing(&'static str),
+    /// A stored value of our own does not read back.
+    #[error("a stored {0} does not read back: {1}")]
+    Unreadable(&'static str, String),
+    /// A task of this process ended before it answered.
+    #[error("the server is shutting down")]
+    Gone,
+}
+
+impl FlowError {
+    /// Whether trying the same again may succeed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Missing(_) | Self::Unreadable(..) | Self::Gone => false,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the flows share when they save a decision.
+
+use serde::Serialize;
+
+use super::FlowError;
+use super::house::House;
+use crate::base::id::{EffectId, IdSource};
+use crate::base::time::Time;
+use crate::domain::decide::SetTimer;
+use crate::domain::effect::{Effect, Lane};
+use crate::domain::fact::Fact;
+use crate::domain::input::{Scope, Timer};
+use crate::domain::person::Person;
+use crate::domain::setup::{ContactKind, Setup};
+use crate::store::{self, Tx};
+
+pub(super) fn json<T: Serialize>(what: &'static str, value: &T) -> Result<String, FlowError> {
+    serde_json::to_string(value).map_err(|error| FlowError::Unreadable(what, error.to_string()))
+}
+
+/// Saves wake-ups; of several settings of one timer the last counts.
+pub(super) async fn timers(tx: &mut Tx, timers: &[SetTimer]) -> Result<(), FlowError> {
+    let mut last: std::collections::BTreeMap<(Scope, Timer), Option<Time>> = std::collections::BTreeMap::new();
+    for SetTimer { scope, timer, due_at } in timers {
+        last.insert((scope.clone(), *timer), *due_at);
+    }
+    for ((scope, timer), due_at) in last {
+        store::wake_set(tx, &SetTimer { scope, timer, due_at }).await?;
+    }
+    Ok(())
+}
+
+/// Puts effects into the outbox, and the attempts that some of them place into their own rows.
+pub(super) async fn effects(tx: &mut Tx, person: &Person, setup: &Setup, effects: &[Effect], at: Time) -> Result<(), FlowError> {
+    let mut ids = IdSource::fresh(at);
+    for effect in effects {
+        if let Effect::PlacePage { attempt, contact, pages, .. } = effect
+            && let Some(open) = person.attempts.iter().find(|open| open.id == *attempt)
+        {
+            let user = setup.users.get(&person.id);
+            let kind = user.and_then(|user| user.contacts.iter().find(|own| own.id == *contact)).map(|own| own.kind);
+            let channel = kind.unwrap_or(ContactKind::Voice).name();
+            store::attempt_insert(tx, &person.id, open, channel, pages).await?;
+        }
+        store::outbox_insert(tx, &EffectId::make(&mut ids), effect).await?;
+    }
+    Ok(())
+}
+
+/// Rings for what was committed. A bell carries nothing: whoever hears it looks in the database.
+pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
+    if !timers.is_empty() {
+        house.bells.wakes.ring();
+    }
+    if !facts.is_empty() {
+        house.bells.facts.ring();
+    }
+}
+
+/// Rings for effects that were committed.
+pub(super) fn ring_effects(house: &House, effects: &[Effect]) {
+    for effect in effects {
+        match effect.lane() {
+            Lane::Page => house.bells.pages.ring(),
+            Lane::Settle => house.bells.settle.ring(),
+        }
+    }
+}

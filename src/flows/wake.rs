@@ -1,0 +1,95 @@
+//! A wake-up is due: an incident's policy goes on, or a person's telephone is looked at.
+
+use super::house::House;
+use super::{FlowError, act, save};
+use crate::base::failpoint;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use crate::domain::decide::{Decision, Moment, State, decide};
+use crate::domain::input::{Input, Scope, Timer};
+use crate::domain::person::Person;
+use crate::store::{self, Tx, WriteLane};
+
+/// Wake-ups that are due, earliest first.
+///
+/// # Errors
+/// The store's.
+pub async fn due(house: &House, most: i64) -> Result<Vec<(Scope, Timer)>, FlowError> {
+    let due = store::wakes_due(&house.store.page_reader(), house.clock.now(), most).await?;
+    Ok(due.into_iter().map(|(scope, timer, _)| (scope, timer)).collect())
+}
+
+/// When the next wake-up is due.
+///
+/// # Errors
+/// The store's.
+pub async fn next_due(house: &House) -> Result<Option<Time>, FlowError> {
+    Ok(store::wake_next_due(&house.store.page_reader()).await?)
+}
+
+/// Carries out one wake-up. It does nothing when another process was quicker.
+///
+/// # Errors
+/// The store's; the wake-up is still there then.
+pub async fn wake(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowError> {
+    act::retrying(|| once(house, scope, timer)).await
+}
+
+async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowError> {
+    let mut tx = house.store.begin(WriteLane::Page).await?;
+    match scope {
+        Scope::Incident(id) => {
+            if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
+                return Ok(());
+            }
+            let Some(desk) = store::desk_load_incident(&mut tx, id).await? else {
+                tx.commit().await?;
+                return Ok(());
+            };
+            let (_, ring) = act::save_decision(house, &mut tx, desk, Input::Wake { scope: scope.clone(), timer }).await?;
+            failpoint::reach("wake.before_commit");
+            tx.commit().await?;
+            failpoint::reach("wake.committed");
+            ring(house);
+        }
+        Scope::Person(user) => {
+            // The wake-up is taken before the pages are read: a page that comes later brings a wake-up of its own.
+            if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
+                return Ok(());
+            }
+            let person = store::person_load(&mut tx, user).await?;
+            let ring = decide_on_person(house, &mut tx, person, user, &Input::Wake { scope: scope.clone(), timer }).await?;
+            failpoint::reach("attend.before_commit");
+            tx.commit().await?;
+            failpoint::reach("attend.committed");
+            ring(house);
+        }
+    }
+    Ok(())
+}
+
+/// Decides on a loaded person and saves what follows, all but the commit.
+pub(super) async fn decide_on_person(
+    house: &House,
+    tx: &mut Tx,
+    before: Person,
+    user: &UserId,
+    input: &Input,
+) -> Result<impl FnOnce(&House) + Send + use<>, FlowError> {
+    let live = house.now_live();
+    let at = house.clock.now();
+    let Decision { state, facts, effects, timers, .. } = decide(State::Person(before.clone()), input, &live.setup, &mut Moment::fresh(at));
+    match state {
+        State::Person(after) => {
+            save::effects(tx, &after, &live.setup, &effects, at).await?;
+            store::person_save(tx, &before, &after).await?;
+        }
+        State::Desk(_) => tracing::error!(%user, "a person's decision gave no person"),
+    }
+    save::timers(tx, &timers).await?;
+    store::facts_append(tx, &facts).await?;
+    Ok(move |house: &House| {
+        save::ring(house, &facts, &timers);
+        save::ring_effects(house, &effects);
+    })
+}

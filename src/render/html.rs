@@ -1,0 +1,213 @@
+//! The web pages. Every text goes through askama's escaping; what is shown is handed in, nothing is looked up here.
+
+use askama::Template;
+
+use super::line::{self, Line};
+use crate::base::id::Number;
+use crate::base::time::Time;
+use crate::domain::incident::IncidentState;
+
+/// What every page carries.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// URLs of the assets, with their digests.
+    pub css: String,
+    pub js: String,
+    /// `None` on the pages for people who are not signed in.
+    pub signed_in: Option<SignedIn>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub name: String,
+    /// The session's token, in every form.
+    pub csrf: String,
+    /// Whether this person may acknowledge and the like.
+    pub may_respond: bool,
+}
+
+/// An instant in a page: absolute in UTC for everyone, the reader's own time where scripts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(pub Time);
+
+impl Stamp {
+    fn iso(self) -> String {
+        self.0.rfc3339()
+    }
+
+    fn full(self) -> String {
+        line::date_clock(self.0)
+    }
+}
+
+/// A state's colour is never alone: its word and a sign stand beside it.
+const fn sign(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Triggered => "●",
+        IncidentState::Acknowledged => "◐",
+        IncidentState::Resolved => "✓",
+    }
+}
+
+/// One incident in the list.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub number: Number,
+    pub title: String,
+    pub service: String,
+    pub severity: &'static str,
+    pub state: IncidentState,
+    pub opened_at: Stamp,
+    pub alerts_count: i64,
+    /// `Bo Lind has it`, `Resolved by Bo Lind`.
+    pub who: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "incidents.html")]
+pub struct IncidentsPage {
+    pub frame: Frame,
+    /// The state that is filtered by; `None` shows all, open ones first.
+    pub filter: Option<IncidentState>,
+    pub open: Vec<Row>,
+    pub resolved: Vec<Row>,
+    /// The URL of the next page of the list.
+    pub older: Option<String>,
+    /// Where senders reach Reveille, for the first steps.
+    pub hooks_at: String,
+    /// Whether this is the first page: only there is an empty list a beginning.
+    pub is_first: bool,
+}
+
+impl IncidentsPage {
+    fn is_on(&self, state: IncidentState) -> bool {
+        self.filter == Some(state)
+    }
+}
+
+/// One entry of a timeline.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub seq: i64,
+    pub at: Stamp,
+    pub actor: String,
+    pub line: Line,
+}
+
+/// One person's page with its attempts.
+#[derive(Debug, Clone)]
+pub struct PageCard {
+    pub person: String,
+    pub state: &'static str,
+    pub since: Stamp,
+    pub attempts: Vec<AttemptRow>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    pub channel: &'static str,
+    pub at: Stamp,
+    pub outcome: &'static str,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AlertRow {
+    pub title: String,
+    pub source: String,
+    pub severity: &'static str,
+    pub state: &'static str,
+    pub count: i64,
+    pub first_at: Stamp,
+    pub last_at: Stamp,
+    pub url: Option<String>,
+}
+
+impl AlertRow {
+    /// A sender's URL is a link only where it can do no more than open a page.
+    fn link(&self) -> Option<&str> {
+        self.url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "incident.html")]
+pub struct IncidentPage {
+    pub frame: Frame,
+    pub number: Number,
+    pub title: String,
+    pub service: String,
+    pub severity: &'static str,
+    pub state: IncidentState,
+    pub opened_at: Stamp,
+    pub resolved_at: Option<Stamp>,
+    /// How long from the first signal to the first human, once one has answered.
+    pub answered_after: Option<String>,
+    pub now: Line,
+    pub alerts_count: i64,
+    pub alerts: Vec<AlertRow>,
+    pub pages: Vec<PageCard>,
+    pub timeline: Vec<Entry>,
+    /// Where the entries before the first shown can be seen.
+    pub earlier: Option<String>,
+    /// Whether the newest entries are shown, so that live ones can follow.
+    pub is_newest: bool,
+}
+
+impl IncidentPage {
+    fn then(&self) -> Option<(&'static str, Stamp)> {
+        self.now.then.map(|then| (then.what, Stamp(then.at)))
+    }
+
+    /// What can be asked for now: the command, the button's words, its look.
+    fn acts(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        match self.state {
+            IncidentState::Triggered => {
+                &[("acknowledge", "Acknowledge", "primary"), ("escalate", "Escalate", ""), ("resolve", "Resolve", "")]
+            }
+            IncidentState::Acknowledged => {
+                &[("resolve", "Resolve", "primary"), ("acknowledge", "Still on it", ""), ("escalate", "Escalate", "")]
+            }
+            IncidentState::Resolved => &[("reopen", "Reopen", "")],
+        }
+    }
+
+    fn alerts_hidden(&self) -> i64 {
+        self.alerts_count - i64::try_from(self.alerts.len()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Entry {
+    fn then(&self) -> Option<(&'static str, Stamp)> {
+        self.line.then.map(|then| (then.what, Stamp(then.at)))
+    }
+}
+
+/// How to get a link, for somebody who has none.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub struct SignInPage {
+    pub frame: Frame,
+}
+
+/// The button that uses up a one-time link. Opening the page does not: previews in chats open links too.
+#[derive(Template)]
+#[template(path = "sign_in_link.html")]
+pub struct SignInLinkPage {
+    pub frame: Frame,
+    pub link: String,
+    /// Pairs the form with this browser.
+    pub csrf: String,
+}
+
+/// Anything that did not work, in a person's words.
+#[derive(Template)]
+#[template(path = "problem.html")]
+pub struct ProblemPage {
+    pub frame: Frame,
+    pub title: String,
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests;

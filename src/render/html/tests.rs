@@ -1,0 +1,160 @@
+use super::*;
+use crate::render::line::{Then, Tone};
+
+const HOSTILE: &str = "</title><script>alert(1)</script>\"' onload=x &amp; \u{202e}gnp";
+
+fn frame() -> Frame {
+    Frame {
+        css: "/assets/app.css?v=1".to_owned(),
+        js: "/assets/app.js?v=1".to_owned(),
+        signed_in: Some(SignedIn { name: HOSTILE.to_owned(), csrf: "token-of-the-session".to_owned(), may_respond: true }),
+    }
+}
+
+fn stamp() -> Stamp {
+    Stamp(Time::from_seconds(1_438_138_800))
+}
+
+fn hostile_line() -> Line {
+    Line {
+        text: HOSTILE.to_owned(),
+        reason: Some(HOSTILE.to_owned()),
+        then: Some(Then { what: "next step", at: stamp().0 }),
+        tone: Tone::Paging,
+    }
+}
+
+fn row(state: IncidentState) -> Row {
+    Row {
+        number: Number(42),
+        title: HOSTILE.to_owned(),
+        service: HOSTILE.to_owned(),
+        severity: "sev1",
+        state,
+        opened_at: stamp(),
+        alerts_count: 1,
+        who: Some(HOSTILE.to_owned()),
+    }
+}
+
+fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
+    IncidentsPage {
+        frame: frame(),
+        filter: None,
+        open,
+        resolved,
+        older: None,
+        hooks_at: "https://reveille.example".to_owned(),
+        is_first: true,
+    }
+}
+
+fn incident(state: IncidentState) -> IncidentPage {
+    IncidentPage {
+        frame: frame(),
+        number: Number(42),
+        title: HOSTILE.to_owned(),
+        service: HOSTILE.to_owned(),
+        severity: "sev1",
+        state,
+        opened_at: stamp(),
+        resolved_at: None,
+        answered_after: Some("5m 12s".to_owned()),
+        now: hostile_line(),
+        alerts_count: 7,
+        alerts: vec![AlertRow {
+            title: HOSTILE.to_owned(),
+            source: HOSTILE.to_owned(),
+            severity: "error",
+            state: "firing",
+            count: 3,
+            first_at: stamp(),
+            last_at: stamp(),
+            url: Some("javascript:alert(1)".to_owned()),
+        }],
+        pages: vec![PageCard {
+            person: HOSTILE.to_owned(),
+            state: "ringing",
+            since: stamp(),
+            attempts: vec![AttemptRow { channel: "call", at: stamp(), outcome: "accepted", reason: Some(HOSTILE.to_owned()) }],
+        }],
+        timeline: vec![Entry { seq: 9, at: stamp(), actor: HOSTILE.to_owned(), line: hostile_line() }],
+        earlier: None,
+        is_newest: true,
+    }
+}
+
+/// Nothing of a stranger's text may open an element or leave an attribute.
+fn assert_harmless(html: &str) {
+    assert!(!html.contains("<script>"), "{html}");
+    assert!(!html.contains("</title><"), "{html}");
+    assert!(!html.contains("\"' onload"), "{html}");
+    assert!(!html.contains("javascript:"), "{html}");
+    // The policy of the pages allows no inline script or style.
+    assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick"), "{html}");
+}
+
+#[test]
+fn hostile_text_stays_text_on_every_page() {
+    assert_harmless(&list(vec![row(IncidentState::Triggered)], vec![row(IncidentState::Resolved)]).render().expect("renders"));
+    for state in IncidentState::ALL {
+        assert_harmless(&incident(state).render().expect("renders"));
+    }
+    let link = SignInLinkPage { frame: frame(), link: HOSTILE.to_owned(), csrf: HOSTILE.to_owned() };
+    assert_harmless(&link.render().expect("renders"));
+    let problem = ProblemPage { frame: frame(), title: HOSTILE.to_owned(), detail: HOSTILE.to_owned() };
+    assert_harmless(&problem.render().expect("renders"));
+}
+
+#[test]
+fn the_buttons_are_those_that_make_sense_and_carry_the_token() {
+    let acts = |state: IncidentState| {
+        let html = incident(state).render().expect("renders");
+        let acts: Vec<String> =
+            html.split("action=\"/incidents/42/").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect();
+        assert_eq!(html.matches("value=\"token-of-the-session\"").count(), acts.len() + 1, "each form and the sign-out has it");
+        acts
+    };
+    assert_eq!(acts(IncidentState::Triggered), ["acknowledge", "escalate", "resolve"]);
+    assert_eq!(acts(IncidentState::Acknowledged), ["resolve", "acknowledge", "escalate"]);
+    assert_eq!(acts(IncidentState::Resolved), ["reopen"]);
+    let mut looking = incident(IncidentState::Triggered);
+    if let Some(person) = &mut looking.frame.signed_in {
+        person.may_respond = false;
+    }
+    assert!(!looking.render().expect("renders").contains("/incidents/42/acknowledge"));
+}
+
+#[test]
+fn times_are_absolute_without_scripts() {
+    let html = incident(IncidentState::Triggered).render().expect("renders");
+    assert!(html.contains("datetime=\"2015-07-29T03:00:00.000Z\""), "{html}");
+    assert!(html.contains(">29 Jul 2015 03:00:00 UTC</time>"), "{html}");
+}
+
+#[test]
+fn an_empty_list_tells_the_next_step() {
+    let html = list(Vec::new(), Vec::new()).render().expect("renders");
+    assert!(html.contains("https://reveille.example/hooks/rollbar/"), "{html}");
+    assert!(html.contains("reveille send"), "{html}");
+    let mut filtered = list(Vec::new(), Vec::new());
+    filtered.filter = Some(IncidentState::Triggered);
+    assert!(filtered.render().expect("renders").contains("No incident is triggered."));
+}
+
+#[test]
+fn a_sender_s_link_is_a_link_only_to_the_web() {
+    let mut alert = incident(IncidentState::Triggered).alerts.remove(0);
+    for (url, shown) in [("javascript:alert(1)", false), ("data:text/html,x", false), ("https://rollbar.example/item/1", true)] {
+        alert.url = Some(url.to_owned());
+        assert_eq!(alert.link().is_some(), shown, "{url}");
+    }
+}
+
+#[test]
+fn signed_out_pages_offer_the_way_in() {
+    let mut frame = frame();
+    frame.signed_in = None;
+    let html = ProblemPage { frame, title: "Sign in first".to_owned(), detail: "…".to_owned() }.render().expect("renders");
+    assert!(html.contains("href=\"/sign-in\"") && !html.contains("/sign-out"), "{html}");
+}

@@ -1,0 +1,387 @@
+//! One fact, one plain sentence: what the timeline, the live stream and `why` say.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::base::id::{ContactId, ServiceId, UserId};
+use crate::base::time::{Span, Time};
+use crate::domain::fact::{Fact, What};
+use crate::domain::incident::{IncidentState, Run};
+use crate::domain::input::{Actor, CallEnd};
+use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
+
+/// More people than this in one sentence are a number.
+const NAMED_PEOPLE: usize = 6;
+
+/// What the ids in facts are called. An id without a name stands for itself: history outlives the setup.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    users: BTreeMap<UserId, String>,
+    services: BTreeMap<ServiceId, String>,
+    contacts: BTreeMap<(UserId, ContactId), ContactKind>,
+}
+
+impl Names {
+    #[must_use]
+    pub fn of(setup: &Setup) -> Self {
+        Self {
+            users: setup.users.values().map(|user| (user.id.clone(), user.name.clone())).collect(),
+            services: setup.services.values().map(|service| (service.id.clone(), service.name.clone())).collect(),
+            contacts: setup
+                .users
+                .values()
+                .flat_map(|user| user.contacts.iter().map(|contact| ((user.id.clone(), contact.id.clone()), contact.kind)))
+                .collect(),
+        }
+    }
+
+    #[must_use]
+    pub fn user<'a>(&'a self, id: &'a UserId) -> &'a str {
+        self.users.get(id).map_or(id.as_str(), String::as_str)
+    }
+
+    #[must_use]
+    pub fn service<'a>(&'a self, id: &'a ServiceId) -> &'a str {
+        self.services.get(id).map_or(id.as_str(), String::as_str)
+    }
+
+    /// As a person reads it: a name, `token deploy`, `Reveille`.
+    #[must_use]
+    pub fn actor(&self, actor: &Actor) -> String {
+        match actor {
+            Actor::User(id) => self.user(id).to_owned(),
+            Actor::Token(name) => format!("token {name}"),
+            Actor::Integration(id) => id.to_string(),
+            Actor::Reveille => "Reveille".to_owned(),
+        }
+    }
+
+    fn way(&self, user: &UserId, contact: &ContactId) -> Way {
+        match self.contacts.get(&(user.clone(), contact.clone())) {
+            Some(ContactKind::Voice) => Way { doing: "Calling", thing: "call" },
+            Some(ContactKind::Sms) => Way { doing: "Texting", thing: "text" },
+            Some(ContactKind::Email) => Way { doing: "Mailing", thing: "mail" },
+            Some(ContactKind::SlackDm) => Way { doing: "Messaging", thing: "Slack message" },
+            Some(ContactKind::Webhook) => Way { doing: "Sending a webhook to", thing: "webhook" },
+            None => Way { doing: "Trying", thing: "attempt" },
+        }
+    }
+
+    fn people<'a>(&self, users: impl ExactSizeIterator<Item = &'a UserId> + Clone) -> String {
+        let total = users.len();
+        if total == 0 {
+            return "nobody".to_owned();
+        }
+        let names: Vec<String> = users.take(NAMED_PEOPLE).map(|user| self.user(user).to_owned()).collect();
+        match (total.saturating_sub(names.len()), names.split_last()) {
+            (0, Some((last, []))) => last.clone(),
+            (0, Some((last, rest))) => format!("{} and {last}", rest.join(", ")),
+            (more, _) => format!("{} and {more} more", names.join(", ")),
+        }
+    }
+}
+
+/// How a channel is spoken of.
+struct Way {
+    doing: &'static str,
+    thing: &'static str,
+}
+
+/// What a sentence means to somebody who skims the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It got worse, or nobody could be reached.
+    Bad,
+    /// Somebody is being woken.
+    Paging,
+    /// A human answered or it is over.
+    Good,
+    /// A detail on the way.
+    Quiet,
+}
+
+impl Tone {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bad => "bad",
+            Self::Paging => "paging",
+            Self::Good => "good",
+            Self::Quiet => "quiet",
+        }
+    }
+}
+
+/// One line of the timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// A sentence without its full stop.
+    pub text: String,
+    /// Why, where the fact says so.
+    pub reason: Option<String>,
+    /// What comes next and when; apart from the text, so that a page can show the reader's own time.
+    pub then: Option<Then>,
+    pub tone: Tone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Then {
+    /// `next step`, `again`: what happens at that time.
+    pub what: &'static str,
+    pub at: Time,
+}
+
+impl Line {
+    fn new(tone: Tone, text: String) -> Self {
+        Self { text, reason: None, then: None, tone }
+    }
+
+    fn because(mut self, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        self.reason = (!reason.is_empty()).then_some(reason);
+        self
+    }
+
+    fn then(mut self, what: &'static str, at: Option<Time>) -> Self {
+        self.then = at.map(|at| Then { what, at });
+        self
+    }
+
+    /// The text and what comes next in one string, times in UTC; the reason stands apart.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        self.then.map_or_else(|| self.text.clone(), |then| format!("{}; {} at {}", self.text, then.what, clock(then.at)))
+    }
+}
+
+/// The sentence of one fact.
+#[must_use]
+pub fn of(fact: &Fact, names: &Names) -> Line {
+    let who = |user: &UserId| names.user(user).to_owned();
+    let by = |verb: &str| match &fact.actor {
+        Actor::User(_) | Actor::Token(_) => format!("{verb} by {}", names.actor(&fact.actor)),
+        Actor::Integration(_) | Actor::Reveille => verb.to_owned(),
+    };
+    match &fact.what {
+        What::IncidentOpened { service, title, severity, alert: _ } => {
+            Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)))
+        }
+        What::AlertsJoined { count, titles } => Line::new(Tone::Quiet, alerts(*count, "joined", titles)),
+        What::AlertsRefired { count, titles } => Line::new(Tone::Bad, alerts(*count, "fired again", titles)),
+        What::AlertsResolved { count, titles } => Line::new(Tone::Good, alerts(*count, "resolved", titles)),
+        What::SeverityRaised { from, to } => Line::new(Tone::Bad, format!("Severity raised from {} to {}", from.name(), to.name())),
+        What::PolicyStarted { policy, steps, repeat, urgency, reason } => {
+            let rounds = if *repeat == 0 { String::new() } else { format!(", {} rounds", u64::from(*repeat) + 1) };
+            let steps = count_of(i64::try_from(steps.len()).unwrap_or(i64::MAX), "step", "steps");
+            Line::new(Tone::Paging, format!("Paging starts by the policy {policy}: {steps}{rounds}, {} urgency", urgency_name(*urgency)))
+                .because(reason.sentence())
+        }
+        What::StepStarted { round, step, users, next_at, reason } => {
+            Line::new(Tone::Paging, format!("{}: {}", step_name(*round, *step), names.people(users.iter())))
+                .because(reason.sentence())
+                .then("next step", *next_at)
+        }
+        What::StepSkipped { round, step, reason } => {
+            Line::new(Tone::Quiet, format!("{} skipped", step_name(*round, *step))).because(reason.sentence())
+        }
+        What::PolicyExhausted => Line::new(Tone::Bad, "Every step of the policy has passed and nobody answered".to_owned()),
+        What::PagedWider { users, next_at } => {
+            Line::new(Tone::Bad, format!("Paging everyone: {}", names.people(users.iter()))).then("again", Some(*next_at))
+        }
+        What::PageOpened { user, urgency, page: _ } => {
+            Line::new(Tone::Paging, format!("Paging {} ({} urgency)", who(user), urgency_name(*urgency)))
+        }
+        What::PageRestarted { user, urgency, page: _ } => {
+            Line::new(Tone::Paging, format!("Paging {} again from the first rule ({} urgency)", who(user), urgency_name(*urgency)))
+        }
+        What::PageAnswered { user, page: _ } => Line::new(Tone::Good, format!("{} answered", who(user))),
+        What::PageEnded { user, reason, page: _ } => {
+            Line::new(Tone::Quiet, format!("The page to {} ended", who(user))).because(reason.sentence())
+        }
+        What::PageFailed { user, page: _ } => {
+            Line::new(Tone::Bad, format!("{} could not be reached: everything that could be tried was refused", who(user)))
+        }
+        What::IncidentAcknowledged { lapses_at } => {
+            Line::new(Tone::Good, by("Acknowledged")).then("lapses without a sign of life", *lapses_at)
+        }
+        What::AcknowledgementRenewed { lapses_at } => {
+            Line::new(Tone::Quiet, format!("{} gave a sign of life", names.actor(&fact.actor))).then("lapses without another", *lapses_at)
+        }
+        What::AcknowledgementLapsed => {
+            Line::new(Tone::Bad, "The acknowledgement lapsed".to_owned()).because("nobody gave a sign of life after acknowledging")
+        }
+        What::IncidentEscalated => Line::new(Tone::Paging, by("Next step asked for")),
+        What::IncidentResolved { reason } => Line::new(Tone::Good, by("Resolved")).because(reason.sentence()),
+        What::IncidentReopened { reason } => Line::new(Tone::Bad, by("Reopened")).because(reason.sentence()),
+        What::IncidentReminded { next_at } => {
+            Line::new(Tone::Quiet, "Still open, so its people are reminded".to_owned()).then("again", Some(*next_at))
+        }
+        What::PageUnhelpful { user } => Line::new(Tone::Quiet, format!("{} said that this should not have woken them", who(user))),
+        What::AttemptPlaced { user, contact, reason, page: _, attempt: _ } => {
+            Line::new(Tone::Paging, format!("{} {}", names.way(user, contact).doing, who(user))).because(reason.sentence())
+        }
+        What::AttemptAccepted { user, contact, page: _, attempt: _ } => {
+            Line::new(Tone::Quiet, format!("The provider took the {} to {}", names.way(user, contact).thing, who(user)))
+        }
+        What::AttemptRejected { user, contact, reason, page: _, attempt: _ } => {
+            Line::new(Tone::Bad, format!("The {} to {} was refused", names.way(user, contact).thing, who(user))).because(reason)
+        }
+        What::AttemptUnknown { user, contact, reason, page: _, attempt: _ } => {
+            Line::new(Tone::Bad, format!("Whether the {} to {} was placed is not known", names.way(user, contact).thing, who(user)))
+                .because(reason)
+        }
+        What::AttemptWithdrawn { user, contact, reason, page: _, attempt: _ } => {
+            Line::new(Tone::Quiet, format!("The {} to {} was withdrawn before it left", names.way(user, contact).thing, who(user)))
+                .because(reason)
+        }
+        What::PhoneRang { user, page: _, contact: _, attempt: _ } => Line::new(Tone::Paging, format!("The phone of {} rings", who(user))),
+        What::PhonePickedUp { user, page: _, contact: _, attempt: _ } => {
+            Line::new(Tone::Quiet, format!("The call to {} was picked up", who(user))).because("only a key press is an answer")
+        }
+        What::CallEnded { user, how, page: _, contact: _, attempt: _ } => match how {
+            CallEnd::Completed => Line::new(Tone::Quiet, format!("The call to {} is over", who(user))),
+            CallEnd::NoAnswer => Line::new(Tone::Bad, format!("{} did not pick up", who(user))),
+            CallEnd::Busy => Line::new(Tone::Bad, format!("The phone of {} is busy", who(user))),
+            CallEnd::Failed => Line::new(Tone::Bad, format!("The call to {} failed", who(user))),
+            CallEnd::Canceled => Line::new(Tone::Quiet, format!("The call to {} was hung up before it was answered", who(user))),
+        },
+        What::CallSilent { user, page: _, contact: _, attempt: _ } => {
+            Line::new(Tone::Bad, format!("The provider took the call to {} and has told nothing since", who(user)))
+        }
+        What::CallHeld { user, until, page: _, contact: _ } => Line::new(Tone::Quiet, format!("The next call to {} waits", who(user)))
+            .because("a person gets at most one new chain of calls in three minutes")
+            .then("due", Some(*until)),
+    }
+}
+
+/// Where an incident stands: what [`now`] speaks of.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    pub state: IncidentState,
+    pub severity: Severity,
+    pub acknowledged_by: Option<&'a Actor>,
+    pub resolved_by: Option<&'a Actor>,
+    pub lapses_at: Option<Time>,
+    pub run: Option<&'a Run>,
+}
+
+/// What is being done about an incident right now. `reaching` are the people whose pages are open.
+#[must_use]
+pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line {
+    match standing.state {
+        IncidentState::Resolved => match standing.resolved_by {
+            Some(actor) => Line::new(Tone::Good, format!("Resolved by {}", names.actor(actor))),
+            None => Line::new(Tone::Good, "Resolved".to_owned()).because("its last firing alert was resolved by the sender"),
+        },
+        IncidentState::Acknowledged => {
+            let by = standing.acknowledged_by.map_or_else(|| "Somebody".to_owned(), |actor| names.actor(actor));
+            Line::new(Tone::Good, format!("{by} has it")).then("pages again, without a sign of life,", standing.lapses_at)
+        }
+        IncidentState::Triggered => {
+            let exhausted = standing.run.is_some_and(|run| run.exhausted);
+            let text = match (reaching, standing.severity.urgency(), exhausted) {
+                ([], None, _) => "Recorded only: this severity pages nobody".to_owned(),
+                ([], Some(_), true) => "Every step has passed and nobody answered".to_owned(),
+                ([], Some(_), false) => "Nobody is being paged right now".to_owned(),
+                (_, _, true) => format!("{}; every step has passed and nobody answered", reaching_text(reaching, names)),
+                (_, _, false) => reaching_text(reaching, names),
+            };
+            let tone = if reaching.is_empty() || exhausted { Tone::Bad } else { Tone::Paging };
+            Line::new(tone, text)
+                .then(if exhausted { "everyone is paged again" } else { "next step" }, standing.run.and_then(|run| run.next_at))
+        }
+    }
+}
+
+/// A person whose page is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaching {
+    pub user: UserId,
+    /// The contact under way; `None` between two attempts.
+    pub by: Option<ContactKind>,
+}
+
+fn reaching_text(reaching: &[Reaching], names: &Names) -> String {
+    let mut text = String::new();
+    for (doing, of) in [
+        ("calling", &[Some(ContactKind::Voice)] as &[Option<ContactKind>]),
+        ("sending to", &[Some(ContactKind::Sms), Some(ContactKind::Email), Some(ContactKind::SlackDm), Some(ContactKind::Webhook)]),
+        ("waiting for", &[None]),
+    ] {
+        let people: Vec<&UserId> = reaching.iter().filter(|one| of.contains(&one.by)).map(|one| &one.user).collect();
+        if people.is_empty() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        // Writing to a String cannot fail.
+        write!(text, "{doing} {}", names.people(people.into_iter())).unwrap_or_default();
+    }
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
+fn alerts(count: i64, verb: &str, titles: &[String]) -> String {
+    let head = format!("{} {verb}", count_of(count, "alert", "alerts"));
+    if titles.is_empty() {
+        return head;
+    }
+    let some = if i64::try_from(titles.len()).is_ok_and(|shown| shown < count) { ", among them" } else { "" };
+    format!("{head}{some}: {}", titles.join("; "))
+}
+
+/// `1 alert`, `12 alerts`.
+#[must_use]
+pub fn count_of(n: i64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn step_name(round: u32, step: usize) -> String {
+    if round == 0 { format!("Step {}", step + 1) } else { format!("Round {}, step {}", u64::from(round) + 1, step + 1) }
+}
+
+const fn urgency_name(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Low => "low",
+        Urgency::High => "high",
+    }
+}
+
+/// `03:10:00 UTC`.
+#[must_use]
+pub fn clock(at: Time) -> String {
+    formatted(at, "%H:%M:%S UTC")
+}
+
+/// `29 Jul 2015 03:10:00 UTC`.
+#[must_use]
+pub fn date_clock(at: Time) -> String {
+    formatted(at, "%-d %b %Y %H:%M:%S UTC")
+}
+
+fn formatted(at: Time, how: &str) -> String {
+    chrono::DateTime::from_timestamp_micros(at.0).map_or_else(|| at.rfc3339(), |at| at.format(how).to_string())
+}
+
+/// `just now`, `3 minutes ago`, `in 2 hours`: one unit, rounded down.
+#[must_use]
+pub fn relative(at: Time, now: Time) -> String {
+    let span = now.since(at);
+    let past = span >= Span::ZERO;
+    let seconds = span.as_seconds().saturating_abs();
+    let (n, one, many) = match seconds {
+        ..10 => return "just now".to_owned(),
+        10..60 => (seconds, "second", "seconds"),
+        60..3_600 => (seconds / 60, "minute", "minutes"),
+        3_600..86_400 => (seconds / 3_600, "hour", "hours"),
+        86_400.. => (seconds / 86_400, "day", "days"),
+    };
+    let words = count_of(n, one, many);
+    if past { format!("{words} ago") } else { format!("in {words}") }
+}
+
+#[cfg(test)]
+mod tests;

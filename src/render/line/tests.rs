@@ -1,0 +1,242 @@
+use super::*;
+use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId};
+use crate::domain::reason::Reason;
+use crate::domain::setup::{Contact, Service, Step, Target, User};
+
+const NIGHT: Time = Time::from_seconds(1_438_138_800);
+
+fn names() -> Names {
+    let user = |id: &str, name: &str| User {
+        id: UserId::from(id),
+        name: name.to_owned(),
+        email: None,
+        timezone: "Europe/Paris".to_owned(),
+        slack: None,
+        role: crate::base::viewer::Role::Responder,
+        contacts: vec![
+            Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33123456789".to_owned() },
+            Contact { id: ContactId::from("sms"), kind: ContactKind::Sms, to: "+33123456789".to_owned() },
+        ],
+        rules: Vec::new(),
+    };
+    let mut setup = Setup::default();
+    for one in [user("ana", "Ana Ruiz"), user("bo", "Bo Lind")] {
+        setup.users.insert(one.id.clone(), one);
+    }
+    let mut service = Service::new(ServiceId::from("api"), PolicyId::from("platform"));
+    service.name = "Public API".to_owned();
+    setup.services.insert(service.id.clone(), service);
+    Names::of(&setup)
+}
+
+fn sentence(actor: Actor, what: What) -> String {
+    let line = of(&Fact { incident: IncidentId::from_text("inc_1"), at: NIGHT, actor, what }, &names());
+    match &line.reason {
+        Some(reason) => format!("{} ({reason})", line.plain()),
+        None => line.plain(),
+    }
+}
+
+#[test]
+fn every_fact_is_one_plain_sentence() {
+    let ana = || UserId::from("ana");
+    let bo = || UserId::from("bo");
+    let page = || PageId::from_text("pag_1");
+    let attempt = || AttemptId::from_text("att_1");
+    let phone = || ContactId::from("phone");
+    let own = || Actor::Reveille;
+    let cases = [
+        (
+            own(),
+            What::IncidentOpened {
+                service: ServiceId::from("api"),
+                title: "TypeError: x is undefined".to_owned(),
+                severity: Severity::Sev1,
+                alert: AlertId::from_text("alr_1"),
+            },
+            "Opened at sev1 for Public API: TypeError: x is undefined",
+        ),
+        (own(), What::AlertsJoined { count: 1, titles: vec!["A".to_owned()] }, "1 alert joined: A"),
+        (own(), What::AlertsRefired { count: 9, titles: vec!["A".to_owned(), "B".to_owned()] }, "9 alerts fired again, among them: A; B"),
+        (own(), What::AlertsResolved { count: 2, titles: Vec::new() }, "2 alerts resolved"),
+        (own(), What::SeverityRaised { from: Severity::Sev3, to: Severity::Sev1 }, "Severity raised from sev3 to sev1"),
+        (
+            own(),
+            What::PolicyStarted {
+                policy: PolicyId::from("platform"),
+                steps: vec![Step { notify: vec![Target::Everyone], escalate_after: None }],
+                repeat: 1,
+                urgency: Urgency::High,
+                reason: Reason::IncidentOpened,
+            },
+            "Paging starts by the policy platform: 1 step, 2 rounds, high urgency (the incident opened)",
+        ),
+        (
+            own(),
+            What::StepStarted {
+                round: 0,
+                step: 1,
+                users: vec![ana(), bo()],
+                next_at: Some(NIGHT + Span::minutes(5)),
+                reason: Reason::NobodyAnswered,
+            },
+            "Step 2: Ana Ruiz and Bo Lind; next step at 03:05:00 UTC (nobody answered in time)",
+        ),
+        (
+            own(),
+            What::StepSkipped { round: 2, step: 0, reason: Reason::NobodyInStep },
+            "Round 3, step 1 skipped (nobody is left to call in this step)",
+        ),
+        (own(), What::PolicyExhausted, "Every step of the policy has passed and nobody answered"),
+        (
+            own(),
+            What::PagedWider { users: vec![bo()], next_at: NIGHT + Span::minutes(15) },
+            "Paging everyone: Bo Lind; again at 03:15:00 UTC",
+        ),
+        (own(), What::PageOpened { page: page(), user: ana(), urgency: Urgency::High }, "Paging Ana Ruiz (high urgency)"),
+        (
+            own(),
+            What::PageRestarted { page: page(), user: ana(), urgency: Urgency::Low },
+            "Paging Ana Ruiz again from the first rule (low urgency)",
+        ),
+        (Actor::User(ana()), What::PageAnswered { page: page(), user: ana() }, "Ana Ruiz answered"),
+        (
+            own(),
+            What::PageEnded { page: page(), user: ana(), reason: Reason::Acknowledged },
+            "The page to Ana Ruiz ended (a person acknowledged)",
+        ),
+        (
+            own(),
+            What::PageFailed { page: page(), user: ana() },
+            "Ana Ruiz could not be reached: everything that could be tried was refused",
+        ),
+        (
+            Actor::User(bo()),
+            What::IncidentAcknowledged { lapses_at: Some(NIGHT + Span::minutes(30)) },
+            "Acknowledged by Bo Lind; lapses without a sign of life at 03:30:00 UTC",
+        ),
+        (Actor::Token("deploy".to_owned()), What::AcknowledgementRenewed { lapses_at: None }, "token deploy gave a sign of life"),
+        (own(), What::AcknowledgementLapsed, "The acknowledgement lapsed (nobody gave a sign of life after acknowledging)"),
+        (Actor::User(bo()), What::IncidentEscalated, "Next step asked for by Bo Lind"),
+        (
+            own(),
+            What::IncidentResolved { reason: Reason::AllAlertsResolved },
+            "Resolved (its last firing alert was resolved by the sender)",
+        ),
+        (own(), What::IncidentReopened { reason: Reason::StillFiring }, "Reopened (it still fires after a person resolved the incident)"),
+        (
+            own(),
+            What::IncidentReminded { next_at: NIGHT + Span::hours(24) },
+            "Still open, so its people are reminded; again at 03:00:00 UTC",
+        ),
+        (Actor::User(ana()), What::PageUnhelpful { user: ana() }, "Ana Ruiz said that this should not have woken them"),
+        (
+            own(),
+            What::AttemptPlaced { page: page(), user: ana(), contact: phone(), attempt: attempt(), reason: Reason::RuleDue },
+            "Calling Ana Ruiz (the person's own rule was due)",
+        ),
+        (
+            own(),
+            What::AttemptAccepted { page: page(), user: ana(), contact: ContactId::from("sms"), attempt: attempt() },
+            "The provider took the text to Ana Ruiz",
+        ),
+        (
+            own(),
+            What::AttemptRejected { page: page(), user: ana(), contact: phone(), attempt: attempt(), reason: "busy lines".to_owned() },
+            "The call to Ana Ruiz was refused (busy lines)",
+        ),
+        (
+            own(),
+            What::AttemptUnknown { page: page(), user: ana(), contact: phone(), attempt: attempt(), reason: "no answer in 10s".to_owned() },
+            "Whether the call to Ana Ruiz was placed is not known (no answer in 10s)",
+        ),
+        (
+            own(),
+            What::AttemptWithdrawn { page: page(), user: ana(), contact: phone(), attempt: attempt(), reason: String::new() },
+            "The call to Ana Ruiz was withdrawn before it left",
+        ),
+        (own(), What::PhoneRang { page: page(), user: ana(), contact: phone(), attempt: attempt() }, "The phone of Ana Ruiz rings"),
+        (
+            own(),
+            What::PhonePickedUp { page: page(), user: ana(), contact: phone(), attempt: attempt() },
+            "The call to Ana Ruiz was picked up (only a key press is an answer)",
+        ),
+        (
+            own(),
+            What::CallEnded { page: page(), user: ana(), contact: phone(), attempt: attempt(), how: CallEnd::NoAnswer },
+            "Ana Ruiz did not pick up",
+        ),
+        (
+            own(),
+            What::CallSilent { page: page(), user: UserId::from("gone"), contact: phone(), attempt: attempt() },
+            "The provider took the call to gone and has told nothing since",
+        ),
+        (
+            own(),
+            What::CallHeld { page: page(), user: ana(), contact: phone(), until: NIGHT + Span::minutes(3) },
+            "The next call to Ana Ruiz waits; due at 03:03:00 UTC (a person gets at most one new chain of calls in three minutes)",
+        ),
+    ];
+    let mut kinds = std::collections::BTreeSet::new();
+    for (actor, what, expected) in cases {
+        kinds.insert(what.kind());
+        assert_eq!(sentence(actor, what), expected);
+    }
+    assert_eq!(kinds.len(), 33, "each kind of fact has its case");
+}
+
+#[test]
+fn many_people_are_a_number() {
+    let users: Vec<UserId> = (1..=8).map(|n| UserId::from_text(format!("u{n}"))).collect();
+    assert_eq!(Names::default().people(users.iter()), "u1, u2, u3, u4, u5, u6 and 2 more");
+    assert_eq!(Names::default().people([].iter()), "nobody");
+}
+
+#[test]
+fn what_is_done_right_now_is_one_sentence() {
+    let reaching = [Reaching { user: UserId::from("bo"), by: Some(ContactKind::Voice) }, Reaching { user: UserId::from("ana"), by: None }];
+    let now = |standing: Standing<'_>, reaching: &[Reaching]| now(standing, reaching, &names()).plain();
+    let mut run = Run {
+        policy: PolicyId::from("platform"),
+        steps: Vec::new(),
+        repeat: 0,
+        urgency: Urgency::High,
+        round: 0,
+        step: 0,
+        exhausted: false,
+        next_at: Some(NIGHT + Span::minutes(10)),
+    };
+    let standing = Standing {
+        state: IncidentState::Triggered,
+        severity: Severity::Sev2,
+        acknowledged_by: None,
+        resolved_by: None,
+        lapses_at: None,
+        run: None,
+    };
+    let open = Standing { run: Some(&run), ..standing };
+    assert_eq!(now(open, &reaching[..1]), "Calling Bo Lind; next step at 03:10:00 UTC");
+    assert_eq!(now(open, &reaching), "Calling Bo Lind, waiting for Ana Ruiz; next step at 03:10:00 UTC");
+    assert_eq!(now(open, &[]), "Nobody is being paged right now; next step at 03:10:00 UTC");
+    run.exhausted = true;
+    let exhausted = Standing { run: Some(&run), ..standing };
+    assert_eq!(now(exhausted, &[]), "Every step has passed and nobody answered; everyone is paged again at 03:10:00 UTC");
+    assert_eq!(now(Standing { severity: Severity::Sev4, ..standing }, &[]), "Recorded only: this severity pages nobody");
+
+    let bo = Actor::User(UserId::from("bo"));
+    let taken = Standing { state: IncidentState::Acknowledged, acknowledged_by: Some(&bo), ..standing };
+    assert_eq!(now(taken, &reaching), "Bo Lind has it");
+    let over = Standing { state: IncidentState::Resolved, ..standing };
+    assert_eq!(now(over, &[]), "Resolved");
+    assert_eq!(now(Standing { resolved_by: Some(&bo), ..over }, &[]), "Resolved by Bo Lind");
+}
+
+#[test]
+fn times_are_absolute_in_utc_or_relative_in_one_unit() {
+    assert_eq!(clock(NIGHT), "03:00:00 UTC");
+    assert_eq!(date_clock(NIGHT), "29 Jul 2015 03:00:00 UTC");
+    assert_eq!(relative(NIGHT, NIGHT + Span::seconds(5)), "just now");
+    assert_eq!(relative(NIGHT, NIGHT + Span::seconds(61)), "1 minute ago");
+    assert_eq!(relative(NIGHT + Span::hours(50), NIGHT), "in 2 days");
+    assert_eq!(relative(Time(i64::MAX), Time(i64::MIN)), "in 106751991 days");
+}

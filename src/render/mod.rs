@@ -1,0 +1,5 @@
+//! Words that people read and hear, from `templates/`.
+
+pub mod html;
+pub mod line;
+pub mod spoken;

@@ -1,0 +1,156 @@
+//! Reveille's own small JSON, for scripts and for senders that let their users write the body.
+//!
+//! ```json
+//! {
+//!   "dedup_key": "db-3 disk",
+//!   "title": "Disk of db-3 is 97% full",
+//!   "severity": "critical",
+//!   "state": "firing",
+//!   "url": "https://grafana.example.com/d/disks",
+//!   "at": "2026-01-05T03:00:00Z",
+//!   "labels": { "host": "db-3", "mount": "/var" }
+//! }
+//! ```
+//!
+//! | field | |
+//! |---|---|
+//! | `dedup_key` | names the condition; equal keys are one alert. Without it the title is the key |
+//! | `title` | one line for people. Without it the key is the title; one of the two must be there |
+//! | `severity` | `critical`, `error`, `warning` or `info`; without it, the integration's |
+//! | `state` | `firing` (the default) or `resolved` |
+//! | `url` | where to look, http or https |
+//! | `at` | when it happened, RFC 3339; an older message that comes late then changes nothing |
+//! | `labels` | an object of texts, numbers and truth values |
+//!
+//! A list of such objects is a batch, at most 1,000 of them. A field with a value that is not understood never loses the alert: it
+//! counts as absent, and the value is kept as a label, `severity_as_sent` and the like.
+
+use serde_json::{Map, Value};
+
+use super::reading::{self, Labels};
+use super::{Source, unreadable};
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+use crate::base::time::Time;
+use crate::domain::input::{Action, Signal};
+use crate::domain::setup::{AlertSeverity, Integration};
+
+pub struct Generic;
+
+impl Source for Generic {
+    fn name(&self) -> &'static str {
+        "generic"
+    }
+
+    fn title(&self) -> &'static str {
+        "The sender"
+    }
+
+    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
+        let complain = |why: &str| unreadable(integration, self.title(), why);
+        match reading::json(&inbound.body) {
+            Ok(Value::Array(entries)) if entries.is_empty() => vec![complain("it is an empty list")],
+            Ok(Value::Array(entries)) if entries.len() > limits::BATCH_ENTRIES => {
+                vec![complain(&format!("it lists {} alerts, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
+            }
+            Ok(Value::Array(entries)) => batch(&entries, integration, complain),
+            Ok(entry) => vec![signal(&entry, integration).unwrap_or_else(|why| complain(&why))],
+            Err(why) => vec![complain(&why)],
+        }
+    }
+}
+
+/// Whatever can be read counts; what cannot is one more signal, the last, so that the readable ones do not resolve it at once.
+fn batch(entries: &[Value], integration: &Integration, complain: impl Fn(&str) -> Signal) -> Vec<Signal> {
+    let mut signals = Vec::with_capacity(entries.len());
+    let (mut wrong, mut first) = (0_usize, None);
+    for (index, entry) in entries.iter().enumerate() {
+        match signal(entry, integration) {
+            Ok(signal) => signals.push(signal),
+            Err(why) => {
+                wrong += 1;
+                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
+            }
+        }
+    }
+    if let Some(first) = first {
+        signals.push(complain(&format!("{wrong} of its {} alerts; {first}", entries.len())));
+    }
+    signals
+}
+
+fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
+    let entry = entry.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(entry)))?;
+    let (key, title) = match (reading::scalar(entry.get("dedup_key")), reading::scalar(entry.get("title"))) {
+        (Some(key), Some(title)) => (key, title),
+        (Some(only), None) | (None, Some(only)) => (only.clone(), only),
+        (None, None) => return Err("it has neither a title nor a dedup_key".to_owned()),
+    };
+    let title = reading::line(&title, limits::TITLE_CHARS);
+    let mut labels = Labels::default();
+    // Ours first: a sender with many labels must not push out what explains the alert.
+    let (severity, action) = (severity(entry, &mut labels), action(entry, &mut labels));
+    let (at, url) = (at(entry, &mut labels), url(entry, &mut labels));
+    if let Some(given) = entry.get("labels") {
+        given_labels(given, &mut labels);
+    }
+    Ok(Signal {
+        integration: integration.id.clone(),
+        dedup_key: reading::key(&key),
+        // A title of control characters alone is no title.
+        title: if title.is_empty() { "An alert without a title".to_owned() } else { title },
+        severity,
+        action,
+        at,
+        url,
+        labels: labels.done(),
+    })
+}
+
+fn severity(entry: &Map<String, Value>, labels: &mut Labels) -> Option<AlertSeverity> {
+    understood(entry, "severity", labels, |text| AlertSeverity::parse(&text.to_ascii_lowercase()))
+}
+
+fn action(entry: &Map<String, Value>, labels: &mut Labels) -> Action {
+    let resolved = understood(entry, "state", labels, |text| match text.to_ascii_lowercase().as_str() {
+        "firing" => Some(false),
+        "resolved" => Some(true),
+        _ => None,
+    });
+    if resolved == Some(true) { Action::Resolve } else { Action::Trigger }
+}
+
+fn at(entry: &Map<String, Value>, labels: &mut Labels) -> Option<Time> {
+    understood(entry, "at", labels, reading::rfc3339)
+}
+
+fn url(entry: &Map<String, Value>, labels: &mut Labels) -> Option<String> {
+    understood(entry, "url", labels, reading::url)
+}
+
+/// The field's value, or `None` and a label that keeps what was sent instead.
+fn understood<T>(entry: &Map<String, Value>, name: &str, labels: &mut Labels, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let sent = entry.get(name).filter(|value| !value.is_null())?;
+    let text = reading::scalar(Some(sent)).unwrap_or_else(|| reading::shape(sent).to_owned());
+    let value = parse(text.trim());
+    if value.is_none() {
+        labels.put(&format!("{name}_as_sent"), &text);
+    }
+    value
+}
+
+fn given_labels(given: &Value, labels: &mut Labels) {
+    let Some(given) = given.as_object() else {
+        if !given.is_null() {
+            labels.put("labels_as_sent", reading::shape(given));
+        }
+        return;
+    };
+    for (name, value) in given {
+        match reading::scalar(Some(value)) {
+            Some(text) => labels.put(name, &text),
+            None if value.is_array() || value.is_object() => labels.put(name, &value.to_string()),
+            None => {}
+        }
+    }
+}

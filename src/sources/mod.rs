@@ -1,0 +1,68 @@
+//! Bytes to signals: pure and total. A source never fails: what it cannot read becomes a signal that says so.
+//!
+//! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
+
+mod generic;
+mod reading;
+mod rollbar;
+
+use std::collections::BTreeMap;
+
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+use crate::domain::alert::UNREADABLE_KEY;
+use crate::domain::input::{Action, Signal};
+use crate::domain::setup::Integration;
+
+static REGISTRY: [&dyn Source; 2] = [&generic::Generic, &rollbar::Rollbar];
+
+/// A kind of sender.
+pub trait Source: Sync {
+    /// As it stands in the URL and in the file.
+    fn name(&self) -> &'static str;
+
+    /// As people call it, at the start of a sentence.
+    fn title(&self) -> &'static str;
+
+    /// At least one signal for any bytes whatsoever.
+    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal>;
+
+    /// Largest body taken, bytes.
+    fn body_cap(&self) -> usize {
+        limits::BODY_BYTES
+    }
+}
+
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Source> {
+    REGISTRY.iter().copied().find(|source| source.name() == name)
+}
+
+pub fn names() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().map(|source| source.name())
+}
+
+/// What a body over the cap leaves behind, although it was refused: the sender may not send it again.
+#[must_use]
+pub fn oversized(integration: &Integration) -> Signal {
+    let source = find(&integration.source);
+    let cap = source.map_or(limits::BODY_BYTES, Source::body_cap);
+    unreadable(integration, source.map_or("The sender", Source::title), &format!("it is over the limit of {cap} bytes"))
+}
+
+/// The one signal by which an integration says that a body could not be read. Its key is Reveille's own: see [`reading::key`].
+fn unreadable(integration: &Integration, title: &str, sentence: &str) -> Signal {
+    Signal {
+        integration: integration.id.clone(),
+        dedup_key: UNREADABLE_KEY.to_owned(),
+        title: reading::line(&format!("{title} sent a body that cannot be read: {sentence}"), limits::TITLE_CHARS),
+        severity: None,
+        action: Action::Unreadable(reading::line(sentence, limits::TITLE_CHARS)),
+        at: None,
+        url: None,
+        labels: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! What every source needs to read JSON from strangers: bounded, without control characters, and with a sentence for what is wrong.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::base::limits;
+use crate::base::secret::digest_hex;
+use crate::base::time::Time;
+
+/// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// The body as JSON, or a sentence that says why it is none.
+pub fn json(body: &[u8]) -> Result<Value, String> {
+    // Some senders on Windows put a byte order mark first.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err("it is empty".to_owned());
+    }
+    let text = std::str::from_utf8(body).map_err(|error| format!("it is not UTF-8 from byte {} on", error.valid_up_to()))?;
+    if too_deep(text) {
+        return Err(format!("it is nested more than {} levels deep", limits::JSON_DEPTH));
+    }
+    // The parser's own words would quote the body; the place is enough to find the fault.
+    serde_json::from_str(text).map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))
+}
+
+/// Counted before anything is built, so that no body can exhaust the stack.
+fn too_deep(text: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limits::JSON_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// What a value is, for a sentence about a wrong one.
+pub fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A text, number or truth value as text; empty ones count as absent.
+pub fn scalar(value: Option<&Value>) -> Option<String> {
+    let text = match value? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
+/// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
+pub fn line(text: &str, most: usize) -> String {
+    let mut kept = String::with_capacity(text.len().min(most * 4));
+    let (mut count, mut gap) = (0, false);
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() {
+            gap = true;
+            continue;
+        }
+        if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
+            continue;
+        }
+        let wanted = 1 + usize::from(gap && count > 0);
+        if count + wanted > most {
+            return cut(kept, most);
+        }
+        if gap && count > 0 {
+            kept.push(' ');
+        }
+        kept.push(c);
+        count += wanted;
+        gap = false;
+    }
+    kept
+}
+
+/// Marks a text that went on, within the limit.
+fn cut(mut kept: String, most: usize) -> String {
+    if let Some((last, _)) = kept.char_indices().nth(most.saturating_sub(1)) {
+        kept.truncate(last);
+    }
+    kept.truncate(kept.trim_end().len());
+    kept.push('…');
+    kept
+}
+
+/// A dedup key as it came where that is possible, else its digest: over the limit, with characters the database or a log cannot
+/// hold, or in Reveille's own name. Cutting it instead would make one alert of two.
+pub fn key(text: &str) -> String {
+    let plain = text.len() <= limits::DEDUP_KEY_BYTES && !text.chars().any(char::is_control) && !text.starts_with("reveille:");
+    if plain { text.to_owned() } else { format!("sha256:{}", digest_hex(text.as_bytes())) }
+}
+
+/// A link that a page may show: http or https, bounded, in one piece.
+pub fn url(text: &str) -> Option<String> {
+    let text = text.trim();
+    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let is_web = lower.starts_with("https://") || lower.starts_with("http://");
+    let whole = text.len() <= limits::URL_BYTES && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"'`\\".contains(c));
+    (is_web && whole).then(|| text.to_owned())
+}
+
+/// Seconds since the epoch; zero, negative ones and those past the year 9999 say nothing.
+pub fn seconds(value: Option<&Value>) -> Option<i64> {
+    let value = value?;
+    let whole = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+    // A fraction of a second is dropped: the parser has already bounded the number.
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and the range is checked below")]
+    let seconds = whole.or_else(|| value.as_f64().map(|seconds| seconds as i64))?;
+    (1..=LAST_SECOND).contains(&seconds).then_some(seconds)
+}
+
+/// RFC 3339 within the years that can be written back.
+pub fn rfc3339(text: &str) -> Option<Time> {
+    Time::parse_rfc3339(text).ok().filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
+}
+
+/// Labels within their limits, first come first kept.
+#[derive(Debug, Default)]
+pub struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    pub fn put(&mut self, name: &str, value: &str) {
+        let name = line(name, limits::LABEL_CHARS);
+        let value = line(value, limits::LABEL_CHARS);
+        if name.is_empty() || value.is_empty() || (self.0.len() >= limits::LABELS && !self.0.contains_key(&name)) {
+            return;
+        }
+        self.0.entry(name).or_insert(value);
+    }
+
+    pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
+        if let Some(text) = scalar(value) {
+            self.put(name, &text);
+        }
+    }
+
+    pub fn done(self) -> BTreeMap<String, String> {
+        self.0
+    }
+}
+
+/// The object under `name`; what is no object is an empty one, so that a reader needs no case for it.
+pub fn object<'a>(parent: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
+    parent.get(name).and_then(Value::as_object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::alert::UNREADABLE_KEY;
+
+    #[test]
+    fn a_line_is_cut_by_characters_and_never_longer_than_the_limit() {
+        assert_eq!(line("  a\r\nb\0c\tü  ", 10), "a b c ü");
+        assert_eq!(line("ééééé", 5), "ééééé");
+        assert_eq!(line("éééééé", 5), "éééé…");
+        assert_eq!(line("abcd efgh", 5), "abcd…");
+        assert_eq!(line("safe\u{202e}gnp.exe", 20), "safegnp.exe");
+        assert_eq!(line("", 5), "");
+    }
+
+    #[test]
+    fn nesting_is_counted_outside_of_texts_only() {
+        let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
+        assert!(json(deep(limits::JSON_DEPTH).as_bytes()).is_ok());
+        assert!(json(deep(limits::JSON_DEPTH + 1).as_bytes()).is_err());
+        assert!(json(format!("\"\\\"{}\\\\\"", "[".repeat(500)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn two_long_keys_stay_two() {
+        let long = "k".repeat(limits::DEDUP_KEY_BYTES);
+        assert_eq!(key(&long), long);
+        let (a, b) = (key(&format!("{long}a")), key(&format!("{long}b")));
+        assert!(a != b && a.len() <= limits::DEDUP_KEY_BYTES);
+        assert_ne!(key("a\0b"), key("ab"));
+        assert_ne!(key(UNREADABLE_KEY), UNREADABLE_KEY);
+    }
+
+    #[test]
+    fn only_web_links_are_kept() {
+        assert_eq!(url(" https://example.com/a?b=c#d "), Some("https://example.com/a?b=c#d".to_owned()));
+        for bad in ["javascript:alert(1)", "https://a b", "http://a\"onclick=", "//example.com", "", "https://é<", "data:text/html,x"] {
+            assert_eq!(url(bad), None, "{bad}");
+        }
+    }
+}

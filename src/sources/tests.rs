@@ -1,0 +1,274 @@
+//! Every source against its folder of bodies, and all of them against noise.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::base::time::Time;
+use crate::domain::setup::AlertSeverity;
+
+fn folder(source: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sources").join(source)
+}
+
+fn integration(source: &str) -> Integration {
+    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity: AlertSeverity::Error }
+}
+
+fn read(source: &dyn Source, body: &[u8]) -> Vec<Signal> {
+    let inbound = Inbound {
+        method: "POST".to_owned(),
+        path: format!("/hooks/{}/key", source.name()),
+        headers: Vec::new(),
+        body: Bytes::copy_from_slice(body),
+        received_at: Time::from_seconds(1_767_571_200),
+    };
+    source.read(&inbound, &integration(source.name()))
+}
+
+/// A signal as the expectations write it.
+fn outcome(signal: &Signal) -> Value {
+    json!({
+        "dedup_key": signal.dedup_key,
+        "title": signal.title,
+        "severity": signal.severity.map(AlertSeverity::name),
+        "action": signal.action,
+        // To the microsecond: a resolve's is one after the last occurrence's.
+        "at": signal.at.map(|at| format!("{} +{}us", Time::from_seconds(at.seconds()), at.0 - at.seconds() * 1_000_000)),
+        "url": signal.url,
+        "labels": signal.labels,
+    })
+}
+
+/// The bodies of a source: name, bytes, what is expected of them.
+fn fixtures(source: &str) -> Vec<(String, Vec<u8>, Value)> {
+    let folder = folder(source);
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{source} is registered and has no fixtures in {}: {error}", folder.display()))
+        .map(|entry| entry.expect("the folder can be listed").file_name().into_string().expect("names are UTF-8"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json") && !name.ends_with(".expected.json"))
+        .collect();
+    names.sort();
+    let load = |name: String| {
+        let body = fs::read(folder.join(&name)).expect("a fixture can be read");
+        let path = folder.join(name.replace(".json", ".expected.json"));
+        let expected = fs::read(&path).unwrap_or_else(|_| panic!("{source}/{name} has no expectation beside it"));
+        let expected = serde_json::from_slice(&expected).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (name, body, expected)
+    };
+    names.into_iter().map(load).collect()
+}
+
+#[test]
+fn every_source_reads_its_fixtures_as_expected() {
+    for source in REGISTRY {
+        let (mut fires, mut resolves, mut odd) = (false, false, false);
+        for (name, body, expected) in fixtures(source.name()) {
+            let signals = read(source, &body);
+            let outcomes = Value::Array(signals.iter().map(outcome).collect());
+            assert_eq!(
+                outcomes,
+                expected,
+                "{}/{name} gives\n{}",
+                source.name(),
+                serde_json::to_string_pretty(&outcomes).expect("it prints")
+            );
+            fires |= signals.iter().any(|signal| signal.action == Action::Trigger);
+            resolves |= signals.iter().any(|signal| signal.action == Action::Resolve);
+            odd |= name.starts_with("odd_");
+        }
+        assert!(fires && resolves && odd, "{} needs fixtures that fire, that resolve, and odd ones", source.name());
+    }
+}
+
+#[test]
+fn every_folder_of_fixtures_belongs_to_a_source_and_tells_where_it_is_from() {
+    let registered: BTreeSet<&str> = names().collect();
+    assert_eq!(registered.len(), REGISTRY.len(), "two sources have one name");
+    for entry in fs::read_dir(folder("")).expect("the fixtures are there") {
+        let name = entry.expect("the folder can be listed").file_name().into_string().expect("names are UTF-8");
+        assert!(registered.contains(name.as_str()), "{name} has fixtures and is not registered");
+        assert!(folder(&name).join("SOURCES.md").exists(), "{name} does not say where its bodies are from");
+    }
+}
+
+#[test]
+fn a_late_retry_is_older_than_the_resolve_and_a_new_occurrence_is_newer() {
+    let rollbar = find("rollbar").expect("registered");
+    let at = |name: &str| {
+        let body = fs::read(folder("rollbar").join(name)).expect("the fixture is there");
+        read(rollbar, &body)[0].at.expect("it has a time")
+    };
+    // Published bodies of one item, in the order in which its life went.
+    let (resolved, reopened, reactivated, velocity) =
+        (at("resolved_item.json"), at("reopened_item.json"), at("reactivated_item.json"), at("item_velocity.json"));
+    assert!(resolved < reopened && reopened < reactivated && reactivated < velocity);
+
+    let event = |name: &str, last: i64, activated: i64| {
+        let item = json!({ "id": 7, "title": "x", "last_occurrence_timestamp": last, "last_activated_timestamp": activated });
+        let body = json!({ "event_name": name, "data": { "item": item } });
+        read(rollbar, body.to_string().as_bytes())[0].at.expect("it has a time")
+    };
+    let resolved = event("resolved_item", 100, 100);
+    assert!(event("new_item", 100, 100) < resolved, "the only occurrence, delivered days late");
+    assert!(event("reactivated_item", 101, 101) > resolved, "it came back");
+    // Reopened by hand at 200 without a new occurrence, then resolved again.
+    assert!(event("reopened_item", 100, 200) > resolved);
+    assert!(event("resolved_item", 100, 200) > event("reopened_item", 100, 200));
+}
+
+#[test]
+fn no_access_token_is_kept() {
+    let body = fs::read_to_string(folder("rollbar").join("reactivated_item.json")).expect("the fixture is there");
+    let planted = body.replace("00000000000000000000000000000000", "swordfish");
+    assert!(planted.contains("swordfish"));
+    let signals = read(find("rollbar").expect("registered"), planted.as_bytes());
+    assert!(!format!("{signals:?}").contains("swordfish"));
+}
+
+#[test]
+fn a_body_over_the_cap_leaves_an_alert() {
+    let signal = oversized(&integration("rollbar"));
+    assert_eq!(signal.dedup_key, UNREADABLE_KEY);
+    assert_eq!(signal.title, "Rollbar sent a body that cannot be read: it is over the limit of 1048576 bytes");
+    assert!(matches!(signal.action, Action::Unreadable(_)));
+}
+
+#[test]
+fn a_batch_over_its_limit_is_one_complaint() {
+    let generic = find("generic").expect("registered");
+    let batch = |n: usize| read(generic, Value::Array((0..n).map(|n| json!({ "title": n.to_string() })).collect()).to_string().as_bytes());
+    assert_eq!(batch(limits::BATCH_ENTRIES).len(), limits::BATCH_ENTRIES);
+    let over = batch(limits::BATCH_ENTRIES + 1);
+    assert!(over.len() == 1 && matches!(over[0].action, Action::Unreadable(_)), "{over:?}");
+}
+
+/// A generator with a seed: a failure names the round, and the round replays.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).unwrap_or(0) % below.max(1)
+    }
+}
+
+/// A body that is still JSON, with one to four of its values exchanged for what a template, a script or an attacker may put there.
+fn exchange(value: &mut Value, noise: &mut Noise) {
+    let inner = match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            let n = noise.next(fields.len());
+            fields.values_mut().nth(n)
+        }
+        Value::Array(entries) if !entries.is_empty() => {
+            let n = noise.next(entries.len());
+            entries.get_mut(n)
+        }
+        _ => None,
+    };
+    if let Some(inner) = inner.filter(|_| noise.next(4) > 0) {
+        return exchange(inner, noise);
+    }
+    *value = match noise.next(10) {
+        0 => Value::Null,
+        1 => json!(-1),
+        2 => json!(u64::MAX),
+        3 => json!(1e300),
+        4 => json!([value.clone(), value.clone()]),
+        5 => json!({ "\u{0}": value.clone() }),
+        6 => json!("\u{0}\u{1}\r\n\u{7f}\u{85}"),
+        7 => json!("\u{202e}\u{10ffff}é".repeat(noise.next(400))),
+        8 => json!("reveille:unreadable"),
+        _ => json!("999999999999"),
+    };
+}
+
+/// One body, damaged in one to four places the way networks, proxies and templates damage bodies.
+fn damage(body: &[u8], noise: &mut Noise) -> Vec<u8> {
+    const SCRAPS: [&[u8]; 14] = [
+        b"\0",
+        b"\"",
+        b"{",
+        b"]",
+        b"null",
+        b"-1",
+        b"1e308",
+        b"\\u0000",
+        b"\\ud800",
+        b"\xff\xfe",
+        b"\r\n",
+        "\u{202e}".as_bytes(),
+        b"[[[[[[",
+        b"true",
+    ];
+    let mut body = body.to_vec();
+    for _ in 0..=noise.next(4) {
+        let at = noise.next(body.len() + 1);
+        let until = (at + noise.next(24)).min(body.len());
+        match noise.next(6) {
+            0 => body.truncate(at),
+            1 => drop(body.drain(at..until)),
+            2 => drop(body.splice(at..at, SCRAPS[noise.next(SCRAPS.len())].iter().copied())),
+            3 => drop(body.splice(at..until, SCRAPS[noise.next(SCRAPS.len())].iter().copied())),
+            4 if at < body.len() => body[at] = u8::try_from(noise.next(256)).unwrap_or(0),
+            _ => drop(body.splice(at..at, body[at..until].repeat(noise.next(80)))),
+        }
+    }
+    body
+}
+
+fn assert_within_limits(signal: &Signal, context: &str) {
+    let storable = |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
+    assert!(!signal.dedup_key.is_empty() && signal.dedup_key.len() <= limits::DEDUP_KEY_BYTES, "{context}: {signal:?}");
+    assert!(storable(&signal.dedup_key, limits::DEDUP_KEY_BYTES), "{context}: {signal:?}");
+    assert!(!signal.title.is_empty() && storable(&signal.title, limits::TITLE_CHARS), "{context}: {signal:?}");
+    assert!(signal.url.as_ref().is_none_or(|url| url.starts_with("http") && url.len() <= limits::URL_BYTES), "{context}: {signal:?}");
+    assert!(signal.at.is_none_or(|at| at > Time(0) && at.rfc3339().len() == 24), "{context}: {signal:?}");
+    assert!(signal.labels.len() <= limits::LABELS, "{context}: {signal:?}");
+    for (name, value) in &signal.labels {
+        assert!(
+            !name.is_empty() && storable(name, limits::LABEL_CHARS) && storable(value, limits::LABEL_CHARS),
+            "{context}: {name}={value}"
+        );
+    }
+    match &signal.action {
+        Action::Trigger | Action::Resolve => assert_ne!(signal.dedup_key, UNREADABLE_KEY, "{context}"),
+        Action::Unreadable(why) => {
+            assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{context}: {signal:?}");
+        }
+        Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{context}: {signal:?}"),
+    }
+}
+
+#[test]
+fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
+    let bodies: Vec<_> =
+        REGISTRY.into_iter().flat_map(|source| fixtures(source.name()).into_iter().map(move |body| (source, body))).collect();
+    let mut noise = Noise(0x2015_0729_0300);
+    let mut unreadable = 0;
+    for round in 0..20_000 {
+        let (source, (name, body, _)) = &bodies[noise.next(bodies.len())];
+        let damaged = match serde_json::from_slice::<Value>(body) {
+            Ok(mut value) if noise.next(2) == 0 => {
+                (0..=noise.next(4)).for_each(|_| exchange(&mut value, &mut noise));
+                value.to_string().into_bytes()
+            }
+            Ok(_) | Err(_) => damage(body, &mut noise),
+        };
+        let signals = read(*source, &damaged);
+        let context = format!("round {round}, {}/{name}", source.name());
+        assert!(!signals.is_empty(), "{context} gives nothing");
+        for signal in &signals {
+            assert_within_limits(signal, &context);
+        }
+        unreadable += usize::from(matches!(signals[0].action, Action::Unreadable(_)));
+    }
+    // The damage must neither spare every body nor spoil them all, or this tests half of the readers only.
+    assert!((2_000..18_000).contains(&unreadable), "{unreadable} of 20,000 were unreadable");
+}

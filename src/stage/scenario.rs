@@ -1,0 +1,251 @@
+//! Nights to replay: files of timed webhook bodies, what the phones do meanwhile, and what is told about it.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::phone::in_short;
+use super::{Habit, Stage};
+use crate::base::clock::Clock;
+use crate::base::secret::Secret;
+use crate::base::time::{Span, Time};
+
+/// How long a sender waits for the answer to one post, as Rollbar does.
+const ANSWER: Span = Span::seconds(3);
+/// A sender tries again after these waits, as Rollbar does; it goes on longer, but no replay does.
+const RETRIES: [Span; 2] = [Span::seconds(1), Span::seconds(4)];
+
+/// The scenarios that come with the binary: a file here is one more line.
+pub const SCENARIOS: [Embedded; 1] = [Embedded { name: "scalingo-2015", text: include_str!("scenarios/scalingo-2015.json") }];
+
+/// One scenario file.
+#[derive(Debug, Clone, Copy)]
+pub struct Embedded {
+    pub name: &'static str,
+    text: &'static str,
+}
+
+/// What can go wrong with a scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("there is no scenario {name}; there is {known}")]
+    Unknown { name: String, known: String },
+    #[error("the scenario cannot be read: {0}")]
+    Unreadable(serde_json::Error),
+    #[error("the scenario has {wanted} people and only {given} numbers were given")]
+    Numbers { wanted: usize, given: usize },
+    #[error("no HTTP client can be made: {0}")]
+    Client(reqwest::Error),
+    #[error("the stage at {url} did not take a phone's habit: {why}")]
+    Habit { url: String, why: String },
+}
+
+/// A night: who does what, and what is posted when.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    pub name: String,
+    pub caption: String,
+    /// The kind of sender whose bodies these are: `rollbar`.
+    pub source: String,
+    /// What the phone of the first person does, of the second, …
+    pub phones: Vec<PhonePart>,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhonePart {
+    pub says: String,
+    pub habit: Habit,
+}
+
+/// One moment of the night. In a body, a string that is `{now}`, `{now-90}`, `{now_ms}` or `{uuid}` as a whole becomes
+/// that number of the moment of posting, or a new id.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Milliseconds from the start of the replay.
+    pub after_ms: u32,
+    pub says: String,
+    pub post: Option<Value>,
+}
+
+/// Where the phones are whose habits the scenario sets.
+#[derive(Debug, Clone)]
+pub enum Phones {
+    /// A stage in this process.
+    Here(Stage),
+    /// The base URL of a stage elsewhere.
+    At(String),
+    /// Real ones, which have habits of their own.
+    Real,
+}
+
+/// What a replay needs to know.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The sender's webhook: `…/hooks/rollbar/KEY`.
+    pub hook_url: String,
+    pub clock: Clock,
+    pub phones: Phones,
+    /// The numbers of the first person, of the second, …
+    pub numbers: Vec<String>,
+}
+
+/// A line of progress; it prints as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    Said(String),
+    Posted { title: String, status: u16 },
+    Failed { title: String, why: String, again: bool },
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(line) => f.write_str(line),
+            Self::Posted { title, status } => write!(f, "      posted ({status}): {title}"),
+            Self::Failed { title, why, again: true } => write!(f, "      not taken ({why}), trying again: {title}"),
+            Self::Failed { title, why, again: false } => write!(f, "      given up ({why}): {title}"),
+        }
+    }
+}
+
+/// How a replay went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    pub posted: usize,
+    pub given_up: usize,
+}
+
+impl Scenario {
+    /// Reads one that comes with the binary.
+    ///
+    /// # Errors
+    /// When there is none of this name; the sentence lists those there are.
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        let known = || SCENARIOS.map(|file| file.name).join(", ");
+        let file = SCENARIOS
+            .iter()
+            .find(|file| file.name == name)
+            .ok_or_else(|| ScenarioError::Unknown { name: name.to_owned(), known: known() })?;
+        Self::parse(file.text)
+    }
+
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// When it has not the shape of a scenario.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        serde_json::from_str(text).map_err(ScenarioError::Unreadable)
+    }
+
+    /// How long the posts go on.
+    #[must_use]
+    pub fn length(&self) -> Span {
+        Span::millis(self.steps.iter().map(|step| i64::from(step.after_ms)).max().unwrap_or(0))
+    }
+}
+
+/// Sets the phones' habits, then posts and tells each step when its time comes. A post that is not taken is tried again, and the night goes on.
+///
+/// # Errors
+/// When the phones cannot be reached, or the scenario needs more numbers than were given.
+pub async fn replay(scenario: &Scenario, replay: &Replay, mut on_progress: impl FnMut(&Progress)) -> Result<Report, ScenarioError> {
+    let Replay { hook_url, clock, phones, numbers } = replay;
+    if numbers.len() < scenario.phones.len() {
+        return Err(ScenarioError::Numbers { wanted: scenario.phones.len(), given: numbers.len() });
+    }
+    // Someone else in this process may have installed it already; either is this one.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let http = reqwest::Client::builder().no_proxy().build().map_err(ScenarioError::Client)?;
+    on_progress(&Progress::Said(scenario.caption.clone()));
+    for (part, number) in scenario.phones.iter().zip(numbers) {
+        match phones {
+            Phones::Here(stage) => stage.set_habit(number, part.habit.clone()),
+            Phones::At(url) => teach(&http, clock, url, number, &part.habit).await?,
+            Phones::Real => continue,
+        }
+        on_progress(&Progress::Said(part.says.clone()));
+    }
+    let start = clock.now();
+    let mut steps: Vec<&Step> = scenario.steps.iter().collect();
+    steps.sort_by_key(|step| step.after_ms);
+    let mut report = Report::default();
+    for step in steps {
+        clock.sleep_until(start + Span::millis(i64::from(step.after_ms))).await;
+        if !step.says.is_empty() {
+            on_progress(&Progress::Said(step.says.clone()));
+        }
+        if let Some(body) = &step.post {
+            let mut body = body.clone();
+            fill(&mut body, clock.now());
+            if post(&http, clock, hook_url, &body, &mut on_progress).await {
+                report.posted += 1;
+            } else {
+                report.given_up += 1;
+            }
+        }
+    }
+    Ok(report)
+}
+
+async fn teach(http: &reqwest::Client, clock: &Clock, url: &str, number: &str, habit: &Habit) -> Result<(), ScenarioError> {
+    let wrong = |why: String| ScenarioError::Habit { url: url.to_owned(), why };
+    let target = format!("{}/stage/habits", url.trim_end_matches('/'));
+    let request = http.post(target).json(&serde_json::json!({"number": number, "habit": habit})).send();
+    let answer = clock.timeout(ANSWER, request).await.ok_or_else(|| wrong(format!("no answer within {ANSWER}")))?;
+    let status = answer.map_err(|error| wrong(in_short(&error)))?.status();
+    if status.is_success() { Ok(()) } else { Err(wrong(status.to_string())) }
+}
+
+async fn post(http: &reqwest::Client, clock: &Clock, url: &str, body: &Value, on_progress: &mut impl FnMut(&Progress)) -> bool {
+    let title = body.pointer("/data/item/title").and_then(Value::as_str).unwrap_or("a message without a title").to_owned();
+    let mut waits = RETRIES.into_iter();
+    loop {
+        let why = match clock.timeout(ANSWER, http.post(url).json(body).send()).await {
+            Some(Ok(answer)) if answer.status().is_success() => {
+                on_progress(&Progress::Posted { title, status: answer.status().as_u16() });
+                return true;
+            }
+            Some(Ok(answer)) => answer.status().to_string(),
+            Some(Err(error)) => in_short(&error),
+            None => format!("no answer within {ANSWER}"),
+        };
+        let wait = waits.next();
+        on_progress(&Progress::Failed { title: title.clone(), why, again: wait.is_some() });
+        match wait {
+            Some(wait) => clock.sleep(wait).await,
+            None => return false,
+        }
+    }
+}
+
+/// Puts the moment and new ids where the body asks for them.
+fn fill(value: &mut Value, now: Time) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, now)),
+        Value::Array(items) => items.iter_mut().for_each(|value| fill(value, now)),
+        Value::String(text) => {
+            let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else { return };
+            let filled = match name {
+                "now" => Some(now.seconds().into()),
+                "now_ms" => Some(now.millis().into()),
+                "uuid" => Some(uuid().into()),
+                _ => name.strip_prefix("now-").and_then(|ago| ago.parse::<i64>().ok()).map(|ago| (now.seconds() - ago).into()),
+            };
+            if let Some(filled) = filled {
+                *value = filled;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// 128 random bits in the shape of a UUID of version 4.
+fn uuid() -> String {
+    let hex = Secret::random().digest();
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+}

@@ -1,0 +1,472 @@
+//! The desk of a service: the keys that signals name and the incidents they may touch, locked for one decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::any::AnyRow;
+
+use super::error::Result;
+use super::fact::counter_add;
+use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
+use super::tx::Tx;
+use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
+use crate::base::time::Time;
+use crate::domain::alert::{Alert, AlertState, EarlyResolve, Key, KeyState};
+use crate::domain::decide::Desk;
+use crate::domain::fact::{Fact, What};
+use crate::domain::incident::{Incident, IncidentState, OpenPage};
+use crate::domain::input::Scope;
+use crate::domain::setup::{AlertSeverity, Severity, Urgency};
+
+/// Loads what signals with these keys may touch. The services are locked first and in their order, then the incidents by number.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<ServiceId>) -> Result<Desk> {
+    if let Some(lock) = tx.dialect().lock_service() {
+        for service in services {
+            tx.rows(sql(lock).text(service.as_str())).await?;
+        }
+    }
+    let keys = keys_load(tx, keys).await?;
+    let mut wanted: BTreeSet<IncidentId> =
+        keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
+    let mut newest = BTreeMap::new();
+    for service in services {
+        let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
+                        ORDER BY number DESC LIMIT 1");
+        if let Some(row) = tx.row(find.text(service.as_str())).await? {
+            let id = IncidentId::from_text(row.text("id")?);
+            wanted.insert(id.clone());
+            newest.insert(service.clone(), id);
+        }
+    }
+    let incidents = incidents_load(tx, &wanted).await?;
+    // It may have been resolved while its lock was waited for.
+    newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
+    Ok(Desk { keys, incidents, newest, ..Desk::default() })
+}
+
+/// Loads one incident, locked, for a command or a wake-up.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn desk_load_incident(tx: &mut Tx, id: &IncidentId) -> Result<Option<Desk>> {
+    let incidents = incidents_load(tx, &BTreeSet::from([id.clone()])).await?;
+    Ok((!incidents.is_empty()).then(|| Desk { incidents, ..Desk::default() }))
+}
+
+async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, KeyState>> {
+    let mut by_integration: BTreeMap<&IntegrationId, Vec<&Key>> = BTreeMap::new();
+    for key in keys {
+        by_integration.entry(&key.integration).or_default().push(key);
+    }
+    let mut loaded = BTreeMap::new();
+    for (integration, keys) in by_integration {
+        for keys in keys.chunks(LIST) {
+            // What is stored may differ from what was asked for in signs that a database does not keep.
+            let asked: BTreeMap<String, &Key> = keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect();
+            let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
+            let find = format!(
+                "SELECT k.dedup_key AS asked_key, k.changed_at, k.early_at, k.early_came_at, a.id, a.source, a.service, a.title, \
+                 a.severity, a.state, a.count, a.first_at, a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.url, a.labels \
+                 FROM dedup_keys k LEFT JOIN alerts a ON a.id = k.alert_id \
+                 WHERE k.integration = $1 AND k.dedup_key IN ({})",
+                list(2, texts.len())
+            );
+            for row in tx.rows(sql_made(find).text(integration.as_str()).texts(&texts)).await? {
+                let Some(key) = asked.get(&row.text("asked_key")?) else { continue };
+                loaded.insert((*key).clone(), key_of(&row, key)?);
+            }
+        }
+    }
+    Ok(loaded)
+}
+
+fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
+    let early_resolve = match (row.maybe_time("early_at")?, row.maybe_time("early_came_at")?) {
+        (Some(at), Some(came_at)) => Some(EarlyResolve { at, came_at }),
+        (None, _) | (_, None) => None,
+    };
+    let alert = match row.maybe_text("id")? {
+        Some(id) => Some(Alert {
+            id: AlertId::from_text(id),
+            key: key.clone(),
+            source: row.text("source")?,
+            service: ServiceId::from_text(row.text("service")?),
+            title: row.text("title")?,
+            severity: row.word("severity", AlertSeverity::parse)?,
+            state: row.word("state", AlertState::parse)?,
+            count: row.int("count")?,
+            first_at: row.time("first_at")?,
+            last_at: row.time("last_at")?,
+            fired_at: row.time("fired_at")?,
+            resolved_at: row.maybe_time("resolved_at")?,
+            incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
+            url: row.maybe_text("url")?,
+            labels: row.json("labels")?,
+        }),
+        None => None,
+    };
+    Ok(KeyState { key: key.clone(), alert, changed_at: row.maybe_time("changed_at")?, early_resolve })
+}
+
+async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTreeMap<IncidentId, Incident>> {
+    let texts: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
+    let mut incidents = BTreeMap::new();
+    // Several lists would lock out of order; they come in one statement as long as a transaction keeps to its 256 alerts.
+    for texts in texts.chunks(LIST) {
+        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{}", list(1, texts.len()), tx.dialect().for_update());
+        for row in tx.rows(sql_made(find).texts(texts)).await? {
+            let incident = incident_of(&row)?;
+            tx.hold(Scope::Incident(incident.id.clone()));
+            incidents.insert(incident.id.clone(), incident);
+        }
+        let find = format!(
+            "SELECT id, incident_id, user_id, urgency, failed FROM pages WHERE incident_id IN ({}) AND wanted = 1 ORDER BY id",
+            list(1, texts.len())
+        );
+        for row in tx.rows(sql_made(find).texts(texts)).await? {
+            if let Some(incident) = incidents.get_mut(&IncidentId::from_text(row.text("incident_id")?)) {
+                incident.pages.push(OpenPage {
+                    id: PageId::from_text(row.text("id")?),
+                    user: UserId::from_text(row.text("user_id")?),
+                    urgency: row.word("urgency", word_of)?,
+                    failed: row.flag("failed")?,
+                });
+            }
+        }
+    }
+    Ok(incidents)
+}
+
+pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, state, opened_at, joined_at, acknowledged_at, \
+    acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run FROM incidents";
+
+pub(super) fn incident_of(row: &AnyRow) -> Result<Incident> {
+    Ok(Incident {
+        id: IncidentId::from_text(row.text("id")?),
+        number: Number(row.int("number")?),
+        service: ServiceId::from_text(row.text("service")?),
+        title: row.text("title")?,
+        severity: row.word("severity", Severity::parse)?,
+        state: row.word("state", IncidentState::parse)?,
+        opened_at: row.time("opened_at")?,
+        joined_at: row.time("joined_at")?,
+        acknowledged_at: row.maybe_time("acknowledged_at")?,
+        acknowledged_by: row.maybe_json("acknowledged_by")?,
+        lapses_at: row.maybe_time("lapses_at")?,
+        resolved_at: row.maybe_time("resolved_at")?,
+        resolved_by: row.maybe_json("resolved_by")?,
+        closed_at: row.maybe_time("closed_at")?,
+        alerts_count: row.int("alerts_count")?,
+        firing_count: row.int("firing_count")?,
+        epoch: row.int("epoch")?,
+        run: row.maybe_json("run")?,
+        pages: Vec::new(),
+    })
+}
+
+/// Saves what a decision changed. New incidents get their numbers, in `after` too; the facts about pages become rows of pages.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fact]) -> Result<()> {
+    incidents_number(tx, after).await?;
+    let incidents: Vec<&Incident> = after
+        .incidents
+        .values()
+        .filter(|incident| !before.incidents.get(&incident.id).is_some_and(|old| same_row(old, incident)))
+        .collect();
+    incidents_save(tx, &incidents).await?;
+    let alerts: Vec<&Alert> = after
+        .keys
+        .iter()
+        .filter_map(|(key, state)| {
+            let old = before.keys.get(key).and_then(|old| old.alert.as_ref());
+            state.alert.as_ref().filter(|alert| Some(*alert) != old)
+        })
+        .chain(&after.past)
+        .collect();
+    alerts_save(tx, &alerts).await?;
+    // Two keys that differ only in what a database does not keep are one row, and no statement may name a row twice.
+    let keys: BTreeMap<(&IntegrationId, String), &KeyState> = after
+        .keys
+        .values()
+        .filter(|state| match before.keys.get(&state.key) {
+            Some(old) => {
+                old.alert.as_ref().map(|alert| &alert.id) != state.alert.as_ref().map(|alert| &alert.id)
+                    || old.changed_at != state.changed_at
+                    || old.early_resolve != state.early_resolve
+            }
+            None => **state != KeyState::new(state.key.clone()),
+        })
+        .map(|state| ((&state.key.integration, storable(&state.key.dedup_key)), state))
+        .collect();
+    let keys: Vec<&KeyState> = keys.into_values().collect();
+    keys_save(tx, &keys).await?;
+    pages_save(tx, facts).await
+}
+
+async fn incidents_number(tx: &mut Tx, after: &mut Desk) -> Result<()> {
+    let new = after.incidents.values().filter(|incident| incident.number == Number(0)).count();
+    if new == 0 {
+        return Ok(());
+    }
+    // Ids grow with time, so numbers do as well.
+    let last = counter_add(tx, "incident", new).await?;
+    let first = last - i64::try_from(new).unwrap_or(i64::MAX) + 1;
+    let unnumbered = after.incidents.values_mut().filter(|incident| incident.number == Number(0));
+    for (number, incident) in (first..).zip(unnumbered) {
+        incident.number = Number(number);
+        tx.hold(Scope::Incident(incident.id.clone()));
+    }
+    Ok(())
+}
+
+/// Equal but for the pages, which have rows of their own.
+fn same_row(old: &Incident, new: &Incident) -> bool {
+    let without_pages = |incident: &Incident| Incident { pages: Vec::new(), ..incident.clone() };
+    without_pages(old) == without_pages(new)
+}
+
+async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
+    for rows in pieces(incidents) {
+        let save = format!(
+            "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
+             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run) VALUES {} \
+             ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
+             state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
+             acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
+             alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run",
+            tuples(rows.len(), 19)
+        );
+        let save = rows.iter().fold(sql_made(save), |save, incident| {
+            save.text(incident.id.as_str())
+                .int(incident.number.0)
+                .text(incident.service.as_str())
+                .text(&incident.title)
+                .text(incident.severity.name())
+                .text("real")
+                .text(incident.state.name())
+                .time(incident.opened_at)
+                .time(incident.joined_at)
+                .maybe_time(incident.acknowledged_at)
+                .maybe_json(incident.acknowledged_by.as_ref())
+                .maybe_time(incident.lapses_at)
+                .maybe_time(incident.resolved_at)
+                .maybe_json(incident.resolved_by.as_ref())
+                .maybe_time(incident.closed_at)
+                .int(incident.alerts_count)
+                .int(incident.firing_count)
+                .int(incident.epoch)
+                .maybe_json(incident.run.as_ref())
+        });
+        tx.execute(save).await?;
+    }
+    Ok(())
+}
+
+async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
+    for rows in pieces(alerts) {
+        let save = format!(
+            "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
+             fired_at, resolved_at, incident_id, url, labels) VALUES {} \
+             ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
+             state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
+             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels",
+            tuples(rows.len(), 16)
+        );
+        let save = rows.iter().fold(sql_made(save), |save, alert| {
+            save.text(alert.id.as_str())
+                .text(alert.key.integration.as_str())
+                .text(&alert.key.dedup_key)
+                .text(&alert.source)
+                .text(alert.service.as_str())
+                .text(&alert.title)
+                .text(alert.severity.name())
+                .text(alert.state.name())
+                .int(alert.count)
+                .time(alert.first_at)
+                .time(alert.last_at)
+                .time(alert.fired_at)
+                .maybe_time(alert.resolved_at)
+                .maybe_text(alert.incident.as_ref().map(IncidentId::as_str))
+                .maybe_text(alert.url.as_ref())
+                .json(&alert.labels)
+        });
+        tx.execute(save).await?;
+    }
+    Ok(())
+}
+
+async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
+    for rows in pieces(keys) {
+        let save = format!(
+            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at) VALUES {} \
+             ON CONFLICT (integration, dedup_key) DO UPDATE SET alert_id = excluded.alert_id, changed_at = excluded.changed_at, \
+             early_at = excluded.early_at, early_came_at = excluded.early_came_at",
+            tuples(rows.len(), 7)
+        );
+        let save = rows.iter().fold(sql_made(save), |save, state| {
+            save.text(state.key.integration.as_str())
+                .text(&state.key.dedup_key)
+                .maybe_text(state.alert.as_ref().map(|alert| alert.id.as_str()))
+                .time(first_seen(state))
+                .maybe_time(state.changed_at)
+                .maybe_time(state.early_resolve.map(|early| early.at))
+                .maybe_time(state.early_resolve.map(|early| early.came_at))
+        });
+        tx.execute(save).await?;
+    }
+    Ok(())
+}
+
+/// When a key was first heard of, told by what a new key holds.
+fn first_seen(state: &KeyState) -> Time {
+    let alert = state.alert.as_ref().map(|alert| alert.first_at);
+    let early = state.early_resolve.map(|early| early.came_at);
+    alert.or(early).or(state.changed_at).unwrap_or(Time(0))
+}
+
+/// What the facts of one decision make of one page.
+#[derive(Default)]
+struct PageChange<'a> {
+    /// Opened here: its incident, user and urgency, and when.
+    opened: Option<(&'a IncidentId, &'a UserId, Urgency, Time)>,
+    /// How many times it started again, and the last of them.
+    restarts: i64,
+    restarted: Option<(Urgency, Time)>,
+    ended: Option<(String, Time)>,
+}
+
+/// Folds the facts about pages into their rows. A fact counts against those before it: a page opened and ended at once is one row.
+async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
+    let mut changes: BTreeMap<&PageId, PageChange> = BTreeMap::new();
+    for fact in facts {
+        match &fact.what {
+            What::PageOpened { page, user, urgency } => {
+                changes.entry(page).or_default().opened = Some((&fact.incident, user, *urgency, fact.at));
+            }
+            What::PageRestarted { page, urgency, .. } => {
+                let change = changes.entry(page).or_default();
+                change.restarts += 1;
+                change.restarted = Some((*urgency, fact.at));
+            }
+            What::PageAnswered { page, .. } => {
+                changes.entry(page).or_default().ended = Some(("acknowledged".to_owned(), fact.at));
+            }
+            What::PageEnded { page, reason, .. } => {
+                changes.entry(page).or_default().ended.get_or_insert_with(|| (reason.name(), fact.at));
+            }
+            // The person's own transaction has written that it failed.
+            What::PageFailed { .. }
+            | What::IncidentOpened { .. }
+            | What::AlertsJoined { .. }
+            | What::AlertsRefired { .. }
+            | What::AlertsResolved { .. }
+            | What::SeverityRaised { .. }
+            | What::PolicyStarted { .. }
+            | What::StepStarted { .. }
+            | What::StepSkipped { .. }
+            | What::PolicyExhausted
+            | What::PagedWider { .. }
+            | What::IncidentAcknowledged { .. }
+            | What::AcknowledgementRenewed { .. }
+            | What::AcknowledgementLapsed
+            | What::IncidentEscalated
+            | What::IncidentResolved { .. }
+            | What::IncidentReopened { .. }
+            | What::IncidentReminded { .. }
+            | What::PageUnhelpful { .. }
+            | What::AttemptPlaced { .. }
+            | What::AttemptAccepted { .. }
+            | What::AttemptRejected { .. }
+            | What::AttemptUnknown { .. }
+            | What::AttemptWithdrawn { .. }
+            | What::PhoneRang { .. }
+            | What::PhonePickedUp { .. }
+            | What::CallEnded { .. }
+            | What::CallSilent { .. }
+            | What::CallHeld { .. } => {}
+        }
+    }
+    let (opened, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(_, change)| change.opened.is_some());
+    pages_insert(tx, &opened).await?;
+    pages_update(tx, &others).await
+}
+
+async fn pages_insert(tx: &mut Tx, opened: &[(&PageId, PageChange<'_>)]) -> Result<()> {
+    for rows in pieces(opened) {
+        let insert = format!(
+            "INSERT INTO pages (id, incident_id, user_id, urgency, created_at, starts, started_at, wanted, ended, ended_at, live, plan, \
+             planned_for, tried, failed) VALUES {}",
+            tuples(rows.len(), 15)
+        );
+        let insert = rows.iter().fold(sql_made(insert), |insert, (id, change)| {
+            let Some((incident, user, urgency, at)) = change.opened else { return insert };
+            let (urgency, started_at) = change.restarted.unwrap_or((urgency, at));
+            insert
+                .text(id.as_str())
+                .text(incident.as_str())
+                .text(user.as_str())
+                .text(urgency_name(urgency))
+                .time(at)
+                .int(1 + change.restarts)
+                .time(started_at)
+                .flag(change.ended.is_none())
+                .maybe_text(change.ended.as_ref().map(|(ended, _)| ended))
+                .maybe_time(change.ended.as_ref().map(|(_, at)| *at))
+                .flag(true)
+                .text("[]")
+                .int(0)
+                .text("[]")
+                .flag(false)
+        });
+        tx.execute(insert).await?;
+    }
+    Ok(())
+}
+
+async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Result<()> {
+    let ids: Vec<&str> = changed.iter().map(|(id, _)| id.as_str()).collect();
+    if ids.len() > 1 && tx.dialect().has_row_locks() {
+        // A person's transaction locks its pages by id; so does this one, whatever order the updates take.
+        for ids in ids.chunks(LIST) {
+            let lock = format!("SELECT id FROM pages WHERE id IN ({}) ORDER BY id{}", list(1, ids.len()), tx.dialect().for_update());
+            tx.rows(sql_made(lock).texts(ids)).await?;
+        }
+    }
+    let mut restarts: BTreeMap<(i64, Urgency, Time), Vec<&str>> = BTreeMap::new();
+    let mut ends: BTreeMap<(&str, Time), Vec<&str>> = BTreeMap::new();
+    for (id, change) in changed {
+        if let Some((urgency, at)) = change.restarted {
+            restarts.entry((change.restarts, urgency, at)).or_default().push(id.as_str());
+        }
+        if let Some((ended, at)) = &change.ended {
+            ends.entry((ended, *at)).or_default().push(id.as_str());
+        }
+    }
+    for ((times, urgency, at), ids) in restarts {
+        for ids in ids.chunks(LIST) {
+            let update = format!(
+                "UPDATE pages SET starts = starts + $1, urgency = $2, started_at = $3, live = 1 WHERE id IN ({})",
+                list(4, ids.len())
+            );
+            tx.execute(sql_made(update).int(times).text(urgency_name(urgency)).time(at).texts(ids)).await?;
+        }
+    }
+    for ((ended, at), ids) in ends {
+        for ids in ids.chunks(LIST) {
+            let update = format!("UPDATE pages SET wanted = 0, ended = $1, ended_at = $2 WHERE id IN ({})", list(3, ids.len()));
+            tx.execute(sql_made(update).text(ended).time(at).texts(ids)).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) const fn urgency_name(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Low => "low",
+        Urgency::High => "high",
+    }
+}

@@ -1,0 +1,98 @@
+//! The journal: what was accepted and is not folded yet. And the answers for requests that wait for the fold.
+
+use super::WriteLane;
+use super::error::Result;
+use super::open::Store;
+use super::read::Reader;
+use super::sql::{Columns as _, LIST, list, sql, sql_made};
+use super::tx::Tx;
+use crate::base::id::JournalId;
+use crate::base::time::Time;
+
+/// One accepted batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRow {
+    pub id: JournalId,
+    pub at: Time,
+    /// How many signals the body holds.
+    pub signals: i64,
+    pub body: String,
+}
+
+/// The durable act of the intake: when this returns, the batch survives a power cut.
+///
+/// # Errors
+/// When it could not be stored; it must then not be acknowledged.
+pub async fn journal_append(store: &Store, row: &JournalRow) -> Result<()> {
+    let insert = sql("INSERT INTO journal (id, at, signals, body) VALUES ($1, $2, $3, $4)");
+    let insert = insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body);
+    store.alone(WriteLane::Intake).await?.conn.execute(insert).await?;
+    Ok(())
+}
+
+/// The oldest rows, locked: a second folder waits, and then finds them gone.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_take(tx: &mut Tx, limit: i64) -> Result<Vec<JournalRow>> {
+    let take = format!("SELECT id, at, signals, body FROM journal ORDER BY id LIMIT $1{}", tx.dialect().for_update());
+    let rows = tx.rows(sql_made(take).int(limit)).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(JournalRow {
+                id: JournalId::from_text(row.text("id")?),
+                at: row.time("at")?,
+                signals: row.int("signals")?,
+                body: row.text("body")?,
+            })
+        })
+        .collect()
+}
+
+/// Deletes what was folded, in the transaction that folded it.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_delete(tx: &mut Tx, ids: &[JournalId]) -> Result<()> {
+    for ids in ids.chunks(LIST) {
+        let texts: Vec<&str> = ids.iter().map(JournalId::as_str).collect();
+        tx.execute(sql_made(format!("DELETE FROM journal WHERE id IN ({})", list(1, texts.len()))).texts(&texts)).await?;
+    }
+    Ok(())
+}
+
+/// How many rows wait for the folder.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_pending(reader: &Reader) -> Result<i64> {
+    let rows = reader.rows(sql("SELECT CAST(COUNT(*) AS BIGINT) AS n FROM journal")).await?;
+    rows.first().map_or(Ok(0), |row| row.int("n"))
+}
+
+/// Keeps what was decided for a request that asked to wait.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn answer_save(tx: &mut Tx, request: &str, at: Time, body: &str) -> Result<()> {
+    let save = sql("INSERT INTO answers (request, at, body) VALUES ($1, $2, $3) \
+                    ON CONFLICT (request) DO UPDATE SET at = excluded.at, body = excluded.body");
+    tx.execute(save.text(request).time(at).text(body)).await?;
+    Ok(())
+}
+
+/// # Errors
+/// As every call of the database.
+pub async fn answer_find(reader: &Reader, request: &str) -> Result<Option<String>> {
+    let rows = reader.rows(sql("SELECT body FROM answers WHERE request = $1").text(request)).await?;
+    rows.first().map(|row| row.text("body")).transpose()
+}
+
+/// Deletes the oldest answers from before `before`, at most `limit`, and says how many.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn answers_forget(tx: &mut Tx, before: Time, limit: i64) -> Result<u64> {
+    let forget = sql("DELETE FROM answers WHERE request IN (SELECT request FROM answers WHERE at < $1 ORDER BY at LIMIT $2)");
+    tx.execute(forget.time(before).int(limit)).await
+}

@@ -1,0 +1,51 @@
+//! Roles that one process holds at a time. All spans count in the database's time.
+
+use super::WriteLane;
+use super::dialect::Dialect;
+use super::error::Result;
+use super::open::Store;
+use super::sql::{sql, sql_made};
+use crate::base::time::Span;
+
+/// Takes or keeps a role for `span`. `false` when somebody else has it.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn lease_hold(store: &Store, name: &str, owner: &str, span: Span) -> Result<bool> {
+    let now = store.dialect().now();
+    let hold = format!(
+        "INSERT INTO leases (name, owner, until) VALUES ($1, $2, {now} + $3) \
+         ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until \
+         WHERE leases.owner = excluded.owner OR leases.until <= {now}"
+    );
+    let mut alone = store.alone(WriteLane::Page).await?;
+    Ok(alone.conn.execute(sql_made(hold).text(name).text(owner).int(span.0)).await? > 0)
+}
+
+/// Gives a role up, so that another takes it at once.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn lease_drop(store: &Store, name: &str, owner: &str) -> Result<()> {
+    let mut alone = store.alone(WriteLane::Page).await?;
+    alone.conn.execute(sql("DELETE FROM leases WHERE name = $1 AND owner = $2").text(name).text(owner)).await?;
+    Ok(())
+}
+
+/// At the start: ends the leases that this owner held before it died. SQLite has one server, so there all of them are its own.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn leases_take_back(store: &Store, owner: &str) -> Result<()> {
+    let (claims, roles) = match store.dialect() {
+        Dialect::Sqlite => (sql("UPDATE outbox SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0"), sql("DELETE FROM leases")),
+        Dialect::Postgres => (
+            sql("UPDATE outbox SET lease_owner = NULL, lease_until = 0 WHERE lease_owner = $1").text(owner),
+            sql("DELETE FROM leases WHERE owner = $1").text(owner),
+        ),
+    };
+    let mut tx = store.begin(WriteLane::Page).await?;
+    tx.execute(claims).await?;
+    tx.execute(roles).await?;
+    tx.commit().await
+}

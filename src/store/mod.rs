@@ -1,0 +1,65 @@
+//! The only room that speaks SQL: one text for SQLite and PostgreSQL.
+//!
+//! A [`Tx`] is the permission to write and a [`read::Reader`] cannot. Functions are named noun and verb and stand in a file by their
+//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a service, its
+//! incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
+
+mod access;
+mod attempt;
+mod audit;
+mod desk;
+mod dialect;
+mod error;
+mod fact;
+mod follow;
+mod journal;
+mod lease;
+mod open;
+mod outbox;
+mod pace;
+mod person;
+pub mod read;
+mod setup;
+mod spoken;
+mod sql;
+mod tally;
+mod turns;
+mod tx;
+mod wake;
+
+pub use access::{
+    Session, Token, link_create, link_use, session_create, session_end, session_find, sessions_end, token_create, token_find, token_list,
+    token_touch,
+};
+pub use attempt::{
+    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_outcome,
+    attempt_provider_ids_known, attempts_under_way,
+};
+pub use audit::audit_silent;
+pub use desk::{desk_load, desk_load_incident, desk_save};
+pub use dialect::Dialect;
+pub use error::{Result, StoreError};
+pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
+pub use journal::{JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_delete, journal_pending, journal_take};
+pub use lease::{lease_drop, lease_hold, leases_take_back};
+pub use open::{Store, StoreOptions};
+pub use outbox::{
+    OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
+};
+pub use pace::pace_take;
+pub use person::{person_load, person_save};
+pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
+pub use spoken::{alert_titles, incident_find};
+pub use tally::{tally_add, tally_list};
+pub use tx::{Ask, Tx};
+pub use wake::{wake_next_due, wake_set, wake_take, wakes_due};
+
+/// Which queue a write stands in. No other lane is served while a page waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WriteLane {
+    /// What wakes people.
+    Page,
+    /// What senders bring; its transactions are small.
+    Intake,
+    Rest,
+}

@@ -1,0 +1,453 @@
+//! What the doors may see. A [`Reader`] cannot write, and every view asks first who looks.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Pool};
+
+pub use super::attempt::AttemptOutcome;
+use super::attempt::outcome_of;
+use super::dialect::Dialect;
+use super::error::Result;
+pub use super::error::StoreError;
+pub use super::fact::FactRow;
+use super::fact::fact_of;
+use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
+use super::tx::Conn;
+use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
+use crate::base::limits;
+use crate::base::time::Time;
+use crate::base::viewer::Viewer;
+use crate::domain::alert::AlertState;
+use crate::domain::incident::{IncidentState, Run};
+use crate::domain::input::Actor;
+use crate::domain::setup::{AlertSeverity, Severity, Urgency};
+
+/// Connections that the database itself keeps from writing.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: Pool<Any>,
+    dialect: Dialect,
+}
+
+/// Part of a list, and the place to go on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// `None` at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    const fn empty() -> Self {
+        Self { items: Vec::new(), next: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IncidentView {
+    pub id: IncidentId,
+    pub number: Number,
+    pub service: ServiceId,
+    pub title: String,
+    pub severity: Severity,
+    pub kind: String,
+    pub state: IncidentState,
+    pub opened_at: Time,
+    pub joined_at: Time,
+    pub acknowledged_at: Option<Time>,
+    pub acknowledged_by: Option<Actor>,
+    pub resolved_at: Option<Time>,
+    pub resolved_by: Option<Actor>,
+    pub alerts_count: i64,
+    pub firing_count: i64,
+    pub run: Option<Run>,
+}
+
+/// Which incidents; empty and `None` are all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    pub states: Vec<IncidentState>,
+    pub service: Option<ServiceId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlertView {
+    pub id: AlertId,
+    pub integration: IntegrationId,
+    pub dedup_key: String,
+    pub source: String,
+    pub service: ServiceId,
+    pub title: String,
+    pub severity: AlertSeverity,
+    /// Read through its incident: what fired in a resolved one is resolved.
+    pub state: AlertState,
+    pub count: i64,
+    pub first_at: Time,
+    pub last_at: Time,
+    pub resolved_at: Option<Time>,
+    pub incident: Option<Number>,
+    pub url: Option<String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Which alerts; `None` is all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertFilter {
+    pub state: Option<AlertState>,
+    pub service: Option<ServiceId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PageView {
+    pub id: PageId,
+    pub incident: Number,
+    pub user: UserId,
+    pub urgency: Urgency,
+    pub state: PageState,
+    pub created_at: Time,
+    /// Why it ended, in its stored word.
+    pub ended: Option<String>,
+    pub ended_at: Option<Time>,
+    /// Oldest first.
+    pub attempts: Vec<AttemptView>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageState {
+    /// Something is still to be tried.
+    Waiting,
+    /// Something has left and is not settled.
+    Ringing,
+    Acknowledged,
+    /// Everything that could be tried was refused.
+    Failed,
+    Ended,
+}
+
+impl PageState {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Ringing => "ringing",
+            Self::Acknowledged => "acknowledged",
+            Self::Failed => "failed",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptView {
+    pub id: AttemptId,
+    pub contact: ContactId,
+    pub channel: String,
+    pub provider: Option<String>,
+    pub provider_id: Option<String>,
+    /// `None` while it is on its way.
+    pub outcome: Option<AttemptOutcome>,
+    pub reason: Option<String>,
+    pub placed_at: Time,
+    pub sent_at: Option<Time>,
+    pub sent_to: Option<String>,
+    /// Whether more is expected to be heard of it.
+    pub open: bool,
+}
+
+const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
+                        resolved_at, resolved_by, alerts_count, firing_count, run FROM incidents";
+
+/// An alert's own row is not touched when its incident is resolved: both columns are read through it.
+const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
+                     CASE WHEN a.state = 'firing' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
+                     a.first_at, a.last_at, CASE WHEN a.state = 'firing' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
+                     i.number, a.url, a.labels FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
+
+const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p.wanted, p.ended, p.ended_at, p.failed FROM pages p \
+                    JOIN incidents i ON i.id = p.incident_id";
+
+const FACT: &str = "SELECT f.seq, f.incident_id, f.at, f.actor, f.body FROM facts f";
+
+impl Reader {
+    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect) -> Self {
+        Self { pool, dialect }
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<AnyRow>> {
+        Conn::take(&self.pool, self.dialect).await?.rows(sql).await
+    }
+
+    /// Incidents, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Cursor`] for a cursor that is none, else as every call of the database.
+    pub async fn incidents_list(
+        &self,
+        viewer: &Viewer,
+        filter: &IncidentFilter,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<IncidentView>> {
+        if !viewer.may_read() {
+            return Ok(Page::empty());
+        }
+        let limit = bounded(limit);
+        let below = match cursor {
+            Some(cursor) => cursor_read(cursor)?.parse::<i64>().map_err(|_| StoreError::Cursor)?,
+            None => i64::MAX,
+        };
+        let states: Vec<IncidentState> =
+            IncidentState::ALL.into_iter().filter(|state| filter.states.is_empty() || filter.states.contains(state)).collect();
+        let states: Vec<&str> = states.into_iter().map(IncidentState::name).collect();
+        let find = format!(
+            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND state IN ({}) ORDER BY number DESC LIMIT $3",
+            list(4, states.len())
+        );
+        let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1).texts(&states);
+        let items = self.rows(find).await?.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
+        Ok(page_of(items, limit, |incident| incident.number.0.to_string()))
+    }
+
+    /// # Errors
+    /// As every call of the database.
+    pub async fn incident_get(&self, viewer: &Viewer, number: Number) -> Result<Option<IncidentView>> {
+        if !viewer.may_read() {
+            return Ok(None);
+        }
+        let rows = self.rows(sql_made(format!("{INCIDENT} WHERE number = $1")).int(number.0)).await?;
+        rows.first().map(incident_of).transpose()
+    }
+
+    /// The incident's facts, oldest first.
+    ///
+    /// # Errors
+    /// As [`Reader::incidents_list`].
+    pub async fn timeline(&self, viewer: &Viewer, number: Number, cursor: Option<&str>, limit: i64) -> Result<Page<FactRow>> {
+        let limit = bounded(limit);
+        let after = match cursor {
+            Some(cursor) => cursor_read(cursor)?.parse::<i64>().map_err(|_| StoreError::Cursor)?,
+            None => 0,
+        };
+        let items = self.facts_tail(viewer, Some(number), after, limit + 1).await?;
+        Ok(page_of(items, limit, |row| row.seq.to_string()))
+    }
+
+    /// Facts after `after_seq`, oldest first, of one incident or of all: what the stream is fed with.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn facts_tail(&self, viewer: &Viewer, number: Option<Number>, after_seq: i64, limit: i64) -> Result<Vec<FactRow>> {
+        if !viewer.may_read() {
+            return Ok(Vec::new());
+        }
+        let find = match number {
+            Some(number) => sql_made(format!(
+                "{FACT} JOIN incidents i ON i.id = f.incident_id WHERE f.seq > $1 AND i.number = $3 ORDER BY f.seq LIMIT $2"
+            ))
+            .int(after_seq)
+            .int(limit)
+            .int(number.0),
+            None => sql_made(format!("{FACT} WHERE f.seq > $1 ORDER BY f.seq LIMIT $2")).int(after_seq).int(limit),
+        };
+        self.rows(find).await?.iter().map(fact_of).collect()
+    }
+
+    /// The incident's alerts, newest first.
+    ///
+    /// # Errors
+    /// As [`Reader::incidents_list`].
+    pub async fn incident_alerts(&self, viewer: &Viewer, number: Number, cursor: Option<&str>, limit: i64) -> Result<Page<AlertView>> {
+        if !viewer.may_read() {
+            return Ok(Page::empty());
+        }
+        let (limit, below) = (bounded(limit), alerts_below(cursor)?);
+        let find = sql_made(format!("{ALERT} WHERE i.number = $1 AND a.id < $2 ORDER BY a.id DESC LIMIT $3"));
+        let items = self.rows(find.int(number.0).text(below).int(limit + 1)).await?;
+        let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
+        Ok(page_of(items, limit, |alert| alert.id.to_string()))
+    }
+
+    /// Alerts, newest first.
+    ///
+    /// # Errors
+    /// As [`Reader::incidents_list`].
+    pub async fn alerts_list(&self, viewer: &Viewer, filter: &AlertFilter, cursor: Option<&str>, limit: i64) -> Result<Page<AlertView>> {
+        if !viewer.may_read() {
+            return Ok(Page::empty());
+        }
+        let (limit, below) = (bounded(limit), alerts_below(cursor)?);
+        let find = sql_made(format!(
+            "{ALERT} WHERE a.id < $1 AND ($2 = '' OR a.service = $2) AND \
+             ($3 = '' OR $3 = CASE WHEN a.state = 'firing' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END) \
+             ORDER BY a.id DESC LIMIT $4"
+        ));
+        let find = find.text(below).text(filter.service.as_ref().map_or("", ServiceId::as_str));
+        let items = self.rows(find.text(filter.state.map_or("", AlertState::name)).int(limit + 1)).await?;
+        let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
+        Ok(page_of(items, limit, |alert| alert.id.to_string()))
+    }
+
+    /// The incident's pages with their attempts, oldest first; at most as many as the longest list.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn incident_pages(&self, viewer: &Viewer, number: Number) -> Result<Vec<PageView>> {
+        if !viewer.may_read() {
+            return Ok(Vec::new());
+        }
+        let find = sql_made(format!("{PAGE} WHERE i.number = $1 ORDER BY p.id LIMIT $2"));
+        let rows = self.rows(find.int(number.0).int(limits::LIST_MOST)).await?;
+        self.pages_of(&rows).await
+    }
+
+    /// # Errors
+    /// As every call of the database.
+    pub async fn page_get(&self, viewer: &Viewer, id: &PageId) -> Result<Option<PageView>> {
+        if !viewer.may_read() {
+            return Ok(None);
+        }
+        let rows = self.rows(sql_made(format!("{PAGE} WHERE p.id = $1")).text(id.as_str())).await?;
+        Ok(self.pages_of(&rows).await?.into_iter().next())
+    }
+
+    async fn pages_of(&self, rows: &[AnyRow]) -> Result<Vec<PageView>> {
+        let ids = rows.iter().map(|row| row.text("id")).collect::<Result<Vec<_>>>()?;
+        let mut attempts: BTreeMap<String, Vec<AttemptView>> = BTreeMap::new();
+        for ids in ids.chunks(LIST) {
+            let find = format!(
+                "SELECT p.page_id, a.id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
+                 a.sent_to, a.open FROM attempt_pages p JOIN attempts a ON a.id = p.attempt_id WHERE p.page_id IN ({}) ORDER BY a.id",
+                list(1, ids.len())
+            );
+            for row in self.rows(sql_made(find).texts(ids)).await? {
+                attempts.entry(row.text("page_id")?).or_default().push(attempt_of(&row)?);
+            }
+        }
+        rows.iter().map(|row| page_view(row, attempts.remove(&row.text("id")?).unwrap_or_default())).collect()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn ping(&self) -> Result<()> {
+        self.rows(sql("SELECT 1")).await.map(|_| ())
+    }
+}
+
+fn bounded(limit: i64) -> i64 {
+    limit.clamp(1, limits::LIST_MOST)
+}
+
+fn cursor_read(cursor: &str) -> Result<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
+    String::from_utf8(bytes).map_err(|_| StoreError::Cursor)
+}
+
+/// The id below which the list goes on; the first part starts above all ids.
+fn alerts_below(cursor: Option<&str>) -> Result<String> {
+    let Some(cursor) = cursor else { return Ok("b".to_owned()) };
+    let id = cursor_read(cursor)?;
+    if id.starts_with(AlertId::PREFIX) { Ok(id) } else { Err(StoreError::Cursor) }
+}
+
+/// Cuts off the one row that was read to see whether the list goes on.
+fn page_of<T>(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> String) -> Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let goes_on = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| goes_on).map(|last| URL_SAFE_NO_PAD.encode(place(last)));
+    Page { items, next }
+}
+
+fn incident_of(row: &AnyRow) -> Result<IncidentView> {
+    Ok(IncidentView {
+        id: IncidentId::from_text(row.text("id")?),
+        number: Number(row.int("number")?),
+        service: ServiceId::from_text(row.text("service")?),
+        title: row.text("title")?,
+        severity: row.word("severity", Severity::parse)?,
+        kind: row.text("kind")?,
+        state: row.word("state", IncidentState::parse)?,
+        opened_at: row.time("opened_at")?,
+        joined_at: row.time("joined_at")?,
+        acknowledged_at: row.maybe_time("acknowledged_at")?,
+        acknowledged_by: row.maybe_json("acknowledged_by")?,
+        resolved_at: row.maybe_time("resolved_at")?,
+        resolved_by: row.maybe_json("resolved_by")?,
+        alerts_count: row.int("alerts_count")?,
+        firing_count: row.int("firing_count")?,
+        run: row.maybe_json("run")?,
+    })
+}
+
+fn alert_of(row: &AnyRow) -> Result<AlertView> {
+    Ok(AlertView {
+        id: AlertId::from_text(row.text("id")?),
+        integration: IntegrationId::from_text(row.text("integration")?),
+        dedup_key: row.text("dedup_key")?,
+        source: row.text("source")?,
+        service: ServiceId::from_text(row.text("service")?),
+        title: row.text("title")?,
+        severity: row.word("severity", AlertSeverity::parse)?,
+        state: row.word("state", AlertState::parse)?,
+        count: row.int("count")?,
+        first_at: row.time("first_at")?,
+        last_at: row.time("last_at")?,
+        resolved_at: row.maybe_time("resolved_at")?,
+        incident: row.maybe_int("number")?.map(Number),
+        url: row.maybe_text("url")?,
+        labels: row.json("labels")?,
+    })
+}
+
+fn attempt_of(row: &AnyRow) -> Result<AttemptView> {
+    Ok(AttemptView {
+        id: AttemptId::from_text(row.text("id")?),
+        contact: ContactId::from_text(row.text("contact")?),
+        channel: row.text("channel")?,
+        provider: row.maybe_text("provider")?,
+        provider_id: row.maybe_text("provider_id")?,
+        outcome: row.maybe_text("outcome")?.map(|text| outcome_of(&text)).transpose()?,
+        reason: row.maybe_text("reason")?,
+        placed_at: row.time("placed_at")?,
+        sent_at: row.maybe_time("sent_at")?,
+        sent_to: row.maybe_text("sent_to")?,
+        open: row.flag("open")?,
+    })
+}
+
+fn page_view(row: &AnyRow, attempts: Vec<AttemptView>) -> Result<PageView> {
+    let ended = row.maybe_text("ended")?;
+    let state = if ended.as_deref() == Some("acknowledged") {
+        PageState::Acknowledged
+    } else if !row.flag("wanted")? {
+        PageState::Ended
+    } else if row.flag("failed")? {
+        PageState::Failed
+    } else if attempts.iter().any(|attempt| attempt.open && attempt.sent_at.is_some()) {
+        PageState::Ringing
+    } else {
+        PageState::Waiting
+    };
+    Ok(PageView {
+        id: PageId::from_text(row.text("id")?),
+        incident: Number(row.int("number")?),
+        user: UserId::from_text(row.text("user_id")?),
+        urgency: row.word("urgency", word_of)?,
+        state,
+        created_at: row.time("created_at")?,
+        ended,
+        ended_at: row.maybe_time("ended_at")?,
+        attempts,
+    })
+}

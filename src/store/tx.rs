@@ -1,0 +1,232 @@
+//! Connections under a hard limit: transactions, single statements, and readers that cannot write.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::any::AnyRow;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, Pool};
+
+use super::dialect::Dialect;
+use super::error::{Result, StoreError, lost_connection};
+use super::read::Reader;
+use super::sql::Sql;
+use super::turns::Turn;
+use crate::base::limits;
+use crate::domain::input::Scope;
+
+fn call_limit() -> Duration {
+    limits::DATABASE_CALL.as_duration()
+}
+
+/// One connection out of a pool. It goes back only when its last call was seen to end; else it is closed.
+#[derive(Debug)]
+pub(super) struct Conn {
+    live: PoolConnection<Any>,
+    pub(super) dialect: Dialect,
+    at_risk: bool,
+}
+
+impl Conn {
+    pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect) -> Result<Self> {
+        // The pool has a limit of its own for this wait.
+        Ok(Self { live: pool.acquire().await?, dialect, at_risk: false })
+    }
+
+    /// Runs a bare statement without values.
+    async fn say(&mut self, text: &'static str) -> Result<()> {
+        self.start()?;
+        let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(&mut *self.live)).await;
+        self.ended(done).map(|_| ())
+    }
+
+    pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        self.start()?;
+        let done = tokio::time::timeout(call_limit(), sql.0.execute(&mut *self.live)).await;
+        self.ended(done).map(|done| done.rows_affected())
+    }
+
+    pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        self.start()?;
+        let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(&mut *self.live)).await;
+        self.ended(done)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        if self.at_risk {
+            return Err(StoreError::Busy("an earlier call on this connection did not end".to_owned()));
+        }
+        // Stays so when the call is dropped half way.
+        self.at_risk = true;
+        Ok(())
+    }
+
+    fn ended<T>(&mut self, done: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>) -> Result<T> {
+        match done {
+            Ok(Ok(value)) => {
+                self.at_risk = false;
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                self.at_risk = lost_connection(&error);
+                Err(error.into())
+            }
+            Err(_) => Err(StoreError::Busy(format!("no answer within {}", limits::DATABASE_CALL))),
+        }
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if self.at_risk {
+            self.live.close_on_drop();
+        }
+    }
+}
+
+/// What can be asked for rows: a transaction or a reader.
+pub trait Ask: Send {
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "statements are made in this room alone")]
+    fn ask(&mut self, sql: Sql) -> impl Future<Output = Result<Vec<AnyRow>>> + Send;
+}
+
+impl Ask for Tx {
+    #[expect(private_interfaces, reason = "statements are made in this room alone")]
+    async fn ask(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        self.rows(sql).await
+    }
+}
+
+impl Ask for Reader {
+    #[expect(private_interfaces, reason = "statements are made in this room alone")]
+    async fn ask(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        self.rows(sql).await
+    }
+}
+
+/// A transaction, and with it the permission to write. Dropped before [`Tx::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Tx {
+    open: Option<Open>,
+    dialect: Dialect,
+    /// A statement failed: PostgreSQL would answer COMMIT with a silent ROLLBACK.
+    failed: bool,
+    /// Whose rows this transaction has locked. Their timers are its own to move; anyone else's it only nudges.
+    holds: BTreeSet<Scope>,
+}
+
+/// Fields drop in this order: the connection goes before the next writer may come.
+#[derive(Debug)]
+struct Open {
+    conn: Conn,
+    turn: Option<Turn>,
+}
+
+impl Tx {
+    pub(super) async fn begin(conn: Conn, turn: Option<Turn>) -> Result<Self> {
+        let dialect = conn.dialect;
+        let mut open = Open { conn, turn };
+        if let Err(error) = open.conn.say(dialect.begin()).await {
+            // Whether it began is not known; a closed connection is certain.
+            open.conn.at_risk = true;
+            return Err(error);
+        }
+        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new() })
+    }
+
+    fn conn(&mut self) -> Result<&mut Conn> {
+        self.open.as_mut().map(|open| &mut open.conn).ok_or_else(|| StoreError::Refused("this transaction is over".to_owned()))
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        let done = self.conn()?.execute(sql).await;
+        self.failed |= done.is_err();
+        done
+    }
+
+    pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        let done = self.conn()?.rows(sql).await;
+        self.failed |= done.is_err();
+        done
+    }
+
+    pub(super) async fn row(&mut self, sql: Sql) -> Result<Option<AnyRow>> {
+        Ok(self.rows(sql).await?.into_iter().next())
+    }
+
+    pub(super) fn hold(&mut self, scope: Scope) {
+        self.holds.insert(scope);
+    }
+
+    pub(super) fn is_holding(&self, scope: &Scope) -> bool {
+        self.holds.contains(scope)
+    }
+
+    /// Makes everything written here durable and visible, at once.
+    ///
+    /// # Errors
+    /// When it could not be committed. [`StoreError::Busy`] after the limit leaves open whether it was: what follows must be safe to repeat.
+    pub async fn commit(mut self) -> Result<()> {
+        if self.failed {
+            return Err(StoreError::Refused("a statement of this transaction failed before".to_owned()));
+        }
+        let Some(mut open) = self.open.take() else {
+            return Err(StoreError::Refused("this transaction is over".to_owned()));
+        };
+        let done = open.conn.say("COMMIT").await;
+        // A commit that failed may leave the transaction open; closing the connection ends it.
+        open.conn.at_risk |= done.is_err();
+        done
+    }
+
+    /// Gives everything up, and waits until that is done.
+    ///
+    /// # Errors
+    /// When the connection was lost; nothing is left behind then either.
+    pub async fn rollback(mut self) -> Result<()> {
+        match self.open.take() {
+            Some(open) => undo(open).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn undo(mut open: Open) -> Result<()> {
+    if open.conn.at_risk {
+        return Ok(());
+    }
+    let done = open.conn.say("ROLLBACK").await;
+    open.conn.at_risk |= done.is_err();
+    drop(open.conn);
+    drop(open.turn);
+    done
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut open) = self.open.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // The turn goes along, so that the next writer does not meet a transaction still open.
+            runtime.spawn(async move {
+                if let Err(error) = undo(open).await {
+                    tracing::warn!(%error, "a dropped transaction was ended by closing its connection");
+                }
+            });
+        } else {
+            open.conn.at_risk = true;
+        }
+    }
+}
+
+/// One statement on its own: it is durable when it returns.
+pub(super) struct Alone {
+    pub(super) conn: Conn,
+    /// Held for as long as the statement runs.
+    pub(super) _turn: Option<Turn>,
+}

@@ -1,0 +1,4 @@
+//! Foreign APIs in their own words. Nothing here knows an alert, a page or a person.
+
+pub mod http;
+pub mod twilio;

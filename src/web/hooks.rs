@@ -1,0 +1,183 @@
+//! The senders' doors. A sender hears 202 only when its message is durable, and never a 5xx for what it wrote.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::answer::{WebError, plain, problem};
+use super::{Doors, body, look};
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+use crate::base::time::Span;
+use crate::domain::decide::Verdict;
+use crate::flows::hear;
+use crate::flows::ingest::{self, IngestError};
+
+/// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
+pub fn router(doors: &Doors) -> Router {
+    Router::new()
+        .route("/hooks/{source}/{key}", post(take).get(explain))
+        .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
+        .method_not_allowed_fallback(|| async { wrong_way() })
+        .with_state(doors.clone())
+}
+
+/// Longest that a sender may wait for the decision.
+const WAIT_MOST: Span = Span::seconds(10);
+
+#[derive(Serialize)]
+struct Taken {
+    results: Vec<TakenOne>,
+}
+
+/// What became of one signal of the request.
+#[derive(Serialize)]
+struct TakenOne {
+    alert: Option<String>,
+    incident: Option<i64>,
+    outcome: &'static str,
+    reason: String,
+}
+
+async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+    let house = &doors.house;
+    let door = match ingest::open(house, &source, &key) {
+        Ok(door) => door,
+        Err(error) => {
+            // Unread, the body would break the connection before the answer is seen.
+            return match body::read(&house.clock, request.into_body(), limits::BODY_BYTES).await {
+                Ok(_) | Err(_) => refused(error),
+            };
+        }
+    };
+    let wait = preferred_wait(request.headers());
+    let (parts, body) = request.into_parts();
+    let inbound = match body::read(&house.clock, body, door.source.body_cap()).await {
+        Ok(body) => inbound(&doors, &parts, body),
+        Err(error) => {
+            // The sender may never send it again: what was too large is told as an alert.
+            if matches!(error, WebError::TooLarge(_))
+                && let Err(refusal) = ingest::oversized(house, &door).await
+            {
+                return refused(refusal);
+            }
+            return error.into_response();
+        }
+    };
+    match ingest::ingest(house, &door, &inbound, wait).await {
+        Ok(verdicts) => {
+            let results = results(&doors, verdicts).await;
+            let mut response = (StatusCode::ACCEPTED, Json(Taken { results })).into_response();
+            if let Some(wait) = wait
+                && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_seconds()))
+            {
+                response.headers_mut().insert(HeaderName::from_static("preference-applied"), applied);
+            }
+            response
+        }
+        Err(error) => refused(error),
+    }
+}
+
+fn refused(error: IngestError) -> Response {
+    match error {
+        IngestError::UnknownKey => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
+        IngestError::CannotStore => problem(StatusCode::SERVICE_UNAVAILABLE, &sentence(&error.to_string())),
+    }
+}
+
+/// An error's text as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+}
+
+async fn results(doors: &Doors, verdicts: Vec<Option<Verdict>>) -> Vec<TakenOne> {
+    let mut results = Vec::with_capacity(verdicts.len());
+    for verdict in verdicts {
+        results.push(match verdict {
+            Some(verdict) => TakenOne {
+                alert: verdict.alert.as_ref().map(ToString::to_string),
+                // The message is durable: an incident whose number cannot be read just now is left out.
+                incident: match &verdict.incident {
+                    Some(id) => look::number_of(doors, id).await,
+                    None => None,
+                },
+                outcome: verdict.outcome.name(),
+                reason: verdict.reason.sentence().to_owned(),
+            },
+            None => TakenOne {
+                alert: None,
+                incident: None,
+                outcome: crate::domain::decide::Outcome::Recorded.name(),
+                reason: "it is durable, and decided a moment later".to_owned(),
+            },
+        });
+    }
+    results
+}
+
+/// `Prefer: wait=2` (RFC 7240).
+fn preferred_wait(headers: &HeaderMap) -> Option<Span> {
+    headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split([',', ';'])).find_map(|part| {
+        let (name, seconds) = part.split_once('=')?;
+        if !name.trim().eq_ignore_ascii_case("wait") {
+            return None;
+        }
+        let seconds: i64 = seconds.trim().trim_matches('"').parse().ok()?;
+        (seconds > 0).then(|| Span::seconds(seconds).min(WAIT_MOST))
+    })
+}
+
+fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
+    Inbound {
+        method: parts.method.to_string(),
+        path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body,
+        received_at: doors.now(),
+    }
+}
+
+/// A provider calls back: it is in the database before it is answered.
+async fn heard(State(doors): State<Doors>, Path((channel, _)): Path<(String, String)>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await {
+        Ok(body) => body,
+        Err(error) => return error.into_response(),
+    };
+    let inbound = inbound(&doors, &parts, body);
+    match hear::hear(&doors.house, &channel, &inbound).await {
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(answer)) => {
+            let mut response = Response::new(Body::from(answer.body));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+            response
+        }
+        Err(error) => look::callback_refused(error),
+    }
+}
+
+/// For the person who opens a hook's address in a browser to see whether it works.
+async fn explain() -> Response {
+    let mut response = plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This address takes alerts: give it to the sender as a webhook, and it will POST here.\nNothing is wrong, and nothing was sent by opening it.\n",
+    );
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+fn wrong_way() -> Response {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "Only POST works here.");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}

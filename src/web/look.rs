@@ -1,0 +1,240 @@
+//! What the pages, the API and the stream have in common: reading, wording, and what a query asks for.
+
+use std::collections::BTreeMap;
+
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::Doors;
+use super::answer::{WebError, problem};
+use crate::base::id::{IncidentId, Number, PageId};
+use crate::base::limits;
+use crate::base::time::Time;
+use crate::base::viewer::Viewer;
+use crate::domain::fact::{Fact, What};
+use crate::domain::input::{Act, Command, Via};
+use crate::domain::setup::ContactKind;
+use crate::flows::hear::{CallbackError, HearError};
+use crate::flows::{FlowError, act};
+use crate::render::line::{self, Line, Names, Reaching, Standing};
+use crate::store::read::{FactRow, IncidentView, PageState, PageView};
+
+use super::caller::Caller;
+
+/// The incident that a URL names.
+pub(super) async fn incident(doors: &Doors, viewer: &Viewer, number: &str) -> Result<IncidentView, WebError> {
+    let number: i64 = number.parse().map_err(|_| WebError::NotFound("such incident"))?;
+    doors.house.store.reader().incident_get(viewer, Number(number)).await?.ok_or(WebError::NotFound("such incident"))
+}
+
+/// Carries out a command on an incident and reads it again.
+pub(super) async fn command(doors: &Doors, caller: &Caller, number: &str, act: Act, via: Via) -> Result<IncidentView, WebError> {
+    let before = incident(doors, &caller.viewer, number).await?;
+    let actor = caller.actor().ok_or(WebError::NotSignedIn)?;
+    let verdict = act::act(&doors.house, Command { incident: before.id, actor, via, act }).await?;
+    tracing::info!(incident = before.number.0, outcome = verdict.outcome.name(), "a command was carried out");
+    incident(doors, &caller.viewer, number).await
+}
+
+/// The number of an incident; `None` where it cannot be read just now.
+pub(super) async fn number_of(doors: &Doors, id: &IncidentId) -> Option<i64> {
+    match doors.house.store.reader().incident_number(id).await {
+        Ok(number) => number.map(|number| number.0),
+        Err(error) => {
+            tracing::warn!(%error, "an incident's number cannot be read");
+            None
+        }
+    }
+}
+
+pub(super) fn callback_refused(error: CallbackError) -> Response {
+    match error {
+        CallbackError::UnknownChannel => problem(StatusCode::NOT_FOUND, "There is no such callback."),
+        CallbackError::Hear(HearError::BadSignature) => problem(
+            StatusCode::UNAUTHORIZED,
+            "The signature is wrong. It is made over the address as the provider knows it: check public_url and the auth token.",
+        ),
+        CallbackError::Hear(HearError::Unreadable) => problem(StatusCode::BAD_REQUEST, "The callback cannot be read."),
+        CallbackError::Flow(FlowError::Missing(_)) => problem(StatusCode::NOT_FOUND, "There is no such attempt."),
+        // 503 for whatever else: providers ask again after it.
+        CallbackError::Flow(error) => {
+            tracing::error!(%error, "a callback was not taken");
+            WebError::Busy("The callback could not be stored. Send it again.").into_response()
+        }
+    }
+}
+
+/// A query's parameters; of several of one name the last counts.
+pub(super) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    pub fn of(uri: &Uri) -> Self {
+        Self(form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()).into_owned().collect())
+    }
+
+    /// Absent and empty are the same.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub fn limit(&self) -> Result<i64, WebError> {
+        let Some(text) = self.get("limit") else { return Ok(limits::LIST_DEFAULT) };
+        let limit = text.parse().ok().filter(|limit| (1..=limits::LIST_MOST).contains(limit));
+        limit.ok_or_else(|| WebError::BadRequest(format!("limit is a number from 1 to {}.", limits::LIST_MOST)))
+    }
+
+    /// A word of a fixed set, or several with commas between.
+    pub fn words<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>, all: &str) -> Result<Vec<T>, WebError> {
+        let Some(text) = self.get(name) else { return Ok(Vec::new()) };
+        text.split(',').map(|word| parse(word.trim()).ok_or_else(|| WebError::BadRequest(format!("{name} is one of {all}.")))).collect()
+    }
+}
+
+/// One entry of a timeline, as scripts see it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct EntryBody {
+    pub seq: i64,
+    pub incident: Option<i64>,
+    pub at: String,
+    pub kind: &'static str,
+    pub actor: String,
+    pub actor_name: String,
+    pub text: String,
+    pub tone: &'static str,
+    pub reason: Option<String>,
+    pub then: Option<serde_json::Value>,
+}
+
+impl EntryBody {
+    pub fn of(row: &FactRow, number: Option<Number>, names: &Names) -> Self {
+        let Line { text, reason, then, tone } = line::of(&row.fact, names);
+        Self {
+            seq: row.seq,
+            incident: number.map(|number| number.0),
+            at: row.fact.at.rfc3339(),
+            kind: row.fact.what.kind(),
+            actor: row.fact.actor.text(),
+            actor_name: names.actor(&row.fact.actor),
+            text,
+            tone: tone.name(),
+            reason,
+            then: then.map(|then| json!({ "what": then.what, "at": then.at.rfc3339() })),
+        }
+    }
+}
+
+/// What is being done about an incident right now.
+pub(super) fn now(incident: &IncidentView, pages: &[PageView], lapses_at: Option<Time>, names: &Names) -> Line {
+    let standing = Standing {
+        state: incident.state,
+        severity: incident.severity,
+        acknowledged_by: incident.acknowledged_by.as_ref(),
+        resolved_by: incident.resolved_by.as_ref(),
+        lapses_at,
+        run: incident.run.as_ref(),
+    };
+    let reaching: Vec<Reaching> = pages
+        .iter()
+        .filter(|page| match page.state {
+            PageState::Waiting | PageState::Ringing => true,
+            PageState::Acknowledged | PageState::Failed | PageState::Ended => false,
+        })
+        .map(|page| Reaching {
+            user: page.user.clone(),
+            by: page
+                .attempts
+                .iter()
+                .rev()
+                .find(|attempt| attempt.open && attempt.sent_at.is_some())
+                .and_then(|attempt| kind_of(&attempt.channel)),
+        })
+        .collect();
+    line::now(standing, &reaching, names)
+}
+
+fn kind_of(channel: &str) -> Option<ContactKind> {
+    [ContactKind::Voice, ContactKind::Sms, ContactKind::Email, ContactKind::SlackDm, ContactKind::Webhook]
+        .into_iter()
+        .find(|kind| kind.name() == channel)
+}
+
+/// How a channel is called on a page.
+pub(super) fn channel_word(channel: &str) -> &'static str {
+    match kind_of(channel) {
+        Some(ContactKind::Voice) => "call",
+        Some(ContactKind::Sms) => "text",
+        Some(ContactKind::Email) => "mail",
+        Some(ContactKind::SlackDm) => "Slack",
+        Some(ContactKind::Webhook) => "webhook",
+        None => "other",
+    }
+}
+
+/// When an acknowledgement lapses, by the newest fact that tells of it.
+pub(super) fn lapses_at(facts: &[FactRow]) -> Option<Time> {
+    facts.iter().rev().find_map(|row| {
+        if let What::IncidentAcknowledged { lapses_at } | What::AcknowledgementRenewed { lapses_at } = row.fact.what {
+            Some(lapses_at)
+        } else {
+            None
+        }
+    })?
+}
+
+/// Whether a fact starts, moves on or ends the paging of its incident as a whole.
+pub(super) const fn steers_paging(fact: &Fact) -> bool {
+    matches!(
+        fact.what,
+        What::IncidentOpened { .. }
+            | What::SeverityRaised { .. }
+            | What::PolicyStarted { .. }
+            | What::StepSkipped { .. }
+            | What::PolicyExhausted
+            | What::IncidentAcknowledged { .. }
+            | What::AcknowledgementLapsed
+            | What::IncidentEscalated
+            | What::IncidentResolved { .. }
+            | What::IncidentReopened { .. }
+    )
+}
+
+/// The page that a fact tells of.
+pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
+    match &fact.what {
+        What::PageOpened { page, .. }
+        | What::PageRestarted { page, .. }
+        | What::PageAnswered { page, .. }
+        | What::PageEnded { page, .. }
+        | What::PageFailed { page, .. }
+        | What::AttemptPlaced { page, .. }
+        | What::AttemptAccepted { page, .. }
+        | What::AttemptRejected { page, .. }
+        | What::AttemptUnknown { page, .. }
+        | What::AttemptWithdrawn { page, .. }
+        | What::PhoneRang { page, .. }
+        | What::PhonePickedUp { page, .. }
+        | What::CallEnded { page, .. }
+        | What::CallSilent { page, .. }
+        | What::CallHeld { page, .. } => Some(page),
+        What::IncidentOpened { .. }
+        | What::AlertsJoined { .. }
+        | What::AlertsRefired { .. }
+        | What::AlertsResolved { .. }
+        | What::SeverityRaised { .. }
+        | What::PolicyStarted { .. }
+        | What::StepStarted { .. }
+        | What::StepSkipped { .. }
+        | What::PolicyExhausted
+        | What::PagedWider { .. }
+        | What::IncidentAcknowledged { .. }
+        | What::AcknowledgementRenewed { .. }
+        | What::AcknowledgementLapsed
+        | What::IncidentEscalated
+        | What::IncidentResolved { .. }
+        | What::IncidentReopened { .. }
+        | What::IncidentReminded { .. }
+        | What::PageUnhelpful { .. } => None,
+    }
+}

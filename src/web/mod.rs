@@ -1,0 +1,81 @@
+//! Doors for HTTP: parse, call one flow, shape the answer. Three routers, so that senders, people and probes can stand on ports of
+//! their own one day.
+
+mod answer;
+mod api;
+pub mod app;
+mod body;
+mod caller;
+pub mod hooks;
+mod look;
+mod pages;
+pub mod public;
+mod roles;
+mod sign_in;
+pub mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::base::time::Time;
+use crate::flows::{House, Live};
+use crate::render::line::Names;
+
+/// What every door is handed. Cheap to clone.
+#[derive(Clone)]
+pub struct Doors {
+    pub house: House,
+    /// New facts as they are committed; its [`stream::Tail::run`] must be running.
+    pub tail: stream::Tail,
+    /// What the roof knows about this process, for `/readyz`.
+    pub checks: Checks,
+}
+
+/// Asked anew for each `/readyz`.
+pub type Checks = Arc<dyn Fn() -> Vec<Check> + Send + Sync>;
+
+/// One line of `/readyz`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    pub well: bool,
+    /// Whether this process cannot take signals or page without it.
+    pub needed: bool,
+    pub detail: String,
+}
+
+/// All three routers as one.
+pub fn router(doors: &Doors) -> Router {
+    hooks::router(doors).merge(public::router(doors)).merge(app::router(doors))
+}
+
+impl Doors {
+    #[must_use]
+    pub fn new(house: House, checks: Checks) -> Self {
+        let tail = stream::Tail::new(house.clone());
+        Self { house, tail, checks }
+    }
+
+    fn now(&self) -> Time {
+        self.house.clock.now()
+    }
+
+    fn live(&self) -> Arc<Live> {
+        self.house.now_live()
+    }
+
+    fn names(&self) -> Names {
+        Names::of(&self.live().setup)
+    }
+
+    /// Where senders and browsers reach this process, without a slash at the end.
+    fn public_url(&self) -> String {
+        self.live().public_url.as_deref().unwrap_or("http://127.0.0.1:8080").trim_end_matches('/').to_owned()
+    }
+
+    /// Whether browsers come by https: cookies are then bound to it.
+    fn is_https(&self) -> bool {
+        self.live().public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}

@@ -1,0 +1,210 @@
+//! Who may use which door: one table, and the router is built from it, so that a route that is not in it does not exist.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+
+use super::answer::{self, Told, WebError};
+use super::caller::{self, Caller};
+use super::{Doors, api, body, pages, sign_in, stream};
+use crate::base::limits;
+use crate::base::secret::Secret;
+use crate::base::viewer::Viewer;
+use crate::render::html::ProblemPage;
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nobody,
+    /// Any person signed in, any token.
+    Reader,
+    /// A person from responder up, a token of scope respond or admin.
+    Responder,
+}
+
+/// How a route is spoken to and how it answers when something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A browser looks: problems are pages.
+    Page,
+    /// A browser sends a form: its token is checked before anything else.
+    Form,
+    /// A script, or our own page's script: problems are JSON.
+    Api,
+}
+
+/// One row of the table.
+pub(super) struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub needs: Needs,
+    pub style: Style,
+    open: fn() -> MethodRouter<Doors>,
+}
+
+const fn page(path: &'static str, needs: Needs, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::GET, path, needs, style: Style::Page, open }
+}
+
+const fn form(path: &'static str, needs: Needs, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::POST, path, needs, style: Style::Form, open }
+}
+
+const fn read(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::GET, path, needs: Needs::Reader, style: Style::Api, open }
+}
+
+const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::POST, path, needs: Needs::Responder, style: Style::Api, open }
+}
+
+pub(super) static ROUTES: &[Route] = &[
+    page("/", Needs::Reader, || get(pages::incidents)),
+    page("/incidents/{number}", Needs::Reader, || get(pages::incident)),
+    form("/incidents/{number}/{act}", Needs::Responder, || post(pages::act)),
+    page("/sign-in", Needs::Nobody, || get(sign_in::explain)),
+    page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
+    form("/sign-in/{link}", Needs::Nobody, || post(sign_in::enter)),
+    form("/sign-out", Needs::Reader, || post(sign_in::leave)),
+    read("/api/v1/incidents", || get(api::incidents)),
+    read("/api/v1/incidents/{number}", || get(api::incident)),
+    read("/api/v1/incidents/{number}/timeline", || get(api::timeline)),
+    read("/api/v1/incidents/{number}/alerts", || get(api::incident_alerts)),
+    read("/api/v1/incidents/{number}/pages", || get(api::incident_pages)),
+    read("/api/v1/incidents/{number}/stream", || get(stream::of_incident)),
+    command("/api/v1/incidents/{number}/acknowledge", || post(api::acknowledge)),
+    command("/api/v1/incidents/{number}/escalate", || post(api::escalate)),
+    command("/api/v1/incidents/{number}/resolve", || post(api::resolve)),
+    command("/api/v1/incidents/{number}/reopen", || post(api::reopen)),
+    read("/api/v1/alerts", || get(api::alerts)),
+    read("/api/v1/stream", || get(stream::of_all)),
+    read("/api/v1/oncall", || get(api::oncall)),
+    read("/api/v1/freeze", || get(api::freeze)),
+    read("/api/v1/why/{subject}", || get(api::why)),
+];
+
+/// All routes of the table, each behind the gate.
+pub(super) fn router(doors: &Doors) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let gate = middleware::from_fn_with_state((doors.clone(), route), gate);
+        router = router.route(route.path, (route.open)().route_layer(gate));
+    }
+    router.with_state(doors.clone())
+}
+
+/// Lets a caller through to a route, or says why not.
+async fn gate(State((doors, route)): State<(Doors, &'static Route)>, request: Request, next: Next) -> Response {
+    let caller = caller::identify(&doors, request.headers(), route.style == Style::Api).await;
+    let seen_by = caller.as_ref().ok().cloned();
+    let response = match pass(&doors, route, caller, request).await {
+        Ok(request) => next.run(request).await,
+        // Somebody who follows a link into a page is shown the way in, not an error.
+        Err(WebError::NotSignedIn) if route.style == Style::Page => answer::see_other("/sign-in"),
+        Err(error) => error.into_response(),
+    };
+    match route.style {
+        Style::Api => told_as_json(response),
+        Style::Page | Style::Form => told_as_page(response, seen_by.as_ref()),
+    }
+}
+
+async fn pass(doors: &Doors, route: &Route, caller: Result<Caller, WebError>, request: Request) -> Result<Request, WebError> {
+    let caller = caller?;
+    check(route.needs, &caller.viewer)?;
+    let (mut parts, mut body) = request.into_parts();
+    if route.method == Method::POST {
+        let asked = match route.style {
+            Style::Form => {
+                let fields = body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await?;
+                body = Body::empty();
+                form_urlencoded::parse(&fields).find(|(name, _)| name == "csrf").map(|(_, value)| value.into_owned())
+            }
+            Style::Page | Style::Api => parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned),
+        };
+        // A token is not sent by a browser on its own account, so that it needs no second one.
+        let by_token = matches!(caller.viewer, Viewer::Token { .. });
+        let expected = match &caller.session {
+            Some(session) => Some(session.csrf.clone()),
+            None => caller::cookie(&parts.headers, caller::form_cookie(doors)).map(Secret::new),
+        };
+        let paired = matches!((&expected, &asked), (Some(expected), Some(asked)) if expected.matches(asked));
+        if !by_token && !paired {
+            return Err(WebError::Forbidden(match route.style {
+                Style::Form => "This form was not made for this browser, or is too old. Go back, reload the page and try again.".to_owned(),
+                Style::Page | Style::Api => {
+                    "A request with a session's cookie needs its X-CSRF-Token header; scripts send a bearer token instead.".to_owned()
+                }
+            }));
+        }
+    }
+    parts.extensions.insert(caller);
+    Ok(Request::from_parts(parts, body))
+}
+
+fn check(needs: Needs, viewer: &Viewer) -> Result<(), WebError> {
+    let allowed = match needs {
+        Needs::Nobody => true,
+        Needs::Reader => viewer.may_read(),
+        Needs::Responder => viewer.may_respond(),
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(match viewer {
+        Viewer::Public => WebError::NotSignedIn,
+        Viewer::User { .. } => {
+            WebError::Forbidden("Your role may look and not act. Ask an administrator for the role of responder.".to_owned())
+        }
+        Viewer::Token { .. } => {
+            WebError::Forbidden("This token may only read. Make one with: reveille token create NAME --scope respond".to_owned())
+        }
+        Viewer::Integration(_) => WebError::Forbidden("An integration's key sends signals and does nothing else.".to_owned()),
+    })
+}
+
+/// Every refusal of the API is a problem document, also those that the framework worded.
+fn told_as_json(response: Response) -> Response {
+    let status = response.status();
+    let refused = status.is_client_error() || status.is_server_error();
+    if !refused || response.extensions().get::<Told>().is_some() {
+        return response;
+    }
+    answer::problem(status, status.canonical_reason().unwrap_or("The request was refused."))
+}
+
+/// Every refusal in a browser is a page.
+pub(super) fn told_as_page(response: Response, caller: Option<&Caller>) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let told = response.extensions().get::<Told>().cloned().unwrap_or_else(|| Told {
+        title: "That did not work",
+        detail: status.canonical_reason().unwrap_or("The request was refused.").to_owned(),
+    });
+    let stranger = Caller { viewer: Viewer::Public, session: None };
+    let frame = caller.unwrap_or(&stranger).frame();
+    let mut page = shown(status, &ProblemPage { frame, title: told.title.to_owned(), detail: told.detail });
+    for name in [header::RETRY_AFTER, header::ALLOW, header::WWW_AUTHENTICATE] {
+        if let Some(value) = response.headers().get(&name) {
+            page.headers_mut().insert(name, value.clone());
+        }
+    }
+    page
+}
+
+/// A rendered page.
+pub(super) fn shown(status: StatusCode, page: &impl askama::Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be rendered");
+            answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here, and it is written in the server's log.\n")
+        }
+    }
+}

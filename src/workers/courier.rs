@@ -1,0 +1,51 @@
+//! Carries effects out of the house, one courier for each lane: no lane waits for another.
+
+use tokio::task::JoinSet;
+
+use super::{BREATH, safety_poll};
+use crate::base::limits;
+use crate::flows::House;
+use crate::flows::deliver;
+use crate::flows::deliver::Lane;
+
+pub(super) async fn run(house: House, lane: Lane) {
+    let bell = match lane {
+        Lane::Page => house.bells.pages.clone(),
+        Lane::Settle => house.bells.settle.clone(),
+    };
+    let mut under_way: JoinSet<()> = JoinSet::new();
+    loop {
+        while under_way.try_join_next().is_some() {}
+        let free = limits::SENDS - i64::try_from(under_way.len()).unwrap_or(i64::MAX);
+        let claimed = match deliver::claim(&house, lane, free).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::error!(%error, lane = lane.name(), "due effects cannot be claimed");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let full = claimed.len() == usize::try_from(free).unwrap_or(0);
+        for row in claimed {
+            let house = house.clone();
+            under_way.spawn(async move {
+                if let Err(error) = deliver::deliver(&house, &row).await {
+                    tracing::error!(%error, effect = %row.id, "an effect could not be carried out; it is claimed again when its lease has passed");
+                }
+            });
+        }
+        if full {
+            under_way.join_next().await;
+            continue;
+        }
+        let next = deliver::next_due(&house, lane).await.unwrap_or_else(|error| {
+            tracing::error!(%error, lane = lane.name(), "the next effect cannot be read");
+            None
+        });
+        tokio::select! {
+            () = bell.heard() => {}
+            () = async { match next { Some(at) => house.clock.sleep_until(at).await, None => std::future::pending().await } } => {}
+            () = tokio::time::sleep(safety_poll()) => {}
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Every function of the store, on both databases. `REVEILLE_TEST_POSTGRES` names a PostgreSQL server whose user may create databases.
+
+#[macro_use]
+mod db;
+
+mod desk;
+mod life;
+mod paging;
+mod small;
+mod views;
