@@ -6,7 +6,6 @@ use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::fact::counter_add;
-use super::read::ANSWERED;
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
@@ -354,7 +353,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
                 change.restarted = Some((*urgency, fact.at));
             }
             What::PageAnswered { page, .. } => {
-                changes.entry(page).or_default().ended = Some((ANSWERED.to_owned(), fact.at));
+                changes.entry(page).or_default().ended = Some(("answered".to_owned(), fact.at));
             }
             What::PageEnded { page, reason, .. } => {
                 changes.entry(page).or_default().ended.get_or_insert_with(|| (reason.name(), fact.at));

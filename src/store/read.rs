@@ -428,12 +428,10 @@ fn attempt_of(row: &AnyRow) -> Result<AttemptView> {
     })
 }
 
-/// How a page ended that its own person answered. A word of its own: somebody else's acknowledgement is a reason that ends pages too.
-pub(super) const ANSWERED: &str = "answered";
-
 fn page_view(row: &AnyRow, attempts: Vec<AttemptView>) -> Result<PageView> {
     let ended = row.maybe_text("ended")?;
-    let state = if ended.as_deref() == Some(ANSWERED) {
+    // A page that ended because somebody else acknowledged has that reason, and is no answer of this person's.
+    let state = if ended.as_deref() == Some("answered") {
         PageState::Acknowledged
     } else if !row.flag("wanted")? {
         PageState::Ended
