@@ -8,12 +8,15 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::base::limits;
 
 /// Serves until told to stop, then lets the requests under way end, for a while.
 pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
+    // Ended with the server, so that nothing holds on to the house after it.
+    let mut connections = JoinSet::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::HEADER_READ.as_duration()).keep_alive(true);
     loop {
@@ -26,7 +29,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
                     }
                     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
                     let connection = graceful.watch(connection);
-                    tokio::spawn(async move {
+                    connections.spawn(async move {
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "a connection ended");
                         }
@@ -38,6 +41,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
             },
+            Some(_) = connections.join_next() => {}
             changed = stopping.changed() => {
                 if changed.is_err() || *stopping.borrow() {
                     break;
@@ -47,6 +51,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
     }
     tokio::select! {
         () = graceful.shutdown() => {}
-        () = tokio::time::sleep(limits::SHUT_DOWN.as_duration()) => {}
+        () = tokio::time::sleep(limits::SHUT_DOWN.as_duration()) => tracing::warn!("requests were cut off at the end"),
     }
+    connections.shutdown().await;
 }

@@ -5,7 +5,7 @@ pub mod config;
 mod demo;
 mod interrupt;
 mod listen;
-mod live;
+pub mod live;
 mod telemetry;
 pub mod wire;
 

@@ -62,7 +62,10 @@ pub struct Running {
     pub first_admin_link: Option<PathBuf>,
     doors: Doors,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
+    /// The doors: it ends once the requests under way have.
+    serving: JoinSet<()>,
+    /// What runs beside the doors: the stream's tailer, and the watcher of the configuration.
+    beside: JoinSet<()>,
     crew: JoinSet<()>,
 }
 
@@ -99,16 +102,17 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let first_admin_link = first_admin_link(&house, &var, addr).await?;
 
     let crew = workers::start(&house, queue);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(live::watch(store, sealer, clock, public_url, live_now));
+    let mut beside = JoinSet::new();
+    beside.spawn(live::watch(store, sealer, clock, public_url, live_now));
     let (stop, stopping) = watch::channel(false);
     let configuration = Complaint::default();
     configuration.set(complaint);
     let doors = Doors::new(house.clone(), checks(&house, &configuration));
-    tasks.spawn(doors.tail.clone().run());
+    beside.spawn(doors.tail.clone().run());
     let router = web::hooks::router(&doors).merge(web::app::router(&doors)).merge(web::public::router(&doors));
-    tasks.spawn(listen::serve(listener, router, stopping));
-    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, tasks, crew })
+    let mut serving = JoinSet::new();
+    serving.spawn(listen::serve(listener, router, stopping));
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew })
 }
 
 impl Running {
@@ -116,18 +120,19 @@ impl Running {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         self.doors.tail.close();
-        // The watcher of the configuration never ends by itself; the server does.
-        if tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.tasks.join_next()).await.is_err() {
-            tracing::warn!("requests were cut off at the end");
+        // The doors end by themselves, and the workers go on until then: a request under way may need them.
+        if tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.serving.join_next()).await.is_err() {
+            tracing::warn!("the doors did not close in time");
         }
-        self.tasks.shutdown().await;
+        self.serving.shutdown().await;
+        self.beside.shutdown().await;
         self.crew.shutdown().await;
         self.house.store.close().await;
     }
 
     /// Waits until the server ends by itself, which it does not.
     pub async fn ended(&mut self) {
-        self.tasks.join_next().await;
+        self.serving.join_next().await;
     }
 }
 

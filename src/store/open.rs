@@ -48,8 +48,8 @@ struct Inner {
     page_readers: Pool<Any>,
     /// SQLite: the turns at its one writer.
     turns: Option<Turns>,
-    /// Held for as long as this store lives: it keeps a second server off one SQLite file.
-    _lock: Option<File>,
+    /// Held until this store is closed: it keeps a second server off one SQLite file.
+    lock: Option<File>,
 }
 
 /// Where a database is.
@@ -94,7 +94,7 @@ impl Store {
             Dialect::Postgres => (pool(options.page_writers, false), pool(options.writers, false), None),
         };
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
-        let store = Self(Arc::new(Inner { page, rest, readers, page_readers, turns, _lock: lock, place }));
+        let store = Self(Arc::new(Inner { page, rest, readers, page_readers, turns, lock, place }));
         store.check_version().await?;
         Ok(store)
     }
@@ -198,10 +198,13 @@ impl Store {
         Reader::new(self.0.page_readers.clone(), self.dialect())
     }
 
-    /// Closes every connection once its work is done.
+    /// Closes every connection once its work is done, and lets another server at the file.
     pub async fn close(&self) {
         for pool in [&self.0.readers, &self.0.page_readers, &self.0.rest, &self.0.page] {
             pool.close().await;
+        }
+        if let Some(Err(error)) = self.0.lock.as_ref().map(File::unlock) {
+            tracing::warn!(%error, "the database file stays locked until this process ends");
         }
     }
 }

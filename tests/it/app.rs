@@ -8,13 +8,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
+
 use reveille::base::clock::Clock;
 use reveille::base::secret::Secret;
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Scope;
-use reveille::boot::config::{self, Surroundings};
+use reveille::base::id::UserId;
+use reveille::boot::config::{self, Config, Surroundings};
+use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
-use reveille::flows::access;
+use reveille::flows::{access, apply};
 use reveille::stage::{self, Call, CallStatus, Stage};
 use reveille::store;
 use serde_json::{Value, json};
@@ -149,12 +153,17 @@ pub struct App {
     pub url: String,
     pub token: String,
     pub http: reqwest::Client,
-    running: Running,
+    /// `None` while the server is down.
+    running: Option<Running>,
     /// Calls that the story has taken notice of.
     seen: BTreeSet<String>,
     files: tempfile::TempDir,
+    pub database_url: String,
     database: Option<TestDatabase>,
 }
+
+const ACCOUNT: &str = "AC00000000000000000000000000000001";
+const AUTH_TOKEN: &str = "stage-auth-token";
 
 impl App {
     pub async fn start(on: On, team: &str) -> Self {
@@ -162,7 +171,7 @@ impl App {
         // A Wednesday night in the week of Ana's turn.
         let clock = Clock::fake(Time::parse_rfc3339("2026-01-07T02:00:00Z").expect("a time"));
         let files = tempfile::tempdir().expect("a folder");
-        let (database, url) = match on {
+        let (database, database_url) = match on {
             On::Sqlite => (None, files.path().join("reveille.db").display().to_string()),
             On::Postgres => {
                 let database = crate::postgres::fresh_database().await;
@@ -170,73 +179,159 @@ impl App {
                 (Some(database), url)
             }
         };
-        let (account, token) = ("AC00000000000000000000000000000001", "stage-auth-token");
         let stage = Stage::open(stage::Options {
             listen: free_port(),
             clock: clock.clone(),
-            account_sid: account.to_owned(),
-            auth_token: Secret::new(token),
+            account_sid: ACCOUNT.to_owned(),
+            auth_token: Secret::new(AUTH_TOKEN),
             people: PHONES.iter().map(|(name, number)| ((*number).to_owned(), (*name).to_owned())).collect(),
             reveille_url: None,
         })
         .await
         .expect("the stage opens");
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
         let listener = TcpListener::bind(free_port()).await.expect("a port");
-        let server = format!("http://{}", listener.local_addr().expect("an address"));
-        let file = [("server", server.as_str()), ("stage", &stage.url()), ("account", account), ("token", token)]
-            .iter()
-            .fold(team.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
-        let surroundings = Surroundings::made(&[], &[("team.toml", &file)]);
-        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic"]);
-        let (config, _) = loaded.unwrap_or_else(|error| panic!("the team's file: {error}"));
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (token, seen) = (String::new(), BTreeSet::new());
+        let mut app = Self { clock, stage, url, token, http, running: None, seen, files, database_url, database };
+        let config = app.config(team);
+        app.serve(listener, Given::Config(Box::new(config))).await;
+        app.token = app.token_of("story", Scope::Admin).await;
+        app
+    }
+
+    async fn serve(&mut self, listener: TcpListener, config: Given) {
         let running = wire::start(Options {
-            database: url,
+            database: self.database_url.clone(),
             listener,
-            clock: clock.clone(),
-            config: Given::Config(Box::new(config)),
-            var: files.path().join("var"),
+            clock: self.clock.clone(),
+            config,
+            var: self.var(),
             secret_key: None,
             public_url: None,
         })
         .await
         .expect("the server starts");
-        let api_token = access::create_token(&running.house.store, &clock, "story", Scope::Admin, None).await.expect("a token");
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        let token = api_token.expose().to_owned();
-        Self { clock, stage, url: server, token, http, running, seen: BTreeSet::new(), files, database }
+        self.running = Some(running);
     }
 
-    /// The end of a story: nobody was called whom it did not expect, and nothing is left to be sent.
+    fn var(&self) -> PathBuf {
+        self.files.path().join("var")
+    }
+
+    fn config(&self, team: &str) -> Config {
+        let words = [("server", self.url.as_str()), ("stage", &self.stage.url()), ("account", ACCOUNT), ("token", AUTH_TOKEN)];
+        let file = words.iter().fold(team.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+        let surroundings = Surroundings::made(&[], &[("team.toml", &file)]);
+        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic"]);
+        loaded.unwrap_or_else(|error| panic!("the team's file: {error}")).0
+    }
+
+    /// Another file is applied beside the running server, which sees it within two seconds.
+    pub async fn applies(&self, team: &str) {
+        let house = self.house();
+        let before = house.now_live().version;
+        let sealer = wire::sealer(&self.var(), None).expect("the server's key");
+        let wanted = live::wanted(&self.config(team)).expect("settings");
+        assert!(apply::apply(&house.store, &self.clock, &sealer, &wanted).await.expect("it is applied"), "nothing changed");
+        let mut live = house.live.clone();
+        let seen = live.wait_for(|live| live.version > before);
+        drop(tokio::time::timeout(Duration::from_secs(2), seen).await.expect("in force within two seconds").expect("the server runs"));
+    }
+
+    /// The server goes down, in good order.
+    pub async fn goes_down(&mut self) {
+        self.running.take().expect("it runs").stop().await;
+    }
+
+    /// It comes back where it was, on the same database.
+    pub async fn comes_back(&mut self) {
+        let address: SocketAddr = self.url.trim_start_matches("http://").parse().expect("an address");
+        let listener = TcpListener::bind(address).await.expect("its port is free again");
+        self.serve(listener, Given::Nothing).await;
+        self.settle().await;
+    }
+
+    /// The end of a story: nobody was called whom it did not expect, nothing is left to be sent, every signal is accounted for.
     pub async fn end(mut self) {
         self.settle().await;
         let unseen: Vec<Call> = self.stage.calls().into_iter().filter(|call| !self.seen.contains(&call.sid)).collect();
         assert!(unseen.is_empty(), "nobody expected these calls:\n{}", self.told(&unseen));
-        let left = store::outbox_due(&self.running.house.store.reader(), self.clock.now()).await.expect("the outbox reads");
+        let left = store::outbox_due(&self.house().store.reader(), self.clock.now()).await.expect("the outbox reads");
         assert_eq!(left, 0, "effects are left in the outbox");
-        self.running.stop().await;
+        self.is_accounted_for().await;
+        self.goes_down().await;
         self.stage.shut().await;
         drop(self.database);
         drop(self.files);
     }
 
+    /// What was accepted of each integration is the sum of what became of it; the sum over all is returned.
+    pub async fn is_accounted_for(&self) -> i64 {
+        let tallies = store::tally_list(&self.house().store.reader()).await.expect("the tallies read");
+        let integrations: BTreeSet<_> = tallies.keys().map(|(integration, _)| integration.clone()).collect();
+        let mut all = 0;
+        for integration in integrations {
+            let of = |accepted: bool| -> i64 {
+                let own = tallies.iter().filter(|((other, name), _)| *other == integration && (name == "accepted") == accepted);
+                own.map(|(_, n)| n).sum()
+            };
+            assert_eq!(of(true), of(false), "{integration}: {tallies:?}");
+            all += of(true);
+        }
+        all
+    }
+
+    /// One statement beside the server, as an operator or a fault would.
+    pub async fn sql(&self, statement: &str) {
+        let url = if self.database.is_some() { self.database_url.clone() } else { format!("sqlite://{}", self.database_url) };
+        let mut beside = AnyConnection::connect(&url).await.expect("the database can be reached");
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut beside).await.expect("the statement");
+        beside.close().await.expect("it closes");
+    }
+
     pub fn house(&self) -> &reveille::flows::House {
-        &self.running.house
+        &self.running.as_ref().expect("the server runs").house
     }
 
     // Senders.
 
+    /// Posts anything anywhere; the status and the body, as JSON where it is.
+    pub async fn sends(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        answer(self.http.post(format!("{}{path}", self.url)).body(body)).await
+    }
+
     /// Posts a body to a hook and expects it to be taken.
     pub async fn posts(&self, hook: &str, body: &Value) -> Value {
-        let answer = self.http.post(format!("{}{hook}", self.url)).json(body).send().await.expect("an answer");
-        let status = answer.status();
-        let text = answer.text().await.expect("a body");
-        assert_eq!(status.as_u16(), 202, "{text}");
-        serde_json::from_str(&text).expect("JSON")
+        let (status, told) = self.sends(hook, body.to_string()).await;
+        assert_eq!(status, 202, "{told}");
+        told
+    }
+
+    /// Posts and waits for the decision: the outcome, the alert's id and the incident's number.
+    pub async fn hears(&self, hook: &str, body: &Value) -> Heard {
+        let post = self.http.post(format!("{}{hook}", self.url)).header("prefer", "wait=5").body(body.to_string());
+        let (status, told) = answer(post).await;
+        assert_eq!(status, 202, "{told}");
+        self.settle().await;
+        let result = &told["results"][0];
+        Heard {
+            outcome: result["outcome"].as_str().expect("an outcome").to_owned(),
+            reason: result["reason"].as_str().expect("a reason").to_owned(),
+            alert: result["alert"].as_str().map(str::to_owned),
+            incident: result["incident"].as_i64(),
+        }
     }
 
     /// An error of the API fires.
     pub async fn fires(&self, title: &str) {
         self.posts(GENERIC, &json!({"dedup_key": title, "title": title, "severity": "error"})).await;
+        self.settle().await;
+    }
+
+    /// An error of the shop fires.
+    pub async fn shop_fires(&self, title: &str) {
+        self.posts(SHOP, &json!({"dedup_key": title, "title": title, "severity": "error"})).await;
         self.settle().await;
     }
 
@@ -262,7 +357,7 @@ impl App {
     }
 
     async fn is_quiet(&self) -> bool {
-        let reader = self.running.house.store.reader();
+        let reader = self.house().store.reader();
         let now = self.clock.now();
         if self.stage.busy() {
             return false;
@@ -275,7 +370,7 @@ impl App {
     }
 
     async fn unrest(&self) -> String {
-        let reader = self.running.house.store.reader();
+        let reader = self.house().store.reader();
         let now = self.clock.now();
         format!(
             "journal {:?}, wake-ups {:?}, effects {:?}, stage busy {}",
@@ -296,7 +391,7 @@ impl App {
         loop {
             self.settle().await;
             let now = self.clock.now();
-            let reader = self.running.house.store.reader();
+            let reader = self.house().store.reader();
             let due = [
                 self.clock.next_deadline(),
                 store::wake_next_due(&reader).await.expect("wake-ups read"),
@@ -331,21 +426,45 @@ impl App {
     // The API.
 
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await.expect("an answer");
-        let status = answer.status();
-        let text = answer.text().await.expect("a body");
-        assert!(status.is_success(), "GET {path}: {status} {text}");
-        serde_json::from_str(&text).expect("JSON")
+        let (status, body) = self.asks(reqwest::Method::GET, path, Some(&self.token)).await;
+        assert_eq!(status, 200, "GET {path}: {body}");
+        body
+    }
+
+    pub async fn asks(&self, method: reqwest::Method, path: &str, token: Option<&str>) -> (u16, Value) {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        answer(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await
     }
 
     pub async fn command(&self, number: i64, verb: &str) -> Value {
-        let url = format!("{}/api/v1/incidents/{number}/{verb}", self.url);
-        let answer = self.http.post(url).bearer_auth(&self.token).json(&json!({})).send().await.expect("an answer");
-        let status = answer.status();
-        let text = answer.text().await.expect("a body");
-        assert!(status.is_success(), "{verb} #{number}: {status} {text}");
+        let (status, body) = self.asks(reqwest::Method::POST, &format!("/api/v1/incidents/{number}/{verb}"), Some(&self.token)).await;
+        assert_eq!(status, 200, "{verb} #{number}: {body}");
         self.settle().await;
-        serde_json::from_str(&text).expect("JSON")
+        body
+    }
+
+    pub async fn token_of(&self, name: &str, scope: Scope) -> String {
+        access::create_token(&self.house().store, &self.clock, name, scope, None).await.expect("a token").expose().to_owned()
+    }
+
+    /// A token that acts as this person.
+    pub async fn acts_as(&mut self, user: &str) {
+        let (store, user) = (&self.house().store, UserId::from(user));
+        let token = access::create_token(store, &self.clock, user.as_str(), Scope::Respond, Some(&user)).await.expect("a token");
+        self.token = token.expose().to_owned();
+    }
+
+    /// The live stream of an incident, from after this entry.
+    pub async fn stream(&self, number: i64, after: i64) -> Stream {
+        let request = self.http.get(format!("{}/api/v1/incidents/{number}/stream", self.url)).bearer_auth(&self.token);
+        let answer = request.header("last-event-id", after).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Stream { answer, text: String::new() }
     }
 
     pub async fn incident(&self, number: i64) -> Incident {
@@ -412,9 +531,51 @@ impl<'a> Phone<'a> {
         assert!(calls.is_empty(), "{}'s phone rang:\n{}", self.person, self.app.told(&calls));
     }
 
+    /// It has rung, and perhaps stopped by now.
+    pub async fn rang(self) -> Line {
+        self.app.settle().await;
+        let unseen = |call: &Call| call.to == self.number && !self.app.seen.contains(&call.sid);
+        let call = self.app.stage.calls().into_iter().find(unseen).unwrap_or_else(|| panic!("{}'s phone did not ring", self.person));
+        self.app.seen.insert(call.sid.clone());
+        Line { stage: self.app.stage.clone(), sid: call.sid }
+    }
+
     /// How often it has rung in all.
     pub fn calls(&self) -> usize {
         self.app.stage.calls().iter().filter(|call| call.to == self.number).count()
+    }
+}
+
+/// A call that somebody or something has picked up, or nobody.
+pub struct Line {
+    stage: Stage,
+    pub sid: String,
+}
+
+impl Line {
+    pub fn call(&self) -> Call {
+        self.stage.calls().into_iter().find(|call| call.sid == self.sid).expect("the call")
+    }
+
+    /// Presses a key and gives what is said back.
+    pub async fn press(&self, key: char) -> String {
+        let before = self.call().spoken().len();
+        self.stage.press(&self.sid, key).await.expect("it listens");
+        self.call().spoken()[before..].join(" ")
+    }
+
+    pub fn said(&self) -> String {
+        self.call().spoken().join(" ")
+    }
+
+    pub fn has_ended(&self) -> &Self {
+        assert!(self.call().status.is_final(), "the call is {}", self.call().status);
+        self
+    }
+
+    pub fn goes_on(&self) -> &Self {
+        assert!(!self.call().status.is_final(), "the call is {}", self.call().status);
+        self
     }
 }
 
@@ -425,39 +586,97 @@ pub struct Ringing<'a> {
 }
 
 impl Ringing<'_> {
-    pub fn call(&self) -> Call {
-        self.app.stage.calls().into_iter().find(|call| call.sid == self.sid).expect("the call")
+    fn line(&self) -> Line {
+        Line { stage: self.app.stage.clone(), sid: self.sid.clone() }
     }
 
-    /// Picks up, presses keys one after the other, and gives what was said back.
+    /// Picks up, presses a key, and gives what was said back.
     pub async fn press(self, key: char) -> String {
-        self.app.stage.answer(&self.sid).await.expect("it rings");
-        let before = self.call().spoken().len();
-        self.app.stage.press(&self.sid, key).await.expect("it listens");
-        self.app.settle().await;
-        self.call().spoken()[before..].join(" ")
+        let app = &*self.app;
+        app.stage.answer(&self.sid).await.expect("it rings");
+        let said = self.line().press(key).await;
+        app.settle().await;
+        said
     }
 
     /// Picks up and says nothing.
-    pub async fn answer(self) -> Self {
+    pub async fn answer(self) -> Line {
         self.app.stage.answer(&self.sid).await.expect("it rings");
         self.app.settle().await;
-        self
+        self.line()
     }
 
     /// Nobody is there; a machine picks up.
-    pub async fn voicemail(self) {
+    pub async fn voicemail(self) -> Line {
         self.app.stage.voicemail(&self.sid).await.expect("it rings");
         self.app.settle().await;
+        self.line()
     }
 
-    pub async fn decline(self) {
+    pub async fn decline(self) -> Line {
         self.app.stage.decline(&self.sid).await.expect("it rings");
         self.app.settle().await;
+        self.line()
     }
 
     /// Lets it ring.
-    pub fn ignore(self) {}
+    pub fn ignore(self) -> Line {
+        self.line()
+    }
+}
+
+/// What a sender hears of one message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub outcome: String,
+    pub reason: String,
+    pub alert: Option<String>,
+    pub incident: Option<i64>,
+}
+
+/// A live stream of timeline entries.
+pub struct Stream {
+    answer: reqwest::Response,
+    text: String,
+}
+
+impl Stream {
+    /// The entries up to the first of this kind, which must come soon.
+    pub async fn until(&mut self, kind: &str) -> Vec<Value> {
+        let mut entries: Vec<Value> = Vec::new();
+        loop {
+            let entry = tokio::time::timeout(Duration::from_secs(5), self.next()).await;
+            let entry = entry.unwrap_or_else(|_| panic!("no {kind} came; {:?} did", kinds(&entries)));
+            let is_last = entry["kind"] == kind;
+            entries.push(entry);
+            if is_last {
+                return entries;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Value {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let entry = (field("event:") == Some("fact")).then(|| {
+                    let entry: Value = serde_json::from_str(field("data:").expect("data")).expect("JSON");
+                    assert_eq!(field("id:"), Some(entry["seq"].to_string().as_str()), "the id resumes the stream");
+                    entry
+                });
+                self.text = rest.to_owned();
+                if let Some(entry) = entry {
+                    return entry;
+                }
+            }
+            let chunk = self.answer.chunk().await.expect("the stream holds").expect("the stream goes on");
+            self.text.push_str(std::str::from_utf8(&chunk).expect("text"));
+        }
+    }
+}
+
+pub fn kinds(entries: &[Value]) -> Vec<&str> {
+    entries.iter().filter_map(|entry| entry["kind"].as_str()).collect()
 }
 
 /// One incident as the API tells it.
@@ -476,6 +695,17 @@ impl Incident {
         self
     }
 
+    /// How often something of this kind is on the timeline.
+    pub fn times(&self, kind: &str) -> usize {
+        self.kinds().into_iter().filter(|other| *other == kind).count()
+    }
+
+    /// The attempts of this person's pages, oldest first.
+    pub fn attempts(&self, user: &str) -> Vec<&Value> {
+        let pages = self.pages.iter().filter(|page| page["user"] == user);
+        pages.flat_map(|page| page["attempts"].as_array().expect("a list")).collect()
+    }
+
     pub fn is(&self, state: &str) -> &Self {
         assert_eq!(self.row["state"], state, "{:#}", self.row);
         self
@@ -487,8 +717,16 @@ impl Incident {
     }
 
     pub fn kinds(&self) -> Vec<&str> {
-        self.timeline.iter().filter_map(|entry| entry["kind"].as_str()).collect()
+        kinds(&self.timeline)
     }
+}
+
+/// The status and the body of an answer; no door ever answers 5xx but 503.
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.expect("an answer");
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("a body");
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 fn free_port() -> SocketAddr {
