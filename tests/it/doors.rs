@@ -243,16 +243,38 @@ async fn headers_that_never_end_are_cut_off() {
     app.end().await;
 }
 
-story!(a_body_that_never_ends_is_cut_off, |app| {
+/// Sends the head of a request and the first part of its body, and returns when the server waits for the rest.
+async fn begun(app: &App, length: usize, part: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.expect("a connection");
-    stream.write_all(&post(GENERIC, "Content-Length: 100\r\n")).await.expect("written");
-    stream.write_all(b"{").await.expect("written");
+    stream.write_all(&post(GENERIC, &format!("Content-Length: {length}\r\n"))).await.expect("written");
+    stream.write_all(part).await.expect("written");
     // The body's time runs on the story's clock, from when the server began to read.
     let limit = tokio::time::Instant::now() + Duration::from_secs(5);
-    while app.clock.next_deadline().is_none_or(|due| due > app.clock.now() + reveille::base::time::Span::seconds(20)) {
+    while app.clock.next_deadline().is_none_or(|due| due > app.clock.now() + reveille::base::limits::BODY_READ) {
         assert!(tokio::time::Instant::now() < limit, "nobody waits for the body");
         tokio::task::yield_now().await;
     }
+    stream
+}
+
+story!(a_request_under_way_is_answered_before_the_server_ends, |app| {
+    let body = json!({"title": "the disk is full"}).to_string();
+    let mut stream = begun(app, body.len(), &body.as_bytes()[..10]).await;
+    let rest = async {
+        stream.write_all(&body.as_bytes()[10..]).await.expect("the rest is taken");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it is text");
+        answer
+    };
+    let ((), answer) = tokio::join!(app.goes_down(), rest);
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    app.comes_back().await;
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+});
+
+story!(a_body_that_never_ends_is_cut_off, |app| {
+    let mut stream = begun(app, 100, b"{").await;
     app.advance("20s").await;
     let mut answer = String::new();
     let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await;
