@@ -117,9 +117,8 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     configuration.set(complaint);
     let doors = Doors::new(house.clone(), checks(&house, &configuration));
     beside.spawn(doors.tail.clone().run());
-    let router = web::hooks::router(&doors).merge(web::app::router(&doors)).merge(web::public::router(&doors));
     let mut serving = JoinSet::new();
-    serving.spawn(listen::serve(listener, router, stopping));
+    serving.spawn(listen::serve(listener, web::router(&doors), stopping));
     Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: name })
 }
 
@@ -142,11 +141,6 @@ impl Running {
         self.beside.shutdown().await;
         self.crew.stop().await;
         self.house.store.close().await;
-    }
-
-    /// Waits until the server ends by itself, which it does not.
-    pub async fn ended(&mut self) {
-        self.serving.join_next().await;
     }
 }
 

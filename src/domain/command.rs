@@ -81,3 +81,92 @@ fn escalate(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
         escalation::start(draft, id, Reason::AskedToEscalate);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::{Trial, step};
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_every_page_and_every_call() {
+        for (act, state) in [
+            (Act::Acknowledge, IncidentState::Acknowledged),
+            (Act::Unhelpful, IncidentState::Acknowledged),
+            (Act::Resolve, IncidentState::Resolved),
+        ] {
+            let mut night = Trial::new().steps(vec![step(&["ana", "bo"], Some(5))], 0);
+            night.fires("db");
+            night.until(10);
+            let verdict = night.asks("ana", act);
+            assert_eq!(verdict.incident.as_ref(), Some(&night.incident().id));
+            assert_eq!((night.incident().state, night.incident().pages.len()), (state, 0));
+            assert_eq!((night.count("page_answered"), night.count("page_ended")), (1, 1));
+            night.until(1_000);
+            assert_eq!(night.ended.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [10, 10], "{act:?}");
+            assert_eq!(night.calls().len(), 2, "nobody is called after it");
+            assert_eq!(night.count("page_unhelpful"), usize::from(act == Act::Unhelpful));
+        }
+    }
+
+    #[test]
+    fn escalate_goes_to_the_next_step_now_and_does_not_call_the_one_who_asked() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(5)), step(&["ana", "bo"], Some(5)), step(&["cy"], Some(5))], 0);
+        night.fires("db");
+        night.until(20);
+        assert_eq!(night.asks("ana", Act::Escalate).reason, Reason::AskedToEscalate);
+        assert_eq!((night.count("page_answered"), night.incident().state), (1, IncidentState::Triggered));
+        night.until(319);
+        night.has_rung(&[(0, "ana", false), (20, "bo", false), (140, "bo", true)]);
+        night.until(320);
+        assert_eq!(night.calls().last(), Some(&(320, "cy".to_owned(), false)));
+    }
+
+    #[test]
+    fn escalate_after_an_answer_wakes_the_next_and_takes_the_lapse_away() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.asks("ana", Act::Acknowledge);
+        night.until(60);
+        night.asks("ana", Act::Escalate);
+        assert_eq!(night.incident().state, IncidentState::Triggered);
+        night.until(60);
+        assert_eq!(night.calls().last(), Some(&(60, "bo".to_owned(), false)));
+        night.until(2_000);
+        assert_eq!(night.count("acknowledgement_lapsed"), 0);
+    }
+
+    #[test]
+    fn escalate_past_the_last_step_wakes_everyone() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(5))], 0);
+        night.fires("db");
+        night.until(20);
+        night.asks("ana", Act::Escalate);
+        night.until(20);
+        assert_eq!((night.count("policy_exhausted"), night.count("paged_wider")), (1, 1));
+    }
+
+    #[test]
+    fn reopen_pages_again_and_what_is_over_or_open_is_left_alone() {
+        let mut night = Trial::new();
+        night.fires("db");
+        assert_eq!(night.asks("ana", Act::Reopen).outcome, Outcome::Ignored);
+        night.asks("ana", Act::Resolve);
+        for (act, reason) in
+            [(Act::Acknowledge, Reason::AlreadyResolved), (Act::Resolve, Reason::AlreadyResolved), (Act::Escalate, Reason::NotOpen)]
+        {
+            let verdict = night.asks("bo", act);
+            assert_eq!((verdict.outcome, verdict.reason), (Outcome::Ignored, reason));
+        }
+        night.until(400);
+        assert_eq!(night.asks("bo", Act::Reopen).outcome, Outcome::Reopened);
+        night.until(400);
+        assert_eq!(night.calls().last(), Some(&(400, "ana".to_owned(), false)));
+        assert_eq!((night.incident().resolved_at, night.incident().resolved_by.clone()), (None, None));
+    }
+
+    #[test]
+    fn a_command_about_nothing_says_so() {
+        let mut night = Trial::new();
+        assert_eq!(night.asks_on("ana", Act::Acknowledge, &IncidentId::from_text("inc_none")), Verdict::nothing());
+    }
+}

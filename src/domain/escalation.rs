@@ -221,3 +221,234 @@ fn remind(draft: &mut Draft, id: &IncidentId) {
         page(draft, id, &users, Urgency::Low);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::input::{Act, Scope};
+    use super::super::setup::{AlertSeverity, Rotation, Schedule};
+    use super::super::trial::{Phone, Trial, step};
+    use super::*;
+    use crate::base::time::Span;
+
+    const DAY: i64 = 86_400;
+
+    /// The step and its people, each time one started.
+    fn started(night: &Trial) -> Vec<(i64, u32, usize, usize)> {
+        let begin = |fact: &super::super::fact::Fact| match &fact.what {
+            What::StepStarted { round, step, users, .. } => Some((fact.at.since(Trial::time(0)).as_seconds(), *round, *step, users.len())),
+            _ => None,
+        };
+        night.facts.iter().filter_map(begin).collect()
+    }
+
+    #[test]
+    fn steps_follow_each_other_to_the_second_and_a_last_one_without_a_wait_takes_5_minutes() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(2)), step(&["bo"], None)], 0);
+        night.fires("db");
+        night.until(419);
+        assert_eq!(started(&night), [(0, 0, 0, 1), (120, 0, 1, 1)]);
+        assert_eq!(night.count("policy_exhausted"), 0);
+        night.until(420);
+        assert_eq!(night.seconds_of("policy_exhausted"), [420]);
+    }
+
+    #[test]
+    fn repeat_2_is_two_further_rounds_and_then_everyone_every_15_minutes() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(1)), step(&["bo"], Some(1))], 2);
+        night.fires("db");
+        night.until(360 + 1_800);
+        let expected = [(0, 0, 0, 1), (60, 0, 1, 1), (120, 1, 0, 1), (180, 1, 1, 1), (240, 2, 0, 1), (300, 2, 1, 1)];
+        assert_eq!(started(&night), expected);
+        assert_eq!(night.seconds_of("policy_exhausted"), [360]);
+        assert_eq!(night.seconds_of("paged_wider"), [360, 1_260, 2_160]);
+        assert!(night.calls().iter().any(|(_, contact, _)| contact == "cy"), "everyone is paged");
+        night.asks("cy", Act::Acknowledge);
+        night.until(360 + 1_800 + 1_799);
+        assert_eq!(night.count("paged_wider"), 3);
+    }
+
+    #[test]
+    fn empty_steps_are_skipped_at_once_and_said_so() {
+        let empty = || Step { notify: Vec::new(), escalate_after: Some(Span::minutes(30)) };
+        for (steps, repeat, skipped, rung) in [
+            (vec![empty(), step(&["bo"], Some(5))], 0, 1, Some("bo")),
+            (vec![step(&["nobody"], Some(30)), step(&["bo"], Some(5))], 0, 1, Some("bo")),
+            (vec![empty(), empty()], 0, 2, None),
+            // Who is in no step is in no further round either, however many there are.
+            (vec![empty(), empty()], u32::MAX, 2, None),
+            (Vec::new(), 3, 0, None),
+        ] {
+            let mut night = Trial::new().steps(steps, repeat);
+            night.fires("db");
+            night.until(0);
+            assert_eq!(night.count("step_skipped"), skipped);
+            match rung {
+                Some(contact) => assert_eq!(night.calls(), [(0, contact.to_owned(), false)]),
+                None => assert_eq!((night.count("policy_exhausted"), night.calls().len()), (1, 3), "everyone at once"),
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_on_call_is_looked_up_when_the_step_starts() {
+        let mut night = Trial::new().steps(vec![Step { notify: vec![Target::Schedule("platform".into())], escalate_after: None }], 0);
+        night
+            .setup
+            .schedules
+            .insert("platform".into(), Schedule { id: "platform".into(), timezone: "UTC".to_owned(), rotations: Vec::new() });
+        night.fires("db");
+        assert_eq!((night.count("step_skipped"), night.count("policy_exhausted")), (1, 1), "nobody is on call");
+        let rotation = Rotation {
+            members: vec!["cy".into()],
+            every: super::super::setup::Every::Days(1),
+            handoff: super::super::setup::Handoff { weekday: None, hour: 0, minute: 0 },
+            start: super::super::setup::Date { year: 2026, month: 1, day: 1 },
+        };
+        night.setup.schedules.get_mut(&"platform".into()).expect("it is there").rotations.push(rotation);
+        night.until(601);
+        night.fires("web");
+        assert_eq!(started(&night).len(), 1);
+        assert_eq!(night.incident().pages.iter().map(|page| page.user.as_str()).collect::<Vec<_>>(), ["cy"]);
+    }
+
+    #[test]
+    fn a_policy_that_is_gone_pages_everyone() {
+        let mut night = Trial::new();
+        night.setup.policies.clear();
+        night.fires("db");
+        night.until(0);
+        assert_eq!(night.timeline(), ["incident_opened", "policy_started", "policy_exhausted", "paged_wider"]);
+        assert_eq!(night.calls().len(), 3);
+    }
+
+    #[test]
+    fn a_running_policy_keeps_the_steps_it_began_with() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.setup.policies.clear();
+        night.until(300);
+        assert_eq!(started(&night), [(0, 0, 0, 1), (300, 0, 1, 1)]);
+    }
+
+    #[test]
+    fn a_step_that_names_somebody_again_starts_their_rules_again_in_the_same_page() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(5)), step(&["ana", "bo"], Some(5))], 0);
+        night.fires("db");
+        night.until(301);
+        assert_eq!((night.count("page_opened"), night.count("page_restarted")), (2, 1));
+        night.has_rung(&[(0, "ana", false), (120, "ana", true), (300, "ana", false), (300, "bo", false)]);
+    }
+
+    #[test]
+    fn an_acknowledgement_lapses_to_the_second_at_high_urgency_only() {
+        for (severity, lapse, lapses) in [
+            (AlertSeverity::Critical, Some(1_800), true),
+            (AlertSeverity::Error, Some(1_800), true),
+            (AlertSeverity::Error, Some(300), true),
+            (AlertSeverity::Error, None, false),
+            (AlertSeverity::Warning, Some(1_800), false),
+        ] {
+            let mut night = Trial::new();
+            night.service().ack_lapse = lapse.map(Span::seconds);
+            night.fires_as("db", severity);
+            night.until(60);
+            night.asks("ana", Act::Acknowledge);
+            let lapse = lapse.unwrap_or(1_800);
+            night.until(60 + lapse - 1);
+            assert_eq!(night.incident().state, IncidentState::Acknowledged);
+            night.until(60 + lapse);
+            assert_eq!(night.incident().state == IncidentState::Triggered, lapses, "{severity:?} {lapse}");
+            assert_eq!(night.count("acknowledgement_lapsed"), usize::from(lapses));
+            if lapses {
+                assert_eq!(started(&night).last(), Some(&(60 + lapse, 0, 0, 1)), "from the first step");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sign_of_life_moves_the_lapse() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.asks("ana", Act::Acknowledge);
+        night.until(1_000);
+        assert_eq!(night.asks("bo", Act::Acknowledge).reason, Reason::AlreadyAcknowledged);
+        night.until(2_799);
+        assert_eq!(night.incident().state, IncidentState::Acknowledged);
+        night.until(2_800);
+        assert_eq!(night.incident().state, IncidentState::Triggered);
+    }
+
+    #[test]
+    fn low_urgency_has_its_first_step_only_and_a_reminder_each_day() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], 1);
+        night.fires_as("db", AlertSeverity::Warning);
+        night.until(3 * DAY);
+        assert_eq!(started(&night), [(0, 0, 0, 1)]);
+        assert_eq!(night.seconds_of("incident_reminded"), [DAY, 2 * DAY, 3 * DAY]);
+        assert_eq!(night.count("page_restarted"), 3);
+        assert_eq!(night.calls(), [], "no rule of theirs calls at low urgency");
+        night.asks("ana", Act::Acknowledge);
+        assert_eq!(night.timers.keys().filter(|(scope, _)| matches!(scope, Scope::Incident(_))).count(), 0);
+    }
+
+    #[test]
+    fn a_reminder_looks_again_for_somebody_to_tell() {
+        let mut night = Trial::new().steps(vec![Step { notify: Vec::new(), escalate_after: None }], 0);
+        night.fires_as("db", AlertSeverity::Warning);
+        assert_eq!((night.count("policy_exhausted"), night.count("paged_wider")), (1, 0));
+        let id = night.incident().id.clone();
+        if let Some(run) = night.incidents.get_mut(&id).and_then(|incident| incident.run.as_mut()) {
+            run.steps = vec![step(&["cy"], None)];
+        }
+        night.until(DAY);
+        assert_eq!(started(&night), [(DAY, 0, 0, 1)]);
+        assert!(night.timers.contains_key(&(Scope::Incident(id), Timer::Remind)));
+    }
+
+    #[test]
+    fn wake_ups_that_are_early_or_out_of_place_change_nothing() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.asks("ana", Act::Acknowledge);
+        let id = night.incident().id.clone();
+        let facts = night.facts.len();
+        for timer in Timer::ALL {
+            assert_eq!(night.wakes(Scope::Incident(id.clone()), timer), Verdict::nothing());
+        }
+        assert_eq!(night.facts.len(), facts);
+        assert_eq!(night.timers.get(&(Scope::Incident(id), Timer::Lapse)), Some(&Trial::time(1_800)), "an early one is set again");
+
+        let mut low = Trial::new();
+        low.fires_as("db", AlertSeverity::Warning);
+        let id = low.incident().id.clone();
+        assert_eq!(low.wakes(Scope::Incident(id), Timer::Escalate), Verdict::nothing(), "low urgency does not escalate");
+        assert_eq!(low.count("paged_wider"), 0);
+    }
+
+    #[test]
+    fn from_low_to_high_the_policy_starts_again_in_the_pages_that_are_open() {
+        let mut night = Trial::new();
+        night.fires_as("db", AlertSeverity::Warning);
+        night.until(100);
+        night.fires_as("db", AlertSeverity::Critical);
+        night.until(400);
+        assert_eq!(started(&night), [(0, 0, 0, 1), (100, 0, 0, 1), (400, 0, 1, 1)]);
+        assert_eq!(night.count("page_restarted"), 1);
+        night.has_rung(&[(100, "ana", false), (220, "ana", true), (400, "bo", false)]);
+    }
+
+    #[test]
+    fn a_reopened_incident_pages_from_the_first_step_with_pages_of_its_own() {
+        let mut night = Trial::new().phone("ana", Phone::Voicemail);
+        night.fires("db");
+        night.until(10);
+        night.resolves("db");
+        assert_eq!(night.count("page_ended"), 1);
+        night.until(60);
+        night.fires("db");
+        assert_eq!((night.count("page_opened"), night.count("page_restarted")), (2, 0));
+        night.until(400);
+        // The bar holds: three minutes after the chain that the resolve ended.
+        night.has_rung(&[(0, "ana", false), (180, "ana", false), (300, "ana", true), (360, "bo", false)]);
+    }
+}

@@ -268,3 +268,45 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(incident: &str, at: i64, what: What) -> Fact {
+        Fact { incident: IncidentId::from_text(incident), at: Time::from_seconds(at), actor: Actor::Reveille, what }
+    }
+
+    fn joined(n: i64) -> What {
+        What::AlertsJoined { count: n, titles: vec![format!("host{n}")] }
+    }
+
+    #[test]
+    fn equal_facts_of_one_moment_become_one_and_keep_their_order() {
+        let resolved = || What::AlertsResolved { count: 1, titles: Vec::new() };
+        let facts = vec![
+            fact("a", 1, joined(1)),
+            fact("b", 1, joined(7)),
+            fact("a", 1, joined(2)),
+            fact("a", 1, resolved()),
+            fact("a", 1, joined(4)),
+            fact("a", 2, joined(8)),
+        ];
+        let counts: Vec<(String, i64)> = coalesce(facts)
+            .into_iter()
+            .map(|fact| match fact.what {
+                What::AlertsJoined { count, .. } => (fact.incident.to_string(), count),
+                other => (other.kind().to_owned(), 0),
+            })
+            .collect();
+        let expected = [("a", 3), ("b", 7), ("alerts_resolved", 0), ("a", 4), ("a", 8)];
+        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)));
+    }
+
+    #[test]
+    fn a_joined_fact_keeps_a_few_titles() {
+        let all = coalesce((0..100).map(|n| fact("a", 1, joined(n))).collect());
+        let [Fact { what: What::AlertsJoined { titles, .. }, .. }] = all.as_slice() else { panic!("one fact") };
+        assert_eq!(titles.len(), limits::INCIDENT_SAMPLES);
+    }
+}

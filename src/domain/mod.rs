@@ -5,6 +5,7 @@
 //! rows is the only way the rows change.
 
 pub mod alert;
+mod attempt;
 mod command;
 pub mod decide;
 pub mod effect;
@@ -19,3 +20,5 @@ mod page;
 pub mod person;
 pub mod reason;
 pub mod setup;
+#[cfg(test)]
+mod trial;

@@ -5,7 +5,7 @@
 use super::decide::{Decision, Moment, Outcome, SetTimer, State, Verdict};
 use super::effect::{Effect, PageOf};
 use super::fact::{Fact, What};
-use super::input::{Actor, CallEnd, News, Report, Scope, Timer};
+use super::input::{Actor, Report, Scope, Timer};
 use super::person::{AttemptState, Chain, OpenAttempt, Person, PersonPage, Planned};
 use super::reason::Reason;
 use super::setup::{Contact, ContactKind, Rule, Setup, Urgency, User};
@@ -31,12 +31,13 @@ pub(super) fn report(person: Person, report: &Report, setup: &Setup, moment: &mu
     draft.decision(Verdict::of(Outcome::Recorded, Reason::Told))
 }
 
-struct Draft<'a> {
-    person: Person,
+/// A decision on a person while it is being made. What news of an attempt means stands in `attempt`.
+pub(super) struct Draft<'a> {
+    pub person: Person,
     setup: &'a Setup,
     moment: &'a mut Moment,
     facts: Vec<Fact>,
-    effects: Vec<Effect>,
+    pub effects: Vec<Effect>,
 }
 
 impl<'a> Draft<'a> {
@@ -44,11 +45,11 @@ impl<'a> Draft<'a> {
         Self { person, setup, moment, facts: Vec::new(), effects: Vec::new() }
     }
 
-    const fn now(&self) -> Time {
+    pub const fn now(&self) -> Time {
         self.moment.at
     }
 
-    fn user(&self) -> Option<&'a User> {
+    pub fn user(&self) -> Option<&'a User> {
         self.setup.users.get(&self.person.id)
     }
 
@@ -146,8 +147,18 @@ impl<'a> Draft<'a> {
 
     // Calling.
 
-    fn is_calling(&self, contact: &ContactId) -> bool {
+    pub fn is_calling(&self, contact: &ContactId) -> bool {
         self.person.attempts.iter().any(|attempt| &attempt.contact == contact && attempt.state != AttemptState::Lost)
+    }
+
+    /// Whether a call of ours rings now, as far as is known.
+    fn is_on_the_phone(&self) -> bool {
+        self.person.attempts.iter().any(|attempt| match attempt.state {
+            AttemptState::Waiting | AttemptState::Live | AttemptState::Talking => true,
+            // Asked about more than once, it is silent: perhaps nothing rings.
+            AttemptState::Accepted => attempt.asked < 2,
+            AttemptState::Unknown | AttemptState::Lost => false,
+        })
     }
 
     /// Repeats the call once when no key was pressed, and ends the chain after that.
@@ -203,8 +214,8 @@ impl<'a> Draft<'a> {
             self.hold(page, planned, free_at);
             return;
         }
-        if self.is_calling(contact) {
-            // This telephone is busy with an older call of ours; its end, or its report, looks here again.
+        if self.is_calling(contact) || self.is_on_the_phone() {
+            // Two telephones that ring at once help nobody; the end of that call, or its report, looks here again.
             return;
         }
         self.person.chain = Some(Chain { contact: contact.clone(), started_at: now, calls: 1, pages: Vec::new() });
@@ -257,7 +268,7 @@ impl<'a> Draft<'a> {
         pages.map(|page| PageOf { page: page.id.clone(), incident: page.incident.clone() }).collect()
     }
 
-    fn place(&mut self, contact: &ContactId, second_call: bool, reason: Reason) {
+    pub fn place(&mut self, contact: &ContactId, second_call: bool, reason: Reason) {
         let now = self.now();
         let pages = self.speaks_for(contact);
         if pages.is_empty() {
@@ -296,366 +307,29 @@ impl<'a> Draft<'a> {
         });
     }
 
-    // What came of it.
-
-    fn hear(&mut self, id: &AttemptId, news: &News) {
-        let Some(attempt) = self.person.attempts.iter().find(|attempt| &attempt.id == id).cloned() else { return };
-        match news {
-            News::Accepted { .. } => self.accepted(&attempt),
-            News::Rejected { reason } => self.rejected(&attempt, reason),
-            News::Unknown { reason } => self.unknown(&attempt, reason),
-            News::NotFound { .. } => self.not_found(&attempt),
-            News::Withdrawn { reason } => self.withdrawn(&attempt, reason),
-            News::Ringing => self.rings(&attempt),
-            News::PickedUp => self.picked_up(&attempt),
-            News::KeyPressed => {
-                let now = self.now();
-                self.change(id, |open| {
-                    open.state = AttemptState::Talking;
-                    open.look_at = now + limits::CALL_GIVE_UP;
-                    open.asked = 0;
-                    // It speaks back and ends by itself.
-                    open.ending = true;
-                });
-            }
-            News::Ended(how) => self.ended(&attempt, *how),
-        }
-    }
-
-    fn accepted(&mut self, attempt: &OpenAttempt) {
-        let now = self.now();
-        match attempt.state {
-            AttemptState::Waiting | AttemptState::Unknown | AttemptState::Lost => {
-                self.tell(attempt, |page, user, contact, attempt| What::AttemptAccepted { page, user, contact, attempt });
-                self.change(&attempt.id, |open| {
-                    open.state = AttemptState::Accepted;
-                    open.look_at = now + limits::CALL_SILENCE;
-                    open.asked = 0;
-                });
-                self.reached(attempt);
-                self.count_chain_from(attempt);
-            }
-            // It was asked about because nothing was heard, and the provider has nothing to tell but that it has it.
-            AttemptState::Accepted if attempt.asked == 1 => self.silent(attempt),
-            AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => {}
-        }
-    }
-
-    /// The chain is counted from the first news of its call, which may have waited for the provider's pace.
-    fn count_chain_from(&mut self, attempt: &OpenAttempt) {
-        let now = self.now();
-        let first = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact && chain.calls <= 1);
-        if let Some(chain) = first
-            && attempt.state == AttemptState::Waiting
-        {
-            chain.started_at = now;
-            self.person.chained_at = Some(now);
-        }
-    }
-
-    fn rejected(&mut self, attempt: &OpenAttempt, reason: &str) {
-        match attempt.state {
-            AttemptState::Waiting | AttemptState::Unknown => {}
-            // It was placed, whatever came after; or another was placed for it.
-            AttemptState::Accepted | AttemptState::Live | AttemptState::Talking | AttemptState::Lost => return,
-        }
-        self.forget(&attempt.id);
-        let text = reason.to_owned();
-        self.tell(attempt, |page, user, contact, attempt| What::AttemptRejected { page, user, contact, attempt, reason: text.clone() });
-        self.call_did_not_happen(attempt);
-        self.fall_forward(attempt, true);
-    }
-
-    fn unknown(&mut self, attempt: &OpenAttempt, reason: &str) {
-        if attempt.state != AttemptState::Waiting {
-            return;
-        }
-        let now = self.now();
-        let text = reason.to_owned();
-        self.tell(attempt, |page, user, contact, attempt| What::AttemptUnknown { page, user, contact, attempt, reason: text.clone() });
-        self.change(&attempt.id, |open| {
-            open.state = AttemptState::Unknown;
-            open.look_at = now;
-        });
-        self.fall_forward(attempt, false);
-    }
-
-    fn withdrawn(&mut self, attempt: &OpenAttempt, reason: &str) {
-        self.forget(&attempt.id);
-        let text = reason.to_owned();
-        self.tell(attempt, |page, user, contact, attempt| What::AttemptWithdrawn { page, user, contact, attempt, reason: text.clone() });
-        self.call_did_not_happen(attempt);
-    }
-
-    fn rings(&mut self, attempt: &OpenAttempt) {
-        match attempt.state {
-            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost => {
-                self.reached(attempt);
-                self.count_chain_from(attempt);
-                self.tell(attempt, |page, user, contact, attempt| What::PhoneRang { page, user, contact, attempt });
-                self.lives(&attempt.id, AttemptState::Live, true);
-            }
-            AttemptState::Live => self.lives(&attempt.id, AttemptState::Live, false),
-            AttemptState::Talking => {}
-        }
-    }
-
-    fn picked_up(&mut self, attempt: &OpenAttempt) {
-        match attempt.state {
-            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown | AttemptState::Lost | AttemptState::Live => {
-                self.reached(attempt);
-                self.count_chain_from(attempt);
-                self.tell(attempt, |page, user, contact, attempt| What::PhonePickedUp { page, user, contact, attempt });
-                self.lives(&attempt.id, AttemptState::Talking, true);
-            }
-            AttemptState::Talking => self.lives(&attempt.id, AttemptState::Talking, false),
-        }
-    }
-
-    /// A sign of life. News gives it its whole time; the same again, when asked, only a little.
-    fn lives(&mut self, id: &AttemptId, state: AttemptState, is_news: bool) {
-        let now = self.now();
-        self.change(id, |open| {
-            open.state = state;
-            if is_news {
-                open.asked = 0;
-            }
-            if open.asked == 0 {
-                open.look_at = now + limits::CALL_GIVE_UP;
-            }
-        });
-    }
-
-    fn ended(&mut self, attempt: &OpenAttempt, how: CallEnd) {
-        self.forget(&attempt.id);
-        self.tell(attempt, |page, user, contact, attempt| What::CallEnded { page, user, contact, attempt, how });
-        let is_refusal = match attempt.state {
-            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Unknown => true,
-            // It rang; or another was placed for it.
-            AttemptState::Live | AttemptState::Talking | AttemptState::Lost => false,
-        };
-        self.count_chain_from(attempt);
-        match how {
-            // The provider could not place it: the same as a refusal, told later.
-            CallEnd::Failed if is_refusal => {
-                self.call_did_not_happen(attempt);
-                self.fall_forward(attempt, true);
-            }
-            CallEnd::Failed | CallEnd::Completed | CallEnd::NoAnswer | CallEnd::Busy | CallEnd::Canceled => {}
-        }
-    }
-
-    /// The provider was asked and could not tell of this call.
-    fn not_found(&mut self, attempt: &OpenAttempt) {
-        match attempt.state {
-            AttemptState::Unknown => {
-                if self.is_settled(attempt) {
-                    self.lose(attempt);
-                }
-            }
-            AttemptState::Accepted if attempt.asked == 1 => self.silent(attempt),
-            AttemptState::Waiting | AttemptState::Accepted | AttemptState::Live | AttemptState::Talking | AttemptState::Lost => {}
-        }
-    }
-
-    /// Asked often and long enough to send it again.
-    fn is_settled(&self, attempt: &OpenAttempt) -> bool {
-        attempt.asked >= 2 && self.now() >= attempt.placed_at + limits::UNKNOWN_SETTLE
-    }
-
-    /// Whether it was placed cannot be found out: it counts as the chain's call, and another is placed in its stead.
-    fn lose(&mut self, attempt: &OpenAttempt) {
-        let now = self.now();
-        self.change(&attempt.id, |open| {
-            open.state = AttemptState::Lost;
-            open.look_at = now + limits::LOST_CALL;
-        });
-        if self.is_calling(&attempt.contact) {
-            return;
-        }
-        if let Some(chain) = self.person.chain.as_mut().filter(|chain| chain.contact == attempt.contact) {
-            let second_call = chain.calls >= 2;
-            if !second_call {
-                // The chain is counted from the call that is known.
-                chain.started_at = now;
-                self.person.chained_at = Some(now);
-            }
-            self.place(&attempt.contact, second_call, Reason::OutcomeStaysUnknown);
-        }
-    }
-
-    /// The provider has the call and tells nothing of it: perhaps nothing rings.
-    fn silent(&mut self, attempt: &OpenAttempt) {
-        let now = self.now();
-        self.change(&attempt.id, |open| {
-            open.asked = 2;
-            open.look_at = now + limits::CALL_SILENCE;
-        });
-        self.tell(attempt, |page, user, contact, attempt| What::CallSilent { page, user, contact, attempt });
-        self.fall_forward(attempt, false);
-    }
-
-    /// Attempts of which nothing was heard for too long are asked about, and given up in the end.
-    fn look_at_attempts(&mut self) {
-        let now = self.now();
-        let attempts = self.person.attempts.iter();
-        let due: Vec<OpenAttempt> = attempts.filter(|attempt| attempt.look_at <= now).cloned().collect();
-        for attempt in due {
-            let again = match attempt.state {
-                AttemptState::Waiting => continue,
-                AttemptState::Lost => {
-                    self.forget(&attempt.id);
-                    continue;
-                }
-                AttemptState::Unknown if self.is_settled(&attempt) => {
-                    self.lose(&attempt);
-                    continue;
-                }
-                AttemptState::Unknown => limits::ASK_AGAIN,
-                AttemptState::Accepted if attempt.asked >= limits::SILENT_ASKS => {
-                    self.give_up(&attempt);
-                    continue;
-                }
-                AttemptState::Accepted if attempt.asked == 0 => limits::ASK_ANSWER,
-                AttemptState::Accepted if attempt.asked == 1 => {
-                    self.silent(&attempt);
-                    limits::CALL_SILENCE
-                }
-                AttemptState::Accepted => limits::CALL_SILENCE,
-                AttemptState::Live | AttemptState::Talking if attempt.asked >= limits::LIVE_ASKS => {
-                    self.give_up(&attempt);
-                    continue;
-                }
-                AttemptState::Live | AttemptState::Talking => limits::CALL_SILENCE,
-            };
-            self.change(&attempt.id, |open| {
-                open.asked = attempt.asked + 1;
-                open.look_at = now + again;
-            });
-            self.effects.push(Effect::AskProvider {
-                attempt: attempt.id.clone(),
-                user: self.person.id.clone(),
-                contact: attempt.contact.clone(),
-                due_at: now,
-            });
-        }
-    }
-
-    /// Nobody tells how it ended: it counts as unanswered.
-    fn give_up(&mut self, attempt: &OpenAttempt) {
-        self.forget(&attempt.id);
-        let how = CallEnd::NoAnswer;
-        self.tell(attempt, |page, user, contact, attempt| What::CallEnded { page, user, contact, attempt, how });
-    }
-
-    /// A call that was never placed does not count: not for the chain, and not for the bar when it was the first.
-    fn call_did_not_happen(&mut self, attempt: &OpenAttempt) {
-        let now = self.now();
-        let Some(chain) = self.person.chain.take_if(|chain| chain.contact == attempt.contact) else { return };
-        if chain.calls > 1 {
-            return;
-        }
-        self.person.chained_at = None;
-        // What waited for this chain's repeat waits no longer.
-        let repeat_at = chain.started_at + limits::CHAIN_REPEAT;
-        for page in self.person.pages.iter_mut().filter(|page| !chain.pages.contains(&page.id)) {
-            for entry in page.plan.iter_mut().filter(|entry| entry.contact == chain.contact && entry.due_at <= repeat_at) {
-                entry.due_at = entry.due_at.min(now);
-            }
-        }
-    }
-
-    /// Something went wrong with one contact: the next one is tried at once; after the last the first again, less and less often.
-    fn fall_forward(&mut self, attempt: &OpenAttempt, refused: bool) {
-        let now = self.now();
-        let user = self.user();
-        let open = self.person.attempts.iter().filter(|other| other.state != AttemptState::Lost);
-        // A telephone that another call of ours holds is no way on.
-        let busy: Vec<ContactId> = open.map(|other| other.contact.clone()).chain([attempt.contact.clone()]).collect();
-        let mut moved_on = false;
-        for id in &attempt.pages {
-            let is_tried = self
-                .person
-                .attempts
-                .iter()
-                .any(|other| other.id != attempt.id && other.state != AttemptState::Lost && other.pages.contains(id));
-            let Some(page) = self.page_mut(id).filter(|page| page.wanted) else { continue };
-            // At high urgency every contact will do, at low urgency only those that its rules allow.
-            let allowed: Vec<ContactId> = match page.urgency {
-                Urgency::High => user.into_iter().flat_map(reachable).map(|contact| contact.id.clone()).collect(),
-                Urgency::Low => user.into_iter().flat_map(|user| plan(user, Urgency::Low, now)).map(|entry| entry.contact).collect(),
-            };
-            // The one tried longest ago stands first.
-            page.tried.retain(|tried| tried != &attempt.contact);
-            page.tried.push(attempt.contact.clone());
-            let planned = page.plan.iter_mut().filter(|entry| !busy.contains(&entry.contact)).min_by_key(|entry| entry.due_at);
-            if let Some(entry) = planned {
-                if entry.due_at > now {
-                    *entry = Planned { contact: entry.contact.clone(), due_at: now, reason: Reason::OtherContactRefused };
-                }
-                moved_on = true;
-            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact) && !busy.contains(contact)) {
-                page.plan.push(Planned { contact: other.clone(), due_at: now, reason: Reason::OtherContactRefused });
-                moved_on = true;
-            } else if refused {
-                let wait = now.since(page.started_at).max(limits::RETRY_LEAST).min(limits::RETRY_MOST);
-                let oldest = page.tried.iter().find(|tried| allowed.contains(tried)).cloned();
-                if let Some(contact) = oldest
-                    && !page.plan.iter().any(|entry| entry.contact == contact && entry.due_at <= now + wait)
-                {
-                    page.plan.push(Planned { contact, due_at: now + wait, reason: Reason::TriedAgain });
-                }
-                if !page.failed && !is_tried {
-                    self.fail(id);
-                }
-            }
-        }
-        if moved_on && !refused {
-            // Perhaps nothing rang: the chain moves on to the next contact rather than wait for its repeat.
-            let chain = self.person.chain.take_if(|chain| chain.contact == attempt.contact && chain.calls <= 1);
-            if chain.is_some() {
-                self.person.chained_at = None;
-            }
-        }
-    }
-
-    fn reached(&mut self, attempt: &OpenAttempt) {
-        for page in self.person.pages.iter_mut().filter(|page| attempt.pages.contains(&page.id)) {
-            page.failed = false;
-        }
-    }
-
-    fn fail(&mut self, id: &PageId) {
-        let user = self.person.id.clone();
-        if let Some(page) = self.page_mut(id) {
-            page.failed = true;
-        }
-        self.record(std::slice::from_ref(id), |page| What::PageFailed { page, user: user.clone() });
-    }
-
     // Small change.
 
-    fn page_mut(&mut self, id: &PageId) -> Option<&mut PersonPage> {
+    pub fn page_mut(&mut self, id: &PageId) -> Option<&mut PersonPage> {
         self.person.pages.iter_mut().find(|page| &page.id == id)
     }
 
-    fn change(&mut self, id: &AttemptId, change: impl FnOnce(&mut OpenAttempt)) {
+    pub fn change(&mut self, id: &AttemptId, change: impl FnOnce(&mut OpenAttempt)) {
         if let Some(attempt) = self.person.attempts.iter_mut().find(|attempt| &attempt.id == id) {
             change(attempt);
         }
     }
 
-    fn forget(&mut self, id: &AttemptId) {
+    pub fn forget(&mut self, id: &AttemptId) {
         self.person.attempts.retain(|attempt| &attempt.id != id);
     }
 
-    fn tell(&mut self, attempt: &OpenAttempt, what: impl Fn(PageId, UserId, ContactId, AttemptId) -> What) {
+    pub fn tell(&mut self, attempt: &OpenAttempt, what: impl Fn(PageId, UserId, ContactId, AttemptId) -> What) {
         let user = self.person.id.clone();
         self.record(&attempt.pages, |page| what(page, user.clone(), attempt.contact.clone(), attempt.id.clone()));
     }
 
     /// Records a fact on the incident of each of these pages.
-    fn record(&mut self, pages: &[PageId], what: impl Fn(PageId) -> What) {
+    pub fn record(&mut self, pages: &[PageId], what: impl Fn(PageId) -> What) {
         for id in pages {
             let Some(page) = self.person.pages.iter().find(|page| &page.id == id) else { continue };
             self.facts.push(Fact { incident: page.incident.clone(), at: self.moment.at, actor: Actor::Reveille, what: what(id.clone()) });
@@ -663,17 +337,17 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn reachable(user: &User) -> impl Iterator<Item = &Contact> {
+pub(super) fn reachable(user: &User) -> impl Iterator<Item = &Contact> {
     user.contacts.iter().filter(|contact| REACHABLE.contains(&contact.kind))
 }
 
 /// The person's rules for this urgency, as times. Without a rule: at high urgency voice at once and every other contact after a
 /// minute; at low urgency every contact but voice and text messages.
-fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Planned> {
+pub(super) fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Planned> {
     let usable = |id: &ContactId| reachable(user).any(|contact| &contact.id == id);
     let rules: Vec<&Rule> = user.rules.iter().filter(|rule| rule.urgency == urgency && usable(&rule.contact)).collect();
     let mut plan: Vec<Planned> = if rules.is_empty() {
-        let unruled = |contact: &Contact| {
+        let without_rule = |contact: &Contact| {
             let (after, reason) = match (urgency, contact.kind) {
                 (Urgency::High, ContactKind::Voice) => (Span::ZERO, Reason::NoRuleSoVoice),
                 (Urgency::High, ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => {
@@ -684,11 +358,357 @@ fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Planned> {
             };
             Some(Planned { contact: contact.id.clone(), due_at: started_at + after, reason })
         };
-        reachable(user).filter_map(unruled).collect()
+        reachable(user).filter_map(without_rule).collect()
     } else {
-        let ruled = |rule: &&Rule| Planned { contact: rule.contact.clone(), due_at: started_at + rule.after, reason: Reason::RuleDue };
-        rules.iter().map(ruled).collect()
+        let by_rule = |rule: &&Rule| Planned { contact: rule.contact.clone(), due_at: started_at + rule.after, reason: Reason::RuleDue };
+        rules.iter().map(by_rule).collect()
     };
     plan.sort_by_key(|entry| entry.due_at);
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::input::{Act, CallEnd, News};
+    use super::super::setup::AlertSeverity;
+    use super::super::trial::{Phone, Trial, rule, step, voice};
+    use super::*;
+
+    /// One person, one step that waits for hours: only the page itself acts.
+    fn alone() -> Trial {
+        Trial::new().steps(vec![step(&["ana"], Some(600))], 0)
+    }
+
+    fn with_phones(mut night: Trial, phones: &[&str], rules: Vec<Rule>) -> Trial {
+        let user = night.user("ana");
+        user.contacts = phones.iter().map(|id| voice(id)).collect();
+        user.rules = rules;
+        night
+    }
+
+    fn reasons(night: &Trial) -> Vec<Reason> {
+        let placed = |fact: &Fact| match &fact.what {
+            What::AttemptPlaced { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        night.facts.iter().filter_map(placed).collect()
+    }
+
+    #[test]
+    fn a_chain_is_one_call_and_one_more_two_minutes_after() {
+        for phone in [Phone::NoAnswer, Phone::Voicemail, Phone::Endless, Phone::Silent] {
+            let mut night = alone().phone("ana", phone);
+            night.fires("db");
+            night.until(3_600);
+            if phone == Phone::Endless {
+                // It was asked about and given up: the repeat comes as soon as the first can be over.
+                night.has_rung(&[(0, "ana", false), (146, "ana", true)]);
+            } else {
+                night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+            }
+            assert_eq!(night.incident().state, super::super::incident::IncidentState::Triggered, "{phone:?} is no answer");
+            assert_eq!(reasons(&night), [Reason::RuleDue, Reason::SecondCallOfChain]);
+            assert_eq!(night.persons[&"ana".into()].attempts, [], "nothing is left open");
+        }
+    }
+
+    #[test]
+    fn rules_count_from_the_start_of_the_page() {
+        // Rules as seconds and telephone; the calls.
+        for (rules, rung) in [
+            (vec![(30, "a")], vec![(30, "a", false), (150, "a", true)]),
+            // A rule due while that contact's chain runs is its repeat.
+            (vec![(0, "a"), (60, "a"), (110, "a"), (130, "a")], vec![(0, "a", false), (120, "a", true)]),
+            // Another contact waits for the bar of three minutes.
+            (vec![(0, "a"), (60, "b")], vec![(0, "a", false), (120, "a", true), (180, "b", false), (300, "b", true)]),
+            (vec![(0, "a"), (300, "a")], vec![(0, "a", false), (120, "a", true), (300, "a", false), (420, "a", true)]),
+            (vec![(0, "a"), (0, "b")], vec![(0, "a", false), (120, "a", true), (180, "b", false), (300, "b", true)]),
+            // No rule: voice at once.
+            (vec![], vec![(0, "a", false), (120, "a", true), (180, "b", false), (300, "b", true)]),
+        ] {
+            let rules: Vec<Rule> = rules.iter().map(|(after, contact)| rule(Urgency::High, *after, contact)).collect();
+            let reason = if rules.is_empty() { Reason::NoRuleSoVoice } else { Reason::RuleDue };
+            let mut night = with_phones(alone(), &["a", "b"], rules);
+            night.fires("db");
+            night.until(1_800);
+            night.has_rung(&rung);
+            assert_eq!(reasons(&night).first(), Some(&reason));
+        }
+    }
+
+    #[test]
+    fn a_call_that_waits_for_the_bar_is_said_once() {
+        let rules = vec![rule(Urgency::High, 0, "a"), rule(Urgency::High, 60, "b")];
+        let mut night = with_phones(alone(), &["a", "b"], rules);
+        night.fires("db");
+        night.until(1_800);
+        assert_eq!(night.seconds_of("call_held"), [60]);
+    }
+
+    #[test]
+    fn low_urgency_calls_only_where_its_own_rule_says_so() {
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]);
+        night.fires_as("db", AlertSeverity::Warning);
+        night.until(1_800);
+        assert_eq!((night.calls().len(), night.count("page_failed")), (0, 1));
+
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::Low, 30, "a")]).phone("a", Phone::Refused);
+        night.fires_as("db", AlertSeverity::Warning);
+        night.until(60);
+        assert!(night.calls().iter().all(|(_, contact, _)| contact == "a"), "a refusal at low urgency wakes no other telephone");
+    }
+
+    #[test]
+    fn nobody_to_reach_is_said_once_per_start() {
+        let mut night = with_phones(alone(), &[], Vec::new());
+        night.fires("db");
+        night.until(600);
+        assert_eq!(night.count("page_failed"), 1);
+        assert!(!night.timers.contains_key(&(Scope::Person("ana".into()), Timer::Attend)));
+    }
+
+    #[test]
+    fn a_storm_is_one_chain() {
+        let mut night = alone();
+        for n in 0..300 {
+            night.until(n / 2);
+            night.fires(&format!("host{n}"));
+        }
+        night.until(1_800);
+        assert_eq!(night.incidents.len(), 1);
+        night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+    }
+
+    #[test]
+    fn incidents_share_one_telephone() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        night.until(10);
+        night.fires("web");
+        night.until(1_800);
+        // The second is said in the repeat, and needs no chain of its own.
+        night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+        let spoken = |n: usize| match &night.placed[n].1 {
+            Effect::PlacePage { pages, .. } => pages.len(),
+            Effect::AskProvider { .. } | Effect::EndCall { .. } => 0,
+        };
+        assert_eq!((spoken(0), spoken(1)), (1, 2));
+        assert_eq!(night.seconds_of("call_held"), [10]);
+    }
+
+    #[test]
+    fn what_comes_during_the_repeat_or_after_an_answer_waits_for_the_next_chain() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        night.until(130);
+        night.fires("web");
+        night.until(1_800);
+        night.has_rung(&[(0, "ana", false), (120, "ana", true), (180, "ana", false), (300, "ana", true)]);
+
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        let db = night.incident().id.clone();
+        night.until(10);
+        night.fires("web");
+        night.until(20);
+        night.asks_on("ana", Act::Acknowledge, &db);
+        night.until(1_000);
+        night.has_rung(&[(0, "ana", false), (180, "ana", false), (300, "ana", true)]);
+    }
+
+    #[test]
+    fn a_call_that_also_speaks_for_another_incident_goes_on() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        let db = night.incident().id.clone();
+        night.fires("web");
+        night.until(10);
+        night.asks_on("bo", Act::Acknowledge, &db);
+        night.until(15);
+        assert_eq!(night.ended.len(), 0);
+        night.until(16);
+        let web = night.incidents.keys().find(|id| **id != db).cloned().expect("two incidents");
+        night.asks_on("bo", Act::Acknowledge, &web);
+        night.until(16);
+        assert_eq!(night.ended.len(), 1);
+    }
+
+    #[test]
+    fn the_answering_call_speaks_back_and_is_not_cut_off() {
+        let mut night = alone();
+        night.fires("db");
+        night.until(10);
+        let call = night.last_call();
+        night.hears(&call, News::KeyPressed);
+        night.asks("ana", Act::Acknowledge);
+        night.until(1_000);
+        assert_eq!((night.ended.len(), night.calls().len()), (0, 1));
+    }
+
+    #[test]
+    fn a_call_found_after_the_answer_is_ended_then() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.fires("db");
+        night.until(1);
+        let call = night.last_call();
+        night.hears(&call, News::Unknown { reason: "restarted".to_owned() });
+        night.asks("bo", Act::Acknowledge);
+        night.until(5);
+        assert_eq!(night.ended.len(), 0, "what is unknown cannot be ended");
+        night.hears(&call, News::Accepted { provider_id: "CA1".to_owned() });
+        night.until(5);
+        assert_eq!(night.ended.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
+    fn a_refused_contact_falls_forward_at_once_and_is_tried_again_less_and_less_often() {
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]).phone("a", Phone::Refused);
+        night.fires("db");
+        night.until(600);
+        night.has_rung(&[(0, "a", false), (0, "b", false), (120, "b", true)]);
+        assert_eq!(reasons(&night)[1], Reason::OtherContactRefused);
+
+        let mut night = alone().phone("ana", Phone::Refused);
+        night.fires("db");
+        night.until(200);
+        let times: Vec<i64> = night.calls().iter().map(|(at, ..)| *at).collect();
+        assert_eq!(times, [0, 5, 10, 20, 40, 80, 140, 200]);
+        assert_eq!(night.count("page_failed"), 1);
+        assert_eq!(reasons(&night).last(), Some(&Reason::TriedAgain));
+        night.phones.clear();
+        night.until(1_800);
+        assert_eq!(night.calls().iter().skip(8).map(|(at, _, again)| (*at, *again)).collect::<Vec<_>>(), [(260, false), (380, true)]);
+    }
+
+    #[test]
+    fn two_refused_contacts_are_tried_in_turn() {
+        let night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]);
+        let mut night = night.phone("a", Phone::Refused).phone("b", Phone::Refused);
+        night.fires("db");
+        night.until(60);
+        let contacts: Vec<String> = night.calls().into_iter().map(|(_, contact, _)| contact).collect();
+        assert_eq!(contacts[..4], ["a", "b", "a", "b"]);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_asked_about_and_sent_again_within_20_seconds() {
+        let mut night = alone().phone("ana", Phone::Hangs);
+        night.fires("db");
+        night.until(17);
+        night.has_rung(&[(0, "ana", false)]);
+        assert!(night.asked >= 2);
+        night.until(18);
+        night.has_rung(&[(0, "ana", false), (18, "ana", false)]);
+        assert_eq!(reasons(&night), [Reason::RuleDue, Reason::OutcomeStaysUnknown]);
+        night.phones.clear();
+        let second = night.last_call();
+        night.hears(&second, News::Accepted { provider_id: "CA2".to_owned() });
+        night.until(137);
+        assert_eq!(night.calls().len(), 2);
+        night.until(138);
+        assert_eq!(night.calls().last(), Some(&(138, "ana".to_owned(), true)), "two minutes after the call that is known");
+    }
+
+    #[test]
+    fn an_unknown_call_that_is_found_is_not_sent_again() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.fires("db");
+        night.until(10);
+        let call = night.last_call();
+        night.hears(&call, News::Unknown { reason: "no answer".to_owned() });
+        night.until(12);
+        night.hears(&call, News::Ringing);
+        night.hears(&call, News::Ended(CallEnd::NoAnswer));
+        night.until(119);
+        assert_eq!(night.calls().len(), 1);
+        night.until(120);
+        night.has_rung(&[(0, "ana", false), (120, "ana", true)]);
+    }
+
+    #[test]
+    fn the_next_contact_rings_within_15_seconds_of_a_hang_or_a_lie() {
+        for (phone, at) in [(Phone::Hangs, 10), (Phone::Silent, 14)] {
+            let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a")]).phone("a", phone);
+            night.fires("db");
+            night.until(1_800);
+            night.has_rung(&[(0, "a", false), (at, "b", false), (at + 120, "b", true)]);
+        }
+    }
+
+    #[test]
+    fn what_waits_at_the_courier_is_not_placed_twice() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.fires("db");
+        night.until(3_600);
+        assert_eq!((night.calls().len(), night.asked), (1, 0));
+    }
+
+    #[test]
+    fn a_withdrawn_call_leaves_the_telephone_to_others_at_once() {
+        let mut night = alone().phone("ana", Phone::Stuck);
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        let db = night.incident().id.clone();
+        night.until(1);
+        let call = night.last_call();
+        night.fires("web");
+        night.until(2);
+        night.asks_on("bo", Act::Acknowledge, &db);
+        night.until(3);
+        night.hears(&call, News::Withdrawn { reason: "nobody wants it".to_owned() });
+        night.has_rung(&[(0, "ana", false), (3, "ana", false)]);
+    }
+
+    #[test]
+    fn news_twice_or_too_late_is_told_once() {
+        let mut night = alone();
+        night.fires("db");
+        night.until(1);
+        let call = night.last_call();
+        for news in [News::PickedUp, News::PickedUp, News::Ringing, News::Accepted { provider_id: "CA1".to_owned() }] {
+            night.hears(&call, news);
+        }
+        for news in [News::Ended(CallEnd::Completed), News::Ended(CallEnd::Completed), News::PickedUp, News::Ringing] {
+            night.hears(&call, news);
+        }
+        night.hears(&call, News::Rejected { reason: "late".to_owned() });
+        for kind in ["phone_rang", "phone_picked_up", "call_ended", "attempt_accepted"] {
+            assert_eq!(night.count(kind), 1, "{kind}");
+        }
+        assert_eq!(night.count("attempt_rejected"), 0);
+    }
+
+    #[test]
+    fn who_leaves_the_setup_is_called_no_more() {
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a"), rule(Urgency::High, 60, "b")]);
+        night.fires("db");
+        night.until(50);
+        night.setup.users.remove(&"ana".into());
+        night.until(3_600);
+        night.has_rung(&[(0, "a", false)]);
+        assert_eq!(night.count("page_failed"), 1);
+
+        let mut night = with_phones(alone(), &["a", "b"], vec![rule(Urgency::High, 0, "a"), rule(Urgency::High, 60, "b")]);
+        night.fires("db");
+        night.until(50);
+        night.user("ana").contacts.remove(0);
+        night.until(3_600);
+        night.has_rung(&[(0, "a", false), (180, "b", false), (300, "b", true)]);
+    }
+
+    #[test]
+    fn what_is_urgent_is_said_in_the_repeat_of_a_quiet_call() {
+        let rules = vec![rule(Urgency::High, 0, "a"), rule(Urgency::Low, 0, "a")];
+        let mut night = with_phones(alone(), &["a"], rules);
+        night.service().group_window = Span::ZERO;
+        night.fires_as("disk", AlertSeverity::Warning);
+        night.until(10);
+        night.fires_as("db", AlertSeverity::Critical);
+        night.until(600);
+        night.has_rung(&[(0, "a", false), (120, "a", true)]);
+    }
 }

@@ -353,7 +353,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
                 change.restarted = Some((*urgency, fact.at));
             }
             What::PageAnswered { page, .. } => {
-                changes.entry(page).or_default().ended = Some(("acknowledged".to_owned(), fact.at));
+                changes.entry(page).or_default().ended = Some(("answered".to_owned(), fact.at));
             }
             What::PageEnded { page, reason, .. } => {
                 changes.entry(page).or_default().ended.get_or_insert_with(|| (reason.name(), fact.at));

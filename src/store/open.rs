@@ -94,7 +94,7 @@ impl Store {
             Dialect::Postgres => (pool(options.page_writers, false), pool(options.writers, false), None),
         };
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
-        let store = Self(Arc::new(Inner { page, rest, readers, page_readers, turns, lock, place }));
+        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, lock }));
         store.check_version().await?;
         Ok(store)
     }

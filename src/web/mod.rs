@@ -17,6 +17,7 @@ pub mod stream;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Method;
 
 use crate::base::time::Time;
 use crate::flows::{House, Live};
@@ -43,6 +44,13 @@ pub struct Check {
     /// Whether this process cannot take signals or page without it.
     pub needed: bool,
     pub detail: String,
+}
+
+pub use roles::Needs;
+
+/// Every route of the pages and the API, and what it asks of its caller.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str, Needs)> {
+    roles::ROUTES.iter().map(|route| (route.method.clone(), route.path, route.needs))
 }
 
 /// All three routers as one.

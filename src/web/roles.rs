@@ -18,7 +18,7 @@ use crate::render::html::ProblemPage;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needs {
+pub enum Needs {
     Nobody,
     /// Any person signed in, any token.
     Reader,

@@ -51,7 +51,13 @@ story!(voicemail_is_no_answer, |app| {
     incident.is("triggered");
     assert_eq!(incident.times("phone_picked_up"), 2);
     app.phone("bo").rings_after("3m").await.press('1').await;
-    app.incident(1).await.is_acknowledged_by("bo");
+    let incident = app.incident(1).await;
+    incident.is_acknowledged_by("bo");
+    // It was Bo who answered; Ana's page only ended.
+    for (person, state) in [("ana", "ended"), ("bo", "acknowledged")] {
+        let page = incident.pages.iter().find(|page| page["user"] == person).expect("a page");
+        assert_eq!(page["state"], state, "{page}");
+    }
 });
 
 story!(picking_up_without_a_key_is_no_answer, |app| {
@@ -114,11 +120,12 @@ story!(nobody_at_all_answers, |app| {
             app.phone(person).rings().await.ignore();
         }
     }
-    app.phone("cy").rings_after("13m").await.press('1').await;
+    let ana = app.phone("ana").rings_after("13m").await.ignore();
+    let bo = app.phone("bo").rings().await.ignore();
+    app.phone("cy").rings().await.press('1').await;
     app.incident(1).await.is_acknowledged_by("cy");
-    for person in ["ana", "bo"] {
-        app.phone(person).rang().await.has_ended();
-    }
+    ana.has_ended();
+    bo.has_ended();
     app.advance("25m").await;
 });
 

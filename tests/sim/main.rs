@@ -8,7 +8,10 @@ mod provider;
 mod watch;
 mod world;
 
+use std::collections::BTreeMap;
+
 use plant::Bug;
+use watch::Due;
 use world::World;
 
 /// Worlds that a planted bug may hide in before it must be found.
@@ -29,6 +32,7 @@ fn every_world_keeps_the_promises() {
     }
     let seeds = number("REVEILLE_SIM_SEEDS").unwrap_or(2_000);
     let (mut steps, mut signals, mut opened, mut answered) = (0, 0, 0, 0);
+    let mut proved = BTreeMap::<Due, usize>::new();
     for seed in 0..seeds {
         let mut world = World::new(seed, None, false);
         if let Err(broken) = world.run() {
@@ -38,10 +42,12 @@ fn every_world_keeps_the_promises() {
         signals += world.watch.accepted;
         opened += world.watch.opened;
         answered += world.watch.answered;
+        world.watch.proved.iter().for_each(|(due, times)| *proved.entry(*due).or_default() += times);
     }
-    println!("{seeds} worlds: {steps} steps, {signals} signals, {opened} incidents, {answered} answers");
+    println!("{seeds} worlds: {steps} steps, {signals} signals, {opened} incidents, {answered} answers; held {proved:?}");
     // A world in which nothing happens keeps every promise.
     assert!(seeds < 100 || (opened as u64 > seeds && answered as u64 > seeds / 2), "the worlds are too quiet to prove anything");
+    assert!(seeds < 100 || proved.len() == 3, "each kind of deadline is met somewhere");
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl World {
                 ));
             }
         }
-        self.watch.at_rest(&self.rows)
+        Watch::at_rest(&self.rows)
     }
 
     // The play.
@@ -179,7 +179,6 @@ impl World {
         let dedup_key = format!("key{}", nth.unwrap_or_else(|| dice.below(4)));
         let action = match dice.below(20) {
             _ if nth.is_some() => Action::Trigger,
-            0..=11 => Action::Trigger,
             12..=16 => Action::Resolve,
             17 => Action::Unreadable("no JSON".to_owned()),
             18 => Action::Ignore("ping".to_owned()),
@@ -225,11 +224,11 @@ impl World {
         let awake = |at: Time| at.max(self.down_until);
         let timer = self.rows.timers.iter().min_by_key(|(_, at)| **at).map(|(name, at)| (name.clone(), awake(*at)));
         let row = self.rows.outbox.iter().min_by_key(|row| row.free_at).map(|row| (row.id, awake(row.free_at)));
-        let times = [event.map(|(at, _)| at), timer.as_ref().map(|(_, at)| *at), row.map(|(_, at)| at)];
-        let Some(next) = times.iter().flatten().min().copied() else { return Ok(false) };
+        let nexts = [event.map(|(at, _)| at), timer.as_ref().map(|(_, at)| *at), row.map(|(_, at)| at)];
+        let Some(next) = nexts.iter().flatten().min().copied() else { return Ok(false) };
         // Workers come in any order, and a little late.
         let now = self.rows.now.max(next);
-        let able: Vec<usize> = (0..3).filter(|n| times[*n].is_some_and(|at| at <= now)).collect();
+        let able: Vec<usize> = (0..3).filter(|n| nexts[*n].is_some_and(|at| at <= now)).collect();
         let chosen = *self.dice.pick(&able);
         self.rows.now = now + if chosen == 0 { Span::ZERO } else { self.dice.millis(0, 20) };
         match (chosen, event, timer, row) {
@@ -405,7 +404,7 @@ impl World {
     fn obey(&mut self, command: Command) -> Result<(), String> {
         let desk = self.desk_of(&command.incident);
         self.say(|| format!("{:?} by {} through {:?} on {}", command.act, command.actor.text(), command.via, command.incident));
-        self.transact(State::Desk(desk), Input::Command(command)).map(|_| ())
+        self.transact(State::Desk(desk), &Input::Command(command))
     }
 
     fn wake(&mut self, scope: Scope, timer: Timer) -> Result<(), String> {
@@ -416,7 +415,7 @@ impl World {
             Scope::Incident(id) => State::Desk(self.desk_of(id)),
             Scope::Person(id) => State::Person(self.person_of(id)),
         };
-        self.transact(state, Input::Wake { scope, timer })
+        self.transact(state, &Input::Wake { scope, timer })
     }
 
     fn report(&mut self, attempt: &AttemptId, news: News) -> Result<(), String> {
@@ -424,7 +423,7 @@ impl World {
         self.say(|| format!("{news:?} of {attempt} to {user}"));
         self.watch.told(attempt, &news, self.rows.now);
         let person = self.person_of(&user);
-        self.transact(State::Person(person), Input::Report(Report { attempt: attempt.clone(), news }))
+        self.transact(State::Person(person), &Input::Report(Report { attempt: attempt.clone(), news }))
     }
 
     fn desk_of(&self, id: &IncidentId) -> Desk {
@@ -436,10 +435,10 @@ impl World {
         self.rows.persons.get(id).cloned().unwrap_or_else(|| Person::new(id.clone()))
     }
 
-    fn transact(&mut self, state: State, input: Input) -> Result<(), String> {
+    fn transact(&mut self, state: State, input: &Input) -> Result<(), String> {
         let mut saved = Saved::default();
-        let (state, _) = self.decide(state, &input, &mut saved);
-        self.save(state, saved, Some(&input))
+        let (state, _) = self.decide(state, input, &mut saved);
+        self.save(state, saved, Some(input))
     }
 
     fn decide(&mut self, mut state: State, input: &Input, saved: &mut Saved) -> (State, Verdict) {
@@ -462,7 +461,9 @@ impl World {
     fn save(&mut self, state: State, saved: Saved, input: Option<&Input>) -> Result<(), String> {
         let facts = coalesce(saved.facts);
         if self.trace {
-            facts.iter().for_each(|fact| println!("    {} {:?}", fact.incident, fact.what));
+            for fact in &facts {
+                println!("    {} {:?}", fact.incident, fact.what);
+            }
             saved.effects.iter().for_each(|effect| println!("    -> {effect:?}"));
             saved.timers.iter().for_each(|set| println!("    @ {:?} {:?} {:?}", set.scope, set.timer, set.due_at.map(Time::rfc3339)));
         }
@@ -483,7 +484,9 @@ impl World {
                     }
                     self.rows.incidents.insert(id, incident);
                 }
-                facts.iter().for_each(|fact| page_row(&mut self.rows.persons, fact));
+                for fact in &facts {
+                    page_row(&mut self.rows.persons, fact);
+                }
             }
             State::Person(row) => {
                 person = Some(row.id.clone());

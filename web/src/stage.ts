@@ -287,7 +287,7 @@ class PhoneView {
       { class: "phone", "aria-label": `${name}'s phone` },
       h("div", { class: "device", tabindex: "0", role: "group", "aria-label": `${name}'s phone. Enter answers it.` }, h("span", { class: "ear" }), this.screen),
       habitLabelled,
-      h("h3", {}, "Calls"),
+      h("h2", {}, "Calls"),
       this.quiet,
       this.history,
     );

@@ -1,0 +1,416 @@
+//! A night in miniature for the tests of this room: one service, three people, a clock that jumps to the next due thing.
+
+use std::collections::BTreeMap;
+
+use super::alert::{Key, KeyState, UNREADABLE_KEY};
+use super::decide::{Decision, Desk, Moment, State, Verdict, decide};
+use super::effect::Effect;
+use super::fact::{Fact, What, coalesce};
+use super::incident::Incident;
+use super::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
+use super::person::{Person, PersonPage};
+use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
+use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, UserId};
+use crate::base::time::{Span, Time};
+use crate::base::viewer::Role;
+
+/// What a telephone does with a call. Whatever it is, it happens at once unless a time is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phone {
+    /// Rings for 30 seconds.
+    NoAnswer,
+    /// A machine picks up and listens for 20 seconds.
+    Voicemail,
+    /// Never reaches the network: the provider refuses.
+    Refused,
+    /// The provider does not answer within 10 seconds, and knows of nothing when asked.
+    Hangs,
+    /// The provider takes it, and nothing is heard of it again.
+    Silent,
+    /// The courier has it and nothing comes of it.
+    Stuck,
+    /// Rings and rings: no end is ever told.
+    Endless,
+}
+
+/// One call as the person sees it: seconds since the start of the night.
+pub type Rung = (i64, &'static str, bool);
+
+pub struct Trial {
+    pub setup: Setup,
+    pub now: Time,
+    pub keys: BTreeMap<Key, KeyState>,
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    pub persons: BTreeMap<UserId, Person>,
+    pub timers: BTreeMap<(Scope, Timer), Time>,
+    pub facts: Vec<Fact>,
+    pub placed: Vec<(i64, Effect)>,
+    pub ended: Vec<(i64, AttemptId)>,
+    pub asked: usize,
+    pub phones: BTreeMap<String, Phone>,
+    pending: Vec<(Time, AttemptId, News)>,
+    seed: u128,
+}
+
+const START: i64 = 1_770_000_000;
+
+pub fn voice(id: &str) -> Contact {
+    Contact { id: id.into(), kind: ContactKind::Voice, to: "+33600000000".to_owned() }
+}
+
+pub fn rule(urgency: Urgency, after_seconds: i64, contact: &str) -> Rule {
+    Rule { urgency, after: Span::seconds(after_seconds), contact: contact.into() }
+}
+
+pub fn step(users: &[&str], minutes: Option<i64>) -> Step {
+    let target = |name: &&str| if *name == "everyone" { Target::Everyone } else { Target::User((*name).into()) };
+    Step { notify: users.iter().map(target).collect(), escalate_after: minutes.map(Span::minutes) }
+}
+
+impl Trial {
+    /// ana for 5 minutes, then bo; cy is asleep. Each has one telephone, named as they are.
+    pub fn new() -> Self {
+        let mut setup = Setup::default();
+        for id in ["ana", "bo", "cy"] {
+            let rules = vec![rule(Urgency::High, 0, id)];
+            let user = User {
+                id: id.into(),
+                name: id.to_owned(),
+                email: None,
+                timezone: "UTC".to_owned(),
+                slack: None,
+                role: Role::Responder,
+                contacts: vec![voice(id)],
+                rules,
+            };
+            setup.users.insert(id.into(), user);
+        }
+        let policy = Policy { id: "nights".into(), steps: vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], repeat: 0 };
+        setup.policies.insert("nights".into(), policy);
+        setup.services.insert("api".into(), Service::new("api".into(), "nights".into()));
+        let integration =
+            Integration { id: "bar".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        setup.integrations.insert("bar".into(), integration);
+        Self {
+            setup,
+            now: Time::from_seconds(START),
+            keys: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            persons: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            facts: Vec::new(),
+            placed: Vec::new(),
+            ended: Vec::new(),
+            asked: 0,
+            phones: BTreeMap::new(),
+            pending: Vec::new(),
+            seed: 0,
+        }
+    }
+
+    pub fn steps(mut self, steps: Vec<Step>, repeat: u32) -> Self {
+        self.setup.policies.insert("nights".into(), Policy { id: "nights".into(), steps, repeat });
+        self
+    }
+
+    pub fn service(&mut self) -> &mut Service {
+        self.setup.services.get_mut(&"api".into()).expect("the trial has it")
+    }
+
+    pub fn user(&mut self, id: &str) -> &mut User {
+        self.setup.users.get_mut(&id.into()).expect("the trial has them")
+    }
+
+    pub fn phone(mut self, contact: &str, phone: Phone) -> Self {
+        self.phones.insert(contact.to_owned(), phone);
+        self
+    }
+
+    // Time.
+
+    pub fn second(&self) -> i64 {
+        self.now.since(Time::from_seconds(START)).as_seconds()
+    }
+
+    pub fn time(second: i64) -> Time {
+        Time::from_seconds(START + second)
+    }
+
+    /// Lets everything happen that is due up to this second.
+    pub fn until(&mut self, second: i64) {
+        let end = Self::time(second);
+        let mut steps = 0;
+        loop {
+            let timer = self.timers.iter().min_by_key(|(_, at)| **at).map(|(name, at)| (*at, name.clone()));
+            let news = self.pending.iter().enumerate().min_by_key(|(_, (at, ..))| *at).map(|(n, (at, ..))| (*at, n));
+            match (timer, news) {
+                (timer, Some((at, n))) if at <= end && timer.as_ref().is_none_or(|(due, _)| at <= *due) => {
+                    let (_, attempt, news) = self.pending.remove(n);
+                    self.now = self.now.max(at);
+                    self.hears(&attempt, news);
+                }
+                (Some((at, (scope, timer))), _) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.wakes(scope, timer);
+                }
+                (Some(_) | None, _) => break,
+            }
+            steps += 1;
+            assert!(steps < 20_000, "the night spins");
+        }
+        self.now = end;
+    }
+
+    // What comes in.
+
+    pub fn signal(&mut self, key: &str, action: Action, severity: Option<AlertSeverity>, at: Option<i64>) -> Verdict {
+        let signal = Signal {
+            integration: "bar".into(),
+            dedup_key: key.to_owned(),
+            title: format!("{key} is down"),
+            severity,
+            action,
+            at: at.map(Self::time),
+            url: None,
+            labels: BTreeMap::new(),
+        };
+        self.batch(&[signal]).remove(0)
+    }
+
+    pub fn fires(&mut self, key: &str) -> Verdict {
+        self.signal(key, Action::Trigger, None, None)
+    }
+
+    pub fn fires_as(&mut self, key: &str, severity: AlertSeverity) -> Verdict {
+        self.signal(key, Action::Trigger, Some(severity), None)
+    }
+
+    pub fn resolves(&mut self, key: &str) -> Verdict {
+        self.signal(key, Action::Resolve, None, None)
+    }
+
+    pub fn batch(&mut self, signals: &[Signal]) -> Vec<Verdict> {
+        let mut desk = Desk { keys: self.keys.clone(), incidents: self.incidents.clone(), ..Desk::default() };
+        let open = self.incidents.values().filter(|incident| incident.is_open());
+        if let Some(newest) = open.max_by_key(|incident| (incident.opened_at, incident.id.clone())) {
+            desk.newest.insert(newest.service.clone(), newest.id.clone());
+        }
+        let mut state = State::Desk(desk);
+        let mut verdicts = Vec::new();
+        let mut facts = Vec::new();
+        for signal in signals {
+            let decision = self.decided(state, &Input::Signal(signal.clone()));
+            verdicts.push(decision.verdict.clone());
+            state = decision.state.clone();
+            facts.extend(decision.facts.clone());
+            self.keep(Decision { facts: Vec::new(), ..decision });
+        }
+        self.learn(coalesce(facts));
+        verdicts
+    }
+
+    pub fn asks(&mut self, who: &str, act: Act) -> Verdict {
+        let incident = self.incident().id.clone();
+        self.asks_on(who, act, &incident)
+    }
+
+    pub fn asks_on(&mut self, who: &str, act: Act, incident: &IncidentId) -> Verdict {
+        let desk = Desk { incidents: self.incidents.clone(), ..Desk::default() };
+        let command = Command { incident: incident.clone(), actor: Actor::User(who.into()), via: Via::Web, act };
+        let decision = self.decided(State::Desk(desk), &Input::Command(command));
+        let verdict = decision.verdict.clone();
+        self.save(decision);
+        verdict
+    }
+
+    pub fn hears(&mut self, attempt: &AttemptId, news: News) {
+        let user = self.placed.iter().find_map(|(_, effect)| match effect {
+            Effect::PlacePage { attempt: id, user, .. } if id == attempt => Some(user.clone()),
+            _ => None,
+        });
+        let person = self.person(&user.expect("it was placed"));
+        let decision = self.decided(State::Person(person), &Input::Report(Report { attempt: attempt.clone(), news }));
+        self.save(decision);
+    }
+
+    pub fn wakes(&mut self, scope: Scope, timer: Timer) -> Verdict {
+        self.timers.remove(&(scope.clone(), timer));
+        let state = match &scope {
+            Scope::Incident(_) => State::Desk(Desk { incidents: self.incidents.clone(), ..Desk::default() }),
+            Scope::Person(id) => State::Person(self.person(id)),
+        };
+        let decision = self.decided(state, &Input::Wake { scope, timer });
+        let verdict = decision.verdict.clone();
+        self.save(decision);
+        verdict
+    }
+
+    fn person(&self, id: &UserId) -> Person {
+        self.persons.get(id).cloned().unwrap_or_else(|| Person::new(id.clone()))
+    }
+
+    fn decided(&mut self, state: State, input: &Input) -> Decision {
+        self.seed += 1_000;
+        let mut moment = Moment { at: self.now, ids: IdSource::new(self.now, self.seed) };
+        decide(state, input, &self.setup, &mut moment)
+    }
+
+    // What goes out.
+
+    fn save(&mut self, mut decision: Decision) {
+        let facts = std::mem::take(&mut decision.facts);
+        self.keep(decision);
+        self.learn(facts);
+    }
+
+    fn keep(&mut self, decision: Decision) {
+        match decision.state {
+            State::Desk(desk) => {
+                self.keys.extend(desk.keys);
+                self.incidents.extend(desk.incidents);
+            }
+            State::Person(person) => {
+                self.persons.insert(person.id.clone(), person);
+            }
+        }
+        for set in decision.timers {
+            match set.due_at {
+                Some(at) => self.timers.insert((set.scope, set.timer), at),
+                None => self.timers.remove(&(set.scope, set.timer)),
+            };
+        }
+        for effect in decision.effects {
+            self.carry(effect);
+        }
+    }
+
+    fn learn(&mut self, facts: Vec<Fact>) {
+        for fact in &facts {
+            match &fact.what {
+                What::PageOpened { page, user, urgency } => {
+                    let row = PersonPage {
+                        id: page.clone(),
+                        incident: fact.incident.clone(),
+                        urgency: *urgency,
+                        starts: 1,
+                        started_at: fact.at,
+                        wanted: true,
+                        plan: Vec::new(),
+                        planned_for: 0,
+                        tried: Vec::new(),
+                        failed: false,
+                    };
+                    self.persons.entry(user.clone()).or_insert_with(|| Person::new(user.clone())).pages.push(row);
+                }
+                What::PageRestarted { page, user, urgency } => self.on_page(user, page, |row| {
+                    row.starts += 1;
+                    row.started_at = fact.at;
+                    row.urgency = *urgency;
+                }),
+                What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {
+                    self.on_page(user, page, |row| row.wanted = false);
+                }
+                _ => {}
+            }
+        }
+        self.facts.extend(facts);
+    }
+
+    fn on_page(&mut self, user: &UserId, page: &PageId, change: impl FnOnce(&mut PersonPage)) {
+        let rows = self.persons.get_mut(user).map(|person| person.pages.iter_mut());
+        if let Some(row) = rows.into_iter().flatten().find(|row| &row.id == page) {
+            change(row);
+        }
+    }
+
+    fn carry(&mut self, effect: Effect) {
+        let second = self.second();
+        let now = self.now;
+        let mut later =
+            |seconds: i64, attempt: &AttemptId, news: News| self.pending.push((now + Span::seconds(seconds), attempt.clone(), news));
+        let accepted = News::Accepted { provider_id: "CA1".to_owned() };
+        match &effect {
+            Effect::PlacePage { attempt, contact, .. } => {
+                match self.phones.get(contact.as_str()).copied().unwrap_or(Phone::NoAnswer) {
+                    Phone::NoAnswer => {
+                        later(0, attempt, accepted);
+                        later(0, attempt, News::Ringing);
+                        later(30, attempt, News::Ended(CallEnd::NoAnswer));
+                    }
+                    Phone::Voicemail => {
+                        later(0, attempt, accepted);
+                        later(0, attempt, News::Ringing);
+                        later(15, attempt, News::PickedUp);
+                        later(35, attempt, News::Ended(CallEnd::Completed));
+                    }
+                    Phone::Refused => later(0, attempt, News::Rejected { reason: "no".to_owned() }),
+                    Phone::Hangs => later(10, attempt, News::Unknown { reason: "no answer".to_owned() }),
+                    Phone::Silent => later(0, attempt, accepted),
+                    Phone::Stuck => {}
+                    Phone::Endless => {
+                        later(0, attempt, accepted);
+                        later(0, attempt, News::Ringing);
+                    }
+                }
+                self.placed.push((second, effect));
+            }
+            Effect::AskProvider { attempt, contact, .. } => {
+                self.asked += 1;
+                if self.phones.get(contact.as_str()) == Some(&Phone::Hangs) {
+                    later(0, attempt, News::NotFound { reason: "no such call".to_owned() });
+                }
+            }
+            Effect::EndCall { attempt, .. } => {
+                self.pending.retain(|(_, id, _)| id != attempt);
+                let attempt = attempt.clone();
+                self.pending.push((now, attempt.clone(), News::Ended(CallEnd::Canceled)));
+                self.ended.push((second, attempt));
+            }
+        }
+    }
+
+    // What is seen.
+
+    /// The only incident, or the newest.
+    pub fn incident(&self) -> &Incident {
+        self.incidents.values().max_by_key(|incident| (incident.opened_at, incident.id.clone())).expect("an incident has opened")
+    }
+
+    /// Every call so far: when, to which telephone, and whether it was a repeat.
+    pub fn calls(&self) -> Vec<(i64, String, bool)> {
+        let call = |(second, effect): &(i64, Effect)| match effect {
+            Effect::PlacePage { contact, second_call, .. } => Some((*second, contact.to_string(), *second_call)),
+            Effect::AskProvider { .. } | Effect::EndCall { .. } => None,
+        };
+        self.placed.iter().filter_map(call).collect()
+    }
+
+    #[track_caller]
+    pub fn has_rung(&self, expected: &[Rung]) {
+        let expected: Vec<_> = expected.iter().map(|(at, contact, again)| (*at, (*contact).to_owned(), *again)).collect();
+        assert_eq!(self.calls(), expected);
+    }
+
+    pub fn last_call(&self) -> AttemptId {
+        self.placed.last().expect("a call was placed").1.attempt().clone()
+    }
+
+    /// The kinds of the facts since the start, without those of single attempts.
+    pub fn timeline(&self) -> Vec<&'static str> {
+        let told = |fact: &&Fact| !["attempt_", "phone_", "call_", "page_"].iter().any(|prefix| fact.what.kind().starts_with(prefix));
+        self.facts.iter().filter(told).map(|fact| fact.what.kind()).collect()
+    }
+
+    pub fn count(&self, kind: &str) -> usize {
+        self.facts.iter().filter(|fact| fact.what.kind() == kind).count()
+    }
+
+    pub fn seconds_of(&self, kind: &str) -> Vec<i64> {
+        let since = |fact: &Fact| fact.at.since(Time::from_seconds(START)).as_seconds();
+        self.facts.iter().filter(|fact| fact.what.kind() == kind).map(since).collect()
+    }
+
+    pub fn unreadable(&mut self) -> Verdict {
+        self.signal(UNREADABLE_KEY, Action::Unreadable("not JSON".to_owned()), None, None)
+    }
+}

@@ -1,0 +1,271 @@
+// A Reveille of a story's own: the binary, its data in a fresh folder, free ports, and the staged phones beside it.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { AxeBuilder } from "@axe-core/playwright";
+import { type Browser, type BrowserContext, type Locator, type Page, test as base, expect } from "@playwright/test";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const BIN = process.env["REVEILLE_BIN"] ?? join(HERE, "../../target/debug/reveille");
+export const SHOTS = join(HERE, "shots");
+const KEY = "e2e-key";
+const ANA = "+33100000001";
+const BO = "+46100000002";
+
+/** The account that `reveille stage` answers to. */
+const STAGE_ACCOUNT = "AC00000000000000000000000000000000";
+
+export interface Incident {
+  number: number;
+  title: string;
+  state: string;
+  acknowledged_by: string | null;
+  alerts_count: number;
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((done, fail) => {
+    const server = createServer();
+    server.once("error", fail);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === "object" ? done(address.port) : fail(new Error("no port"))));
+    });
+  });
+}
+
+/** One process of the binary, and what it has printed so far. */
+class Process {
+  text = "";
+  private readonly child: ChildProcess;
+  private readonly over: Promise<void>;
+  private ended = false;
+
+  constructor(folder: string, args: string[]) {
+    this.child = spawn(BIN, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, REVEILLE_URL: "", REVEILLE_TOKEN: "" } });
+    const keep = (chunk: Buffer): void => void (this.text += chunk.toString());
+    this.child.stdout?.on("data", keep);
+    this.child.stderr?.on("data", keep);
+    this.over = new Promise((done) =>
+      this.child.once("close", () => {
+        this.ended = true;
+        done();
+      }),
+    );
+  }
+
+  /** What the first group of `pattern` is, once it has been printed. */
+  async says(pattern: RegExp, timeout = 15_000): Promise<string> {
+    await expect
+      .poll(() => (this.ended ? `ended: ${this.text}` : pattern.test(this.text)), { timeout, message: `${pattern} is printed` })
+      .toBe(true);
+    return pattern.exec(this.text)?.[1] ?? "";
+  }
+
+  async stop(): Promise<void> {
+    if (!this.ended) this.child.kill("SIGTERM");
+    await this.over;
+  }
+}
+
+/** The whole of it. */
+export class House {
+  private constructor(
+    readonly folder: string,
+    readonly url: string,
+    readonly stage: string,
+    private readonly link: string,
+    private readonly processes: Process[],
+    private readonly database: string,
+  ) {}
+
+  /** A server and a stage where nothing has happened. Ana is called first, Bo 30 s later. */
+  static async quiet(): Promise<House> {
+    const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
+    const [port, stagePort] = [await freePort(), await freePort()];
+    const [url, stage] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${stagePort}`];
+    writeFileSync(
+      join(folder, "reveille.toml"),
+      `[server]
+public_url = "${url}"
+[twilio]
+account_sid = "${STAGE_ACCOUNT}"
+auth_token  = "stage"
+from        = "+15005550006"
+api_url     = "${stage}"
+[[user]]
+id = "ana"
+name = "Ana Ruiz"
+admin = true
+contacts = [{ id = "phone", kind = "voice", to = "${ANA}" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+[[user]]
+id = "bo"
+name = "Bo Lind"
+contacts = [{ id = "phone", kind = "voice", to = "${BO}" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+[[policy]]
+id = "platform"
+steps = [{ notify = ["user:ana"], escalate_after = "30s" }, { notify = ["user:bo"], escalate_after = "30s" }]
+[[service]]
+id = "platform"
+name = "Hosting platform"
+policy = "platform"
+group = { window = "0s" }
+[[integration]]
+id = "scripts"
+source = "generic"
+service = "platform"
+key = "${KEY}"
+`,
+    );
+    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`]);
+    await phones.says(/The stage is set/);
+    const server = new Process(folder, ["serve", "--config", "reveille.toml", "--listen", `127.0.0.1:${port}`]);
+    await server.says(/Reveille listens on/);
+    return new House(folder, url, stage, "", [server, phones], "var/reveille.db");
+  }
+
+  /** `reveille demo`, as a visitor starts it. */
+  static async demo(): Promise<House> {
+    const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
+    const [port, stagePort] = [await freePort(), await freePort()];
+    const demo = new Process(folder, ["demo", "--listen", `127.0.0.1:${port}`, "--stage-listen", `127.0.0.1:${stagePort}`]);
+    const stage = await demo.says(/phones\s+(http:\S+)/);
+    const link = await demo.says(/timeline\s+(http:\S+)/);
+    return new House(folder, new URL(link).origin, stage, link, [demo], "var/demo/reveille.db");
+  }
+
+  async close(): Promise<void> {
+    for (const each of this.processes) await each.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Waits for something the first process prints. */
+  async says(pattern: RegExp, timeout: number): Promise<string> {
+    return await this.processes[0]!.says(pattern, timeout);
+  }
+
+  private run(...args: string[]): string {
+    return execFileSync(BIN, args, { cwd: this.folder, encoding: "utf8" }).trim();
+  }
+
+  /** A one-time sign-in link: the printed one of a demo, else a new one. */
+  signInLink(user = "ana"): string {
+    return this.link || this.run("admin", "link", user, "--database", this.database);
+  }
+
+  /** The link that the first start wrote. */
+  firstAdminLink(): string {
+    return readFileSync(join(this.folder, "var/first-admin-link"), "utf8").trim();
+  }
+
+  private token = "";
+
+  async api<T>(path: string): Promise<T> {
+    this.token ||= this.run("token", "create", "e2e", "--scope", "admin", "--database", this.database);
+    const answer = await fetch(`${this.url}/api/v1${path}`, { headers: { authorization: `Bearer ${this.token}` } });
+    expect(answer.status, path).toBe(200);
+    return (await answer.json()) as T;
+  }
+
+  /** A signal of a script; the incident's number. */
+  async fires(title: string, more: Record<string, unknown> = {}): Promise<number> {
+    const answer = await fetch(`${this.url}/hooks/generic/${KEY}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", prefer: "wait=5" },
+      body: JSON.stringify({ title, severity: "critical", ...more }),
+    });
+    expect(answer.status).toBe(202);
+    const { results } = (await answer.json()) as { results: { incident: number }[] };
+    return results[0]!.incident;
+  }
+
+  /** What the stage knows of calls, by number. */
+  async calls(): Promise<{ number: string; status: string }[]> {
+    const answer = await fetch(`${this.stage}/stage/state`);
+    const { phones } = (await answer.json()) as { phones: { number: string; calls: { status: string }[] }[] };
+    return phones.flatMap((phone) => phone.calls.map((call) => ({ number: phone.number, status: call.status })));
+  }
+}
+
+/** Tests that take a `house`, quiet or the demo's, get one of their own; a page that complains in its console fails the test. */
+export const test = base.extend<{ house: House; demo: House; strict: void }>({
+  house: async ({ context }, use) => {
+    const house = await House.quiet();
+    await use(house);
+    // First the pages: one whose server goes away complains, and rightly.
+    for (const page of context.pages()) await page.close();
+    await house.close();
+  },
+  demo: async ({ context }, use) => {
+    const house = await House.demo();
+    await use(house);
+    // First the pages: one whose server goes away complains, and rightly.
+    for (const page of context.pages()) await page.close();
+    await house.close();
+  },
+  strict: [
+    async ({ context }, use) => {
+      const complaints: string[] = [];
+      context.on("weberror", (error) => complaints.push(error.error().message));
+      context.on("console", (message) => {
+        // The browser itself reports an answer of 403 or 404, which is what some stories ask for.
+        if (message.type() === "error" && !/the server responded with a status of 40[34]/.test(message.text())) complaints.push(message.text());
+      });
+      await use();
+      expect(complaints, "complaints in the console").toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+/** Signs in by a link, as a person does: opens it, presses the button. */
+export async function signIn(page: Page, link: string): Promise<void> {
+  await page.goto(link);
+  await page.getByRole("button", { name: "Sign in on this device" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Incidents" })).toBeVisible();
+}
+
+export const phone = (page: Page, name: string): Locator => page.getByRole("region", { name: `${name}'s phone` });
+
+const SIZES = [
+  { name: "desktop", width: 1280, height: 800 },
+  { name: "phone", width: 390, height: 844 },
+];
+
+/** No page is wider than its window, at any size. */
+export async function fits(page: Page): Promise<void> {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wide, `${page.url()} scrolls sideways`).toBe(0);
+}
+
+/** Nothing on the page keeps anybody out, as far as axe can tell. */
+async function open(page: Page, name: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.html).join(" ")}`), name).toEqual([]);
+}
+
+/** Looks at a page light and dark, wide and narrow: nothing sticks out, nothing keeps anybody out; and takes a picture of each. */
+export async function look(page: Page, name: string): Promise<void> {
+  const before = page.viewportSize();
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      await fits(page);
+      // Colours differ by light, places by size: two of the four see both.
+      if ((colorScheme === "light") === (size === SIZES[0])) await open(page, `${name}, ${colorScheme}, ${size.name}`);
+      await page.screenshot({ path: join(SHOTS, `${name}-${colorScheme}-${size.name}.png`), fullPage: true });
+    }
+  }
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "no-preference" });
+  if (before) await page.setViewportSize(before);
+}
+
+export { expect, ANA, BO };
+export type { Browser, BrowserContext, Page };

@@ -1,0 +1,100 @@
+// One night from the first exception to the answer, on the pages that a visitor of the demo has open.
+import { ANA, BO, expect, type Incident, look, phone, signIn, test } from "./house";
+
+test("a signal wakes one person, then the next, and the timeline shows each step as it happens", async ({ demo, page, context }) => {
+  test.setTimeout(150_000);
+  const stage = await context.newPage();
+  await stage.goto(demo.stage);
+  const [ana, bo] = [phone(stage, "Ana Ruiz"), phone(stage, "Bo Lind")];
+  await expect(ana.getByText("No calls yet.")).toBeVisible();
+  await expect(bo.getByText("No calls yet.")).toBeVisible();
+
+  // Both pages are open before the first exception: the incident comes to the list by itself.
+  await signIn(page, demo.signInLink());
+  await expect(page.getByRole("heading", { name: "Nothing has happened yet" })).toBeVisible();
+  await page.evaluate(() => Object.assign(window, { untouched: true }));
+  const row = page.getByRole("link", { name: /No space left on device/ });
+  await expect(row).toBeVisible({ timeout: 20_000 });
+  expect(await page.evaluate(() => "untouched" in window), "the list was not loaded again").toBe(true);
+  await row.click();
+
+  // From here on nobody touches the timeline. It writes down what it shows, and how long after the fact.
+  await expect(page.getByRole("heading", { level: 2, name: /Timeline/ })).toBeVisible();
+  await page.evaluate(() => {
+    const shown: { text: string; late: number; live: boolean }[] = [];
+    const note = (item: Element, live: boolean): void => {
+      const at = Date.parse(item.querySelector("time")!.dateTime);
+      shown.push({ text: item.querySelector(".what")!.textContent ?? "", late: Date.now() - at, live });
+    };
+    const list = document.getElementById("timeline")!;
+    for (const item of list.children) note(item, false);
+    new MutationObserver((changes) => {
+      for (const change of changes) for (const node of change.addedNodes) if (node instanceof Element) note(node, true);
+    }).observe(list, { childList: true });
+    Object.assign(window, { shown });
+  });
+  const shown = async (): Promise<{ text: string; late: number; live: boolean }[]> =>
+    await page.evaluate(() => (window as unknown as { shown: { text: string; late: number; live: boolean }[] }).shown);
+
+  // Ana's phone rings, and is left alone until it stops by itself.
+  await expect(ana).toHaveClass(/ringing/);
+  await expect(ana.getByRole("button", { name: "Answer" })).toBeVisible();
+  await expect(stage).toHaveTitle(/Ringing/);
+  await expect(bo.getByText("No calls yet.")).toBeVisible();
+  const rangAt = Date.now();
+  await look(stage, "stage-ringing");
+
+  // Half a minute later it is Bo's turn. He takes it by mouse and answers by key.
+  await expect(bo).toHaveClass(/ringing/, { timeout: 40_000 });
+  const waited = Date.now() - rangAt;
+  expect(waited, "Bo is called 30 s after Ana, not sooner").toBeGreaterThan(20_000);
+  await expect(ana.getByText("Not answered", { exact: true })).toBeVisible();
+  await bo.getByRole("button", { name: "Answer" }).click();
+  await expect(bo.getByText("Hello Bo Lind", { exact: false }).first()).toBeVisible();
+  await expect(bo).toHaveClass(/live/);
+  await stage.keyboard.press("1");
+  await expect(bo.getByText(/acknowledged/).first()).toBeVisible();
+
+  await expect(page.locator("#head")).toHaveClass(/acknowledged/);
+  await expect(page.locator("#head .now")).toContainText("Bo Lind has it");
+  await expect(page.locator("#timeline")).toContainText("Acknowledged by Bo Lind");
+
+  // Every step is there once and in order, and what came after the page was opened came by itself and at once.
+  const entries = await shown();
+  const told = [
+    /^Opened at sev1/,
+    /^Step 1: Ana Ruiz/,
+    /^Calling Ana Ruiz/,
+    /^The phone of Ana Ruiz rings/,
+    /^Ana Ruiz did not pick up/,
+    /^Step 2: Bo Lind/,
+    /^Calling Bo Lind/,
+    /^The phone of Bo Lind rings/,
+    /^The call to Bo Lind was picked up/,
+    /^Acknowledged by Bo Lind/,
+  ];
+  const places = told.map((step) => entries.flatMap((entry, place) => (step.test(entry.text) ? [place] : [])));
+  expect(places.map((each) => each.length), "each step is told once").toEqual(told.map(() => 1));
+  expect(places.flat(), "in the order in which it happened").toEqual([...places.flat()].sort((a, b) => a - b));
+  for (const step of told.slice(4)) {
+    const entry = entries.find((each) => step.test(each.text))!;
+    expect(entry.live, `"${entry.text}" came without a reload`).toBe(true);
+    expect(entry.late, `"${entry.text}" came at once, ms`).toBeLessThan(2_000);
+  }
+
+  const incident = await demo.api<Incident>("/incidents/1");
+  expect([incident.state, incident.acknowledged_by]).toEqual(["acknowledged", "bo"]);
+
+  // The night goes on falling apart, and no phone rings any more.
+  await demo.says(/The night is over/, 90_000);
+  expect((await demo.calls()).map((call) => [call.number, call.status]).sort()).toEqual([
+    [ANA, "no-answer"],
+    [BO, "completed"],
+  ]);
+  const after = await demo.api<Incident>("/incidents/1");
+  expect([after.state, after.alerts_count], "what came later joined the incident").toEqual(["acknowledged", 5]);
+  await expect(page.locator("#timeline")).toContainText("Redis::CannotConnectError");
+  expect(await page.evaluate(() => "shown" in window), "the timeline was never loaded again").toBe(true);
+  await look(page, "night-over");
+  await look(stage, "stage-after");
+});

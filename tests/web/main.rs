@@ -1,0 +1,9 @@
+//! The doors by themselves: who may pass, what is refused and how, what the pages and the stream carry.
+
+mod desk;
+
+mod access;
+mod api;
+mod hooks;
+mod pages;
+mod stream;
