@@ -118,7 +118,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         };
         match replay(&scenario, &plan, |line| println!("{line}")).await {
             Ok(report) => {
-                println!("\nThe night is over.{}\n{}Both pages stay open until Ctrl-C.", given_up(&report), outcome(&running.house).await)
+                println!("\nThe night is over.{}\n{}Both pages stay open until Ctrl-C.", given_up(&report), outcome(&running.house).await);
             }
             Err(error) => eprintln!("the night could not be played: {error}"),
         }
