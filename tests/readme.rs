@@ -27,7 +27,8 @@ fn blocks(language: &str) -> Vec<String> {
     let mut lines = README.lines();
     while let Some(line) = lines.next() {
         if line.strip_prefix("```") == Some(language) {
-            found.push(lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect());
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            found.push(block.join("\n") + "\n");
         }
     }
     found

@@ -427,8 +427,8 @@ Now
 
 Timeline
   Wed 2015-07-29 CEST
-  05:00:07  reveille      Opened
-  05:00:07  Reveille      Step 1: Ana: the policy's step began (next step at 05:05:00)
+  05:00:07  reveille          Opened
+  05:00:07  Reveille          Step 1: Ana: the policy's step began (next step at 05:05:00)
 "
     );
 }
@@ -459,7 +459,7 @@ async fn a_watcher_misses_nothing_when_the_stream_breaks() {
     driver.abort();
     assert_eq!(went.exit, Exit::Done, "{}", went.err);
     let told: Vec<&str> = went.out.lines().skip_while(|line| !line.contains("Step 1")).skip(1).collect();
-    assert_eq!(told, ["  05:00:07  reveille      Bo's phone rings", "  05:00:07  reveille      Bo answered"]);
+    assert_eq!(told, ["  05:00:07  reveille          Bo's phone rings", "  05:00:07  reveille          Bo answered"]);
     assert_eq!(server.lines().iter().filter(|line| line.contains("timeline")).count(), 2, "a sign of life is no news");
 }
 

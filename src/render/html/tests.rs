@@ -158,3 +158,25 @@ fn signed_out_pages_offer_the_way_in() {
     let html = ProblemPage { frame, title: "Sign in first".to_owned(), detail: "…".to_owned() }.render().expect("renders");
     assert!(html.contains("href=\"/sign-in\"") && !html.contains("/sign-out"), "{html}");
 }
+
+#[test]
+fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
+    let host = |url: &str| {
+        let row = AlertRow {
+            title: String::new(),
+            source: "generic".to_owned(),
+            severity: "error",
+            state: "firing",
+            count: 1,
+            first_at: stamp(),
+            last_at: stamp(),
+            url: Some(url.to_owned()),
+        };
+        row.host().to_owned()
+    };
+    assert_eq!(host("https://rollbar.com/item/1"), "rollbar.com");
+    assert_eq!(host("http://10.0.0.1:3000?x=@rollbar.com"), "10.0.0.1:3000");
+    assert_eq!(host("https://rollbar.com@evil.example.com/"), "evil.example.com");
+    assert_eq!(host(r"https://evil.example.com\@rollbar.com/"), "evil.example.com");
+    assert_eq!(host("javascript:alert(1)"), "");
+}
