@@ -23,6 +23,7 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     let mut tx = house.store.begin(WriteLane::Intake).await?;
     let rows = some(store::journal_take(&mut tx, limits::FOLD_ROWS).await?);
     if rows.is_empty() {
+        tx.rollback().await?;
         return Ok(0);
     }
     let entries = read(&rows)?;
