@@ -68,6 +68,15 @@ CREATE TABLE journal (
   body    TEXT NOT NULL
 );
 
+-- Journal rows that could not be folded. They hold up no other row, and every start tries them again.
+CREATE TABLE journal_aside (
+  id      TEXT PRIMARY KEY,
+  at      BIGINT NOT NULL,
+  signals BIGINT NOT NULL,
+  body    TEXT NOT NULL,
+  reason  TEXT NOT NULL
+);
+
 -- What was decided for requests that asked to wait for it.
 CREATE TABLE answers (
   request TEXT PRIMARY KEY,

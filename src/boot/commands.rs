@@ -28,7 +28,7 @@ const STAGE_ACCOUNT: &str = "AC00000000000000000000000000000000";
 const STAGE_TOKEN: &str = "stage";
 
 /// How often the configuration file is looked at.
-const FILE_EVERY: Duration = Duration::from_secs(1);
+const FILE_EVERY: Duration = Duration::from_millis(500);
 
 /// Does what this process's arguments ask for.
 #[must_use]
@@ -76,21 +76,16 @@ fn run(args: Args) -> ExitCode {
 
 async fn serve(serve: args::Serve) -> Result<(), BootError> {
     let surroundings = Surroundings::of_process();
-    let (settings, given) = match &serve.config {
+    let (server, given) = match &serve.config {
         Some(path) => match read(path, &surroundings) {
-            Ok(config) => (Some(config.settings.clone()), Given::Config(Box::new(config))),
-            Err(error) => (None, Given::Broken(error)),
+            Ok(config) => (config.settings.server.clone(), Given::Config(Box::new(config))),
+            // A mistake elsewhere in the file must not send this start to another database or address.
+            Err(error) => (config::server_as_far_as_readable(path, &surroundings), Given::Broken(error)),
         },
-        None => (Some(config::from_environment(&surroundings)?.0.settings), Given::Nothing),
+        None => (config::from_environment(&surroundings)?.0.settings.server, Given::Nothing),
     };
-    let server = settings.map(|settings| settings.server);
-    let default_listen = server.as_ref().map_or(config::Server::LISTEN, |server| server.listen.as_str());
-    let listen = address(serve.listen().unwrap_or(default_listen))?;
-    let database = match (serve.database.given(), &server) {
-        (Some(url), _) => url.clone(),
-        (None, Some(server)) => server.database.clone(),
-        (None, None) => serve.database.url(),
-    };
+    let listen = address(serve.listen().unwrap_or(&server.listen))?;
+    let database = serve.database.given().unwrap_or(&server.database).clone();
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| BootError::Refused(format!("cannot listen on {listen}: {error}; choose another address with --listen")))?;
@@ -101,8 +96,8 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
         listener,
         clock: Clock::system(),
         config: given,
-        secret_key: server.as_ref().and_then(|server| server.secret_key.clone()),
-        public_url: server.and_then(|server| server.public_url).filter(|_| from_environment),
+        secret_key: server.secret_key.clone(),
+        public_url: server.public_url.filter(|_| from_environment),
     })
     .await?;
     eprintln!("Reveille listens on http://{}", running.addr);
@@ -112,11 +107,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     if running.house.now_live().setup.integrations.is_empty() {
         eprintln!("Nothing can alert yet. Write a configuration (reveille.example.toml is one) and run: reveille apply FILE");
     }
-    let sealer = wire::sealer(&var_of(database.expose()), None);
+    let sealer = wire::sealer(&var_of(database.expose()), server.secret_key)?;
     let watching = async {
-        match (serve.config, sealer) {
-            (Some(path), Ok(sealer)) => watch_file(&running.house, &running.configuration, &sealer, &path, &surroundings).await,
-            (None, _) | (_, Err(_)) => std::future::pending().await,
+        match &serve.config {
+            Some(path) => watch_file(&running.house, &running.configuration, &sealer, path, &surroundings).await,
+            None => std::future::pending().await,
         }
     };
     tokio::select! {

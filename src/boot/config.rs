@@ -114,6 +114,21 @@ pub fn load(path: &Path, around: &Surroundings, sources: &[&str]) -> Result<(Con
     run_with(Reading::of(&file, &text, around, sources, Purpose::Run))
 }
 
+/// What a file that cannot be applied still says of the process itself, and the environment over it.
+#[must_use]
+pub fn server_as_far_as_readable(path: &Path, around: &Surroundings) -> Server {
+    let mut text = around.read(path).unwrap_or_default();
+    if toml::de::DeTable::parse(&text).is_err() {
+        // The parser saves nothing reliable of a broken file; its one section may stand for itself.
+        let section = text.lines().skip_while(|line| line.trim() != "[server]");
+        let section = section.enumerate().take_while(|(n, line)| *n == 0 || !line.trim_start().starts_with('['));
+        text = section.flat_map(|(_, line)| [line, "\n"]).collect();
+    }
+    let (document, _) = toml::de::DeTable::parse_recoverable(&text);
+    let reader = Reader::new("", &text, around, Purpose::Run);
+    settings::read(&reader, &Table::root(&document)).server
+}
+
 /// The settings that the environment alone gives, for a start without a file.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The only place where things are built: from options to a running server.
 
+use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -20,10 +21,13 @@ use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
-use crate::flows::{House, Pulse, access, apply, ingest};
+use crate::flows::{House, Pulse, access, apply, fold, ingest};
 use crate::store::{self, Store, StoreOptions};
 use crate::web::{self, Check, Checks, Doors};
-use crate::workers;
+use crate::workers::{self, Crew};
+
+/// Far more than anybody runs on one machine; it only bounds a search.
+const REPLICAS_IN_A_FOLDER: usize = 64;
 
 /// What a server is built from.
 pub struct Options {
@@ -66,7 +70,9 @@ pub struct Running {
     serving: JoinSet<()>,
     /// What runs beside the doors: the stream's tailer, and the watcher of the configuration.
     beside: JoinSet<()>,
-    crew: JoinSet<()>,
+    crew: Crew,
+    /// Held for as long as this process lives: it makes the replica's name its own.
+    _name: File,
 }
 
 /// Builds a server and starts it. It is ready when this returns.
@@ -79,8 +85,10 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let addr = listener.local_addr().map_err(BootError::Listen)?;
     let store = Store::open_exclusive(&database, StoreOptions::default()).await?;
     store.migrate().await?;
-    let owner: Arc<str> = owner(&var)?.into();
+    let (owner, name) = owner(&var)?;
+    let owner: Arc<str> = owner.into();
     store::leases_take_back(&store, &owner).await?;
+    fold::put_back(&store).await?;
     let sealer = sealer(&var, secret_key)?;
     let mut complaint = None;
     match config {
@@ -111,7 +119,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     beside.spawn(doors.tail.clone().run());
     let mut serving = JoinSet::new();
     serving.spawn(listen::serve(listener, web::router(&doors), stopping));
-    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew })
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: name })
 }
 
 impl Running {
@@ -119,13 +127,19 @@ impl Running {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         self.doors.tail.close();
-        // The doors end by themselves, and the workers go on until then: a request under way may need them.
-        if tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.serving.join_next()).await.is_err() {
+        // The doors end by themselves, and the workers go on until then: a request under way may need them. Only nothing new leaves.
+        let doors = tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.serving.join_next());
+        let sends = tokio::time::timeout(limits::SHUT_DOWN.as_duration(), self.crew.wind_down());
+        let (doors, sends) = tokio::join!(doors, sends);
+        if sends.is_err() {
+            tracing::warn!("sends were cut off at the end; the next start asks the provider what became of them");
+        }
+        if doors.is_err() {
             tracing::warn!("the doors did not close in time");
         }
         self.serving.shutdown().await;
         self.beside.shutdown().await;
-        self.crew.shutdown().await;
+        self.crew.stop().await;
         self.house.store.close().await;
     }
 }
@@ -193,9 +207,20 @@ pub fn sealer(var: &Path, given: Option<Secret>) -> Result<Sealer, BootError> {
     Ok(Sealer::open(&key)?)
 }
 
-/// The name under which leases are held: the same after a restart, another for each replica.
-fn owner(var: &Path) -> Result<String, BootError> {
-    kept(&var.join("replica-id"), || Secret::random().digest()[..16].to_owned())
+/// The name under which leases are held: the same after a restart, another for each replica, also for two that share a folder.
+fn owner(var: &Path) -> Result<(String, File), BootError> {
+    for n in 1..=REPLICAS_IN_A_FOLDER {
+        let path = var.join(if n == 1 { "replica-id".to_owned() } else { format!("replica-id.{n}") });
+        let name = kept(&path, || Secret::random().digest()[..16].to_owned())?;
+        let failed = |source| BootError::File { path: path.clone(), source };
+        let file = File::open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => return Ok((name, file)),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
+    Err(BootError::Refused(format!("{REPLICAS_IN_A_FOLDER} servers run with the folder {} already", var.display())))
 }
 
 /// A file's text; made, readable by its owner alone, where it does not exist.
@@ -203,21 +228,33 @@ fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String, BootError>
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let text = make();
-            write_private(path, &text)?;
-            Ok(text)
+            write_private(path, &make())?;
+            // Not what was made: another process may have been quicker.
+            let text = std::fs::read_to_string(path).map_err(|source| BootError::File { path: path.to_owned(), source })?;
+            Ok(text.trim().to_owned())
         }
         Err(error) => Err(BootError::File { path: path.to_owned(), source: error }),
     }
 }
 
+/// Writes a file in one piece: a process that dies half way leaves none, rather than an empty one that nothing mends.
 fn write_private(path: &Path, text: &str) -> Result<(), BootError> {
     let failed = |error| BootError::File { path: path.to_owned(), source: error };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", &Secret::random().digest()[..8]));
+    let draft = PathBuf::from(draft);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)?;
+    // A link, not a renaming: who comes second must not replace what the first has begun to use.
+    let linked = match std::fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    };
+    std::fs::remove_file(&draft).map_err(failed)?;
+    linked.map_err(failed)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 /// The first start writes a link with which the first administrator signs in.

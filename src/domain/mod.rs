@@ -5,6 +5,7 @@
 //! rows is the only way the rows change.
 
 pub mod alert;
+mod attempt;
 mod command;
 pub mod decide;
 pub mod effect;

@@ -2,6 +2,7 @@
 
 use super::house::House;
 use super::{FlowError, save};
+use crate::base::failpoint;
 use crate::base::id::IncidentId;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use crate::domain::input::{Command, Input};
@@ -35,7 +36,9 @@ pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: In
     let mut tx = house.store.begin(WriteLane::Page).await?;
     let before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
     let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
+    failpoint::reach("act.before_commit");
     tx.commit().await?;
+    failpoint::reach("act.committed");
     ring(house);
     Ok(verdict)
 }

@@ -26,7 +26,10 @@ pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow
     }
     let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
     if !rows.is_empty() {
-        failpoint::reach("send.claimed");
+        failpoint::reach(match lane {
+            Lane::Page => "send.claimed",
+            Lane::Settle => "settle.claimed",
+        });
     }
     Ok(rows)
 }
@@ -154,7 +157,10 @@ impl Call<'_> {
             (None, Some(sent_at)) => {
                 let to = row.sent_to.clone().unwrap_or_default();
                 let known = store::attempt_provider_ids_known(&self.house.store.page_reader(), &to, *sent_at - Span::hours(1)).await?;
-                match channel.ask(&Question { to, sent_at: *sent_at, known }).await {
+                failpoint::reach("ask.asking");
+                let settled = channel.ask(&Question { to, sent_at: *sent_at, known }).await;
+                failpoint::reach("ask.asked");
+                match settled {
                     Settled::Found { provider_id, news } => {
                         report::report(self.house, self.attempt, News::Accepted { provider_id }, None).await?;
                         news
@@ -164,15 +170,19 @@ impl Call<'_> {
                 }
             }
         };
-        self.tell(news).await
+        self.tell(news).await?;
+        failpoint::reach("ask.recorded");
+        Ok(())
     }
 
     async fn end(&self) -> Result<(), FlowError> {
         let row = self.row().await?;
+        failpoint::reach("end.ending");
         let ended = match (row.provider_id.as_deref(), self.live.channels.named(&row.channel)) {
             (Some(id), Some(channel)) => channel.end(id).await,
             (None, _) | (_, None) => Ok(()),
         };
+        failpoint::reach("end.ended");
         match ended {
             Err(reason) if self.row.tries < limits::END_TRIES => {
                 tracing::warn!(attempt = %self.attempt, %reason, "a call that nobody wants could not be ended; it is tried again");
@@ -183,6 +193,7 @@ impl Call<'_> {
                 let mut tx = self.house.store.begin(WriteLane::Page).await?;
                 store::outbox_settle(&mut tx, self.row).await?;
                 tx.commit().await?;
+                failpoint::reach("end.settled");
             }
         }
         Ok(())

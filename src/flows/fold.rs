@@ -6,26 +6,103 @@ use super::house::House;
 use super::ingest::Entry;
 use super::{FlowError, save};
 use crate::base::failpoint;
+use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::limits;
+use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::coalesce;
-use crate::domain::input::Input;
-use crate::store::{self, JournalRow, WriteLane};
+use crate::domain::input::{Action, Input};
+use crate::sources;
+use crate::store::{self, JournalRow, Store, StoreError, WriteLane};
 
-/// Folds the oldest journal rows; the number of signals decided. Zero means that the journal is empty.
+/// Folds the oldest journal rows; the number of signals decided or set aside. Zero means that the journal is empty.
 ///
 /// # Errors
 /// The store's. Nothing is lost: the rows are still there.
 pub async fn fold(house: &House) -> Result<usize, FlowError> {
+    match guarded(house, limits::FOLD_ROWS).await {
+        Err(error) if is_of_the_rows(&error) => {
+            tracing::error!(%error, "journal rows cannot be folded together; the oldest is tried by itself");
+        }
+        outcome => return outcome,
+    }
+    match guarded(house, 1).await {
+        Err(error) if is_of_the_rows(&error) => set_aside(house, &error).await,
+        outcome => outcome,
+    }
+}
+
+/// Whether the same rows would fail again, so that they would hold up all that come after them.
+fn is_of_the_rows(error: &FlowError) -> bool {
+    match error {
+        FlowError::Store(StoreError::Refused(_) | StoreError::Corrupt(_) | StoreError::Missing(_) | StoreError::Exists(_))
+        | FlowError::Missing(_)
+        | FlowError::Unreadable(..)
+        | FlowError::Panicked(_) => true,
+        FlowError::Store(_) | FlowError::Gone => false,
+    }
+}
+
+/// Keeps the oldest row aside, and has its integrations say so: somebody must look at the sender, since nothing was decided.
+async fn set_aside(house: &House, why: &FlowError) -> Result<usize, FlowError> {
+    let mut tx = house.store.begin(WriteLane::Intake).await?;
+    let Some(row) = store::journal_take(&mut tx, 1).await?.into_iter().next() else { return Ok(0) };
+    let at = house.clock.now();
+    let instead = stand_ins(house, &row, at);
+    let instead = match instead.as_slice() {
+        [] => None,
+        entries => {
+            let body = save::json("journal row", &entries)?;
+            let signals = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+            Some(JournalRow { id: JournalId::make(&mut IdSource::fresh(at)), at, signals, body })
+        }
+    };
+    store::journal_set_aside(&mut tx, &row, &why.to_string(), instead.as_ref()).await?;
+    tx.commit().await?;
+    tracing::error!(row = %row.id, error = %why, signals = row.signals, "a journal row cannot be folded and is kept aside; please report this");
+    Ok(1)
+}
+
+/// One signal for each integration that a row names, as far as it can be read; none for a row that holds nothing but such signals.
+fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
+    let told_already = |entry: &Entry| entry.signals.iter().all(|signal| matches!(signal.action, Action::Unreadable(_)));
+    if serde_json::from_str::<Vec<Entry>>(&row.body).is_ok_and(|entries| entries.iter().all(told_already)) {
+        return Vec::new();
+    }
+    let read: Vec<serde_json::Value> = serde_json::from_str(&row.body).unwrap_or_default();
+    let named: BTreeSet<&str> = read.iter().filter_map(|entry| entry.get("integration")?.as_str()).collect();
+    let live = house.now_live();
+    let mut ids = IdSource::fresh(at);
+    let known = live.setup.integrations.values();
+    // A row that tells nothing of itself may have been anybody's.
+    let meant = known.filter(|integration| named.is_empty() || named.contains(integration.id.as_str()));
+    meant
+        .map(|integration| Entry {
+            request: JournalId::make(&mut ids),
+            integration: integration.id.clone(),
+            answer: false,
+            signals: vec![sources::set_aside(integration, row.id.as_str())],
+        })
+        .collect()
+}
+
+/// In a task of its own: a decision that panics must not take the folder along.
+async fn guarded(house: &House, most_rows: i64) -> Result<usize, FlowError> {
+    let house = house.clone();
+    tokio::spawn(async move { once(&house, most_rows).await }).await.map_err(|error| FlowError::of_task(&error, "the fold"))?
+}
+
+async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let live = house.now_live();
     let at = house.clock.now();
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let rows = some(store::journal_take(&mut tx, limits::FOLD_ROWS).await?);
+    let rows = some(store::journal_take(&mut tx, most_rows).await?);
     if rows.is_empty() {
         tx.rollback().await?;
         return Ok(0);
     }
+    failpoint::reach("fold.taken");
     let entries = read(&rows)?;
     let services = entries.iter().filter_map(|entry| Some(live.setup.integrations.get(&entry.integration)?.service.clone())).collect();
     let before = store::desk_load(&mut tx, &keys(&entries), &services).await?;
@@ -33,7 +110,7 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     let mut desk = before.clone();
     let mut facts = Vec::new();
     let mut timers = Vec::new();
-    let mut tallies: BTreeMap<(crate::base::id::IntegrationId, &'static str), i64> = BTreeMap::new();
+    let mut tallies: BTreeMap<(IntegrationId, &'static str), i64> = BTreeMap::new();
     let mut answers: BTreeMap<String, Vec<Verdict>> = BTreeMap::new();
     let mut decided = 0;
     let mut moment = Moment::fresh(at);
@@ -113,4 +190,24 @@ fn keys(entries: &[Entry]) -> BTreeSet<Key> {
 /// The store's.
 pub async fn hold_lease(house: &House) -> Result<bool, FlowError> {
     Ok(store::lease_hold(&house.store, "folder", &house.owner, limits::LEASE).await?)
+}
+
+/// Gives the lease up, so that another process folds at once.
+///
+/// # Errors
+/// The store's; the lease then runs out by itself.
+pub async fn drop_lease(house: &House) -> Result<(), FlowError> {
+    Ok(store::lease_drop(&house.store, "folder", &house.owner).await?)
+}
+
+/// At the start: what an earlier version or an earlier setup could not fold is tried again.
+///
+/// # Errors
+/// The store's.
+pub async fn put_back(store: &Store) -> Result<(), FlowError> {
+    let rows = store::journal_put_back(store).await?;
+    if rows > 0 {
+        tracing::warn!(rows, "journal rows that were kept aside are tried again");
+    }
+    Ok(())
 }

@@ -40,26 +40,33 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
     let heard = channel.hear(inbound)?;
+    failpoint::reach(match &heard.said {
+        Said::Key(_) => "hear.key",
+        Said::NoKey | Said::Status(_) => "hear.status",
+    });
     let row = store::attempt_find(&mut house.store.page_reader(), &heard.attempt).await.map_err(FlowError::from)?;
     let Some(row) = row else { return Err(FlowError::Missing("such attempt").into()) };
     // Any callback of a call proves that it was placed, also when the answer to the request was lost.
     if row.provider_id.as_deref() != Some(&heard.provider_id) && !heard.provider_id.is_empty() {
         report::report(house, &heard.attempt, News::Accepted { provider_id: heard.provider_id.clone() }, None).await?;
     }
-    let words = match heard.said {
+    let words = match &heard.said {
         Said::Status(News::Accepted { .. }) => None,
         Said::Status(news) => {
-            report::report(house, &heard.attempt, news, None).await?;
+            report::report(house, &heard.attempt, news.clone(), None).await?;
             None
         }
         Said::NoKey => Some(words(spoken::no_key())),
-        Said::Key(key) => Some(pressed(house, &live, &row, key).await.unwrap_or_else(|error| {
+        Said::Key(key) => Some(pressed(house, &live, &row, *key).await.unwrap_or_else(|error| {
             // Never let anyone believe that they answered: the voice says that nothing was taken.
             tracing::error!(%error, attempt = %heard.attempt, "a key could not be taken");
             words(spoken::not_taken(1, 0))
         })),
     };
-    failpoint::reach("hear.committed");
+    failpoint::reach(match &heard.said {
+        Said::Key(_) => "hear.key_taken",
+        Said::NoKey | Said::Status(_) => "hear.status_taken",
+    });
     Ok(words.map(|words| channel.answer(&heard.attempt, &words)))
 }
 

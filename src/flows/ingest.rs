@@ -67,6 +67,7 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
 /// [`IngestError::CannotStore`] when nothing was stored.
 pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
     let signals = door.source.read(inbound, &door.integration);
+    failpoint::reach("intake.read");
     accept(house, &door.integration, signals, wait).await
 }
 
@@ -90,6 +91,7 @@ async fn accept(
     let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), signals };
     let (done, committed) = oneshot::channel();
     house.intake.try_send(Pending { entry, at, done }).map_err(|_| IngestError::CannotStore)?;
+    failpoint::reach("intake.queued");
     committed.await.map_err(|_| IngestError::CannotStore)??;
     let Some(wait) = wait else { return Ok(vec![None; count]) };
     // Whatever goes wrong from here on, the message is durable: the answer then says "decided a moment later".

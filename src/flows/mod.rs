@@ -29,18 +29,26 @@ pub enum FlowError {
     /// A stored value of our own does not read back.
     #[error("a stored {0} does not read back: {1}")]
     Unreadable(&'static str, String),
+    /// A decision ended in a panic, which is a fault of ours; nothing of it was saved.
+    #[error("{0} ended in a panic; please report this")]
+    Panicked(&'static str),
     /// A task of this process ended before it answered.
     #[error("the server is shutting down")]
     Gone,
 }
 
 impl FlowError {
+    /// What a task that did not return came to.
+    fn of_task(error: &tokio::task::JoinError, what: &'static str) -> Self {
+        if error.is_panic() { Self::Panicked(what) } else { Self::Gone }
+    }
+
     /// Whether trying the same again may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Missing(_) | Self::Unreadable(..) | Self::Gone => false,
+            Self::Missing(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
         }
     }
 }

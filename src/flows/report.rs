@@ -2,6 +2,7 @@
 
 use super::house::House;
 use super::{FlowError, act, wake};
+use crate::base::failpoint;
 use crate::base::id::AttemptId;
 use crate::channels::Channel;
 use crate::domain::input::{Input, News, Report};
@@ -36,7 +37,9 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
     if let Some(row) = settles {
         store::outbox_settle(&mut tx, row).await?;
     }
+    failpoint::reach("report.before_commit");
     tx.commit().await?;
+    failpoint::reach("report.committed");
     ring(house);
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::house::House;
 use super::{FlowError, act, save};
 use crate::base::failpoint;
 use crate::base::id::UserId;
+use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::decide::{Decision, Moment, State, decide};
 use crate::domain::input::{Input, Scope, Timer};
@@ -32,7 +33,18 @@ pub async fn next_due(house: &House) -> Result<Option<Time>, FlowError> {
 /// # Errors
 /// The store's; the wake-up is still there then.
 pub async fn wake(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowError> {
-    act::retrying(|| once(house, scope, timer)).await
+    let (own, of) = (house.clone(), scope.clone());
+    // In a task of its own: one decision that panics must not take the others along.
+    let woken = tokio::spawn(async move { act::retrying(|| once(&own, &of, timer)).await }).await;
+    let outcome = woken.map_err(|error| FlowError::of_task(&error, "a wake-up")).flatten();
+    if let Err(error) = &outcome
+        && !error.is_retryable()
+    {
+        // What fails again and again must not stand before what is due later.
+        let now = house.clock.now();
+        store::wake_put_off(&house.store, scope, timer, now, now + limits::LEASE).await?;
+    }
+    outcome
 }
 
 async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowError> {
@@ -42,6 +54,7 @@ async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowErro
             if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
                 return Ok(());
             }
+            failpoint::reach("wake.taken");
             let Some(desk) = store::desk_load_incident(&mut tx, id).await? else {
                 tx.commit().await?;
                 return Ok(());
@@ -57,6 +70,7 @@ async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowErro
             if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
                 return Ok(());
             }
+            failpoint::reach("attend.taken");
             let person = store::person_load(&mut tx, user).await?;
             let ring = decide_on_person(house, &mut tx, person, user, &Input::Wake { scope: scope.clone(), timer }).await?;
             failpoint::reach("attend.before_commit");

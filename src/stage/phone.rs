@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Callbacks, span_text};
 use super::twiml::{self, Gather, Script, Utterance, Verb};
-use super::{Inner, Work};
+use super::{Inner, Parked, Work};
 use crate::base::secret::hmac_sha1;
 use crate::base::time::{Span, Time};
 
@@ -270,7 +270,13 @@ impl Event {
 struct Letter {
     fields: Vec<(&'static str, String)>,
     told: &'static str,
-    work: Work,
+    post: Post,
+}
+
+/// When a letter leaves: now, or, because the stage was told so, later.
+enum Post {
+    Now(Work),
+    Later { due: Time, _parked: Parked },
 }
 
 /// Starts the task that plays a call.
@@ -762,7 +768,14 @@ impl Line {
             fields.extend(sip.map(|code| ("SipResponseCode", code.to_owned())));
         }
         // The postman is gone only when the stage is shut.
-        drop(self.post.send(Letter { fields, told, work: Work::begin(&self.inner) }));
+        let post = match self.inner.callbacks() {
+            Callbacks::Late { by } => {
+                let due = self.inner.clock.now() + by;
+                Post::Later { due, _parked: self.inner.park(due) }
+            }
+            Callbacks::On | Callbacks::Off | Callbacks::Twice => Post::Now(Work::begin(&self.inner)),
+        };
+        drop(self.post.send(Letter { fields, told, post }));
     }
 }
 
@@ -787,20 +800,20 @@ const fn times(utterance: &Utterance) -> u32 {
 
 /// Delivers the status callbacks of one call in order, as the stage's callbacks are set at that moment.
 async fn deliver(inner: Arc<Inner>, sid: String, callback: StatusCallback, mut letters: mpsc::UnboundedReceiver<Letter>) {
-    while let Some(Letter { fields, told, mut work }) = letters.recv().await {
+    while let Some(Letter { fields, told, post }) = letters.recv().await {
+        let work = match post {
+            Post::Now(work) => work,
+            Post::Later { due, _parked: parked } => {
+                inner.clock.sleep_until(due).await;
+                let work = Work::begin(&inner);
+                drop(parked);
+                work
+            }
+        };
         let times = match inner.callbacks() {
-            Callbacks::On => 1,
+            Callbacks::On | Callbacks::Late { .. } => 1,
             Callbacks::Off => 0,
             Callbacks::Twice => 2,
-            Callbacks::Late { by } => {
-                let due = inner.clock.now() + by;
-                let parked = inner.park(due);
-                drop(work);
-                inner.clock.sleep_until(due).await;
-                work = Work::begin(&inner);
-                drop(parked);
-                1
-            }
         };
         for _ in 0..times {
             let at = inner.clock.now();

@@ -4,7 +4,7 @@ use super::WriteLane;
 use super::error::Result;
 use super::open::Store;
 use super::read::Reader;
-use super::sql::{Columns as _, LIST, list, sql, sql_made};
+use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::JournalId;
 use crate::base::time::Time;
@@ -24,10 +24,49 @@ pub struct JournalRow {
 /// # Errors
 /// When it could not be stored; it must then not be acknowledged.
 pub async fn journal_append(store: &Store, row: &JournalRow) -> Result<()> {
-    let insert = sql("INSERT INTO journal (id, at, signals, body) VALUES ($1, $2, $3, $4)");
-    let insert = insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body);
-    store.alone(WriteLane::Intake).await?.conn.execute(insert).await?;
+    store.alone(WriteLane::Intake).await?.conn.execute(insert(row)).await?;
     Ok(())
+}
+
+fn insert(row: &JournalRow) -> Sql {
+    let insert = sql("INSERT INTO journal (id, at, signals, body) VALUES ($1, $2, $3, $4)");
+    insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body)
+}
+
+/// Takes a row that cannot be folded out of the way and keeps it, with what `instead` says of it in its place.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_set_aside(tx: &mut Tx, row: &JournalRow, reason: &str, instead: Option<&JournalRow>) -> Result<()> {
+    let keep = sql("INSERT INTO journal_aside (id, at, signals, body, reason) VALUES ($1, $2, $3, $4, $5)");
+    tx.execute(keep.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body).text(reason)).await?;
+    tx.execute(sql("DELETE FROM journal WHERE id = $1").text(row.id.as_str())).await?;
+    if let Some(instead) = instead {
+        tx.execute(insert(instead)).await?;
+    }
+    Ok(())
+}
+
+/// Puts what was set aside back into the journal, and says how many rows: this version may be able to fold them.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_put_back(store: &Store) -> Result<u64> {
+    let mut tx = store.begin(WriteLane::Intake).await?;
+    let back = "INSERT INTO journal (id, at, signals, body) SELECT id, at, signals, body FROM journal_aside";
+    let rows = tx.execute(sql(back)).await?;
+    tx.execute(sql("DELETE FROM journal_aside")).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+/// How many rows are set aside.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_aside(reader: &Reader) -> Result<i64> {
+    let rows = reader.rows(sql("SELECT CAST(COUNT(*) AS BIGINT) AS n FROM journal_aside")).await?;
+    rows.first().map_or(Ok(0), |row| row.int("n"))
 }
 
 /// The oldest rows, locked: a second folder waits, and then finds them gone.

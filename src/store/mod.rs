@@ -40,7 +40,10 @@ pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
-pub use journal::{JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_delete, journal_pending, journal_take};
+pub use journal::{
+    JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
+    journal_set_aside, journal_take,
+};
 pub use lease::{lease_drop, lease_hold, leases_take_back};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
@@ -52,7 +55,7 @@ pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save
 pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};
 pub use tx::{Ask, Tx};
-pub use wake::{wake_next_due, wake_set, wake_take, wakes_due};
+pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due};
 
 /// Which queue a write stands in. No other lane is served while a page waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -54,18 +54,15 @@ pub async fn outbox_claim(store: &Store, lane: Lane, owner: &str, now: Time, lim
     );
     let claim = sql_made(claim).text(lane.name()).time(now).int(limit).text(owner).int(limits::LEASE.0);
     let rows = store.alone(lane_of(lane)).await?.conn.rows(claim).await?;
-    let mut claimed = rows
-        .iter()
-        .map(|row| {
-            let claimed = OutboxRow {
-                id: EffectId::from_text(row.text("id")?),
-                effect: row.json("body")?,
-                tries: row.int("tries")?,
-                owner: owner.to_owned(),
-            };
-            Ok((row.time("due_at")?, claimed))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id = EffectId::from_text(row.text("id")?);
+        // One that does not read back must not keep the others from leaving. It stays, and is told of each time its lease has passed.
+        match row.json("body") {
+            Ok(effect) => claimed.push((row.time("due_at")?, OutboxRow { id, effect, tries: row.int("tries")?, owner: owner.to_owned() })),
+            Err(error) => tracing::error!(%error, effect = %id, "an effect in the outbox cannot be read and is not carried out"),
+        }
+    }
     claimed.sort_by(|(a_due, a), (b_due, b)| (a_due, &a.id).cmp(&(b_due, &b.id)));
     Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
 }

@@ -325,8 +325,10 @@ impl Reader {
         for ids in ids.chunks(LIST) {
             let find = format!(
                 "SELECT p.page_id, a.id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
-                 a.sent_to, a.open FROM attempt_pages p JOIN attempts a ON a.id = p.attempt_id WHERE p.page_id IN ({}) ORDER BY a.id",
-                list(1, ids.len())
+                 a.sent_to, a.open FROM attempt_pages p JOIN attempts a ON a.id = p.attempt_id WHERE p.page_id IN ({}) \
+                 ORDER BY a.placed_at, COALESCE(a.sent_at, {}), a.id",
+                list(1, ids.len()),
+                i64::MAX
             );
             for row in self.rows(sql_made(find).texts(ids)).await? {
                 attempts.entry(row.text("page_id")?).or_default().push(attempt_of(&row)?);

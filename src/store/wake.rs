@@ -4,7 +4,9 @@
 //! nobody waits for: a person's decision that sets its timer an hour ahead cannot swallow the page that an incident opens meanwhile,
 //! and two transactions that wake each other cannot lock each other out.
 
+use super::WriteLane;
 use super::error::{Result, StoreError};
+use super::open::Store;
 use super::read::Reader;
 use super::sql::{Columns as _, sql, sql_made};
 use super::tx::Tx;
@@ -90,6 +92,18 @@ pub async fn wake_take(tx: &mut Tx, scope: &Scope, timer: Timer, now: Time) -> R
     tx.hold(scope.clone());
     let take = sql("DELETE FROM wakes WHERE scope = $1 AND id = $2 AND name = $3 AND due_at <= $4");
     Ok(tx.execute(take.text(kind).text(id).text(timer.name()).time(now)).await? > 0)
+}
+
+/// Puts a timer off that could not be carried out, so that it does not stand before all others for ever.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn wake_put_off(store: &Store, scope: &Scope, timer: Timer, now: Time, until: Time) -> Result<()> {
+    let (kind, id) = parts(scope);
+    let put_off = sql("UPDATE wakes SET due_at = $5 WHERE scope = $1 AND id = $2 AND name = $3 AND due_at <= $4");
+    let put_off = put_off.text(kind).text(id).text(timer.name()).time(now).time(until);
+    store.alone(WriteLane::Page).await?.conn.execute(put_off).await?;
+    Ok(())
 }
 
 /// When the next timer is due.

@@ -82,7 +82,7 @@ impl From<FlowError> for WebError {
                 Self::Busy("The database is busy. Try again in a few seconds.")
             }
             FlowError::Gone => Self::Busy("The server is shutting down. Try again in a few seconds."),
-            FlowError::Store(_) | FlowError::Unreadable(..) => {
+            FlowError::Store(_) | FlowError::Unreadable(..) | FlowError::Panicked(_) => {
                 tracing::error!(%error, "a request failed");
                 Self::Inside
             }

@@ -1,5 +1,6 @@
 //! Carries effects out of the house, one courier for each lane: no lane waits for another.
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{BREATH, safety_poll};
@@ -8,13 +9,14 @@ use crate::flows::House;
 use crate::flows::deliver;
 use crate::flows::deliver::Lane;
 
-pub(super) async fn run(house: House, lane: Lane) {
+/// Runs until it is told to stop; what has left by then is seen to its end, so that its outcome is not unknown at the next start.
+pub(super) async fn run(house: House, lane: Lane, mut stopping: watch::Receiver<bool>) {
     let bell = match lane {
         Lane::Page => house.bells.pages.clone(),
         Lane::Settle => house.bells.settle.clone(),
     };
     let mut under_way: JoinSet<()> = JoinSet::new();
-    loop {
+    while !*stopping.borrow_and_update() {
         while under_way.try_join_next().is_some() {}
         let free = limits::SENDS - i64::try_from(under_way.len()).unwrap_or(i64::MAX);
         let claimed = match deliver::claim(&house, lane, free).await {
@@ -35,7 +37,10 @@ pub(super) async fn run(house: House, lane: Lane) {
             });
         }
         if full {
-            under_way.join_next().await;
+            tokio::select! {
+                _ = under_way.join_next() => {}
+                _ = stopping.changed() => {}
+            }
             continue;
         }
         let next = deliver::next_due(&house, lane).await.unwrap_or_else(|error| {
@@ -46,6 +51,8 @@ pub(super) async fn run(house: House, lane: Lane) {
             () = bell.heard() => {}
             () = async { match next { Some(at) => house.clock.sleep_until(at).await, None => std::future::pending().await } } => {}
             () = tokio::time::sleep(safety_poll()) => {}
+            _ = stopping.changed() => {}
         }
     }
+    while under_way.join_next().await.is_some() {}
 }

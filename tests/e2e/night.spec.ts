@@ -48,7 +48,7 @@ test("a signal wakes one person, then the next, and the timeline shows each step
   await expect(bo).toHaveClass(/ringing/, { timeout: 40_000 });
   const waited = Date.now() - rangAt;
   expect(waited, "Bo is called 30 s after Ana, not sooner").toBeGreaterThan(20_000);
-  await expect(ana.getByText("Not answered")).toBeVisible();
+  await expect(ana.getByText("Not answered", { exact: true })).toBeVisible();
   await bo.getByRole("button", { name: "Answer" }).click();
   await expect(bo.getByText("Hello Bo Lind", { exact: false }).first()).toBeVisible();
   await expect(bo).toHaveClass(/live/);

@@ -3,9 +3,10 @@
 //! A story reads like the night it tells: `app.fires("disk full")`, `app.phone("ana").rings()`,
 //! `app.phone("bo").rings_after("5m").press('1')`. What a story does not expect fails it: a call nobody took, an effect left over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -27,7 +28,8 @@ use tokio::net::TcpListener;
 use crate::postgres::TestDatabase;
 
 /// The number of each person of [`TEAM`].
-pub const PHONES: [(&str, &str); 4] = [("ana", "+33100000001"), ("bo", "+46100000002"), ("cy", "+44100000003"), ("dee", "+49100000004")];
+pub const PHONES: [(&str, &str); 5] =
+    [("ana", "+33100000001"), ("ana at home", "+33100000009"), ("bo", "+46100000002"), ("cy", "+44100000003"), ("dee", "+49100000004")];
 
 /// The team of most stories. Cy and Dee are paged only with everyone.
 pub const TEAM: &str = r#"
@@ -39,7 +41,7 @@ account_sid = "{account}"
 auth_token  = "{token}"
 from        = "+15005550006"
 api_url     = "{stage}"
-calls_per_second = 100
+calls_per_second = 1000
 
 [[user]]
 id = "ana"
@@ -256,7 +258,7 @@ impl App {
     pub async fn end(mut self) {
         self.settle().await;
         let unseen: Vec<Call> = self.stage.calls().into_iter().filter(|call| !self.seen.contains(&call.sid)).collect();
-        assert!(unseen.is_empty(), "nobody expected these calls:\n{}", self.told(&unseen));
+        assert!(unseen.is_empty(), "nobody expected these calls:\n{}", told(&unseen));
         let left = store::outbox_due(&self.house().store.reader(), self.clock.now()).await.expect("the outbox reads");
         assert_eq!(left, 0, "effects are left in the outbox");
         self.is_accounted_for().await;
@@ -414,13 +416,16 @@ impl App {
         Phone { app: self, number, person: person.to_owned() }
     }
 
-    /// All calls so far, as lines.
-    pub fn told(&self, calls: &[Call]) -> String {
-        calls
-            .iter()
-            .map(|call| format!("  {} {} {:?}: {}", call.created_at, call.to, call.status, call.spoken().join(" ")))
-            .collect::<Vec<_>>()
-            .join("\n")
+    /// Moves the clock, second by second, until this person's phone rings.
+    pub async fn waits_for_a_call(&mut self, person: &str, most: Span) {
+        let until = self.clock.now() + most;
+        while self.phone(person).ringing().is_none() && self.clock.now() < until {
+            self.advance("1s").await;
+        }
+    }
+
+    pub fn everyone_takes_notice(&mut self) {
+        self.seen.extend(self.stage.calls().into_iter().map(|call| call.sid));
     }
 
     // The API.
@@ -455,7 +460,25 @@ impl App {
     pub async fn acts_as(&mut self, user: &str) {
         let (store, user) = (&self.house().store, UserId::from(user));
         let token = access::create_token(store, &self.clock, user.as_str(), Scope::Respond, Some(&user)).await.expect("a token");
-        self.token = token.expose().to_owned();
+        token.expose().clone_into(&mut self.token);
+    }
+
+    /// A one-time sign-in link's path.
+    pub async fn link(&self, user: &str) -> String {
+        let link = access::create_link(&self.house().store, &self.clock, &UserId::from(user)).await.expect("a link");
+        format!("/sign-in/{}", link.expose())
+    }
+
+    /// A browser without scripts, signed in.
+    pub async fn browser(&self, user: &str) -> Browser {
+        let (link, browser) = (self.link(user).await, self.stranger());
+        let csrf = browser.get(&link).await.csrf();
+        assert_eq!(browser.post(&link, &format!("csrf={csrf}")).await.status, 303);
+        browser
+    }
+
+    pub fn stranger(&self) -> Browser {
+        Browser { url: self.url.clone(), http: self.http.clone(), cookies: Mutex::default() }
     }
 
     /// The live stream of an incident, from after this entry.
@@ -484,6 +507,56 @@ impl App {
     }
 }
 
+/// A browser without scripts: cookies and forms.
+pub struct Browser {
+    url: String,
+    http: reqwest::Client,
+    cookies: Mutex<BTreeMap<String, String>>,
+}
+
+/// What a browser is shown.
+pub struct Page {
+    pub status: u16,
+    pub location: Option<String>,
+    pub text: String,
+}
+
+impl Browser {
+    pub async fn get(&self, path: &str) -> Page {
+        self.ask(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    /// Sends a form.
+    pub async fn post(&self, path: &str, form: &str) -> Page {
+        let post = self.http.post(format!("{}{path}", self.url)).header("content-type", "application/x-www-form-urlencoded");
+        self.ask(post.body(form.to_owned())).await
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
+        let cookies: Vec<String> = self.cookies.lock().expect("cookies").iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer = request.header("cookie", cookies.join("; ")).send().await.expect("an answer");
+        for cookie in answer.headers().get_all("set-cookie") {
+            let (pair, attributes) = cookie.to_str().expect("text").split_once(';').expect("attributes");
+            assert!(attributes.contains("HttpOnly") && attributes.contains("SameSite"), "{attributes}");
+            let (name, value) = pair.split_once('=').expect("a pair");
+            self.cookies.lock().expect("cookies").insert(name.to_owned(), value.to_owned());
+        }
+        Page {
+            status: answer.status().as_u16(),
+            location: answer.headers().get("location").map(|to| to.to_str().expect("text").to_owned()),
+            text: answer.text().await.expect("a page"),
+        }
+    }
+}
+
+impl Page {
+    /// The token of its forms.
+    pub fn csrf(&self) -> String {
+        let (_, rest) = self.text.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form on {}", self.text));
+        rest.split('"').next().expect("a value").to_owned()
+    }
+}
+
 /// One person's telephone.
 pub struct Phone<'a> {
     app: &'a mut App,
@@ -503,9 +576,16 @@ impl<'a> Phone<'a> {
     /// It rings now, and the story had not noticed it before.
     pub async fn rings(self) -> Ringing<'a> {
         self.app.settle().await;
+        // Calls of one moment leave one after the other, at the account's pace.
+        for _ in 0..10 {
+            if self.ringing().is_some() {
+                break;
+            }
+            self.app.advance_to(self.app.clock.now() + Span::millis(1)).await;
+        }
         let Some(call) = self.ringing() else {
             let calls = self.app.stage.calls();
-            panic!("{}'s phone does not ring at {}; calls so far:\n{}", self.person, self.app.clock.now(), self.app.told(&calls));
+            panic!("{}'s phone does not ring at {}; calls so far:\n{}", self.person, self.app.clock.now(), told(&calls));
         };
         self.app.seen.insert(call.sid.clone());
         Ringing { app: self.app, sid: call.sid }
@@ -513,31 +593,29 @@ impl<'a> Phone<'a> {
 
     /// It rings after exactly this long, to the second, and not before.
     pub async fn rings_after(self, span: &str) -> Ringing<'a> {
-        let due = self.app.clock.now() + Span::parse(span).expect("a span");
+        // Seconds are whole here: what the account's pace added does not add up.
+        let due = Time::from_seconds(self.app.clock.now().seconds()) + Span::parse(span).expect("a span");
         let known: BTreeSet<String> = self.app.stage.calls().into_iter().map(|call| call.sid).collect();
         self.app.advance_to(due - Span::seconds(1)).await;
         let early: Vec<Call> =
             self.app.stage.calls().into_iter().filter(|call| call.to == self.number && !known.contains(&call.sid)).collect();
-        assert!(early.is_empty(), "{}'s phone rang before {span}:\n{}", self.person, self.app.told(&early));
+        assert!(early.is_empty(), "{}'s phone rang before {span}:\n{}", self.person, told(&early));
         self.app.advance_to(due).await;
         self.rings().await
     }
 
     /// It is silent: no call to it that the story has not noticed.
-    pub async fn is_silent(self) {
+    pub async fn is_silent(&self) {
         self.app.settle().await;
         let calls: Vec<Call> =
             self.app.stage.calls().into_iter().filter(|call| call.to == self.number && !self.app.seen.contains(&call.sid)).collect();
-        assert!(calls.is_empty(), "{}'s phone rang:\n{}", self.person, self.app.told(&calls));
+        assert!(calls.is_empty(), "{}'s phone rang:\n{}", self.person, told(&calls));
     }
 
-    /// It has rung, and perhaps stopped by now.
-    pub async fn rang(self) -> Line {
-        self.app.settle().await;
-        let unseen = |call: &Call| call.to == self.number && !self.app.seen.contains(&call.sid);
-        let call = self.app.stage.calls().into_iter().find(unseen).unwrap_or_else(|| panic!("{}'s phone did not ring", self.person));
-        self.app.seen.insert(call.sid.clone());
-        Line { stage: self.app.stage.clone(), sid: call.sid }
+    /// Whatever calls came are noticed, and not looked at one by one.
+    pub fn takes_notice(self) {
+        let calls = self.app.stage.calls().into_iter().filter(|call| call.to == self.number).map(|call| call.sid);
+        self.app.seen.extend(calls);
     }
 
     /// How often it has rung in all.
@@ -664,7 +742,8 @@ impl Stream {
                     assert_eq!(field("id:"), Some(entry["seq"].to_string().as_str()), "the id resumes the stream");
                     entry
                 });
-                self.text = rest.to_owned();
+                let rest = rest.to_owned();
+                self.text = rest;
                 if let Some(entry) = entry {
                     return entry;
                 }
@@ -727,6 +806,12 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("a body");
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Calls as lines.
+pub fn told(calls: &[Call]) -> String {
+    let line = |call: &Call| format!("  {} {} {:?}: {}", call.created_at, call.to, call.status, call.spoken().join(" "));
+    calls.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn free_port() -> SocketAddr {

@@ -1,0 +1,301 @@
+//! `kill -9` at each step of intake and send. What was accepted is there afterwards, the page leaves, and nobody is called more often
+//! than an outcome stayed unknown.
+
+use reveille::base::time::{Span, Time};
+use reveille::stage::{CallStatus, Callbacks, Fault};
+use reveille::store;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::ground::{ANA, Ground, On, PATIENCE, Server};
+use crate::posted::Posted;
+
+/// An untried page leaves, and an unknown one is settled, this long after the start at most.
+const LEAVES_WITHIN: Span = Span::seconds(5);
+const SETTLED_WITHIN: Span = Span::seconds(20);
+
+/// Servers at once, over all stories of this binary: most of the time they wait.
+static SERVERS: Semaphore = Semaphore::const_new(6);
+
+/// What happens until the server dies.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Alerts come in, and the phone is called.
+    Posts,
+    /// The phone rings and nobody picks up until the policy goes on.
+    Escalates,
+    /// The call is placed and the answer is lost: the provider's list has it.
+    AnswerLost,
+    /// Nothing is placed, and nothing says so.
+    NothingPlaced,
+    /// She picks up and presses 1.
+    Press,
+    /// A script acknowledges while the phone rings: the call is ended.
+    Acknowledge,
+}
+
+impl Way {
+    fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge => None,
+            Self::AnswerLost => Some(Fault::PlaceButDrop),
+            Self::NothingPlaced => Some(Fault::Refuse { status: 500, code: 20_500 }),
+        }
+    }
+}
+
+const INTAKE: &[(&str, Way)] = &[
+    ("intake.read", Way::Posts),
+    ("intake.read:3", Way::Posts),
+    ("intake.queued:3", Way::Posts),
+    ("intake.before_commit:3", Way::Posts),
+    ("intake.committed", Way::Posts),
+    ("intake.committed:3", Way::Posts),
+    ("intake.answered", Way::Posts),
+    ("intake.answered:3", Way::Posts),
+];
+
+const FOLD: &[(&str, Way)] = &[
+    ("fold.taken", Way::Posts),
+    ("fold.before_commit", Way::Posts),
+    ("fold.before_commit:2", Way::Posts),
+    ("fold.committed", Way::Posts),
+    ("wake.taken", Way::Escalates),
+    ("wake.before_commit", Way::Escalates),
+    ("wake.committed", Way::Escalates),
+    ("attend.taken", Way::Posts),
+    ("attend.before_commit", Way::Posts),
+    ("attend.committed", Way::Posts),
+];
+
+const SEND: &[(&str, Way)] = &[
+    ("send.intent", Way::Posts),
+    ("send.claimed", Way::Posts),
+    ("send.before_intent", Way::Posts),
+    ("send.sent", Way::Posts),
+    ("send.recorded", Way::Posts),
+    ("report.before_commit", Way::Posts),
+    ("report.committed", Way::Posts),
+    ("hear.status", Way::Posts),
+    ("hear.status_taken", Way::Posts),
+    ("hear.status_taken:2", Way::Posts),
+];
+
+const SETTLE: &[(&str, Way)] = &[
+    ("ask.asking", Way::NothingPlaced),
+    ("ask.recorded", Way::NothingPlaced),
+    ("settle.claimed", Way::AnswerLost),
+    ("ask.asking", Way::AnswerLost),
+    ("ask.asked", Way::AnswerLost),
+    ("ask.recorded", Way::AnswerLost),
+];
+
+const ANSWER: &[(&str, Way)] = &[
+    ("hear.key", Way::Press),
+    ("act.before_commit", Way::Press),
+    ("act.committed", Way::Press),
+    ("hear.key_taken", Way::Press),
+    ("act.before_commit", Way::Acknowledge),
+    ("act.committed", Way::Acknowledge),
+    ("settle.claimed", Way::Acknowledge),
+    ("end.ending", Way::Acknowledge),
+    ("end.ended", Way::Acknowledge),
+    ("end.settled", Way::Acknowledge),
+];
+
+/// Makes a table into two tests, one for each database.
+macro_rules! killed_at {
+    ($name:ident, $cases:expr) => {
+        mod $name {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                all(On::Sqlite, $cases).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                all(On::Postgres, $cases).await;
+            }
+        }
+    };
+}
+
+killed_at!(at_each_step_of_the_intake, INTAKE);
+killed_at!(at_each_step_of_the_fold_and_of_a_wake_up, FOLD);
+killed_at!(at_each_step_of_a_send, SEND);
+killed_at!(at_each_step_of_a_settlement, SETTLE);
+killed_at!(at_each_step_of_an_answer, ANSWER);
+
+async fn all(on: On, cases: &'static [(&'static str, Way)]) {
+    // A story's own steps stay on one thread; its stage and its client do not.
+    let stories = LocalSet::new();
+    let mut outcomes = JoinSet::new();
+    for (at, way) in cases {
+        outcomes.spawn_local_on(
+            async move {
+                let _turn = SERVERS.acquire().await.expect("the semaphore stays open");
+                let told = tokio::task::spawn_local(killed(on, at, *way)).await;
+                let well = told.is_ok();
+                eprintln!("{at:<22} {:<14} {:<9} {}", format!("{way:?}"), format!("{on:?}"), told.unwrap_or_else(|_| "FAILED".to_owned()));
+                well
+            },
+            &stories,
+        );
+    }
+    let outcomes = stories.run_until(outcomes.join_all()).await;
+    assert!(outcomes.iter().all(|well| *well), "see above which step was not survived, and how");
+}
+
+/// One life and its end, and the life after it.
+async fn killed(on: On, at: &'static str, way: Way) -> String {
+    let ground = Ground::new(on).await;
+    ground.stage.set_fault(way.fault());
+    if matches!(way, Way::AnswerLost) {
+        // Else the first callback tells what the answer would have told.
+        ground.stage.set_callbacks(Callbacks::Off);
+    }
+    if matches!(way, Way::Escalates) {
+        ground.configure_with("escalate_after = \"5m\"", "escalate_after = \"1s\"");
+    }
+    let mut server = ground.start(Some(at)).await;
+    let mut posted = Posted::default();
+    for n in 0..12 {
+        posted.post(&ground, &format!("db-{}", n % 4)).await;
+        if !server.is_up() {
+            break;
+        }
+    }
+    match way {
+        Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced => {}
+        Way::Press => {
+            let call = ground.until(&server, "the phone rings", PATIENCE, async || ground.ringing()).await;
+            ground.stage.answer(&call.sid).await.expect("it rings");
+            ground.stage.press(&call.sid, '1').await.expect("it listens");
+        }
+        Way::Acknowledge => {
+            ground.until(&server, "the phone rings", PATIENCE, async || ground.ringing()).await;
+            ground.command(1, "acknowledge").await;
+        }
+    }
+    server.dies(PATIENCE).await;
+
+    ground.stage.set_fault(None);
+    ground.stage.set_callbacks(Callbacks::On);
+    let placed_before = ground.stage.calls().len();
+    let server = ground.start(None).await;
+    if posted.accepted() == 0 {
+        // A sender that was not answered comes again.
+        assert!(posted.post(&ground, "db-0").await, "the server takes alerts again");
+    }
+    posted.is_kept(&ground, &server).await;
+    let paged = the_page_leaves(&ground, &server, placed_before).await;
+    it_can_be_acknowledged(&ground, &server).await;
+    format!("up {:>5} ms, {paged}", ms(server.up_at.since(server.started_at)))
+}
+
+fn ms(span: Span) -> i64 {
+    span.0 / 1_000
+}
+
+/// It is placed once, and once more for each outcome that stayed unknown; in time.
+async fn the_page_leaves(ground: &Ground, server: &Server, placed_before: usize) -> String {
+    let left = (server.started_at + SETTLED_WITHIN).since(ground.clock.now());
+    ground
+        .until(server, "an attempt is accepted, or nobody is to be called", left, async || {
+            let incident = ground.get("/api/v1/incidents/1").await;
+            let is_out = ground.attempts(1).await.iter().any(|attempt| attempt["outcome"] == "accepted");
+            (is_out || incident["state"] == "acknowledged").then_some(())
+        })
+        .await;
+    let settled_at = ground.clock.now();
+    let store = ground.store().await;
+    let silent = store::audit_silent(&store.reader(), ground.clock.now()).await.expect("the audit reads");
+    assert!(silent.is_empty(), "silent: {silent:?}\n{}", server.log());
+    store.close().await;
+
+    let attempts = ground.attempts(1).await;
+    let calls = ground.stage.calls();
+    let unknown = attempts.iter().filter(|attempt| attempt["outcome"] == "unknown").count();
+    assert!((1..=1 + unknown).contains(&calls.len()), "{} calls, {unknown} unknown\n{}\n{attempts:#?}", calls.len(), ground.told());
+    let timeline = ground.items("/api/v1/incidents/1/timeline").await;
+    let was_unknown = timeline.iter().any(|entry| entry["kind"] == "attempt_unknown");
+    let after = |at: Time| at.since(server.started_at);
+    let told = match (was_unknown, placed_before) {
+        (false, 0) => {
+            let left = after(calls[0].created_at);
+            assert!(left <= LEAVES_WITHIN, "the page left {left} after the start\n{}", server.log());
+            format!("page left {:>5} ms", ms(left))
+        }
+        (false, _) => "page was out      ".to_owned(),
+        (true, _) => format!("settled   {:>5} ms", ms(after(settled_at))),
+    };
+    format!("{told}, calls {}, unknown {unknown}", calls.len())
+}
+
+/// Whoever presses 1 has it, and nobody is called after that.
+async fn it_can_be_acknowledged(ground: &Ground, server: &Server) {
+    let store = ground.store().await;
+    let incident = ground.get("/api/v1/incidents/1").await;
+    if incident["state"] == "triggered" {
+        match ground.ringing() {
+            Some(call) => {
+                assert_eq!(call.to, ANA);
+                ground.stage.answer(&call.sid).await.expect("it rings");
+                ground.stage.press(&call.sid, '1').await.expect("it listens");
+            }
+            // She was speaking when the server died: the line broke, and the next call is minutes away.
+            None => drop(ground.command(1, "acknowledge").await),
+        }
+    }
+    let by = ground
+        .until(server, "it is acknowledged", PATIENCE, async || {
+            let incident = ground.get("/api/v1/incidents/1").await;
+            (incident["state"] == "acknowledged").then(|| incident["acknowledged_by"].clone())
+        })
+        .await;
+    assert!(by == "ana" || by == "token:story", "{by}");
+    let calls = ground.stage.calls().len();
+    ground
+        .until(server, "every call has ended", PATIENCE, async || {
+            ground.stage.calls().iter().all(|call| call.status.is_final()).then_some(())
+        })
+        .await;
+    ground.settle(server, &store).await;
+    assert_eq!(ground.stage.calls().len(), calls, "somebody was called after the answer\n{}", ground.told());
+    for page in ground.items("/api/v1/incidents/1/pages").await {
+        assert!(page["state"] == "acknowledged" || page["state"] == "ended", "{page:#}");
+    }
+    store.close().await;
+}
+
+/// The provider has the request and has not answered when the server is killed by hand.
+async fn killed_in_mid_request(on: On, fault: Fault) {
+    let _turn = SERVERS.acquire().await.expect("the semaphore stays open");
+    let ground = Ground::new(on).await;
+    ground.stage.set_fault(Some(fault));
+    let server = ground.start(None).await;
+    let mut posted = Posted::default();
+    assert!(posted.post(&ground, "db-0").await);
+    ground.until(&server, "the provider has the request", PATIENCE, async || (ground.stage.requests_hanging() > 0).then_some(())).await;
+    server.kill();
+    ground.stage.set_fault(None);
+    let placed_before = ground.stage.calls().len();
+    let server = ground.start(None).await;
+    posted.is_kept(&ground, &server).await;
+    let paged = the_page_leaves(&ground, &server, placed_before).await;
+    assert!(ground.stage.calls().iter().any(|call| call.status == CallStatus::Ringing), "{}", ground.told());
+    it_can_be_acknowledged(&ground, &server).await;
+    eprintln!("{fault:?} {on:?} {paged}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_mid_request_that_placed_the_call() {
+    tokio::join!(killed_in_mid_request(On::Sqlite, Fault::PlaceButHang), killed_in_mid_request(On::Postgres, Fault::PlaceButHang));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_mid_request_that_placed_nothing() {
+    tokio::join!(killed_in_mid_request(On::Sqlite, Fault::Hang), killed_in_mid_request(On::Postgres, Fault::Hang));
+}

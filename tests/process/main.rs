@@ -1,0 +1,10 @@
+//! Stories about the real program as a process: killed, stopped, asked at a terminal. The providers are the stage's; time is real.
+
+mod cli;
+mod ground;
+mod kill;
+mod posted;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod stop;
+mod storm;
