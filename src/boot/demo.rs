@@ -26,8 +26,8 @@ use crate::store::read::{IncidentFilter, IncidentView};
 
 /// The team's numbers, in the order in which the night wants them.
 const PEOPLE: [(&str, &str); 2] = [("+33100000001", "Ana Ruiz"), ("+46100000002", "Bo Lind")];
-/// Time to open both pages before the first phone rings.
-const HEAD_START: Span = Span::seconds(8);
+/// Time to copy two addresses, and to sign in, before the first phone rings.
+const HEAD_START: Span = Span::seconds(12);
 
 /// Where the demo listens and which night it plays.
 pub struct Demo {
