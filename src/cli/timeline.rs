@@ -37,7 +37,7 @@ impl Log {
         let (text, reason) = (text(console, entry), reason(entry));
         let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let then = then(console, entry);
-        console.line(&format!("  {clock}  {:<12}  {text}{because}{then}", actor(entry)))
+        console.line(&format!("  {clock}  {:<16}  {text}{because}{then}", actor(entry)))
     }
 
     /// Prints one decision, its reason on a line of its own.

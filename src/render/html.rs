@@ -128,6 +128,13 @@ impl AlertRow {
     fn link(&self) -> Option<&str> {
         self.url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"))
     }
+
+    /// Where the link leads: what stands before an `@` is not the host, however much it looks like one.
+    fn host(&self) -> &str {
+        let rest = self.link().and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+        authority.rsplit('@').next().unwrap_or(authority)
+    }
 }
 
 #[derive(Template)]

@@ -258,7 +258,7 @@ impl App {
     pub async fn end(mut self) {
         self.settle().await;
         let unseen: Vec<Call> = self.stage.calls().into_iter().filter(|call| !self.seen.contains(&call.sid)).collect();
-        assert!(unseen.is_empty(), "nobody expected these calls:\n{}", self.told(&unseen));
+        assert!(unseen.is_empty(), "nobody expected these calls:\n{}", told(&unseen));
         let left = store::outbox_due(&self.house().store.reader(), self.clock.now()).await.expect("the outbox reads");
         assert_eq!(left, 0, "effects are left in the outbox");
         self.is_accounted_for().await;
@@ -428,15 +428,6 @@ impl App {
         self.seen.extend(self.stage.calls().into_iter().map(|call| call.sid));
     }
 
-    /// All calls so far, as lines.
-    pub fn told(&self, calls: &[Call]) -> String {
-        calls
-            .iter()
-            .map(|call| format!("  {} {} {:?}: {}", call.created_at, call.to, call.status, call.spoken().join(" ")))
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
     // The API.
 
     pub async fn get(&self, path: &str) -> Value {
@@ -469,7 +460,7 @@ impl App {
     pub async fn acts_as(&mut self, user: &str) {
         let (store, user) = (&self.house().store, UserId::from(user));
         let token = access::create_token(store, &self.clock, user.as_str(), Scope::Respond, Some(&user)).await.expect("a token");
-        self.token = token.expose().to_owned();
+        token.expose().clone_into(&mut self.token);
     }
 
     /// A one-time sign-in link's path.
@@ -594,7 +585,7 @@ impl<'a> Phone<'a> {
         }
         let Some(call) = self.ringing() else {
             let calls = self.app.stage.calls();
-            panic!("{}'s phone does not ring at {}; calls so far:\n{}", self.person, self.app.clock.now(), self.app.told(&calls));
+            panic!("{}'s phone does not ring at {}; calls so far:\n{}", self.person, self.app.clock.now(), told(&calls));
         };
         self.app.seen.insert(call.sid.clone());
         Ringing { app: self.app, sid: call.sid }
@@ -608,17 +599,17 @@ impl<'a> Phone<'a> {
         self.app.advance_to(due - Span::seconds(1)).await;
         let early: Vec<Call> =
             self.app.stage.calls().into_iter().filter(|call| call.to == self.number && !known.contains(&call.sid)).collect();
-        assert!(early.is_empty(), "{}'s phone rang before {span}:\n{}", self.person, self.app.told(&early));
+        assert!(early.is_empty(), "{}'s phone rang before {span}:\n{}", self.person, told(&early));
         self.app.advance_to(due).await;
         self.rings().await
     }
 
     /// It is silent: no call to it that the story has not noticed.
-    pub async fn is_silent(self) {
+    pub async fn is_silent(&self) {
         self.app.settle().await;
         let calls: Vec<Call> =
             self.app.stage.calls().into_iter().filter(|call| call.to == self.number && !self.app.seen.contains(&call.sid)).collect();
-        assert!(calls.is_empty(), "{}'s phone rang:\n{}", self.person, self.app.told(&calls));
+        assert!(calls.is_empty(), "{}'s phone rang:\n{}", self.person, told(&calls));
     }
 
     /// Whatever calls came are noticed, and not looked at one by one.
@@ -751,7 +742,8 @@ impl Stream {
                     assert_eq!(field("id:"), Some(entry["seq"].to_string().as_str()), "the id resumes the stream");
                     entry
                 });
-                self.text = rest.to_owned();
+                let rest = rest.to_owned();
+                self.text = rest;
                 if let Some(entry) = entry {
                     return entry;
                 }
@@ -814,6 +806,12 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("a body");
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Calls as lines.
+pub fn told(calls: &[Call]) -> String {
+    let line = |call: &Call| format!("  {} {} {:?}: {}", call.created_at, call.to, call.status, call.spoken().join(" "));
+    calls.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn free_port() -> SocketAddr {

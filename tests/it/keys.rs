@@ -67,13 +67,11 @@ story!(a_key_after_somebody_elses_answer_says_so, |app| {
     // Bo is on the line when Ana takes it on the web; the call that nobody wants is ended, unless the key comes first.
     app.stage.set_fault(Some(reveille::stage::Fault::Refuse { status: 503, code: 20_503 }));
     app.acts_as("ana").await;
-    let house = app.house().clone();
     let (status, _) = app.asks(reqwest::Method::POST, "/api/v1/incidents/1/acknowledge", Some(&app.token.clone())).await;
     assert_eq!(status, 200);
     let said = bo.press('1').await;
     assert!(said.contains("already acknowledged by Ana Ruiz"), "{said}");
     app.stage.set_fault(None);
-    drop(house);
     app.settle().await;
     app.incident(1).await.is_acknowledged_by("ana");
 });

@@ -26,15 +26,16 @@ story!(
         assert!(kinds(&seen).contains(&"step_started") && kinds(&seen).contains(&"page_opened"), "{:?}", kinds(&seen));
         let last_seen = seen.last().expect("entries")["seq"].as_i64().expect("a number");
 
+        let bo = bo.answer().await;
+        live.until("phone_picked_up").await;
         let said = bo.press('1').await;
         assert!(said.contains("Incident 1 is acknowledged"), "{said}");
         let seen = live.until("page_ended").await;
-        let answered = ["phone_picked_up", "incident_acknowledged", "page_ended"];
-        assert!(answered.iter().all(|kind| kinds(&seen).contains(kind)), "{:?}", kinds(&seen));
+        assert!(kinds(&seen).starts_with(&["incident_acknowledged"]), "{:?}", kinds(&seen));
 
         // A reader that comes back is told what it missed and nothing twice.
         let missed = app.stream(1, last_seen).await.until("page_ended").await;
-        assert_eq!(missed, seen);
+        assert_eq!(missed[1..], seen);
 
         app.incident(1).await.is_acknowledged_by("bo");
         app.advance("20m").await;

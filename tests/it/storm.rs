@@ -1,6 +1,6 @@
 //! Many signals, one cause: few calls.
 
-use crate::app::{GENERIC, ROLLBAR};
+use crate::app::{GENERIC, ROLLBAR, told};
 use crate::story;
 use serde_json::{Value, json};
 
@@ -103,6 +103,6 @@ story!(a_storm_over_many_incidents_is_one_chain_in_three_minutes, |app| {
     let calls = app.stage.calls();
     let elapsed = app.clock.now().since(start).as_seconds();
     let most = usize::try_from(elapsed / 180 + 1).expect("few");
-    assert!(calls.len() <= most, "{} calls in {elapsed} s:\n{}", calls.len(), app.told(&calls));
+    assert!(calls.len() <= most, "{} calls in {elapsed} s:\n{}", calls.len(), told(&calls));
     app.phone("ana").takes_notice();
 });

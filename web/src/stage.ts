@@ -215,7 +215,7 @@ const LETTERS: Record<string, string> = { "2": "ABC", "3": "DEF", "4": "GHI", "5
 
 const HABITS: { label: string; habit: Habit }[] = [
   { label: "You decide", habit: { kind: "manual" } },
-  { label: "Someone answers after 10 s, presses 1", habit: { kind: "answer_and_press", keys: "1", after: "10s" } },
+  { label: "Answers after 10 s, presses 1", habit: { kind: "answer_and_press", keys: "1", after: "10s" } },
   { label: "Voicemail after 20 s", habit: { kind: "voicemail", after: "20s" } },
   { label: "Turned away at once", habit: { kind: "decline" } },
   { label: "No such number", habit: { kind: "unreachable" } },
@@ -226,7 +226,7 @@ function habitLabel(habit: Habit): string {
     case "manual":
       return "You decide";
     case "answer_and_press":
-      return `Someone answers after ${habit.after.replace(/s$/, " s")}, presses ${habit.keys.split("").join(", ")}`;
+      return `Answers after ${habit.after.replace(/s$/, " s")}, presses ${habit.keys.split("").join(", ")}`;
     case "voicemail":
       return `Voicemail after ${habit.after.replace(/s$/, " s")}`;
     case "decline":
@@ -277,7 +277,7 @@ class PhoneView {
   constructor(phone: Phone) {
     this.phone = phone;
     const name = phone.name ?? phone.number;
-    const habitLabelled = h("label", { class: "habit" }, h("span", {}, "When it rings"), this.habit);
+    const habitLabelled = h("label", { class: "habit stacked" }, h("span", {}, "When it rings"), this.habit);
     this.habit.addEventListener("change", () => {
       const habit = JSON.parse(this.habit.value) as Habit;
       void send("habits", { number: this.phone.number, habit });

@@ -1,0 +1,173 @@
+//! README.md is held to its word: what it shows as a file is accepted, what it shows as a command is understood, what it
+//! names exists.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use reveille::base::clock::Clock;
+use reveille::base::inbound::Inbound;
+use reveille::boot::config::{self, Surroundings};
+use reveille::cli::args::Args;
+use reveille::domain::input::Action;
+use reveille::domain::setup::AlertSeverity;
+use reveille::sources;
+
+const README: &str = include_str!("../README.md");
+/// The variables that its first shell block sets.
+const VARIABLES: [(&str, &str); 4] = [
+    ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
+    ("TWILIO_AUTH_TOKEN", "secret"),
+    ("ROLLBAR_KEY", "0123456789abcdef0123456789abcdef"),
+    ("SCRIPTS_KEY", "fedcba9876543210fedcba9876543210"),
+];
+
+/// The fenced blocks of one language.
+fn blocks(language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if line.strip_prefix("```") == Some(language) {
+            found.push(lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect());
+        }
+    }
+    found
+}
+
+fn only(language: &str) -> String {
+    let found = blocks(language);
+    assert_eq!(found.len(), 1, "README.md has one block of {language}");
+    found.into_iter().next().expect("there is one")
+}
+
+/// A line of shell as words, without its comment. It knows what README.md uses: quotes, and `$(…)` as one word.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for letter in line.chars() {
+        match (quote, letter) {
+            (Some(open), close) if open == close => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, ' ') => words.extend(word.take()),
+            (_, other) => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+fn known_sources() -> Vec<&'static str> {
+    sources::names().collect()
+}
+
+#[test]
+fn the_configuration_passes_check_with_the_output_that_is_shown() {
+    let toml = only("toml");
+    let surroundings = Surroundings::made(&VARIABLES, &[("reveille.toml", &toml)]);
+    let report = config::check(Path::new("reveille.toml"), &surroundings, &known_sources(), Clock::system().now());
+    assert_eq!(report.exit_code(), 0, "{report}");
+    let shown = report.to_string();
+    assert!(shown.contains("0 errors, 0 warnings"), "{shown}");
+    assert!(
+        blocks("text").iter().any(|block| block.trim() == shown.trim()),
+        "README.md shows another output than `reveille check` has:\n{shown}"
+    );
+}
+
+#[test]
+fn a_name_that_nobody_has_is_found() {
+    let toml = only("toml").replace("policy = \"platform\"", "policy = \"platfrom\"");
+    let surroundings = Surroundings::made(&VARIABLES, &[("reveille.toml", &toml)]);
+    let report = config::check(Path::new("reveille.toml"), &surroundings, &known_sources(), Clock::system().now());
+    assert_eq!(report.exit_code(), 1, "{report}");
+}
+
+#[test]
+fn every_command_that_is_shown_is_understood() {
+    let mut seen = BTreeSet::new();
+    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+        // `export NAME=$(reveille …)` runs one as well.
+        let line = line.split_once("$(").map_or(line, |(_, inner)| inner.trim_end_matches(')'));
+        let words = words(line);
+        if words.first().is_some_and(|word| word == "reveille") {
+            if let Err(error) = Args::read(&words) {
+                panic!("README.md shows `{line}`:\n{error}");
+            }
+            seen.insert(words[1].clone());
+        }
+    }
+    for expected in ["check", "serve", "send", "token", "incident", "why"] {
+        assert!(seen.contains(expected), "README.md shows `reveille {expected}`");
+    }
+}
+
+#[test]
+fn every_target_and_script_that_is_shown_exists() {
+    let makefile = include_str!("../Makefile");
+    let mut seen = 0;
+    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+        let words = words(line);
+        match words.first().map(String::as_str) {
+            Some("make") => {
+                for target in words[1..].iter().take_while(|word| *word != "&&") {
+                    assert!(makefile.contains(&format!("\n{target}:")), "the Makefile has no target {target}");
+                    seen += 1;
+                }
+            }
+            Some(script) if script.starts_with("scripts/") => {
+                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(script).exists(), "there is no {script}");
+                seen += 1;
+            }
+            Some(_) | None => {}
+        }
+    }
+    assert!(seen >= 3, "README.md shows make run, make test and make build");
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for part in README.split(['`', '(', ')', ' ', '"', '@', '\n']) {
+        let part = part.trim_end_matches([',', '.']);
+        // What a run of the tests leaves behind is not there before it.
+        if part == "tests/e2e/shots" {
+            continue;
+        }
+        if ["tests/", "docs/", "src/", "scripts/", "LICENSE"].iter().any(|start| part.starts_with(start)) {
+            assert!(root.join(part).exists(), "README.md names {part}, which is not there");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen} files are named");
+}
+
+#[test]
+fn the_json_is_read_as_the_table_says() {
+    let toml = only("toml");
+    let surroundings = Surroundings::made(&VARIABLES, &[("reveille.toml", &toml)]);
+    let (config, complaints) =
+        config::load(Path::new("reveille.toml"), &surroundings, &known_sources()).expect("a configuration that passes check");
+    assert!(complaints.is_empty(), "{complaints:?}");
+    let integration = config.setup.integrations.values().find(|one| one.source == "generic").expect("a generic integration");
+    let inbound = Inbound {
+        method: "POST".to_owned(),
+        path: "/hooks/generic/KEY".to_owned(),
+        headers: Vec::new(),
+        body: only("json").into_bytes().into(),
+        received_at: Clock::system().now(),
+    };
+    let signals = sources::find("generic").expect("the source").read(&inbound, integration);
+    assert_eq!(signals.len(), 1);
+    let signal = &signals[0];
+    assert_eq!(
+        (signal.action.clone(), signal.title.as_str(), signal.severity),
+        (Action::Trigger, "Disk of db-3 is 97% full", Some(AlertSeverity::Critical))
+    );
+    assert_eq!(signal.url.as_deref(), Some("https://grafana.example.com/d/disks"));
+    for field in ["dedup_key", "title", "severity", "state", "url", "at", "labels"] {
+        assert!(README.contains(&format!("| `{field}` |")), "the table explains {field}");
+    }
+}
