@@ -37,7 +37,7 @@ pub async fn incidents(server: &Server, people: Range<usize>, every: Span) -> Ve
     let mut due = clock.now();
     for person in people.clone() {
         clock.sleep_until(due).await;
-        due = due + every;
+        due += every;
         let (clock, sender) = (clock.clone(), server.sender());
         posts.spawn(async move {
             let posted_at = clock.now();
@@ -107,7 +107,7 @@ pub async fn flood(server: &Server, span: Span, every: Span) -> Taken {
     let mut due = began;
     while due.since(began) < span && clock.now().since(began) < span {
         clock.sleep_until(due).await;
-        due = due + every;
+        due += every;
         let place = Arc::clone(&free).acquire_owned().await.expect("it is never closed");
         let (clock, sender, key) = (clock.clone(), server.sender(), format!("flood {}", posts.len()));
         posts.spawn(async move {
