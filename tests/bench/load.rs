@@ -18,6 +18,7 @@ const CALLS_WITHIN: Duration = Duration::from_secs(30);
 
 /// One post and the call that it led to.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the name of an instant ends in _at")]
 pub struct Timed {
     pub posted_at: Time,
     pub answered_at: Time,
