@@ -93,6 +93,8 @@ CREATE TABLE tallies (
   PRIMARY KEY (integration, outcome)
 );
 
+-- The dedup key comes first: hundreds are looked up at once, and PostgreSQL would else read every key of the integration for them
+-- as long as it has no statistics.
 CREATE TABLE dedup_keys (
   integration     TEXT NOT NULL,
   dedup_key       TEXT NOT NULL,
@@ -101,7 +103,7 @@ CREATE TABLE dedup_keys (
   changed_at      BIGINT,
   early_at        BIGINT,
   early_came_at   BIGINT,
-  PRIMARY KEY (integration, dedup_key)
+  PRIMARY KEY (dedup_key, integration)
 );
 
 CREATE TABLE alerts (

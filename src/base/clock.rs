@@ -127,6 +127,23 @@ impl Clock {
     }
 }
 
+/// Tells how much real time has passed, whatever clock the decisions go by: leases run in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may read a clock")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    #[must_use]
+    pub fn passed(self) -> Span {
+        Span(i64::try_from(self.0.elapsed().as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
 /// Takes a sleeper out of the clock when its future is dropped before the time came.
 struct Leave<'a> {
     fake: &'a Mutex<Fake>,

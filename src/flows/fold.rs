@@ -99,6 +99,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut tx = house.store.begin(WriteLane::Intake).await?;
     let rows = some(store::journal_take(&mut tx, most_rows).await?);
     if rows.is_empty() {
+        tx.rollback().await?;
         return Ok(0);
     }
     failpoint::reach("fold.taken");

@@ -114,8 +114,9 @@ async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
 /// Writes what has queued into the journal, as few rows and one commit at a time, until every sender of the queue is gone.
 pub async fn keep_journal(house: House, mut queue: mpsc::Receiver<Pending>) {
     let mut batch: Vec<Pending> = Vec::new();
+    let mut gauge = Gauge::default();
     while queue.recv_many(&mut batch, limits::JOURNAL_BATCH_ROWS).await > 0 {
-        let outcome = journal(&house, &batch).await;
+        let outcome = journal(&house, &mut gauge, &batch).await;
         for pending in batch.drain(..) {
             // A sender that has gone away does not listen; its message is stored all the same.
             pending.done.send(outcome).unwrap_or(());
@@ -124,17 +125,46 @@ pub async fn keep_journal(house: House, mut queue: mpsc::Receiver<Pending>) {
             failpoint::reach("intake.answered");
             house.bells.journal.ring();
         }
+        gauge.check(&house).await;
     }
 }
 
-async fn journal(house: &House, batch: &[Pending]) -> Result<(), IngestError> {
+/// About how many journal rows wait for the folder. Counting them before each batch would make every sender wait for the count.
+#[derive(Default)]
+struct Gauge {
+    /// Counted, and what this process has added since. What was folded since is missing, so it errs towards too many.
+    waiting: i64,
+    counted_at: Option<Time>,
+}
+
+impl Gauge {
+    async fn count(&mut self, house: &House) -> Result<(), StoreError> {
+        self.waiting = store::journal_pending(&house.store.reader()).await?;
+        self.counted_at = Some(house.clock.now());
+        Ok(())
+    }
+
+    /// Counts again once in a while, when nobody waits for it.
+    async fn check(&mut self, house: &House) {
+        let now = house.clock.now();
+        let is_fresh = self.counted_at.is_some_and(|at| now >= at && now.since(at) < limits::JOURNAL_COUNT_EVERY);
+        if !is_fresh && let Err(error) = self.count(house).await {
+            tracing::warn!(%error, "the journal's rows cannot be counted");
+        }
+    }
+}
+
+async fn journal(house: &House, gauge: &mut Gauge, batch: &[Pending]) -> Result<(), IngestError> {
     let refuse = |error: &StoreError| {
         tracing::error!(%error, "the journal cannot be written");
         IngestError::CannotStore
     };
-    let waiting = store::journal_pending(&house.store.reader()).await.map_err(|error| refuse(&error))?;
-    if waiting >= limits::JOURNAL_ROWS {
-        tracing::error!(waiting, "the journal is full; senders are told to come again");
+    // Nothing is refused on a guess.
+    if gauge.counted_at.is_none() || gauge.waiting >= limits::JOURNAL_ROWS {
+        gauge.count(house).await.map_err(|error| refuse(&error))?;
+    }
+    if gauge.waiting >= limits::JOURNAL_ROWS {
+        tracing::error!(waiting = gauge.waiting, "the journal is full; senders are told to come again");
         return Err(IngestError::CannotStore);
     }
     failpoint::reach("intake.before_commit");
@@ -144,6 +174,7 @@ async fn journal(house: &House, batch: &[Pending]) -> Result<(), IngestError> {
     })?;
     for row in &rows {
         store::journal_append(&house.store, row).await.map_err(|error| refuse(&error))?;
+        gauge.waiting += 1;
     }
     failpoint::reach("intake.committed");
     Ok(())

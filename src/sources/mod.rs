@@ -53,8 +53,9 @@ pub fn oversized(integration: &Integration) -> Signal {
 /// What stands in for signals that could not be decided and are kept aside: somebody must hear of them.
 #[must_use]
 pub fn set_aside(integration: &Integration, kept_as: &str) -> Signal {
-    let source = find(&integration.source).map_or("the sender", Source::title);
-    let title = format!("What {source} sent could not be decided and is kept aside as {kept_as}: look at {source} itself, and at the log");
+    let source = find(&integration.source).map_or("The sender", Source::title);
+    let title =
+        format!("{source} sent what could not be decided and is kept aside as {kept_as}: look at the sender itself, and at the log");
     Signal { title: reading::line(&title, limits::TITLE_CHARS), ..unreadable(integration, source, "it could not be decided") }
 }
 

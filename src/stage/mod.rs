@@ -3,12 +3,13 @@
 //! It speaks the provider's own protocol over HTTP, so that Reveille cannot tell it from the real one: only base URLs differ.
 //! It imports `base` alone: a codec shared with the room that it answers would hide both sides' mistakes.
 //!
-//! A room for each thing: `twilio` the API, `phone` a call's life, `twiml` what a call says, `fault` what goes wrong, `page`
+//! A room for each thing: `twilio` the API, `phone` a call's life, `post` what it sends home, `twiml` what a call says, `fault` what goes wrong, `page`
 //! the web page of phones, `scenario` a night to replay. Other providers come as further rooms beside `twilio`.
 
 pub mod fault;
 mod page;
 pub mod phone;
+mod post;
 pub mod scenario;
 mod twilio;
 mod twiml;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::phone::in_short;
+use super::post::in_short;
 use super::{Habit, Stage};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;

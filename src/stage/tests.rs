@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::phone::signature;
+use super::post::signature;
 use super::scenario::{Phones, Progress, Replay, SCENARIOS, Scenario, replay};
 use super::*;
 

@@ -61,21 +61,40 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
         by_integration.entry(&key.integration).or_default().push(key);
     }
     let mut loaded = BTreeMap::new();
+    let mut owners: BTreeMap<String, &Key> = BTreeMap::new();
     for (integration, keys) in by_integration {
         for keys in keys.chunks(LIST) {
             // What is stored may differ from what was asked for in signs that a database does not keep.
             let asked: BTreeMap<String, &Key> = keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect();
             let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
             let find = format!(
-                "SELECT k.dedup_key AS asked_key, k.changed_at, k.early_at, k.early_came_at, a.id, a.source, a.service, a.title, \
-                 a.severity, a.state, a.count, a.first_at, a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.url, a.labels \
-                 FROM dedup_keys k LEFT JOIN alerts a ON a.id = k.alert_id \
-                 WHERE k.integration = $1 AND k.dedup_key IN ({})",
+                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id FROM dedup_keys \
+                 WHERE integration = $1 AND dedup_key IN ({})",
                 list(2, texts.len())
             );
             for row in tx.rows(sql_made(find).text(integration.as_str()).texts(&texts)).await? {
-                let Some(key) = asked.get(&row.text("asked_key")?) else { continue };
+                let Some(key) = asked.get(&row.text("dedup_key")?) else { continue };
+                if let Some(alert) = row.maybe_text("alert_id")? {
+                    owners.insert(alert, *key);
+                }
                 loaded.insert((*key).clone(), key_of(&row, key)?);
+            }
+        }
+    }
+    // Not joined above: PostgreSQL reads a join of so many keys, before it has statistics, as one with every alert there is.
+    let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
+    for ids in ids.chunks(LIST) {
+        let find = format!(
+            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, url, labels \
+             FROM alerts WHERE id IN ({})",
+            list(1, ids.len())
+        );
+        for row in tx.rows(sql_made(find).texts(ids)).await? {
+            let id = row.text("id")?;
+            if let Some(key) = owners.get(&id)
+                && let Some(state) = loaded.get_mut(*key)
+            {
+                state.alert = Some(alert_of(&row, id, key)?);
             }
         }
     }
@@ -87,27 +106,27 @@ fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
         (Some(at), Some(came_at)) => Some(EarlyResolve { at, came_at }),
         (None, _) | (_, None) => None,
     };
-    let alert = match row.maybe_text("id")? {
-        Some(id) => Some(Alert {
-            id: AlertId::from_text(id),
-            key: key.clone(),
-            source: row.text("source")?,
-            service: ServiceId::from_text(row.text("service")?),
-            title: row.text("title")?,
-            severity: row.word("severity", AlertSeverity::parse)?,
-            state: row.word("state", AlertState::parse)?,
-            count: row.int("count")?,
-            first_at: row.time("first_at")?,
-            last_at: row.time("last_at")?,
-            fired_at: row.time("fired_at")?,
-            resolved_at: row.maybe_time("resolved_at")?,
-            incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
-            url: row.maybe_text("url")?,
-            labels: row.json("labels")?,
-        }),
-        None => None,
-    };
-    Ok(KeyState { key: key.clone(), alert, changed_at: row.maybe_time("changed_at")?, early_resolve })
+    Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve })
+}
+
+fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
+    Ok(Alert {
+        id: AlertId::from_text(id),
+        key: key.clone(),
+        source: row.text("source")?,
+        service: ServiceId::from_text(row.text("service")?),
+        title: row.text("title")?,
+        severity: row.word("severity", AlertSeverity::parse)?,
+        state: row.word("state", AlertState::parse)?,
+        count: row.int("count")?,
+        first_at: row.time("first_at")?,
+        last_at: row.time("last_at")?,
+        fired_at: row.time("fired_at")?,
+        resolved_at: row.maybe_time("resolved_at")?,
+        incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
+        url: row.maybe_text("url")?,
+        labels: row.json("labels")?,
+    })
 }
 
 async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTreeMap<IncidentId, Incident>> {

@@ -18,6 +18,7 @@ const CALLS_WITHIN: Duration = Duration::from_secs(30);
 
 /// One post and the call that it led to.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the name of an instant ends in _at")]
 pub struct Timed {
     pub posted_at: Time,
     pub answered_at: Time,
@@ -37,7 +38,7 @@ pub async fn incidents(server: &Server, people: Range<usize>, every: Span) -> Ve
     let mut due = clock.now();
     for person in people.clone() {
         clock.sleep_until(due).await;
-        due = due + every;
+        due += every;
         let (clock, sender) = (clock.clone(), server.sender());
         posts.spawn(async move {
             let posted_at = clock.now();
@@ -107,7 +108,7 @@ pub async fn flood(server: &Server, span: Span, every: Span) -> Taken {
     let mut due = began;
     while due.since(began) < span && clock.now().since(began) < span {
         clock.sleep_until(due).await;
-        due = due + every;
+        due += every;
         let place = Arc::clone(&free).acquire_owned().await.expect("it is never closed");
         let (clock, sender, key) = (clock.clone(), server.sender(), format!("flood {}", posts.len()));
         posts.spawn(async move {

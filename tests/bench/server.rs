@@ -154,7 +154,7 @@ impl Server {
                 changed.changed().await.expect("the stage is open");
             }
         };
-        assert!(tokio::time::timeout(Duration::from_secs(60), answered).await.is_ok(), "the first call never ended:\n{}", self.log());
+        assert!(tokio::time::timeout(Duration::from_mins(1), answered).await.is_ok(), "the first call never ended:\n{}", self.log());
     }
 
     pub fn sender(&self) -> Sender {

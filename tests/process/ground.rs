@@ -308,7 +308,8 @@ impl Ground {
     /// All calls so far, as lines.
     pub fn told(&self) -> String {
         let calls = self.stage.calls();
-        calls.iter().map(|call| format!("  {} {} {:?} {:?}\n", call.created_at, call.sid, call.status, call.callbacks)).collect()
+        let lines = calls.iter().map(|call| format!("  {} {} {:?} {:?}", call.created_at, call.sid, call.status, call.callbacks));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
