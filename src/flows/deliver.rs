@@ -62,13 +62,19 @@ pub async fn deliver(house: &House, row: &OutboxRow) -> Result<(), FlowError> {
         tokio::select! {
             outcome = &mut work => return outcome,
             // Leases run in real time, whatever clock the decisions go by.
-            () = tokio::time::sleep(limits::LEASE_RENEW.as_duration()) => {
-                if let Err(error) = store::outbox_renew(&house.store, row).await {
-                    tracing::warn!(%error, effect = %row.id, "the lease of a send could not be renewed");
-                }
-            }
+            () = tokio::time::sleep(limits::LEASE_RENEW.as_duration()) => renew(house, row),
         }
     }
+}
+
+/// In a task of its own: the work may hold, or be next in turn for, the very writer or row that this needs, and has to go on meanwhile.
+fn renew(house: &House, row: &OutboxRow) {
+    let (store, row) = (house.store.clone(), row.clone());
+    tokio::spawn(async move {
+        if let Err(error) = store::outbox_renew(&store, &row).await {
+            tracing::warn!(%error, effect = %row.id, "the lease of a send could not be renewed");
+        }
+    });
 }
 
 /// One claimed effect on its way.

@@ -1,7 +1,11 @@
 //! The provider hangs, refuses and lies: the page falls forward, and nobody is called twice for nothing.
 
+use std::time::Duration;
+
+use reveille::base::limits;
 use reveille::base::time::Span;
 use reveille::stage::{Callbacks, Fault};
+use reveille::store::WriteLane;
 
 use crate::app::{App, TEAM, told};
 use crate::story;
@@ -247,4 +251,18 @@ story!(calls_leave_at_the_accounts_pace_and_not_after_an_answer, &one_call_a_sec
     let incident = app.incident(1).await;
     incident.is("acknowledged");
     assert_eq!(incident.times("attempt_withdrawn"), 1);
+});
+
+story!(the_lease_of_a_send_that_waits_for_the_writer_is_renewed_beside_it, |app| {
+    app.stage.set_fault(Some(Fault::Hang));
+    app.fires("the disk is full").await;
+    // Somebody writes for so long that the outcome waits, and then the lease's next renewal behind it.
+    let writer = app.house().store.begin(WriteLane::Page).await.expect("a transaction");
+    app.clock.advance_to(app.clock.now() + limits::PROVIDER_ANSWER);
+    tokio::time::sleep(limits::LEASE_RENEW.as_duration() + Duration::from_millis(500)).await;
+    writer.rollback().await.expect("the writer is free");
+    app.stage.set_fault(None);
+    app.waits_for_a_call("ana", Span::seconds(20)).await;
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
 });
