@@ -87,6 +87,11 @@ struct Call<'a> {
 
 impl Call<'_> {
     async fn place(&self, user: &UserId, contact: &str, second_call: bool) -> Result<(), FlowError> {
+        let before = self.row().await?;
+        if before.sent_at.is_some() || before.outcome.is_some() {
+            // Before all else: an account that is full with this very call would never let it be settled.
+            return self.stopped_in_mid_send().await;
+        }
         let Some((user, contact)) = self.person(user, contact) else {
             return self.tell(rejected("this contact is not configured any more")).await;
         };
@@ -122,12 +127,16 @@ impl Call<'_> {
                 drop(tx);
                 self.tell(News::Withdrawn { reason: "nobody wanted it any more when it was to leave".to_owned() }).await
             }
-            // An intent without an outcome: whoever wrote it was stopped in mid-send.
             Intent::AlreadySent => {
                 drop(tx);
-                self.tell(News::Unknown { reason: "the server stopped between the request and its answer".to_owned() }).await
+                self.stopped_in_mid_send().await
             }
         }
+    }
+
+    /// An intent without an outcome: whoever wrote it did not come to tell what the provider said.
+    async fn stopped_in_mid_send(&self) -> Result<(), FlowError> {
+        self.tell(News::Unknown { reason: "the server stopped between the request and its answer".to_owned() }).await
     }
 
     fn person(&self, user: &UserId, contact: &str) -> Option<(&User, &Contact)> {

@@ -274,6 +274,8 @@ async fn it_can_be_acknowledged(ground: &Ground, server: &Server) {
 async fn killed_in_mid_request(on: On, fault: Fault) {
     let _turn = SERVERS.acquire().await.expect("the semaphore stays open");
     let ground = Ground::new(on).await;
+    // The account is full with what was under way; that must not keep it from being settled.
+    ground.configure_with("calls_per_second = 100", "calls_per_second = 100\nconcurrent_calls = 1");
     ground.stage.set_fault(Some(fault));
     let server = ground.start(None).await;
     let mut posted = Posted::default();
