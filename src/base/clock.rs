@@ -86,8 +86,12 @@ impl Clock {
         }
     }
 
+    /// Returns after `span`. A clock that is set meanwhile makes it neither longer nor shorter.
     pub async fn sleep(&self, span: Span) {
-        self.sleep_until(self.now() + span).await;
+        match &self.0 {
+            Kind::System => tokio::time::sleep(span.as_duration()).await,
+            Kind::Fake(_) => self.sleep_until(self.now() + span).await,
+        }
     }
 
     /// The future's value, or `None` when `limit` passes first.

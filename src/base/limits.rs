@@ -114,6 +114,8 @@ pub const TWIML_CHARS: usize = 4_000;
 pub const LEASE: Span = Span::seconds(5);
 /// How often a send that takes long renews its lease.
 pub const LEASE_RENEW: Span = Span::seconds(2);
+/// A slot of an account's pace that lies further ahead was taken by a clock that has been set back since, and holds nobody up.
+pub const PACE_AHEAD: Span = Span::seconds(10);
 /// An account that carries as many calls as it can is looked at again after this long.
 pub const ACCOUNT_FULL: Span = Span::seconds(1);
 /// The courier of pages looks for work at least this often, or the process is not ready.

@@ -41,7 +41,12 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(person: Person, setup: &'a Setup, moment: &'a mut Moment) -> Self {
+    fn new(mut person: Person, setup: &'a Setup, moment: &'a mut Moment) -> Self {
+        // What began later than now was noted by a clock that has been set back since: the bar counts from now, not from then.
+        person.chained_at = person.chained_at.map(|at| at.min(moment.at));
+        if let Some(chain) = &mut person.chain {
+            chain.started_at = chain.started_at.min(moment.at);
+        }
         Self { person, setup, moment, facts: Vec::new(), effects: Vec::new() }
     }
 
@@ -517,6 +522,20 @@ mod tests {
         night.asks_on("ana", Act::Acknowledge, &db);
         night.until(1_000);
         night.has_rung(&[(0, "ana", false), (180, "ana", false), (300, "ana", true)]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_holds_no_call_for_longer_than_the_bar() {
+        let mut night = alone();
+        night.service().group_window = Span::ZERO;
+        night.fires("db");
+        night.until(10);
+        night.asks("bo", Act::Acknowledge);
+        night.until(10);
+        night.persons.get_mut(&"ana".into()).expect("she was called").chained_at = Some(Trial::time(3_600));
+        night.fires("web");
+        night.until(1_800);
+        night.has_rung(&[(0, "ana", false), (190, "ana", false), (310, "ana", true)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::error::{Result, StoreError};
 use super::sql::{Columns as _, sql};
 use super::tx::Tx;
+use crate::base::limits;
 use crate::base::time::{Span, Time};
 
 /// When this send may leave. The slot is reserved with the commit, and the next one is `every` later.
@@ -12,8 +13,9 @@ use crate::base::time::{Span, Time};
 pub async fn pace_take(tx: &mut Tx, account: &str, now: Time, every: Span) -> Result<Time> {
     let take = sql("INSERT INTO paces (account, next_at) VALUES ($1, $2) \
                     ON CONFLICT (account) DO UPDATE SET next_at = \
-                    CASE WHEN paces.next_at > $3 THEN paces.next_at ELSE $3 END + $4 \
+                    CASE WHEN paces.next_at > $3 AND paces.next_at <= $5 THEN paces.next_at ELSE $3 END + $4 \
                     RETURNING next_at");
-    let row = tx.row(take.text(account).time(now + every).time(now).int(every.0)).await?;
+    let take = take.text(account).time(now + every).time(now).int(every.0).time(now + limits::PACE_AHEAD);
+    let row = tx.row(take).await?;
     Ok(row.ok_or(StoreError::Missing("pace"))?.time("next_at")? - every)
 }

@@ -374,6 +374,9 @@ on_both! {
         };
         assert_eq!([take(0).await, take(0).await, take(0).await], [at(0), at(1), at(2)]);
         assert_eq!([take(60).await, take(60).await], [at(60), at(61)]);
+        // The clock was set back by an hour: nobody waits until it is as late again.
+        assert_eq!(take(3_660).await, at(3_660));
+        assert_eq!([take(60).await, take(60).await], [at(60), at(61)]);
     }
 }
 
