@@ -4,6 +4,8 @@ use super::time::Span;
 
 /// Largest body of a sender that sends one alert at a time, bytes. The largest real one seen is about 25 KiB.
 pub const BODY_BYTES: usize = 1 << 20;
+/// Connections held open at once: twice the live streams, and each costs a few KiB. Fewer where the system allows fewer file handles.
+pub const CONNECTIONS: usize = 4_096;
 /// How much of a body over its cap is read and thrown away, bytes, so that the sender sees the 413.
 pub const BODY_DRAIN_BYTES: usize = 8 << 20;
 /// How long a body over its cap is read and thrown away.

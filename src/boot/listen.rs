@@ -1,13 +1,17 @@
 //! Serves HTTP with a limit on slow headers, which `axum::serve` does not set: a client that never ends its headers would hold a
 //! connection for ever.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::base::limits;
@@ -15,13 +19,14 @@ use crate::base::limits;
 /// Serves until told to stop, then lets the requests under way end, for a while.
 pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(connections_at_once()));
     // Ended with the server, so that nothing holds on to the house after it.
     let mut connections = JoinSet::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::HEADER_READ.as_duration()).keep_alive(true);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            (place, accepted) = next(&listener, &places) => match accepted {
                 Ok((stream, _)) => {
                     // Answers are small and somebody waits for them.
                     if let Err(error) = stream.set_nodelay(true) {
@@ -30,6 +35,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
                     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
                     let connection = graceful.watch(connection);
                     connections.spawn(async move {
+                        let _place = place;
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "a connection ended");
                         }
@@ -54,4 +60,19 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
         () = tokio::time::sleep(limits::SHUT_DOWN.as_duration()) => tracing::warn!("requests were cut off at the end"),
     }
     connections.shutdown().await;
+}
+
+/// The next connection, once there is a place for it; until then it waits with the system.
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+    // Never `None`: nobody closes the semaphore.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    (place, listener.accept().await)
+}
+
+/// Half of the file handles that the system allows this process, so that strangers who hold connections open never keep the database and
+/// the provider from theirs.
+fn connections_at_once() -> usize {
+    let handles = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let half = handles.and_then(|handles| usize::try_from(handles / 2).ok()).unwrap_or(limits::CONNECTIONS);
+    half.clamp(1, limits::CONNECTIONS)
 }

@@ -162,7 +162,12 @@ impl Ground {
 
     /// The program in this story's folder, with nothing of this process's settings.
     pub fn program(&self) -> Command {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_reveille"));
+        self.other_program(env!("CARGO_BIN_EXE_reveille"))
+    }
+
+    /// Another program that stands where ours would.
+    pub fn other_program(&self, program: &str) -> Command {
+        let mut program = Command::new(program);
         program.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("REVEILLE_") {

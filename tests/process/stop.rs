@@ -1,11 +1,14 @@
 //! Ends and starts that are no accident: asked to stop, started twice, started with a file that cannot be read.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use reveille::base::id::{IdSource, JournalId};
 use reveille::base::time::Span;
 use reveille::stage::Fault;
 use reveille::store::{self, JournalRow};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::ground::{Ground, KEY, On, PATIENCE};
 use crate::posted::Posted;
@@ -237,4 +240,33 @@ async fn a_given_secret_key_seals_all_that_is_applied() {
     ground.configure_with("[server]\n", "[sever]\n");
     let server = ground.spawn(serve());
     ground.until(&server, "it goes on", PATIENCE, async || ground.posts_to(new_key, "db-1").await.then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_who_hold_every_connection_open_keep_no_page_from_leaving() {
+    let ground = Ground::new(On::Sqlite).await;
+    let serve = ground.serve();
+    // A shell is what lowers a limit for one program alone.
+    let mut few_handles = ground.other_program("sh");
+    few_handles.args(["-c", "ulimit -n 200 && exec \"$0\" \"$@\""]).arg(serve.get_program()).args(serve.get_args());
+    let server = ground.spawn(few_handles);
+    let is_up = async || ground.http.get(format!("{}/healthz", ground.url)).send().await.is_ok().then_some(());
+    ground.until(&server, "the server is up", PATIENCE, is_up).await;
+
+    let address = ground.url.trim_start_matches("http://");
+    let mut sender = TcpStream::connect(address).await.expect("a connection");
+    let mut strangers = Vec::new();
+    for _ in 0..220 {
+        strangers.push(TcpStream::connect(address).await.expect("a connection"));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let body = r#"{"title":"the disk is full","severity":"critical"}"#;
+    let post = format!("POST /hooks/generic/{KEY} HTTP/1.1\r\nhost: reveille\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    sender.write_all(post.as_bytes()).await.expect("it is sent");
+    let mut answer = [0; 12];
+    sender.read_exact(&mut answer).await.expect("it is answered");
+    assert_eq!(&answer, b"HTTP/1.1 202");
+    // Whether it rings is told by a callback, which finds no place.
+    ground.until(&server, "the call is placed", Span::seconds(4), async || ground.stage.calls().pop()).await;
+    drop(strangers);
 }
