@@ -143,18 +143,18 @@ impl Server {
         panic!("the server does not become ready:\n{}", self.log());
     }
 
-    /// One incident, called and acknowledged.
+    /// One incident, called and answered.
     pub async fn warm_up(&self) {
         for _ in 0..32 {
             self.sender().posts(&quiet_hook(WARM), &json!({"title": "warm"})).await;
         }
         let mut changed = self.stage.changed();
         let answered = async {
-            while !self.stage.calls().iter().any(|call| call.to == number(WARM) && call.ended_at.is_some()) {
+            while !self.stage.calls().iter().any(|call| call.to == number(WARM) && call.answered_at.is_some()) {
                 changed.changed().await.expect("the stage is open");
             }
         };
-        assert!(tokio::time::timeout(Duration::from_mins(1), answered).await.is_ok(), "the first call never ended:\n{}", self.log());
+        assert!(tokio::time::timeout(Duration::from_mins(1), answered).await.is_ok(), "the first call was never answered:\n{}", self.log());
     }
 
     pub fn sender(&self) -> Sender {
