@@ -87,6 +87,9 @@ async fn accept(
 ) -> Result<Vec<Option<Verdict>>, IngestError> {
     let at = house.clock.now();
     let count = signals.len();
+    // What takes several rows is decided in several transactions, whose answers would each be a part of the whole: such a batch hears
+    // that it is durable.
+    let wait = wait.filter(|_| count <= limits::JOURNAL_BATCH_ROWS);
     let request = JournalId::make(&mut IdSource::fresh(at));
     let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), signals };
     let (done, committed) = oneshot::channel();

@@ -281,3 +281,11 @@ story!(a_body_that_never_ends_is_cut_off, |app| {
     read.expect("it is answered in time").expect("it is text");
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 });
+
+story!(a_request_of_many_signals_is_answered_for_each_of_them, |app| {
+    let body: Vec<_> = (0..300).map(|n| json!({"dedup_key": format!("db-{n}"), "title": "the disk is full", "severity": "info"})).collect();
+    let post = app.http.post(format!("{}{GENERIC}", app.url)).header("prefer", "wait=5").json(&body);
+    let told: serde_json::Value = post.send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(told["results"].as_array().expect("a list").len(), 300);
+    app.settle().await;
+});
