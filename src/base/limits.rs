@@ -6,6 +6,8 @@ use super::time::Span;
 pub const BODY_BYTES: usize = 1 << 20;
 /// Connections held open at once: twice the live streams, and each costs a few KiB. Fewer where the system allows fewer file handles.
 pub const CONNECTIONS: usize = 4_096;
+/// Largest body of a sender that sends a group in one, bytes: 20,000 of Alertmanager's alerts are 21 MB, and a 4xx is never repeated.
+pub const GROUP_BODY_BYTES: usize = 32 << 20;
 /// How much of a body over its cap is read and thrown away, bytes, so that the sender sees the 413.
 pub const BODY_DRAIN_BYTES: usize = 8 << 20;
 /// How long a body over its cap is read and thrown away.
@@ -33,6 +35,8 @@ pub const JSON_DEPTH: usize = 64;
 
 /// Alerts in one body of the generic source: a script's batch, far above what one transaction takes.
 pub const BATCH_ENTRIES: usize = 1_000;
+/// Alerts read of one group. Real ones are about 1 KiB each, so the body's cap comes first; this bounds what tiny ones can cost.
+pub const GROUP_ENTRIES: usize = 100_000;
 
 /// Longest title kept of an alert, characters: what fits on one line of a timeline.
 pub const TITLE_CHARS: usize = 300;

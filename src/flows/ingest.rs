@@ -205,7 +205,9 @@ fn rows(batch: &[Pending]) -> Result<Vec<JournalRow>, serde_json::Error> {
                 close(&mut entries, &mut held)?;
             }
             held += part.len();
-            entries.push(Entry { signals: part.to_vec(), ..pending.entry.clone() });
+            // Field by field: a copy of the whole entry for each part would be quadratic in a group's size.
+            let Entry { request, integration, answer, signals: _ } = &pending.entry;
+            entries.push(Entry { request: request.clone(), integration: integration.clone(), answer: *answer, signals: part.to_vec() });
         }
     }
     close(&mut entries, &mut held)?;

@@ -2,7 +2,10 @@
 //!
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
+mod alertmanager;
+mod datadog;
 mod generic;
+mod pingdom;
 mod reading;
 mod rollbar;
 
@@ -14,7 +17,8 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 2] = [&generic::Generic, &rollbar::Rollbar];
+static REGISTRY: [&dyn Source; 5] =
+    [&alertmanager::Alertmanager, &datadog::Datadog, &generic::Generic, &pingdom::Pingdom, &rollbar::Rollbar];
 
 /// A kind of sender.
 pub trait Source: Sync {

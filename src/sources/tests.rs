@@ -131,6 +131,57 @@ fn no_access_token_is_kept() {
 }
 
 #[test]
+fn no_password_of_a_watched_url_is_kept() {
+    let body = fs::read(folder("pingdom").join("odd_password_in_url.json")).expect("the fixture is there");
+    assert!(String::from_utf8_lossy(&body).contains("swordfish"));
+    assert!(!format!("{:?}", read(find("pingdom").expect("registered"), &body)).contains("swordfish"));
+}
+
+#[test]
+fn what_alertmanager_resolves_by_itself_and_sends_again_is_not_stale() {
+    let alertmanager = find("alertmanager").expect("registered");
+    let at = |status: &str, starts: &str, ends: &str| {
+        let alert = json!({ "status": status, "fingerprint": "f", "labels": {}, "startsAt": starts, "endsAt": ends });
+        read(alertmanager, json!({ "alerts": [alert] }).to_string().as_bytes())[0].at.expect("it has a time")
+    };
+    let (three, four, five) = ("2026-01-05T03:00:00Z", "2026-01-05T04:00:00Z", "2026-01-05T05:00:00Z");
+    let (fires, resolved) = (at("firing", three, "0001-01-01T00:00:00Z"), at("resolved", three, four));
+    assert!(resolved >= fires, "the resolve of a stretch counts");
+    assert!(fires >= resolved, "so does the same stretch, when it goes on");
+    assert!(at("firing", five, "0001-01-01T00:00:00Z") > resolved, "and the next one");
+    assert!(resolved < at("firing", five, "0001-01-01T00:00:00Z"), "which a late resolve of the first does not end");
+}
+
+#[test]
+fn one_datadog_cycle_is_one_key_whatever_the_payload_and_the_event() {
+    let datadog = find("datadog").expect("registered");
+    let first = |name: &str| {
+        let body = fs::read(folder("datadog").join(name)).expect("the fixture is there");
+        read(datadog, &body).remove(0)
+    };
+    for payload in ["ours", "recommended", "default"] {
+        let (fires, ends) = (first(&format!("{payload}_triggered.json")), first(&format!("{payload}_recovered.json")));
+        assert_eq!((&fires.action, &ends.action), (&Action::Trigger, &Action::Resolve), "{payload}");
+        assert_eq!(fires.dedup_key, ends.dedup_key, "{payload}");
+        assert!(fires.at < ends.at, "{payload}");
+    }
+    // The real ones are the end of one cycle and the begin of the next.
+    assert_eq!(first("rendered_triggered.json").dedup_key, first("rendered_recovered.json").dedup_key);
+}
+
+#[test]
+fn a_group_over_its_limit_is_read_up_to_it_and_says_so() {
+    let alertmanager = find("alertmanager").expect("registered");
+    assert_eq!(alertmanager.body_cap(), 32 << 20);
+    let alerts = |n: usize| Value::Array((0..n).map(|n| json!({ "fingerprint": n })).collect());
+    let group = |n: usize| read(alertmanager, json!({ "alerts": alerts(n) }).to_string().as_bytes());
+    assert!(group(limits::GROUP_ENTRIES).iter().all(|signal| signal.action == Action::Trigger));
+    let over = group(limits::GROUP_ENTRIES + 1);
+    assert_eq!(over.len(), limits::GROUP_ENTRIES + 1);
+    assert!(over.last().is_some_and(|last| matches!(last.action, Action::Unreadable(_))));
+}
+
+#[test]
 fn a_body_over_the_cap_leaves_an_alert() {
     let signal = oversized(&integration("rollbar"));
     assert_eq!(signal.dedup_key, UNREADABLE_KEY);

@@ -7,7 +7,7 @@ use crate::base::time::Span;
 use crate::domain::oncall;
 use crate::domain::setup::{Every, Handoff, Severity, Target, Weekday};
 
-const SOURCES: &[&str] = &["generic", "rollbar"];
+const SOURCES: &[&str] = &["alertmanager", "datadog", "generic", "pingdom", "rollbar"];
 const EXAMPLE: &str = include_str!("../../../reveille.example.toml");
 
 /// Every variable that the example names.
