@@ -1,18 +1,33 @@
 //! The promise that no open incident is silent, checked in production: what is found silent is reported and woken.
 
-use super::FlowError;
 use super::house::House;
+use super::{FlowError, report};
 use crate::base::limits;
 use crate::domain::decide::SetTimer;
-use crate::domain::input::{Scope, Timer};
+use crate::domain::input::{News, Scope, Timer};
 use crate::store::{self, WriteLane};
 
-/// Looks for open, unanswered incidents and wanted pages without a wake-up or an effect on its way, and wakes them. The number found:
-/// anything but zero is a fault of ours.
+/// Looks for open, unanswered incidents that nothing will wake and for calls that nobody will place, and sets both going. The number
+/// found: anything but zero is a fault of ours.
 ///
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
+    Ok(lost(house).await? + silent(house).await?)
+}
+
+/// A call whose order is gone blocks its person's telephone, so its person is told that it was refused, and goes on.
+async fn lost(house: &House) -> Result<usize, FlowError> {
+    let lost = store::audit_lost(&house.store.reader(), house.clock.now()).await?;
+    for attempt in &lost {
+        tracing::error!(%attempt, "a call was decided and its order is gone from the outbox. It is placed anew; please report this");
+        let reason = "its order was lost before it left".to_owned();
+        report::report(house, attempt, News::Rejected { reason }, None).await?;
+    }
+    Ok(lost.len())
+}
+
+async fn silent(house: &House) -> Result<usize, FlowError> {
     let silent = store::audit_silent(&house.store.reader(), house.clock.now()).await?;
     if silent.is_empty() {
         return Ok(0);
@@ -21,7 +36,10 @@ pub async fn audit(house: &House) -> Result<usize, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
     for id in &silent {
         tracing::error!(incident = %id, "an open incident was silent: nothing was planned for it. It is escalated now; please report this");
-        store::wake_set(&mut tx, &SetTimer { scope: Scope::Incident(id.clone()), timer: Timer::Escalate, due_at }).await?;
+        // The one that its urgency has no use for does nothing.
+        for timer in [Timer::Escalate, Timer::Remind] {
+            store::wake_set(&mut tx, &SetTimer { scope: Scope::Incident(id.clone()), timer, due_at }).await?;
+        }
     }
     tx.commit().await?;
     house.bells.wakes.ring();

@@ -1,9 +1,9 @@
-//! Promise 3, checked where it matters: no open, unanswered incident without a time to look at it again.
+//! Promise 3, checked where it matters: no open, unanswered incident without a time to look at it again, no call that nobody will place.
 
 use super::error::Result;
 use super::read::Reader;
 use super::sql::{Columns as _, sql};
-use crate::base::id::IncidentId;
+use crate::base::id::{AttemptId, IncidentId};
 use crate::base::time::{Span, Time};
 
 /// A wake-up that has been due for this long is nobody's any more: the alarm looks every second.
@@ -21,4 +21,15 @@ pub async fn audit_silent(reader: &Reader, now: Time) -> Result<Vec<IncidentId>>
                       ORDER BY i.number LIMIT $2");
     let rows = reader.rows(silent.time(now - OVERDUE).int(MOST)).await?;
     rows.iter().map(|row| Ok(IncidentId::from_text(row.text("id")?))).collect()
+}
+
+/// Attempts that wait to be sent and have no order in the outbox: nothing would ever send them, nor tell their person to go on.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn audit_lost(reader: &Reader, now: Time) -> Result<Vec<AttemptId>> {
+    let lost = sql("SELECT id FROM attempts WHERE open = 1 AND state = 'waiting' AND placed_at <= $1 \
+                    AND id NOT IN (SELECT attempt_id FROM outbox) ORDER BY id LIMIT $2");
+    let rows = reader.rows(lost.time(now - OVERDUE).int(MOST)).await?;
+    rows.iter().map(|row| Ok(AttemptId::from_text(row.text("id")?))).collect()
 }

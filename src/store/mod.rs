@@ -35,7 +35,7 @@ pub use attempt::{
     AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_outcome,
     attempt_provider_ids_known, attempts_under_way,
 };
-pub use audit::audit_silent;
+pub use audit::{audit_lost, audit_silent};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};

@@ -174,7 +174,12 @@ impl Store {
     /// The right to run one statement that is a transaction by itself.
     pub(super) async fn alone(&self, lane: WriteLane) -> Result<Alone> {
         let turn = match &self.0.turns {
-            Some(turns) => Some(turns.take(lane).await),
+            // Waiting for one's turn is part of the call, and has its hard limit: a turn that never comes must not be waited for in silence.
+            Some(turns) => Some(
+                tokio::time::timeout(limits::DATABASE_CALL.as_duration(), turns.take(lane))
+                    .await
+                    .map_err(|_| StoreError::Busy(format!("no turn to write within {}", limits::DATABASE_CALL)))?,
+            ),
             None => None,
         };
         Ok(Alone { conn: Conn::take(self.pool_of(lane), self.dialect()).await?, _turn: turn })

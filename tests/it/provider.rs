@@ -266,3 +266,18 @@ story!(the_lease_of_a_send_that_waits_for_the_writer_is_renewed_beside_it, |app|
     app.phone("ana").rings().await.press('1').await;
     app.incident(1).await.is_acknowledged_by("ana");
 });
+
+story!(a_call_whose_order_is_gone_is_found_by_the_audit_and_placed_anew, |app| {
+    // The provider's account is full, so the order waits in the outbox; then it is gone, as no code of ours makes it go.
+    app.stage.set_fault(Some(Fault::Refuse { status: 429, code: 20429 }));
+    app.fires("the disk is full").await;
+    app.stage.set_fault(None);
+    app.sql("UPDATE attempts SET open = 1, state = 'waiting', sent_at = NULL, outcome = NULL").await;
+    app.sql("DELETE FROM outbox").await;
+    app.advance("2m").await;
+    let found = reveille::flows::audit::audit(app.house()).await.expect("the audit is made");
+    assert!(found >= 1, "the lost call is found");
+    app.waits_for_a_call("ana", Span::seconds(70)).await;
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+});
