@@ -29,7 +29,14 @@ impl IdSource {
     pub fn fresh(at: Time) -> Self {
         let mut bytes = [0_u8; 16];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).expect("the operating system gives random bytes");
-        Self::new(at, u128::from_le_bytes(bytes))
+        // One bit less than there is room for: counting on from here never runs over and begins again from below.
+        Self::new(at, u128::from_le_bytes(bytes) >> 49)
+    }
+
+    /// Goes on from a later moment. Ids of one source grow in the order in which they are made, also within a millisecond and when the
+    /// clock is set back.
+    pub fn move_to(&mut self, at: Time) {
+        self.at = self.at.max(at);
     }
 
     fn next(&mut self) -> String {
@@ -158,5 +165,19 @@ mod tests {
         assert_ne!(a, AlertId::make(&mut again));
         assert!(a < AlertId::make(&mut later));
         assert!(a.as_str().starts_with("alr_") && a.as_str().len() == 30);
+    }
+
+    #[test]
+    fn ids_of_one_source_grow_in_the_order_they_are_made() {
+        for _ in 0..100 {
+            let mut source = IdSource::fresh(Time::from_seconds(2));
+            let mut last = JournalId::make(&mut source);
+            for at in [2, 2, 2, 1, 3, 2] {
+                source.move_to(Time::from_seconds(at));
+                let next = JournalId::make(&mut source);
+                assert!(last < next, "{last} {next}");
+                last = next;
+            }
+        }
     }
 }

@@ -118,8 +118,10 @@ async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
 pub async fn keep_journal(house: House, mut queue: mpsc::Receiver<Pending>) {
     let mut batch: Vec<Pending> = Vec::new();
     let mut gauge = Gauge::default();
+    // One source for all rows: they are folded in the order of their ids, and a resolve must not overtake its trigger within a millisecond.
+    let mut ids = IdSource::fresh(house.clock.now());
     while queue.recv_many(&mut batch, limits::JOURNAL_BATCH_ROWS).await > 0 {
-        let outcome = journal(&house, &mut gauge, &batch).await;
+        let outcome = journal(&house, &mut gauge, &mut ids, &batch).await;
         for pending in batch.drain(..) {
             // A sender that has gone away does not listen; its message is stored all the same.
             pending.done.send(outcome).unwrap_or(());
@@ -157,7 +159,7 @@ impl Gauge {
     }
 }
 
-async fn journal(house: &House, gauge: &mut Gauge, batch: &[Pending]) -> Result<(), IngestError> {
+async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, batch: &[Pending]) -> Result<(), IngestError> {
     let refuse = |error: &StoreError| {
         tracing::error!(%error, "the journal cannot be written");
         IngestError::CannotStore
@@ -171,7 +173,7 @@ async fn journal(house: &House, gauge: &mut Gauge, batch: &[Pending]) -> Result<
         return Err(IngestError::CannotStore);
     }
     failpoint::reach("intake.before_commit");
-    let rows = rows(batch).map_err(|error| {
+    let rows = rows(batch, ids).map_err(|error| {
         tracing::error!(%error, "signals do not serialise");
         IngestError::CannotStore
     })?;
@@ -184,16 +186,16 @@ async fn journal(house: &House, gauge: &mut Gauge, batch: &[Pending]) -> Result<
 }
 
 /// A row holds at most [`limits::JOURNAL_BATCH_ROWS`] signals, because a row is folded in one transaction.
-fn rows(batch: &[Pending]) -> Result<Vec<JournalRow>, serde_json::Error> {
+fn rows(batch: &[Pending], ids: &mut IdSource) -> Result<Vec<JournalRow>, serde_json::Error> {
     let Some(at) = batch.iter().map(|pending| pending.at).min() else { return Ok(Vec::new()) };
-    let mut ids = IdSource::fresh(at);
+    ids.move_to(at);
     let mut rows = Vec::new();
     let mut entries: Vec<Entry> = Vec::new();
     let mut held = 0;
     let mut close = |entries: &mut Vec<Entry>, held: &mut usize| -> Result<(), serde_json::Error> {
         if !entries.is_empty() {
             let body = serde_json::to_string(entries)?;
-            rows.push(JournalRow { id: JournalId::make(&mut ids), at, signals: i64::try_from(*held).unwrap_or(i64::MAX), body });
+            rows.push(JournalRow { id: JournalId::make(ids), at, signals: i64::try_from(*held).unwrap_or(i64::MAX), body });
             entries.clear();
             *held = 0;
         }

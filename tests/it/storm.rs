@@ -106,3 +106,16 @@ story!(a_storm_over_many_incidents_is_one_chain_in_three_minutes, |app| {
     assert!(calls.len() <= most, "{} calls in {elapsed} s:\n{}", calls.len(), told(&calls));
     app.phone("ana").takes_notice();
 });
+
+story!(what_comes_in_one_instant_is_decided_in_its_order, |app| {
+    for n in 0..40 {
+        let key = format!("blip {n}");
+        app.posts(GENERIC, &json!({"dedup_key": key, "severity": "warning"})).await;
+        app.posts(GENERIC, &json!({"dedup_key": key, "state": "resolved"})).await;
+    }
+    app.settle().await;
+    let alerts = app.get("/api/v1/alerts?limit=1000").await["items"].as_array().expect("a list").clone();
+    assert_eq!(alerts.len(), 40);
+    assert!(alerts.iter().all(|alert| alert["state"] == "resolved" && alert["count"] == 2), "{alerts:#?}");
+    assert!(app.incidents().await.iter().all(|incident| incident["state"] == "resolved"));
+});
