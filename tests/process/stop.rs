@@ -161,9 +161,18 @@ async fn poisoned(on: On) {
         // Each start tries again: another version may read them.
         server = ground.start(None).await;
     }
-    // A kill in mid-send leaves an unknown outcome, which is settled first. It may be over by now: a readable body ends the alert that
-    // stands for the row, and with it the call, whose person is then left alone for three minutes.
-    ground.until(&server, "somebody is called for it", Span::seconds(20), async || ground.stage.calls().into_iter().next()).await;
+    // A kill in mid-send leaves an unknown outcome, which is settled first. A readable body ends the alert that stands for the row, and
+    // with it a call that rings: the next one is then held for three minutes, and says so.
+    ground
+        .until(&server, "the phone rings for it, or the call is held", Span::seconds(20), async || {
+            let mut is_held = false;
+            for incident in ground.items("/api/v1/incidents").await.iter().filter(|incident| incident["state"] == "triggered") {
+                let timeline = ground.items(&format!("/api/v1/incidents/{}/timeline", incident["number"])).await;
+                is_held |= timeline.iter().any(|entry| entry["kind"] == "call_held");
+            }
+            (ground.ringing().is_some() || is_held).then_some(())
+        })
+        .await;
     store.close().await;
 }
 
