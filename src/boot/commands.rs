@@ -97,10 +97,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
         clock: Clock::system(),
         config: given,
         secret_key: server.secret_key.clone(),
-        public_url: server.public_url.filter(|_| from_environment),
+        own: if from_environment { own(&server) } else { live::Own::default() },
+        tls: server.tls.clone(),
     })
     .await?;
-    eprintln!("Reveille listens on http://{}", running.addr);
+    eprintln!("Reveille listens on {}://{}", if server.tls.is_some() { "https" } else { "http" }, running.addr);
     if let Some(link) = &running.first_admin_link {
         eprintln!("The first administrator signs in with the link in {}", link.display());
     }
@@ -121,6 +122,16 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     tracing::info!("stopping: requests under way may end");
     running.stop().await;
     Ok(())
+}
+
+/// What the environment says of the process where there is no file to apply.
+fn own(server: &config::Server) -> live::Own {
+    live::Own {
+        public_url: server.public_url.clone(),
+        metrics_token: server.metrics_token.clone(),
+        heartbeat_url: server.heartbeat_url.clone(),
+        private_targets: server.private_targets.clone(),
+    }
 }
 
 /// Applies the file again whenever it changes.
@@ -245,7 +256,7 @@ async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
         known(&store, &link.user).await?;
     }
     let clock = Clock::system();
-    let settings = live::load(&store, &sealer, &clock, None).await?;
+    let settings = live::load(&store, &sealer, &clock, &live::Own::default()).await?;
     let base = settings.public_url.unwrap_or_else(|| format!("http://{}", config::Server::LISTEN));
     let secret = access::create_link(&store, &clock, &link.user).await?;
     println!("{base}/sign-in/{}", secret.expose());

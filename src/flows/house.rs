@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::ingest::Pending;
+use super::retain::Retention;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::channels::Channels;
 use crate::domain::setup::Setup;
+use crate::errands::heartbeat::Heartbeat;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -59,6 +62,11 @@ pub struct Live {
     pub calls_per_second: u32,
     /// Calls that the account carries at once; `None`: as many as there are.
     pub concurrent_calls: Option<u32>,
+    /// What a reader of the metrics has to show; `None`: nothing.
+    pub metrics_token: Option<Secret>,
+    /// The outside dead man's switch.
+    pub heartbeat: Option<Heartbeat>,
+    pub retention: Retention,
 }
 
 impl House {

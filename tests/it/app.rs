@@ -210,7 +210,8 @@ impl App {
             config,
             var: self.var(),
             secret_key: None,
-            public_url: None,
+            own: live::Own::default(),
+            tls: None,
         })
         .await
         .expect("the server starts");

@@ -18,6 +18,7 @@ use reveille::channels::Channels;
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
+use reveille::flows::retain::Retention;
 use reveille::flows::{House, Live, Pulse, access, fold, ingest};
 use reveille::store::{Store, StoreOptions};
 use reveille::web::{self, Check, Doors};
@@ -130,6 +131,9 @@ impl Desk {
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
             concurrent_calls: None,
+            metrics_token: None,
+            heartbeat: None,
+            retention: Retention::default(),
         };
         let (sender, live) = watch::channel(Arc::new(live));
         let (intake, queue) = ingest::queue();
