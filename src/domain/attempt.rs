@@ -31,6 +31,8 @@ impl Draft<'_> {
                     open.ending = true;
                 });
             }
+            // Messages have no life after their acceptance yet.
+            News::Delivered | News::Undelivered { .. } => {}
             News::Ended(how) => self.ended(&attempt, *how),
         }
     }

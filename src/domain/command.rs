@@ -3,16 +3,19 @@
 use super::decide::{Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
-use super::incident::IncidentState;
-use super::input::{Act, Actor, Command, Timer};
+use super::incident::{IncidentRole, IncidentState};
+use super::input::{Act, Actor, Command, Declare, Timer};
 use super::reason::Reason;
-use crate::base::id::IncidentId;
+use super::setup::Severity;
+use super::task::TaskChange;
+use crate::base::id::{IncidentId, TaskId, UserId};
 
 /// Does what is asked, if there is anything left to do.
 pub(super) fn obey(draft: &mut Draft, command: &Command) -> Verdict {
     let id = &command.incident;
     let Some(state) = draft.incident(id).map(|incident| incident.state) else { return Verdict::nothing() };
-    let verdict = match command.act {
+    let actor = &command.actor;
+    let verdict = match &command.act {
         Act::Acknowledge => acknowledge(draft, id, state, &command.actor),
         Act::Unhelpful => {
             if let Some(user) = command.actor.user() {
@@ -42,8 +45,85 @@ pub(super) fn obey(draft: &mut Draft, command: &Command) -> Verdict {
             }
             IncidentState::Triggered | IncidentState::Acknowledged => Verdict::of(Outcome::Ignored, Reason::NothingToDecide),
         },
+        // The law of these comes with the next change; until then they are refused, never half done.
+        Act::Reassign { .. } | Act::Snooze { .. } | Act::Page { .. } => Verdict::nothing(),
+        Act::SetSeverity { to } => set_severity(draft, id, actor, *to),
+        Act::SetRole { role, user } => set_role(draft, id, actor, *role, user.as_ref()),
+        Act::SetTitle { title } => {
+            draft.record(id, actor, What::TitleChanged { title: title.clone() });
+            done(draft, id)
+        }
+        Act::AddNote { text, at } => {
+            draft.record(id, actor, What::NoteAdded { text: text.clone(), at: *at });
+            done(draft, id)
+        }
+        Act::PostUpdate { text } => {
+            draft.record(id, actor, What::UpdatePosted { text: text.clone() });
+            done(draft, id)
+        }
+        Act::AddTask { title, owner, back_at } => {
+            let n = draft.incident(id).map_or(0, |incident| incident.response.tasks) + 1;
+            let task = TaskId::make(&mut draft.moment.ids);
+            let added = What::TaskAdded { task, n, title: title.clone(), owner: owner.clone(), back_at: *back_at };
+            draft.record(id, actor, added);
+            done(draft, id)
+        }
+        Act::ChangeTask { n, change } => change_task(draft, id, actor, *n, change),
     };
     verdict.about(None, Some(id.clone()))
+}
+
+/// What was asked for stands in the timeline. Whoever does something about an acknowledged incident gives a sign of life by it.
+fn done(draft: &mut Draft, id: &IncidentId) -> Verdict {
+    let is_acknowledged = draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Acknowledged);
+    if is_acknowledged && draft.incident(id).is_some_and(|incident| incident.response.snoozed_until.is_none()) {
+        let lapses_at = escalation::lapses_at(draft, id);
+        draft.record(id, &Actor::Reveille, What::AcknowledgementRenewed { lapses_at });
+        draft.set(id, Timer::Lapse, lapses_at);
+    }
+    Verdict::of(Outcome::Recorded, Reason::AskedFor)
+}
+
+/// A raise by hand leaves an answered incident answered; its pages are offered, not sent.
+fn set_severity(draft: &mut Draft, id: &IncidentId, actor: &Actor, to: Severity) -> Verdict {
+    let Some(from) = draft.incident(id).map(|incident| incident.severity) else { return Verdict::nothing() };
+    draft.record(id, actor, What::SeverityChanged { from, to });
+    done(draft, id)
+}
+
+fn set_role(draft: &mut Draft, id: &IncidentId, actor: &Actor, role: IncidentRole, user: Option<&UserId>) -> Verdict {
+    if draft.incident(id).is_some_and(|incident| incident.response.roles.get(&role) == user) {
+        return Verdict::of(Outcome::Ignored, Reason::NothingToDecide);
+    }
+    draft.record(id, actor, What::RoleChanged { role, user: user.cloned() });
+    done(draft, id)
+}
+
+fn change_task(draft: &mut Draft, id: &IncidentId, actor: &Actor, n: i64, change: &TaskChange) -> Verdict {
+    let Some(task) = draft.desk.tasks.get(&n) else { return Verdict::of(Outcome::Ignored, Reason::NoSuchTask) };
+    let (task, change) = (task.id.clone(), task.difference(change));
+    if change.is_empty() {
+        return Verdict::of(Outcome::Ignored, Reason::NothingToDecide);
+    }
+    draft.record(id, actor, What::TaskChanged { task, n, change });
+    done(draft, id)
+}
+
+/// A person says that there is an incident.
+pub(super) fn declare(draft: &mut Draft, declare: &Declare) -> Verdict {
+    let id = IncidentId::make(&mut draft.moment.ids);
+    let only = (draft.setup.services.len() == 1).then(|| draft.setup.services.keys().next().cloned()).flatten();
+    let declared = What::IncidentDeclared {
+        service: declare.service.clone().or(only),
+        title: declare.title.clone(),
+        severity: declare.severity.unwrap_or(Severity::Sev2),
+        kind: declare.kind,
+        alert: declare.alert.clone(),
+    };
+    draft.record(&id, &declare.actor, declared);
+    draft.record(&id, &declare.actor, What::RoomWanted { reason: Reason::DeclaredByHand });
+    escalation::start(draft, &id, Reason::DeclaredByHand);
+    Verdict::of(Outcome::Opened, Reason::DeclaredByHand).about(declare.alert.clone(), Some(id))
 }
 
 fn acknowledge(draft: &mut Draft, id: &IncidentId, state: IncidentState, actor: &Actor) -> Verdict {
@@ -97,7 +177,7 @@ mod tests {
             let mut night = Trial::new().steps(vec![step(&["ana", "bo"], Some(5))], 0);
             night.fires("db");
             night.until(10);
-            let verdict = night.asks("ana", act);
+            let verdict = night.asks("ana", act.clone());
             assert_eq!(verdict.incident.as_ref(), Some(&night.incident().id));
             assert_eq!((night.incident().state, night.incident().pages.len()), (state, 0));
             assert_eq!((night.count("page_answered"), night.count("page_ended")), (1, 1));

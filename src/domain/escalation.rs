@@ -126,6 +126,7 @@ fn people(step: &Step, setup: &Setup, now: Time) -> BTreeSet<UserId> {
                 }
             }
             Target::Everyone => users.extend(setup.everyone().map(|user| user.id.clone())),
+            Target::Place(_) => {}
         }
     }
     users
@@ -204,7 +205,7 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
             remind(draft, id);
             told(Reason::LowUrgencyReminder)
         }
-        (Timer::Escalate | Timer::Remind | Timer::Lapse | Timer::Attend, _) => Verdict::nothing(),
+        (Timer::Escalate | Timer::Remind | Timer::Lapse | Timer::AskLapse | Timer::Attend, _) => Verdict::nothing(),
     }
 }
 
@@ -292,10 +293,10 @@ mod tests {
     #[test]
     fn who_is_on_call_is_looked_up_when_the_step_starts() {
         let mut night = Trial::new().steps(vec![Step { notify: vec![Target::Schedule("platform".into())], escalate_after: None }], 0);
-        night
-            .setup
-            .schedules
-            .insert("platform".into(), Schedule { id: "platform".into(), timezone: "UTC".to_owned(), rotations: Vec::new() });
+        night.setup.schedules.insert(
+            "platform".into(),
+            Schedule { id: "platform".into(), timezone: "UTC".to_owned(), rotations: Vec::new(), overrides: Vec::new() },
+        );
         night.fires("db");
         assert_eq!((night.count("step_skipped"), night.count("policy_exhausted")), (1, 1), "nobody is on call");
         let rotation = Rotation {

@@ -30,6 +30,10 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
             readable_again(draft, signal);
             resolve(draft, signal)
         }
+        Action::Acknowledge => {
+            readable_again(draft, signal);
+            Verdict::of(Outcome::Ignored, Reason::NotFiring)
+        }
         Action::Trigger => {
             readable_again(draft, signal);
             trigger(draft, signal, integration, service)
@@ -53,7 +57,7 @@ fn readable_again(draft: &mut Draft, signal: &Signal) {
 fn key_of(signal: &Signal) -> Key {
     let dedup_key = match signal.action {
         Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
-        Action::Trigger | Action::Resolve | Action::Ignore(_) => signal.dedup_key.clone(),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Ignore(_) => signal.dedup_key.clone(),
     };
     Key { integration: signal.integration.clone(), dedup_key }
 }

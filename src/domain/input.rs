@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::setup::AlertSeverity;
-use crate::base::id::{AttemptId, IncidentId, IntegrationId, UserId};
+use super::incident::{IncidentRole, Kind};
+use super::setup::{AlertSeverity, Severity};
+use super::task::TaskChange;
+use crate::base::id::{AlertId, AttemptId, IncidentId, IntegrationId, PolicyId, ServiceId, UserId};
 use crate::base::time::Time;
 
 /// One thing that happened.
@@ -13,6 +15,7 @@ use crate::base::time::Time;
 pub enum Input {
     Signal(Signal),
     Command(Command),
+    Declare(Declare),
     Report(Report),
     Wake { scope: Scope, timer: Timer },
 }
@@ -38,6 +41,8 @@ pub struct Signal {
 pub enum Action {
     Trigger,
     Resolve,
+    /// Somebody acknowledged it at the sender.
+    Acknowledge,
     /// The body could not be read; the text says why. It triggers, and the next readable body resolves it.
     Unreadable(String),
     /// Nothing to decide: a test ping, a deploy. The text says what it was.
@@ -53,7 +58,7 @@ pub struct Command {
     pub act: Act,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     Acknowledge,
@@ -64,6 +69,95 @@ pub enum Act {
     Reopen,
     /// "This should not have woken me": noted for the review, and an answer like any other key.
     Unhelpful,
+    /// That person now, then the policy after five minutes.
+    Reassign {
+        to: UserId,
+    },
+    /// Acknowledged until then, and paged again after it.
+    Snooze {
+        until: Time,
+    },
+    /// By hand it sticks: alerts do not change it any more.
+    SetSeverity {
+        to: Severity,
+    },
+    /// Gives a role, or with `None` takes it back.
+    SetRole {
+        role: IncidentRole,
+        user: Option<UserId>,
+    },
+    SetTitle {
+        title: String,
+    },
+    /// Pages somebody beside the policy.
+    Page {
+        whom: Whom,
+    },
+    /// `at`: when it happened, where that was earlier.
+    AddNote {
+        text: String,
+        at: Option<Time>,
+    },
+    /// A sentence for those who wait outside.
+    PostUpdate {
+        text: String,
+    },
+    AddTask {
+        title: String,
+        owner: Option<UserId>,
+        back_at: Option<Time>,
+    },
+    ChangeTask {
+        n: i64,
+        change: TaskChange,
+    },
+}
+
+impl Act {
+    /// Whether the decision needs to see the incident's board.
+    #[must_use]
+    pub const fn is_about_tasks(&self) -> bool {
+        match self {
+            Self::AddTask { .. } | Self::ChangeTask { .. } => true,
+            Self::Acknowledge
+            | Self::Resolve
+            | Self::Escalate
+            | Self::Reopen
+            | Self::Unhelpful
+            | Self::Reassign { .. }
+            | Self::Snooze { .. }
+            | Self::SetSeverity { .. }
+            | Self::SetRole { .. }
+            | Self::SetTitle { .. }
+            | Self::Page { .. }
+            | Self::AddNote { .. }
+            | Self::PostUpdate { .. } => false,
+        }
+    }
+}
+
+/// Whom a person wants paged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whom {
+    User(UserId),
+    Policy(PolicyId),
+    Everyone,
+}
+
+/// A person, or a script, says that there is an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declare {
+    pub actor: Actor,
+    pub via: Via,
+    pub title: String,
+    /// sev2 unless said; of an alert, its own unless that pages nobody.
+    pub severity: Option<Severity>,
+    /// The only one there is, unless said.
+    pub service: Option<ServiceId>,
+    pub kind: Kind,
+    /// The recorded alert that is promoted; the desk holds its key.
+    pub alert: Option<AlertId>,
 }
 
 /// Who did it: `ana`, `token:deploy`, `reveille`, or an integration's id.
@@ -103,6 +197,9 @@ impl Actor {
 pub enum Via {
     /// A key pressed in this call.
     Phone(AttemptId),
+    /// A text message, or the link or button of a message.
+    Message(AttemptId),
+    Slack,
     Web,
     Api,
 }
@@ -135,6 +232,12 @@ pub enum News {
     },
     /// Withdrawn before it left: nobody wanted it any more.
     Withdrawn {
+        reason: String,
+    },
+    /// A message is on the person's device, as far as its provider knows. Not an answer.
+    Delivered,
+    /// A message that was accepted did not arrive.
+    Undelivered {
         reason: String,
     },
     Ringing,
@@ -178,6 +281,8 @@ pub enum Timer {
     Escalate,
     /// Incident: the acknowledgement lapses.
     Lapse,
+    /// Incident: the one who acknowledged is asked whether they are still there.
+    AskLapse,
     /// Incident: the daily reminder of low urgency.
     Remind,
     /// Person: something of their pages or their call chain is due.
@@ -185,13 +290,14 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 4] = [Self::Escalate, Self::Lapse, Self::Remind, Self::Attend];
+    pub const ALL: [Self; 5] = [Self::Escalate, Self::Lapse, Self::AskLapse, Self::Remind, Self::Attend];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Escalate => "escalate",
             Self::Lapse => "lapse",
+            Self::AskLapse => "ask_lapse",
             Self::Remind => "remind",
             Self::Attend => "attend",
         }

@@ -20,5 +20,6 @@ mod page;
 pub mod person;
 pub mod reason;
 pub mod setup;
+pub mod task;
 #[cfg(test)]
 mod trial;

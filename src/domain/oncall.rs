@@ -254,6 +254,7 @@ mod tests {
                 handoff: handoff(time),
                 start: date(start),
             }],
+            overrides: Vec::new(),
         }
     }
 

@@ -55,7 +55,7 @@ pub struct Trial {
 const START: i64 = 1_770_000_000;
 
 pub fn voice(id: &str) -> Contact {
-    Contact { id: id.into(), kind: ContactKind::Voice, to: "+33600000000".to_owned() }
+    Contact { id: id.into(), kind: ContactKind::Voice, to: "+33600000000".to_owned(), closed: None }
 }
 
 pub fn rule(urgency: Urgency, after_seconds: i64, contact: &str) -> Rule {
@@ -78,6 +78,7 @@ impl Trial {
                 name: id.to_owned(),
                 email: None,
                 timezone: "UTC".to_owned(),
+                language: crate::domain::setup::Language::En,
                 slack: None,
                 role: Role::Responder,
                 contacts: vec![voice(id)],

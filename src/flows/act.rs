@@ -5,7 +5,7 @@ use super::{FlowError, save};
 use crate::base::failpoint;
 use crate::base::id::IncidentId;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
-use crate::domain::input::{Command, Input};
+use crate::domain::input::{Command, Declare, Input};
 use crate::store::{self, Tx, WriteLane};
 
 /// Carries out one command on one incident.
@@ -18,6 +18,27 @@ pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> 
     tokio::spawn(async move { retrying(|| decide_on_incident(&house, &command.incident, Input::Command(command.clone()))).await })
         .await
         .map_err(|_| FlowError::Gone)?
+}
+
+/// A person says that there is an incident. The verdict names it.
+///
+/// # Errors
+/// The store's.
+pub async fn declare(house: &House, declare: Declare) -> Result<Verdict, FlowError> {
+    let house = house.clone();
+    tokio::spawn(async move { retrying(|| declare_once(&house, Input::Declare(declare.clone()))).await })
+        .await
+        .map_err(|_| FlowError::Gone)?
+}
+
+async fn declare_once(house: &House, input: Input) -> Result<Verdict, FlowError> {
+    let mut tx = house.store.begin(WriteLane::Page).await?;
+    let (verdict, ring) = save_decision(house, &mut tx, Desk::default(), input).await?;
+    failpoint::reach("act.before_commit");
+    tx.commit().await?;
+    failpoint::reach("act.committed");
+    ring(house);
+    Ok(verdict)
 }
 
 /// Tries a short transaction again when it only lost a race for a lock.
@@ -34,7 +55,12 @@ pub(super) async fn retrying<T, F: Future<Output = Result<T, FlowError>>>(flow: 
 /// One decision on one incident, saved.
 pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: Input) -> Result<Verdict, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
-    let before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
+    let mut before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
+    if let Input::Command(command) = &input
+        && command.act.is_about_tasks()
+    {
+        before.tasks = store::tasks_load(&mut tx, id).await?;
+    }
     let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;

@@ -93,16 +93,20 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
     report::report(house, &row.id, News::KeyPressed, None).await?;
     let mut done = Vec::new();
     for PageOf { incident, .. } in &row.pages {
-        let command =
-            Command { incident: incident.clone(), actor: Actor::User(row.user.clone()), via: Via::Phone(row.id.clone()), act: asked };
+        let command = Command {
+            incident: incident.clone(),
+            actor: Actor::User(row.user.clone()),
+            via: Via::Phone(row.id.clone()),
+            act: asked.clone(),
+        };
         let verdict = act::retrying(|| act::decide_on_incident(house, incident, Input::Command(command.clone()))).await?;
-        done.extend(outcome(house, live, incident, asked, &verdict).await?);
+        done.extend(outcome(house, live, incident, &asked, &verdict).await?);
     }
     Ok(words(spoken::done(&done)))
 }
 
 /// What to say was done to one incident; nothing where nothing was left to do.
-async fn outcome(house: &House, live: &Live, id: &IncidentId, asked: Act, verdict: &Verdict) -> Result<Option<(Number, Done)>, FlowError> {
+async fn outcome(house: &House, live: &Live, id: &IncidentId, asked: &Act, verdict: &Verdict) -> Result<Option<(Number, Done)>, FlowError> {
     let Some(incident) = store::incident_find(&house.store.page_reader(), id).await? else { return Ok(None) };
     let done = match (asked, verdict.outcome) {
         (Act::Acknowledge, Outcome::Acknowledged) => Done::Acknowledged,

@@ -25,7 +25,13 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
         News::Accepted { provider_id } => Some((AttemptOutcome::Accepted, Some(provider_id.as_str()), None)),
         News::Rejected { reason } | News::Withdrawn { reason } => Some((AttemptOutcome::Rejected, None, Some(reason.as_str()))),
         News::Unknown { reason } => Some((AttemptOutcome::Unknown, None, Some(reason.as_str()))),
-        News::NotFound { .. } | News::Ringing | News::PickedUp | News::KeyPressed | News::Ended(_) => None,
+        News::NotFound { .. }
+        | News::Delivered
+        | News::Undelivered { .. }
+        | News::Ringing
+        | News::PickedUp
+        | News::KeyPressed
+        | News::Ended(_) => None,
     };
     if let Some((outcome, provider_id, reason)) = outcome {
         let live = house.now_live();

@@ -23,6 +23,7 @@ mod setup;
 mod spoken;
 mod sql;
 mod tally;
+mod task;
 mod turns;
 mod tx;
 mod wake;
@@ -54,6 +55,7 @@ pub use person::{person_load, person_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};
+pub use task::tasks_load;
 pub use tx::{Ask, Tx};
 pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due};
 

@@ -19,6 +19,10 @@ use super::turns::Turns;
 use super::tx::{Alone, Conn, Tx};
 use crate::base::limits;
 
+/// In their order; each only adds to what was there, so that the version before runs beside it.
+const MIGRATIONS: &[(&str, &str)] =
+    &[("first", include_str!("../../migrations/0001_first.sql")), ("whole", include_str!("../../migrations/0002_whole.sql"))];
+
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
@@ -121,13 +125,12 @@ impl Store {
     /// # Errors
     /// When a migration fails; nothing of it stays then.
     pub async fn migrate(&self) -> Result<()> {
-        let migrator = Migrator::with_migrations(vec![Migration::new(
-            1,
-            "first".into(),
-            MigrationType::Simple,
-            include_str!("../../migrations/0001_first.sql").into_sql_str(),
-            false,
-        )]);
+        let made = (1..)
+            .zip(MIGRATIONS)
+            .map(|(version, (name, text))| Migration::new(version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false));
+        let mut migrator = Migrator::with_migrations(made.collect());
+        // A later version may have migrated already and runs beside this one.
+        migrator.set_ignore_missing(true);
         // A connection of its own, because a migration may take longer than any call.
         let mut own = AnyConnection::connect_with(&self.0.place.address).await?;
         match self.dialect() {

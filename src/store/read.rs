@@ -22,9 +22,10 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
 use crate::domain::alert::AlertState;
-use crate::domain::incident::{IncidentState, Run};
+use crate::domain::incident::{IncidentState, Response, Run};
 use crate::domain::input::Actor;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
+pub use crate::domain::task::Task;
 
 /// Connections that the database itself keeps from writing.
 #[derive(Debug, Clone)]
@@ -65,6 +66,8 @@ pub struct IncidentView {
     pub alerts_count: i64,
     pub firing_count: i64,
     pub run: Option<Run>,
+    pub lapses_at: Option<Time>,
+    pub response: Response,
 }
 
 /// Which incidents; empty and `None` are all.
@@ -160,7 +163,7 @@ pub struct AttemptView {
 }
 
 const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
-                        resolved_at, resolved_by, alerts_count, firing_count, run FROM incidents";
+                        resolved_at, resolved_by, alerts_count, firing_count, run, lapses_at, response FROM incidents";
 
 /// An alert's own row is not touched when its incident is resolved: both columns are read through it.
 const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
@@ -389,6 +392,8 @@ fn incident_of(row: &AnyRow) -> Result<IncidentView> {
         alerts_count: row.int("alerts_count")?,
         firing_count: row.int("firing_count")?,
         run: row.maybe_json("run")?,
+        lapses_at: row.maybe_time("lapses_at")?,
+        response: row.json("response")?,
     })
 }
 

@@ -16,7 +16,7 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::AlertState;
 use crate::domain::fact::What;
-use crate::domain::incident::IncidentState;
+use crate::domain::incident::{IncidentRole, IncidentState};
 use crate::domain::input::{Act, Actor, Via};
 use crate::domain::oncall;
 use crate::store::read::{AlertFilter, AlertView, AttemptOutcome, FactRow, IncidentFilter, IncidentView, PageView};
@@ -42,7 +42,6 @@ pub(super) struct IncidentBody {
     acknowledged_by: Option<String>,
     resolved_at: Option<String>,
     resolved_by: Option<String>,
-    /// Roles are not given out yet: nobody leads.
     lead: Option<String>,
     alerts_count: i64,
     firing_count: i64,
@@ -64,7 +63,7 @@ impl IncidentBody {
             acknowledged_by: view.acknowledged_by.as_ref().map(Actor::text),
             resolved_at: view.resolved_at.map(Time::rfc3339),
             resolved_by: view.resolved_by.as_ref().map(Actor::text),
-            lead: None,
+            lead: view.response.roles.get(&IncidentRole::Lead).map(ToString::to_string),
             alerts_count: view.alerts_count,
             firing_count: view.firing_count,
             url: format!("{}/incidents/{}", doors.public_url(), view.number.0),

@@ -188,7 +188,12 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
     matches!(
         fact.what,
         What::IncidentOpened { .. }
+            | What::IncidentDeclared { .. }
             | What::SeverityRaised { .. }
+            | What::IncidentSnoozed { .. }
+            | What::SnoozeEnded
+            | What::IncidentReassigned { .. }
+            | What::PageAsked { .. }
             | What::PolicyStarted { .. }
             | What::StepSkipped { .. }
             | What::PolicyExhausted
@@ -217,6 +222,9 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::PhonePickedUp { page, .. }
         | What::CallEnded { page, .. }
         | What::CallSilent { page, .. }
+        | What::MessageDelivered { page, .. }
+        | What::MessageUndelivered { page, .. }
+        | What::ContactClosed { page, .. }
         | What::CallHeld { page, .. } => Some(page),
         What::IncidentOpened { .. }
         | What::AlertsJoined { .. }
@@ -235,6 +243,24 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
         | What::IncidentReminded { .. }
+        | What::IncidentDeclared { .. }
+        | What::SeverityChanged { .. }
+        | What::TitleChanged { .. }
+        | What::RoleChanged { .. }
+        | What::NoteAdded { .. }
+        | What::UpdatePosted { .. }
+        | What::TaskAdded { .. }
+        | What::TaskChanged { .. }
+        | What::RoomWanted { .. }
+        | What::RoomOpened { .. }
+        | What::NoticeWanted { .. }
+        | What::LapseAsked { .. }
+        | What::IncidentSnoozed { .. }
+        | What::SnoozeEnded
+        | What::IncidentReassigned { .. }
+        | What::PageAsked { .. }
+        | What::ResolveAsked { .. }
+        | What::IntegrationWentSilent { .. }
         | What::PageUnhelpful { .. } => None,
     }
 }

@@ -4,8 +4,8 @@ use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, Service
 use reveille::base::time::Span;
 use reveille::base::viewer::Role;
 use reveille::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Rule, Schedule, Service, Setup, Severity,
-    SeverityTable, Step, Target, Urgency, User,
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Policy, Rotation, Rule, Schedule, Service, Setup,
+    Severity, SeverityTable, Step, Target, Urgency, User,
 };
 
 use super::dice::Dice;
@@ -55,7 +55,7 @@ fn user(dice: &mut Dice, n: usize) -> User {
     let contacts: Vec<Contact> = (0..*dice.pick(&[0, 1, 1, 1, 2, 2, 3]))
         .map(|c| {
             let kind = if dice.percent(85) { ContactKind::Voice } else { ContactKind::Sms };
-            Contact { id: ContactId::from_text(format!("user{n}-{c}")), kind, to: format!("+33600000{n}{c}") }
+            Contact { id: ContactId::from_text(format!("user{n}-{c}")), kind, to: format!("+33600000{n}{c}"), closed: None }
         })
         .collect();
     let mut rules = Vec::new();
@@ -71,6 +71,7 @@ fn user(dice: &mut Dice, n: usize) -> User {
         name: id.to_string(),
         email: None,
         timezone: "UTC".to_owned(),
+        language: Language::En,
         slack: None,
         role: *dice.pick(&[Role::Observer, Role::Responder, Role::Responder, Role::Responder, Role::Admin]),
         id,
@@ -90,7 +91,7 @@ fn schedule(dice: &mut Dice, n: usize, users: &[UserId]) -> Schedule {
         })
         .collect();
     let timezone = (*dice.pick(&["Europe/Paris", "America/Vancouver", "UTC"])).to_owned();
-    Schedule { id: ScheduleId::from_text(format!("schedule{n}")), timezone, rotations }
+    Schedule { id: ScheduleId::from_text(format!("schedule{n}")), timezone, rotations, overrides: Vec::new() }
 }
 
 fn policy(dice: &mut Dice, n: usize, users: &[UserId], schedules: &[ScheduleId]) -> Policy {

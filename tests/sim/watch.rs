@@ -185,6 +185,7 @@ impl Watch {
                 call.lives = true;
                 call.ended_at = call.ended_at.or(Some(now));
             }
+            News::Delivered | News::Undelivered { .. } => {}
             News::Rejected { .. } | News::Unknown { .. } | News::NotFound { .. } | News::Withdrawn { .. } => {}
         }
     }
@@ -271,8 +272,8 @@ impl Watch {
     /// Promise 7: only what a person asked for is an answer.
     fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
-            Some(Input::Command(Command { act, .. })) => Some(*act),
-            Some(Input::Signal(_) | Input::Report(_) | Input::Wake { .. }) | None => None,
+            Some(Input::Command(Command { act, .. })) => Some(act),
+            Some(Input::Signal(_) | Input::Declare(_) | Input::Report(_) | Input::Wake { .. }) | None => None,
         };
         let holds = match &fact.what {
             What::IncidentAcknowledged { .. } | What::AcknowledgementRenewed { .. } => {
@@ -281,7 +282,7 @@ impl Watch {
             }
             What::PageAnswered { .. } => act.is_some(),
             // Signals come in batches without an input of their own.
-            What::IncidentResolved { .. } => input.is_none() || act == Some(Act::Resolve),
+            What::IncidentResolved { .. } => input.is_none() || act == Some(&Act::Resolve),
             _ => true,
         };
         ensure(holds, || format!("promise 7: {:?} follows from {input:?}", fact.what))

@@ -317,7 +317,8 @@ impl World {
             return Ok(());
         }
         let actor = if self.dice.percent(70) { Actor::User(self.dice.pick(&users).clone()) } else { Actor::Token("ops".to_owned()) };
-        let act = *self.dice.pick(&[Act::Acknowledge, Act::Acknowledge, Act::Resolve, Act::Escalate, Act::Reopen, Act::Unhelpful]);
+        let acts = [Act::Acknowledge, Act::Acknowledge, Act::Resolve, Act::Escalate, Act::Reopen, Act::Unhelpful];
+        let act = self.dice.pick(&acts).clone();
         let incident = self.dice.pick(&incidents).clone();
         self.obey(Command { incident, actor, via: Via::Web, act })
     }
@@ -650,7 +651,8 @@ impl World {
         let now = self.rows.now;
         self.remember(now, Event::Callback(attempt.clone(), News::KeyPressed));
         for of in self.watch.read_out(attempt) {
-            let command = Command { incident: of.incident, actor: Actor::User(user.clone()), via: Via::Phone(attempt.clone()), act };
+            let command =
+                Command { incident: of.incident, actor: Actor::User(user.clone()), via: Via::Phone(attempt.clone()), act: act.clone() };
             self.remember(now + Span::millis(1), Event::Command(command));
         }
     }

@@ -9,7 +9,7 @@ use reveille::domain::alert::{Alert, AlertState, Key, KeyState};
 use reveille::domain::decide::Desk;
 use reveille::domain::effect::PageOf;
 use reveille::domain::fact::{Fact, What};
-use reveille::domain::incident::{Incident, IncidentState, OpenPage, Run};
+use reveille::domain::incident::{Incident, IncidentState, Kind, OpenPage, Response, Run};
 use reveille::domain::input::Actor;
 use reveille::domain::person::{AttemptState, OpenAttempt};
 use reveille::domain::setup::{AlertSeverity, Severity, Urgency};
@@ -163,6 +163,8 @@ pub fn incident(id: IncidentId) -> Incident {
         number: Number(0),
         service: service(),
         title: "the shop is down".to_owned(),
+        kind: Kind::Real,
+        response: Response { tasks: 2, ..Response::default() },
         severity: Severity::Sev1,
         state: IncidentState::Triggered,
         opened_at: at(0),

@@ -27,9 +27,10 @@ fn setup() -> Setup {
         name: "Ana 🔥".to_owned(),
         email: None,
         timezone: "Europe/Berlin".to_owned(),
+        language: reveille::domain::setup::Language::De,
         slack: None,
         role: Role::Admin,
-        contacts: vec![Contact { id: "ana-phone".into(), kind: ContactKind::Voice, to: "+15550001".to_owned() }],
+        contacts: vec![Contact { id: "ana-phone".into(), kind: ContactKind::Voice, to: "+15550001".to_owned(), closed: None }],
         rules: Vec::new(),
     };
     let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1 };

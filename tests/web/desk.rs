@@ -70,12 +70,14 @@ impl Answer {
 fn setup() -> Setup {
     let mut setup = Setup::default();
     for (id, name, role) in [("ana", "Ana Ruiz", Role::Admin), ("bo", "Bo Lind", Role::Responder), ("oz", "Oz Look", Role::Observer)] {
-        let contacts = vec![Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33100000001".to_owned() }];
+        let contacts =
+            vec![Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33100000001".to_owned(), closed: None }];
         let user = User {
             id: UserId::from(id),
             name: name.to_owned(),
             email: None,
             timezone: "Europe/Paris".to_owned(),
+            language: reveille::domain::setup::Language::En,
             slack: None,
             role,
             contacts,
@@ -89,7 +91,8 @@ fn setup() -> Setup {
         handoff: Handoff { weekday: None, hour: 9, minute: 0 },
         start: Date { year: 2026, month: 1, day: 5 },
     };
-    let schedule = Schedule { id: ScheduleId::from("platform"), timezone: "UTC".to_owned(), rotations: vec![rotation] };
+    let schedule =
+        Schedule { id: ScheduleId::from("platform"), timezone: "UTC".to_owned(), rotations: vec![rotation], overrides: Vec::new() };
     setup.schedules.insert(schedule.id.clone(), schedule);
     let step = Step { notify: vec![Target::User(UserId::from("ana"))], escalate_after: None };
     let policy = Policy { id: PolicyId::from("platform"), steps: vec![step], repeat: 0 };

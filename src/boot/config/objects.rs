@@ -11,14 +11,15 @@ use crate::base::time::Span;
 use crate::base::viewer::Role;
 use crate::domain::oncall;
 use crate::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Rule, Schedule, Service, Setup, Severity,
-    SeverityTable, Step, Target, Urgency, User, Weekday,
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Place, Policy, ResolveMode, Rotation, Rule, Schedule,
+    Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
 const ROOT: &[&str] = &["server", "slack", "twilio", "smtp", "user", "schedule", "policy", "service", "integration"];
-const USER: &[&str] = &["id", "name", "email", "timezone", "slack", "role", "admin", "contacts", "rules"];
+const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
+const LANGUAGES: &[(&str, Language)] = &[("en", Language::En), ("fr", Language::Fr), ("de", Language::De), ("es", Language::Es)];
 const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "steps"];
@@ -224,6 +225,7 @@ impl<'a> Objects<'_, 'a> {
         let name = reader.get(table, "name").map_or_else(|| Some(id.to_owned()), |field| reader.words(field));
         let email = reader.get(table, "email").map(|field| reader.parsed(field, mail_address));
         let timezone = self.timezone(table);
+        let language = reader.get(table, "language").map_or(Some(Language::En), |field| reader.word(field, LANGUAGES));
         let slack = reader.get(table, "slack").map(|field| reader.words(field));
         let role = self.role(table);
         let (contacts, contact_ids) = self.contacts(id, table, slack.is_some());
@@ -234,6 +236,7 @@ impl<'a> Objects<'_, 'a> {
                 name: name?,
                 email: email.map_or(Some(None), |email| email.map(Some))?,
                 timezone: timezone?,
+                language: language?,
                 slack: slack.map_or(Some(None), |slack| slack.map(Some))?,
                 role: role?,
                 contacts,
@@ -283,7 +286,7 @@ impl<'a> Objects<'_, 'a> {
             }
             let to = self.contact_address(table, kind);
             if let (Some((_, contact_id)), Some(to)) = (contact_id, to) {
-                contacts.push(Contact { id: ContactId::from_text(contact_id), kind, to });
+                contacts.push(Contact { id: ContactId::from_text(contact_id), kind, to, closed: None });
             }
         }
         (contacts, seen)
@@ -330,7 +333,7 @@ impl<'a> Objects<'_, 'a> {
             self.reader.place(format!("schedule.{id}.rotations[{n}]"), Spot::File(table.spot));
             rotations.extend(self.rotation(table));
         }
-        Some(Schedule { id: ScheduleId::from_text(id), timezone: timezone?, rotations })
+        Some(Schedule { id: ScheduleId::from_text(id), timezone: timezone?, rotations, overrides: Vec::new() })
     }
 
     fn rotation(&self, table: &Table<'a>) -> Option<Rotation> {
@@ -383,6 +386,7 @@ impl<'a> Objects<'_, 'a> {
             Some(("schedule", id)) => {
                 Some(Target::Schedule(ScheduleId::from_text(self.known(id, spot, "schedule", &ids(&self.schedules))?)))
             }
+            Some(("slack", channel)) if !channel.is_empty() => Some(Target::Place(Place::Slack(channel.to_owned()))),
             None if text == "everyone" => Some(Target::Everyone),
             Some((kind, id)) => {
                 let meant = [("user", &self.users), ("schedule", &self.schedules)].into_iter().find(|(_, named)| named.contains_key(id));
@@ -417,7 +421,6 @@ impl<'a> Objects<'_, 'a> {
             service.group_window = window;
         }
         if let Some(field) = reader.get(table, "room_at") {
-            self.not_yet(field, "room_at", "leave it for a later version, no room is opened");
             service.room_at = reader.word(field, SEVERITIES);
         }
         if let Some(field) = reader.get(table, "severity") {
@@ -430,14 +433,14 @@ impl<'a> Objects<'_, 'a> {
             service.ack_lapse = self.ack_lapse(field);
         }
         if let Some(field) = reader.get(table, "resolve")
-            && reader.word(field, &[("auto", false), ("ask", true)]) == Some(true)
+            && let Some(mode) = reader.word(field, &[("auto", ResolveMode::Auto), ("ask", ResolveMode::Ask)])
         {
-            self.not_yet(field, "resolve = \"ask\"", "leave it out, the last alert's end resolves the incident");
+            service.resolve = mode;
         }
         if let Some(field) = reader.get(table, "close_after")
-            && reader.span(field).is_some()
+            && let Some(after) = reader.span(field)
         {
-            self.not_yet(field, "close_after", "leave it out, alerts close when their sender says so");
+            service.close_after = Some(after);
         }
         policy.map(|_| service)
     }

@@ -11,11 +11,12 @@ fn names() -> Names {
         name: name.to_owned(),
         email: None,
         timezone: "Europe/Paris".to_owned(),
+        language: crate::domain::setup::Language::En,
         slack: None,
         role: crate::base::viewer::Role::Responder,
         contacts: vec![
-            Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33123456789".to_owned() },
-            Contact { id: ContactId::from("sms"), kind: ContactKind::Sms, to: "+33123456789".to_owned() },
+            Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33123456789".to_owned(), closed: None },
+            Contact { id: ContactId::from("sms"), kind: ContactKind::Sms, to: "+33123456789".to_owned(), closed: None },
         ],
         rules: Vec::new(),
     };
