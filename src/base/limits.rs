@@ -140,6 +140,9 @@ pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
 
+/// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
+pub const METRICS_LOOK: Span = Span::seconds(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;

@@ -19,6 +19,7 @@ use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
 use crate::base::limits;
+use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
@@ -109,7 +110,8 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let (intake, queue) = ingest::queue();
     let page_lane = Pulse::default();
     page_lane.beat(clock.now());
-    let house = House { store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
+    let metrics = Metrics::new(&store.calls());
+    let house = House { metrics, store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
     let certificate = tls.map(Certificate::open);
     let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
     let first_admin_link =

@@ -11,6 +11,7 @@ use super::retain::Retention;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::metrics::Metrics;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::channels::Channels;
@@ -31,6 +32,7 @@ pub struct House {
     pub intake: mpsc::Sender<Pending>,
     /// When the courier of pages last looked for work.
     pub page_lane: Pulse,
+    pub metrics: Metrics,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.

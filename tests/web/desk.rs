@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use reveille::base::bell::Bells;
 use reveille::base::clock::Clock;
 use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::metrics::Metrics;
 use reveille::base::secret::Secret;
 use reveille::base::time::Time;
 use reveille::base::viewer::{Role, Scope};
@@ -118,7 +119,15 @@ impl Desk {
         Self::open_at("http://127.0.0.1:8080").await
     }
 
+    pub async fn open_with_metrics_token(token: &str) -> Self {
+        Self::open_as("http://127.0.0.1:8080", Some(Secret::new(token))).await
+    }
+
     pub async fn open_at(public_url: &str) -> Self {
+        Self::open_as(public_url, None).await
+    }
+
+    async fn open_as(public_url: &str, metrics_token: Option<Secret>) -> Self {
         let files = tempfile::tempdir().expect("a folder");
         let store = Store::open_exclusive(&files.path().join("reveille.db").display().to_string(), StoreOptions::default())
             .await
@@ -134,7 +143,7 @@ impl Desk {
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
             concurrent_calls: None,
-            metrics_token: None,
+            metrics_token,
             heartbeat: None,
             retention: Retention::default(),
         };
@@ -142,7 +151,8 @@ impl Desk {
         let (intake, queue) = ingest::queue();
         let clock = Clock::fake(Time::parse_rfc3339("2026-01-07T02:00:00Z").expect("a time"));
         let page_lane = Pulse::default();
-        let house = House { store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
+        let metrics = Metrics::new(&store.calls());
+        let house = House { metrics, store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
         tokio::spawn(ingest::keep_journal(house.clone(), queue));
         tokio::spawn(fold_always(house.clone()));
         let checks = || vec![Check { name: "configuration", well: false, needed: false, detail: "the file has a typo".to_owned() }];
