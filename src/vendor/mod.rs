@@ -1,4 +1,5 @@
 //! Foreign APIs in their own words. Nothing here knows an alert, a page or a person.
 
 pub mod http;
+pub mod slack;
 pub mod twilio;
