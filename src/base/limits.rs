@@ -153,3 +153,7 @@ pub const SIGN_IN_LINK: Span = Span::hours(24);
 pub const SESSION: Span = Span::hours(24 * 30);
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
+/// Longest note or update, characters: one that fits in a room's message.
+pub const NOTE_CHARS: usize = 2_500;
+/// The longest that an incident may be snoozed.
+pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
