@@ -10,8 +10,9 @@ use tokio::net::TcpListener;
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
 use super::interrupt::interrupted;
+
 use super::wire::{self, Complaint, Given, Options};
-use super::{BootError, live, telemetry};
+use super::{BootError, live, staged, telemetry};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
 use crate::cli::args::{self, Admin, Args, Command, Token};
@@ -20,12 +21,7 @@ use crate::domain::setup;
 use crate::flows::{House, access, apply};
 use crate::sources;
 use crate::stage::scenario::{Phones, Replay, SCENARIOS, Scenario, replay};
-use crate::stage::{self, Stage};
 use crate::store::{self, Store, StoreOptions};
-
-/// The staged telephone account of `reveille stage`, which a server beside it is configured with.
-const STAGE_ACCOUNT: &str = "AC00000000000000000000000000000000";
-const STAGE_TOKEN: &str = "stage";
 
 /// How often the configuration file is looked at.
 const FILE_EVERY: Duration = Duration::from_millis(500);
@@ -52,7 +48,7 @@ fn run(args: Args) -> ExitCode {
         match args.command {
             Command::Serve(serve) => self::serve(serve).await,
             Command::Demo(demo) => self::demo(&demo).await,
-            Command::Stage(stage) => self::stage(&stage).await,
+            Command::Stage(stage) => staged::run(&stage).await,
             Command::Check(check) => return check_file(&check.file, json),
             Command::Apply(apply) => self::apply(&apply, json).await,
             Command::Migrate(migrate) => self::migrate(&migrate).await,
@@ -168,26 +164,6 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 async fn demo(demo: &args::Demo) -> Result<(), BootError> {
     let scenario = SCENARIOS[0].name.to_owned();
     demo::run(Demo { listen: demo.listen, stage: demo.stage_listen, scenario, fast: demo.fast }).await
-}
-
-async fn stage(stage: &args::Stage) -> Result<(), BootError> {
-    let open = Stage::open(stage::Options {
-        listen: stage.listen,
-        clock: Clock::system(),
-        account_sid: STAGE_ACCOUNT.to_owned(),
-        auth_token: Secret::new(STAGE_TOKEN),
-        people: Vec::new(),
-        reveille_url: None,
-    })
-    .await?;
-    println!(
-        "The stage is set.\n\n  phones  {url}\n\nA server calls them with\n\n  [twilio]\n  account_sid = \"{STAGE_ACCOUNT}\"\n  auth_token  = \"{STAGE_TOKEN}\"\n  \
-         from        = \"+15005550006\"\n  api_url     = \"{url}\"\n\nStop with Ctrl-C.",
-        url = open.url()
-    );
-    interrupted().await;
-    open.shut().await;
-    Ok(())
 }
 
 fn check_file(path: &Path, json: bool) -> ExitCode {

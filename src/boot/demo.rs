@@ -58,6 +58,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         auth_token: token.clone(),
         people,
         reveille_url: Some(server.clone()),
+        slack: stage::slack::Options::default(),
     })
     .await
     .map_err(|error| match error {

@@ -2,4 +2,5 @@
 
 mod guard;
 pub mod http;
+pub mod slack;
 pub mod twilio;
