@@ -154,6 +154,10 @@ pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
+/// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// How often the ballast is looked after.
+pub const BALLAST_LOOK: Span = Span::seconds(5);
 /// Rows thrown away in one transaction: a page never waits behind more.
 pub const JANITOR_ROWS: i64 = 256;
 /// Transactions of one kind in one round, and the pause between two.

@@ -44,3 +44,10 @@ async fn silent(house: &House) -> Result<usize, FlowError> {
     house.bells.wakes.ring();
     Ok(silent.len())
 }
+
+/// Keeps room on the disk for the night on which it is full. What is wrong with it is told by the log and `/readyz`.
+pub async fn keep_ballast(house: &House) {
+    if let Err(error) = house.store.keep_ballast().await {
+        tracing::warn!(%error, "the ballast of the disk cannot be made");
+    }
+}

@@ -7,6 +7,7 @@
 mod access;
 mod attempt;
 mod audit;
+mod ballast;
 mod desk;
 mod dialect;
 mod error;
@@ -40,6 +41,7 @@ pub use attempt::{
     attempt_provider_ids_known, attempts_under_way,
 };
 pub use audit::{audit_lost, audit_silent};
+pub use ballast::Ballast;
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};

@@ -7,6 +7,7 @@ mod folder;
 mod heart;
 mod janitor;
 mod messenger;
+mod stoker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
     crew.keeps("messenger", house, messenger::run);
+    crew.keeps("stoker", house, stoker::run);
     crew
 }
 
