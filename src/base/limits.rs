@@ -154,6 +154,9 @@ pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
+/// Log lines of one place in the code in one span; the rest are counted. A storm of errors must not fill the disk.
+pub const LOG_LINES: u32 = 100;
+pub const LOG_SPAN: Span = Span::minutes(1);
 /// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
 pub const BALLAST_BYTES: u64 = 64 << 20;
 /// How often the ballast is looked after.
