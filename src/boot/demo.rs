@@ -59,6 +59,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         people,
         reveille_url: Some(server.clone()),
         slack: stage::slack::Options::default(),
+        sms_url: None,
     })
     .await
     .map_err(|error| match error {

@@ -26,6 +26,7 @@ pub async fn run(asked: &args::Stage) -> Result<(), BootError> {
         people: Vec::new(),
         reveille_url: Some(asked.reveille.clone()),
         slack,
+        sms_url: None,
     })
     .await?;
     println!(

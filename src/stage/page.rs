@@ -132,7 +132,7 @@ impl From<StageError> for Refused {
             | StageError::NoSuchPerson(_)
             | StageError::NoSuchButton(_)
             | StageError::NoSuchDialogue(_) => StatusCode::NOT_FOUND,
-            StageError::NotNow { .. } | StageError::RoomArchived(_) => StatusCode::CONFLICT,
+            StageError::NoText(_) | StageError::NotNow { .. } | StageError::RoomArchived(_) => StatusCode::CONFLICT,
             StageError::NoSuchKey(_) => StatusCode::BAD_REQUEST,
             StageError::Shut | StageError::Listen { .. } | StageError::Client(_) | StageError::AccountSid => {
                 StatusCode::SERVICE_UNAVAILABLE
