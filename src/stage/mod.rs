@@ -1,12 +1,13 @@
-//! The outside world in one process, for demos and tests: Twilio's API and the phones that it rings, and a Slack workspace.
+//! The outside world in one process, for demos and tests: Twilio's API and the phones that it rings, a Slack workspace, and a mail server.
 //!
 //! It speaks the provider's own protocol over HTTP, so that Reveille cannot tell it from the real one: only base URLs differ.
 //! It imports `base` alone: a codec shared with the room that it answers would hide both sides' mistakes.
 //!
 //! A room for each thing: `twilio` the API, `phone` a call's life, `text` a text's, `post` what it sends home, `twiml` what a call says, `fault` what goes wrong, `page`
-//! the web page of phones, `slack` a workspace with its Web API, `scenario` a night to replay.
+//! the web page of phones, `slack` a workspace with its Web API, `mail` the mail server, `scenario` a night to replay.
 
 pub mod fault;
+mod mail;
 mod page;
 pub mod phone;
 mod post;
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use self::fault::{Callbacks, Fault};
+pub use self::mail::{Mail, MailFault};
 use self::phone::{Act, Told};
 pub use self::phone::{AnsweredBy, Call, CallStatus, Delivery, DeliveryKind, Habit, Outcome, Speech};
 pub use self::text::{Direction, Text, TextHabit, TextStatus};
@@ -88,6 +90,8 @@ pub struct Options {
     pub slack: slack::Options,
     /// Where texts that people write are told: Twilio's `SmsUrl` of the account's numbers. Without it, `/callbacks/sms/inbound` of Reveille's address.
     pub sms_url: Option<String>,
+    /// Where mail is taken by SMTP; port 0 takes a free one, and without an address there is no mail.
+    pub smtp: Option<SocketAddr>,
 }
 
 /// A running stage; clones are handles to the same one. It runs until it is shut or its runtime ends.
@@ -112,6 +116,7 @@ impl Stage {
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|cause| StageError::Listen { address, cause })?;
         let address = listener.local_addr().map_err(|cause| StageError::Listen { address, cause })?;
+        let smtp = mail::bind(options.smtp).await.map_err(|(address, cause)| StageError::Listen { address, cause })?;
         // Someone else in this process may have installed it already; either is this one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder().no_proxy().build().map_err(StageError::Client)?;
@@ -124,6 +129,8 @@ impl Stage {
             calls: Vec::new(),
             lines: HashMap::new(),
             texts: Vec::new(),
+            mails: Vec::new(),
+            mail_fault: None,
             stopped: HashSet::new(),
             fault: None,
             callbacks: Callbacks::default(),
@@ -133,6 +140,7 @@ impl Stage {
         };
         let inner = Arc::new(Inner {
             address,
+            smtp: smtp.as_ref().map(|(address, _)| *address),
             clock: options.clock,
             account_sid: options.account_sid,
             auth_token: options.auth_token,
@@ -145,9 +153,13 @@ impl Stage {
             changes: watch::Sender::new(0),
             faults: watch::Sender::new(None),
             slack_faults: watch::Sender::new(0),
+            mail_faults: watch::Sender::new(0),
             tasks: Mutex::new(Some(JoinSet::new())),
         });
         inner.spawn(serve(inner.clone(), listener));
+        if let Some((_, listener)) = smtp {
+            inner.spawn(mail::serve(inner.clone(), listener));
+        }
         Ok(Self(inner))
     }
 
@@ -319,6 +331,8 @@ struct World {
     calls: Vec<Call>,
     lines: HashMap<String, mpsc::Sender<Told>>,
     texts: Vec<Text>,
+    mails: Vec<Mail>,
+    mail_fault: Option<MailFault>,
     /// Who wants no texts from whom any more: the phone's number and the sender's.
     stopped: HashSet<(String, String)>,
     fault: Option<Fault>,
@@ -353,6 +367,7 @@ struct Pulse {
 
 struct Inner {
     address: SocketAddr,
+    smtp: Option<SocketAddr>,
     clock: Clock,
     account_sid: String,
     auth_token: Secret,
@@ -365,6 +380,7 @@ struct Inner {
     changes: watch::Sender<u64>,
     faults: watch::Sender<Option<Fault>>,
     slack_faults: watch::Sender<u64>,
+    mail_faults: watch::Sender<u64>,
     /// `None` once the stage is shut.
     tasks: Mutex<Option<JoinSet<()>>>,
 }

@@ -1,6 +1,7 @@
 //! The stage as an account's server sees it: over HTTP, on a clock moved by hand, checked against the published API description.
 
 mod calls;
+mod mails;
 mod nights;
 mod page;
 mod slack;
@@ -120,6 +121,7 @@ impl World {
             reveille_url: Some("http://127.0.0.1:8080".to_owned()),
             slack: super::slack::Options::default(),
             sms_url: None,
+            smtp: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         };
         let stage = Stage::open(options).await.expect("the stage opens");
         Self { stage, server: Server::open().await, clock, http: reqwest::Client::builder().no_proxy().build().expect("a client") }

@@ -100,6 +100,7 @@ impl Server {
             reveille_url: None,
             slack: stage::slack::Options::default(),
             sms_url: None,
+            smtp: None,
         })
         .await
         .expect("the stage opens");

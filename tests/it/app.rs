@@ -190,6 +190,7 @@ impl App {
             reveille_url: None,
             slack: stage::slack::Options::default(),
             sms_url: None,
+            smtp: Some(free_port()),
         })
         .await
         .expect("the stage opens");

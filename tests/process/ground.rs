@@ -108,6 +108,7 @@ impl Ground {
             reveille_url: None,
             slack: stage::slack::Options::default(),
             sms_url: None,
+            smtp: None,
         })
         .await
         .expect("the stage opens");

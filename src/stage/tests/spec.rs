@@ -65,7 +65,7 @@ pub(super) fn check(spec: &Value, schema: &Value, value: &Value, at: &str) {
                 Some("currency") => assert!(text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()), "{at} is {text}"),
                 Some("uri") => assert!(text.starts_with("/2010-04-01/"), "{at} is {text}"),
                 Some("phone-number") => {
-                    assert!(text.starts_with('+') && text[1..].bytes().all(|byte| byte.is_ascii_digit()), "{at} is {text}")
+                    assert!(text.starts_with('+') && text[1..].bytes().all(|byte| byte.is_ascii_digit()), "{at} is {text}");
                 }
                 None => {}
                 Some(other) => panic!("{at}: this test does not know the format {other}"),

@@ -72,11 +72,11 @@ async fn texts_read_as_the_published_description_says() {
         check(&spec, listed, &page, "list");
         page["messages"].as_array().expect("a list").iter().map(|text| text["sid"].as_str().expect("a sid").to_owned()).collect()
     };
-    assert_eq!(found(&[]).await, [later.clone(), sid.clone()]);
-    assert_eq!(found(&[("To", ANA)]).await, [sid.clone()]);
-    assert_eq!(found(&[("To", BO), ("DateSent>", "2015-07-30")]).await, [later.clone()]);
-    assert_eq!(found(&[("DateSent", "2015-07-29")]).await, [sid.clone()]);
-    assert_eq!(found(&[("PageSize", "1"), ("Page", "1")]).await, [sid.clone()]);
+    assert_eq!(found(&[]).await, [later.as_str(), sid.as_str()]);
+    assert_eq!(found(&[("To", ANA)]).await, [sid.as_str()]);
+    assert_eq!(found(&[("To", BO), ("DateSent>", "2015-07-30")]).await, [later.as_str()]);
+    assert_eq!(found(&[("DateSent", "2015-07-29")]).await, [sid.as_str()]);
+    assert_eq!(found(&[("PageSize", "1"), ("Page", "1")]).await, [sid.as_str()]);
 
     let file = format!("/Messages/{sid}.json");
     let (status, _) = answer(world.api(Method::POST, &file).form(&[("Body", "another")])).await;
