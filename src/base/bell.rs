@@ -31,4 +31,6 @@ pub struct Bells {
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same for those who tell webhooks: a bell wakes one listener.
+    pub webhooks: Bell,
 }

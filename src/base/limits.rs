@@ -140,6 +140,17 @@ pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
 
+/// Outgoing webhooks told at once, per process.
+pub const WEBHOOKS_AT_ONCE: i64 = 32;
+/// A webhook that failed is tried again after at least this long, then after twice as long each time, up to the other.
+pub const WEBHOOK_AGAIN_LEAST: Span = Span::seconds(5);
+pub const WEBHOOK_AGAIN_MOST: Span = Span::hours(1);
+/// What a webhook has not taken for this long is dropped, and said so: a receiver that is down for a night hears all of it.
+pub const WEBHOOK_KEEPS: Span = Span::hours(24);
+/// How often the outside dead man's switch is told that all is well.
+pub const HEARTBEAT_EVERY: Span = Span::minutes(1);
+/// A wake-up or a page's effect that has been due for longer is one that did not leave.
+pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 

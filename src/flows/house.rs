@@ -17,6 +17,7 @@ use crate::base::time::{Span, Time};
 use crate::channels::Channels;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -68,6 +69,8 @@ pub struct Live {
     pub metrics_token: Option<Secret>,
     /// The outside dead man's switch.
     pub heartbeat: Option<Heartbeat>,
+    /// The outgoing webhooks by their ids.
+    pub webhooks: BTreeMap<String, Webhook>,
     pub retention: Retention,
 }
 

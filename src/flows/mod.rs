@@ -7,11 +7,13 @@ pub mod audit;
 pub mod deliver;
 pub mod fold;
 pub mod hear;
+pub mod heartbeat;
 pub mod house;
 pub mod ingest;
 pub mod report;
 pub mod retain;
 mod save;
+pub mod tell;
 pub mod wake;
 
 pub use house::{House, Live, Pulse};

@@ -51,7 +51,7 @@ pub use journal::{
     JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
     journal_set_aside, journal_take,
 };
-pub use lease::{lease_drop, lease_hold, leases_take_back};
+pub use lease::{lease_drop, lease_hold, leases_take_back, proof_of_writing};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
