@@ -30,10 +30,12 @@ pub struct Crew {
 pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     let (stopping, stop) = watch::channel(false);
     let mut crew = Crew { house: house.clone(), couriers: JoinSet::new(), others: JoinSet::new(), stopping };
-    for lane in [Lane::Page, Lane::Settle] {
+    for lane in Lane::ALL {
         let (house, stop) = (house.clone(), stop.clone());
         let name = match lane {
-            Lane::Page => "courier of pages",
+            Lane::Page => "courier of calls",
+            Lane::Text => "courier of texts",
+            Lane::Mail => "courier of mail",
             Lane::Settle => "courier of settlements",
         };
         crew.couriers.spawn(supervise(name, house, move |house| courier::run(house, lane, stop.clone())));
