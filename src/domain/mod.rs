@@ -16,6 +16,7 @@ pub mod incident;
 pub mod input;
 pub mod lint;
 mod message;
+pub mod local;
 pub mod oncall;
 mod page;
 pub mod person;
