@@ -101,6 +101,15 @@ pub const HOLD_TOLD: Span = Span::seconds(5);
 pub const SILENT_ASKS: u32 = 9;
 /// How often a call is asked about that rang and never told its end.
 pub const LIVE_ASKS: u32 = 3;
+/// Without a rule, a contact other than voice is tried this long after the page's start.
+pub const OTHER_CONTACTS: Span = Span::minutes(1);
+/// A contact gets at most this many messages within that long: a storm fills nobody's screen, and what came meanwhile is said in the next.
+pub const MESSAGES: usize = 3;
+pub const MESSAGES_WITHIN: Span = Span::minutes(1);
+/// Nothing was heard of an accepted message for this long: the provider is asked once what became of it.
+pub const MESSAGE_SILENCE: Span = Span::seconds(12);
+/// After that, news of its delivery is waited for this long, and no longer: carriers tell within seconds, or never.
+pub const MESSAGE_NEWS: Span = Span::minutes(5);
 /// An unknown outcome is asked about again after this long.
 pub const ASK_AGAIN: Span = Span::seconds(4);
 /// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.

@@ -36,8 +36,12 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     let mut crew = Crew { house: house.clone(), couriers: JoinSet::new(), others: JoinSet::new(), stopping };
     for lane in [Lane::Page, Lane::Settle] {
         let (own, stop) = (house.clone(), stop.clone());
+    for lane in Lane::ALL {
+        let (house, stop) = (house.clone(), stop.clone());
         let name = match lane {
-            Lane::Page => "courier of pages",
+            Lane::Page => "courier of calls",
+            Lane::Text => "courier of texts",
+            Lane::Mail => "courier of mail",
             Lane::Settle => "courier of settlements",
         };
         crew.couriers.spawn(supervise(name, house.metrics.clone(), move || courier::run(own.clone(), lane, stop.clone())));
