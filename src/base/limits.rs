@@ -140,6 +140,9 @@ pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
 
+/// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
+pub const METRICS_LOOK: Span = Span::seconds(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
@@ -159,3 +162,7 @@ pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
 /// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
 pub const SLACK_RETRY_LEAST: Span = Span::seconds(1);
 pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
+/// Longest note or update, characters: one that fits in a room's message.
+pub const NOTE_CHARS: usize = 2_500;
+/// The longest that an incident may be snoozed.
+pub const SNOOZE_MOST: Span = Span::hours(24 * 7);

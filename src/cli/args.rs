@@ -229,6 +229,9 @@ pub struct Stage {
     /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_STAGE_LISTEN)]
     pub listen: SocketAddr,
+    /// The server that slash commands, buttons, mentions and answers to texts go to
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub reveille: String,
 }
 
 #[derive(Debug, Clone, clap::Args)]

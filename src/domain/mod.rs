@@ -15,6 +15,7 @@ mod grouping;
 pub mod incident;
 pub mod input;
 pub mod lint;
+pub mod local;
 pub mod oncall;
 mod page;
 pub mod person;

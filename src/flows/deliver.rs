@@ -117,6 +117,7 @@ impl Call<'_> {
                 failpoint::reach("send.before_intent");
                 tx.commit().await?;
                 failpoint::reach("send.intent");
+                self.house.metrics.left(channel.kind().name(), self.house.clock.now().since(self.row.effect.due_at()));
                 let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: contact.to.clone(), words }).await;
                 failpoint::reach("send.sent");
                 self.tell(sent.news).await?;

@@ -10,6 +10,7 @@ pub mod hear;
 pub mod house;
 pub mod ingest;
 pub mod report;
+pub mod retain;
 mod save;
 pub mod wake;
 

@@ -52,6 +52,9 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
     if !timers.is_empty() {
         house.bells.wakes.ring();
     }
+    for fact in facts {
+        house.metrics.facts(fact.what.kind());
+    }
     if !facts.is_empty() {
         house.bells.facts.ring();
     }

@@ -1,16 +1,17 @@
-//! The outside world in one process, for demos and tests: today Twilio's voice API and the phones that it rings.
+//! The outside world in one process, for demos and tests: Twilio's API and the phones that it rings, and a Slack workspace.
 //!
 //! It speaks the provider's own protocol over HTTP, so that Reveille cannot tell it from the real one: only base URLs differ.
 //! It imports `base` alone: a codec shared with the room that it answers would hide both sides' mistakes.
 //!
 //! A room for each thing: `twilio` the API, `phone` a call's life, `post` what it sends home, `twiml` what a call says, `fault` what goes wrong, `page`
-//! the web page of phones, `scenario` a night to replay. Other providers come as further rooms beside `twilio`.
+//! the web page of phones, `slack` a workspace with its Web API, `scenario` a night to replay.
 
 pub mod fault;
 mod page;
 pub mod phone;
 mod post;
 pub mod scenario;
+pub mod slack;
 mod twilio;
 mod twiml;
 
@@ -54,6 +55,16 @@ pub enum StageError {
     NotNow { sid: String, status: CallStatus, hint: &'static str },
     #[error("\"{0}\" is not a key: press 0 to 9, * or #")]
     NoSuchKey(char),
+    #[error("the workspace has no room {0} that this person may see")]
+    NoSuchRoom(String),
+    #[error("room {0} is archived")]
+    RoomArchived(String),
+    #[error("the workspace has no person {0}")]
+    NoSuchPerson(String),
+    #[error("there is no button \"{0}\" to be seen")]
+    NoSuchButton(String),
+    #[error("there is no open dialogue {0}")]
+    NoSuchDialogue(String),
     #[error("the stage is shut")]
     Shut,
 }
@@ -68,8 +79,9 @@ pub struct Options {
     pub auth_token: Secret,
     /// Numbers (E.164) and the names of who carries them.
     pub people: Vec<(String, String)>,
-    /// Where the page's link to Reveille leads.
+    /// Reveille's address: where the page's link leads, and where the workspace sends commands, buttons and events.
     pub reveille_url: Option<String>,
+    pub slack: slack::Options,
 }
 
 /// A running stage; clones are handles to the same one. It runs until it is shut or its runtime ends.
@@ -99,19 +111,27 @@ impl Stage {
         let http = reqwest::Client::builder().no_proxy().build().map_err(StageError::Client)?;
         let world = World {
             phones: options.people.into_iter().map(|(number, name)| Phone { number, name: Some(name), habit: Habit::Manual }).collect(),
-            ..World::default()
+            calls: Vec::new(),
+            lines: HashMap::new(),
+            fault: None,
+            callbacks: Callbacks::default(),
+            requests: 0,
+            hanging: 0,
+            slack: slack::World::new(&options.slack, options.clock.now()),
         };
         let inner = Arc::new(Inner {
             address,
             clock: options.clock,
             account_sid: options.account_sid,
             auth_token: options.auth_token,
-            reveille_url: options.reveille_url,
+            reveille_url: Mutex::new(options.reveille_url),
+            slack: options.slack,
             http,
             world: Mutex::new(world),
             pulse: Mutex::default(),
             changes: watch::Sender::new(0),
             faults: watch::Sender::new(None),
+            slack_faults: watch::Sender::new(0),
             tasks: Mutex::new(Some(JoinSet::new())),
         });
         inner.spawn(serve(inner.clone(), listener));
@@ -122,6 +142,12 @@ impl Stage {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.0.address)
+    }
+
+    /// Says where Reveille is, when that is known only after the stage has opened.
+    pub fn set_reveille(&self, url: &str) {
+        *lock(&self.0.reveille_url) = Some(url.trim_end_matches('/').to_owned());
+        self.0.changed();
     }
 
     /// All calls as they are now, oldest first.
@@ -273,7 +299,7 @@ struct Phone {
     habit: Habit,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct World {
     phones: Vec<Phone>,
     calls: Vec<Call>,
@@ -282,6 +308,7 @@ struct World {
     callbacks: Callbacks,
     requests: u64,
     hanging: usize,
+    slack: slack::World,
 }
 
 impl World {
@@ -312,12 +339,14 @@ struct Inner {
     clock: Clock,
     account_sid: String,
     auth_token: Secret,
-    reveille_url: Option<String>,
+    reveille_url: Mutex<Option<String>>,
+    slack: slack::Options,
     http: reqwest::Client,
     world: Mutex<World>,
     pulse: Mutex<Pulse>,
     changes: watch::Sender<u64>,
     faults: watch::Sender<Option<Fault>>,
+    slack_faults: watch::Sender<u64>,
     /// `None` once the stage is shut.
     tasks: Mutex<Option<JoinSet<()>>>,
 }
@@ -385,6 +414,11 @@ impl Inner {
             while tasks.try_join_next().is_some() {}
             tasks.spawn(task);
         }
+    }
+
+    /// Reveille's address, without a slash at the end.
+    fn reveille(&self) -> Option<String> {
+        lock(&self.reveille_url).as_ref().map(|url| url.trim_end_matches('/').to_owned())
     }
 
     fn callbacks(&self) -> Callbacks {
@@ -474,7 +508,7 @@ struct DropUnanswered;
 
 /// Takes connections until the stage is shut.
 async fn serve(inner: Arc<Inner>, listener: TcpListener) {
-    let router = twilio::router().merge(page::router()).with_state(inner.clone());
+    let router = twilio::router().merge(slack::router()).merge(page::router()).with_state(inner.clone());
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {

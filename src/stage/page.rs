@@ -54,6 +54,7 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 /// Everything the page shows, as it is now. Times are milliseconds since the epoch.
 fn snapshot(inner: &Inner) -> Value {
     let now = inner.clock.now();
+    let reveille_url = inner.reveille();
     let world = inner.world();
     let phones: Vec<Value> = world
         .phones
@@ -93,7 +94,7 @@ fn snapshot(inner: &Inner) -> Value {
         .collect();
     json!({
         "now": now.millis(),
-        "reveille_url": inner.reveille_url,
+        "reveille_url": reveille_url,
         "fault": world.fault,
         "callbacks": world.callbacks,
         "requests": world.requests,
@@ -126,8 +127,12 @@ impl IntoResponse for Refused {
 impl From<StageError> for Refused {
     fn from(error: StageError) -> Self {
         let status = match &error {
-            StageError::NoSuchCall(_) => StatusCode::NOT_FOUND,
-            StageError::NotNow { .. } => StatusCode::CONFLICT,
+            StageError::NoSuchCall(_)
+            | StageError::NoSuchRoom(_)
+            | StageError::NoSuchPerson(_)
+            | StageError::NoSuchButton(_)
+            | StageError::NoSuchDialogue(_) => StatusCode::NOT_FOUND,
+            StageError::NotNow { .. } | StageError::RoomArchived(_) => StatusCode::CONFLICT,
             StageError::NoSuchKey(_) => StatusCode::BAD_REQUEST,
             StageError::Shut | StageError::Listen { .. } | StageError::Client(_) | StageError::AccountSid => {
                 StatusCode::SERVICE_UNAVAILABLE

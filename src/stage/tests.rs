@@ -1,6 +1,7 @@
 //! The stage as an account's server sees it: over HTTP, on a clock moved by hand, checked against the published API description.
 
 mod nights;
+mod slack;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Asked {
     path: String,
     signature: String,
+    /// Slack's: the stamp, the signature, and which try after a failed one this is.
+    stamped: (String, String, String),
     fields: Vec<(String, String)>,
     body: String,
 }
@@ -81,11 +84,13 @@ async fn hear(State(heard): State<Arc<Mutex<Heard>>>, uri: Uri, headers: HeaderM
     let mut url = reqwest::Url::parse("http://server/").expect("this is a URL");
     url.set_query(Some(&body));
     let fields = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    let signature = headers.get("x-twilio-signature").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let signature = header("x-twilio-signature");
+    let stamped = (header("x-slack-request-timestamp"), header("x-slack-signature"), header("x-slack-retry-num"));
     let mut heard = lock(&heard);
     let path = uri.to_string();
     let is_status = path.starts_with("/status");
-    heard.asked.push(Asked { path, signature, fields, body });
+    heard.asked.push(Asked { path, signature, stamped, fields, body });
     let answer = if is_status { None } else { heard.answers.pop_front() };
     let (status, kind, body) = answer.unwrap_or((200, "text/xml", "<Response/>".to_owned()));
     (StatusCode::from_u16(status).expect("a status"), [(header::CONTENT_TYPE, kind)], body).into_response()
@@ -109,6 +114,7 @@ impl World {
             auth_token: Secret::new(TOKEN),
             people: vec![(ANA.to_owned(), "Ana Ruiz".to_owned())],
             reveille_url: Some("http://127.0.0.1:8080".to_owned()),
+            slack: super::slack::Options::default(),
         };
         let stage = Stage::open(options).await.expect("the stage opens");
         Self { stage, server: Server::open().await, clock, http: reqwest::Client::builder().no_proxy().build().expect("a client") }

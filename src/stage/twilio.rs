@@ -13,9 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::fault::{self, Fault};
+use super::fault::{Fault, dropped, hold};
 use super::phone::{self, Act, AnsweredBy, Call, CallStatus, Event, Order, Source, StatusCallback, Told};
-use super::{DropUnanswered, Inner, Work, is_sid, is_web_url};
+use super::{Inner, Work, is_sid, is_web_url};
 use crate::base::limits;
 use crate::base::secret::{Secret, same};
 use crate::base::time::{Span, Time};
@@ -103,7 +103,7 @@ async fn enter(inner: &Arc<Inner>) -> Result<Option<Fault>, Response> {
     inner.changed();
     match fault {
         Some(Fault::Hang) => {
-            hold(inner).await;
+            hold(inner, inner.faults.subscribe()).await;
             Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 20_503, "Service unavailable").into_response())
         }
         Some(Fault::Refuse { status, code }) => {
@@ -116,31 +116,6 @@ async fn enter(inner: &Arc<Inner>) -> Result<Option<Fault>, Response> {
         }
         Some(Fault::AcceptAndDoNothing | Fault::PlaceButHang | Fault::PlaceButDrop) | None => Ok(fault),
     }
-}
-
-/// Holds a request until the fault changes, a limit passes, or the client goes away.
-async fn hold(inner: &Arc<Inner>) {
-    struct Held<'a>(&'a Inner);
-    impl Drop for Held<'_> {
-        fn drop(&mut self) {
-            self.0.world().hanging -= 1;
-            self.0.changed();
-        }
-    }
-    let mut faults = inner.faults.subscribe();
-    inner.world().hanging += 1;
-    let _held = Held(inner);
-    inner.changed();
-    tokio::select! {
-        released = faults.changed() => drop(released),
-        () = inner.clock.sleep(fault::HELD) => {}
-    }
-}
-
-fn dropped() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    response.extensions_mut().insert(DropUnanswered);
-    response
 }
 
 /// Basic authentication with the account's sid and token.
@@ -223,7 +198,7 @@ async fn create(State(inner): State<Arc<Inner>>, Path(account): Path<String>, he
     };
     match fault {
         Some(Fault::PlaceButHang) => {
-            hold(&inner).await;
+            hold(&inner, inner.faults.subscribe()).await;
             dropped()
         }
         Some(Fault::PlaceButDrop) => dropped(),

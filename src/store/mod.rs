@@ -13,6 +13,7 @@ mod error;
 mod fact;
 mod follow;
 mod follower;
+mod gauge;
 mod journal;
 mod lease;
 mod open;

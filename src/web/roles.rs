@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
+use super::form::Form;
 use super::{Doors, api, body, pages, sign_in, stream};
 use crate::base::limits;
 use crate::base::secret::Secret;
@@ -63,9 +64,10 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 }
 
 pub(super) static ROUTES: &[Route] = &[
-    page("/", Needs::Reader, || get(pages::incidents)),
-    page("/incidents/{number}", Needs::Reader, || get(pages::incident)),
-    form("/incidents/{number}/{act}", Needs::Responder, || post(pages::act)),
+    page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents/{number}", Needs::Reader, || get(pages::incident::incident)),
+    form("/incidents/{number}/{act}", Needs::Responder, || post(pages::incident::act)),
+    form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),
     page("/sign-in", Needs::Nobody, || get(sign_in::explain)),
     page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
     form("/sign-in/{link}", Needs::Nobody, || post(sign_in::enter)),
@@ -120,9 +122,11 @@ async fn pass(doors: &Doors, route: &Route, caller: Result<Caller, WebError>, re
     if route.method == Method::POST {
         let asked = match route.style {
             Style::Form => {
-                let fields = body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await?;
+                let form = Form::of(&body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await?);
                 body = Body::empty();
-                form_urlencoded::parse(&fields).find(|(name, _)| name == "csrf").map(|(_, value)| value.into_owned())
+                let csrf = form.get("csrf").map(str::to_owned);
+                parts.extensions.insert(form);
+                csrf
             }
             Style::Page | Style::Api => parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned),
         };

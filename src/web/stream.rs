@@ -70,6 +70,11 @@ impl Tail {
         self.0.over.send_replace(true);
     }
 
+    /// How many readers there are just now.
+    pub(super) fn readers(&self) -> usize {
+        limits::STREAM_READERS - self.0.readers.available_permits()
+    }
+
     /// Reads new facts whenever the bell rings, until [`Tail::close`].
     pub async fn run(self) {
         let house = &self.0.house;

@@ -9,3 +9,4 @@ mod pages;
 mod postgres;
 mod provider;
 mod storm;
+mod tls;

@@ -106,6 +106,7 @@ impl Ground {
             auth_token: Secret::new(AUTH_TOKEN),
             people: vec![(ANA.to_owned(), "Ana Ruiz".to_owned())],
             reveille_url: None,
+            slack: stage::slack::Options::default(),
         })
         .await
         .expect("the stage opens");

@@ -1,0 +1,1 @@
+//! The pages beside the incidents: on call, integrations, people, one's own.
