@@ -4,8 +4,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::base::limits;
+use crate::web::Peer;
 
 /// Serves until told to stop, then lets the requests under way end, for a while.
 pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
@@ -27,12 +30,12 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
     loop {
         tokio::select! {
             (place, accepted) = next(&listener, &places) => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     // Answers are small and somebody waits for them.
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "a connection keeps its delay");
                     }
-                    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+                    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(Known { router: router.clone(), from }));
                     let connection = graceful.watch(connection);
                     connections.spawn(async move {
                         let _place = place;
@@ -60,6 +63,28 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
         () = tokio::time::sleep(limits::SHUT_DOWN.as_duration()) => tracing::warn!("requests were cut off at the end"),
     }
     connections.shutdown().await;
+}
+
+/// The doors, told where each request comes from. Not a layer: that would build every route anew for each connection.
+#[derive(Clone)]
+struct Known {
+    router: Router,
+    from: SocketAddr,
+}
+
+impl tower_service::Service<hyper::Request<Incoming>> for Known {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = <Router as tower_service::Service<hyper::Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        tower_service::Service::<hyper::Request<Incoming>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Peer(self.from.ip()));
+        tower_service::Service::call(&mut self.router, request)
+    }
 }
 
 /// The next connection, once there is a place for it; until then it waits with the system.

@@ -40,7 +40,7 @@ fn is_of_the_rows(error: &FlowError) -> bool {
         | FlowError::Missing(_)
         | FlowError::Unreadable(..)
         | FlowError::Panicked(_) => true,
-        FlowError::Store(_) | FlowError::Gone => false,
+        FlowError::Store(_) | FlowError::Busy | FlowError::Gone => false,
     }
 }
 

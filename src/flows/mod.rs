@@ -9,6 +9,8 @@ pub mod fold;
 pub mod hear;
 pub mod house;
 pub mod ingest;
+pub mod password;
+pub mod profile;
 pub mod report;
 mod save;
 pub mod wake;
@@ -32,6 +34,9 @@ pub enum FlowError {
     /// A decision ended in a panic, which is a fault of ours; nothing of it was saved.
     #[error("{0} ended in a panic; please report this")]
     Panicked(&'static str),
+    /// Too many ask for the same costly thing at once.
+    #[error("too many ask for this at once")]
+    Busy,
     /// A task of this process ended before it answered.
     #[error("the server is shutting down")]
     Gone,
@@ -48,7 +53,7 @@ impl FlowError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Missing(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
+            Self::Missing(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Busy | Self::Gone => false,
         }
     }
 }

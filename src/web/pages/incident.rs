@@ -58,10 +58,8 @@ pub(in crate::web) async fn incident(
     let tasks = reader.board(viewer, number).await?;
     let (open, over): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(|task| task.state.is_open());
     let rows = |tasks: Vec<&Task>| tasks.into_iter().map(|task| task_row(task, me, doors.now(), &names)).collect();
-    let roles = IncidentRole::ALL.map(|role| RoleRow {
-        role: role.name(),
-        person: view.response.roles.get(&role).map(|user| names.user(user).to_owned()),
-    });
+    let roles = IncidentRole::ALL
+        .map(|role| RoleRow { role: role.name(), person: view.response.roles.get(&role).map(|user| names.user(user).to_owned()) });
     let page = IncidentPage {
         frame: caller.frame_in("incidents"),
         board: rows(open),

@@ -19,7 +19,11 @@ use crate::web::roles::shown;
 /// Resolved incidents on one page of the list.
 const RESOLVED_SHOWN: i64 = 50;
 
-pub(in crate::web) async fn incidents(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, WebError> {
+pub(in crate::web) async fn incidents(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, WebError> {
     let params = Params::of(&uri);
     let filter = params.get("state").and_then(IncidentState::parse);
     let cursor = params.get("cursor");
@@ -77,4 +81,3 @@ fn row(view: IncidentView, names: &Names) -> Row {
         who,
     }
 }
-
