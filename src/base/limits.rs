@@ -190,6 +190,30 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
+pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
+pub const PASSWORD_PASSES: u32 = 2;
+pub const PASSWORD_LANES: u32 = 1;
+/// Passwords hashed at once, per process: each takes its memory, and a core for some 50 ms.
+pub const PASSWORD_HASHES: usize = 2;
+/// How long a sign-in waits for its turn at the hash.
+pub const PASSWORD_WAIT: Span = Span::seconds(5);
+/// Shortest password, characters; longest, bytes: argon2 takes any, and somebody has to read it.
+pub const PASSWORD_LEAST_CHARS: usize = 10;
+pub const PASSWORD_MOST_BYTES: usize = 1_024;
+/// Wrong passwords in a row that cost nothing: of one account, and from one address, behind which a whole office may sit.
+pub const SIGN_IN_FREE: i64 = 5;
+pub const SIGN_IN_FREE_ADDRESS: i64 = 20;
+/// What the next wrong one costs; it doubles with each further one, up to the most.
+pub const SIGN_IN_WAIT: Span = Span::seconds(30);
+pub const SIGN_IN_WAIT_MOST: Span = Span::minutes(15);
+/// Wrong passwords are forgotten after this long.
+pub const SIGN_IN_FORGET: Span = Span::hours(24);
+/// Longest name kept of a browser, characters.
+pub const DEVICE_CHARS: usize = 200;
+/// Contacts and rules that one person may keep.
+pub const CONTACTS: usize = 20;
+pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 

@@ -20,6 +20,7 @@ mod open;
 mod outbox;
 mod overrides;
 mod pace;
+mod password;
 mod person;
 pub mod read;
 mod setup;
@@ -30,10 +31,11 @@ mod task;
 mod turns;
 mod tx;
 mod wake;
+mod ways;
 
 pub use access::{
-    Session, Token, link_create, link_use, session_create, session_end, session_find, sessions_end, token_create, token_find, token_list,
-    token_touch,
+    Session, Token, link_create, link_find, link_use, session_create, session_end, session_find, sessions_end, sessions_end_others,
+    sessions_list, token_create, token_find, token_list, token_touch,
 };
 pub use attempt::{
     AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_outcome,
@@ -59,6 +61,7 @@ pub use outbox::{
 };
 pub use overrides::{override_create, override_remove, overrides_count, overrides_load};
 pub use pace::pace_take;
+pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find};
@@ -66,6 +69,7 @@ pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;
 pub use tx::{Ask, Tx};
 pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due};
+pub use ways::{Ways, user_object, ways_list, ways_load, ways_put, ways_save};
 
 /// Which queue a write stands in. No other lane is served while a page waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -16,6 +16,7 @@ mod roles;
 mod sign_in;
 pub mod stream;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -48,6 +49,10 @@ pub struct Check {
     pub needed: bool,
     pub detail: String,
 }
+
+/// Where a request came from, as the listener saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 pub use roles::Needs;
 

@@ -25,6 +25,8 @@ pub enum Needs {
     Reader,
     /// A person from responder up, a token of scope respond or admin.
     Responder,
+    /// An administrator, a token of scope admin.
+    Admin,
 }
 
 /// How a route is spoken to and how it answers when something is wrong.
@@ -70,8 +72,16 @@ pub(super) static ROUTES: &[Route] = &[
     form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),
     page("/sign-in", Needs::Nobody, || get(sign_in::explain)),
     page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
+    form("/sign-in", Needs::Nobody, || post(sign_in::with_password)),
     form("/sign-in/{link}", Needs::Nobody, || post(sign_in::enter)),
     form("/sign-out", Needs::Reader, || post(sign_in::leave)),
+    page("/me", Needs::Reader, || get(pages::me::me)),
+    form("/me/password", Needs::Reader, || post(pages::me::set_password)),
+    form("/me/sessions/end", Needs::Reader, || post(pages::me::end_session)),
+    form("/me/contacts", Needs::Reader, || post(pages::me::add_contact)),
+    form("/me/contacts/remove", Needs::Reader, || post(pages::me::remove_contact)),
+    form("/me/rules", Needs::Reader, || post(pages::me::add_rule)),
+    form("/me/rules/remove", Needs::Reader, || post(pages::me::remove_rule)),
     read("/api/v1/incidents", || get(api::incidents)),
     read("/api/v1/incidents/{number}", || get(api::incident)),
     read("/api/v1/incidents/{number}/timeline", || get(api::timeline)),
@@ -155,12 +165,17 @@ fn check(needs: Needs, viewer: &Viewer) -> Result<(), WebError> {
         Needs::Nobody => true,
         Needs::Reader => viewer.may_read(),
         Needs::Responder => viewer.may_respond(),
+        Needs::Admin => viewer.may_administer(),
     };
     if allowed {
         return Ok(());
     }
     Err(match viewer {
         Viewer::Public => WebError::NotSignedIn,
+        Viewer::User { .. } if needs == Needs::Admin => WebError::Forbidden("This is for administrators. Ask one of them.".to_owned()),
+        Viewer::Token { .. } if needs == Needs::Admin => {
+            WebError::Forbidden("This token may not administer. Make one with: reveille token create NAME --scope admin".to_owned())
+        }
         Viewer::User { .. } => {
             WebError::Forbidden("Your role may look and not act. Ask an administrator for the role of responder.".to_owned())
         }
