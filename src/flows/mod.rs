@@ -9,6 +9,7 @@ pub mod fold;
 pub mod hear;
 pub mod house;
 pub mod ingest;
+pub mod once;
 pub mod report;
 mod save;
 pub mod wake;

@@ -39,6 +39,16 @@ impl Caller {
         }
     }
 
+    /// Tells callers apart, for what is kept for each.
+    pub fn key(&self) -> String {
+        match &self.viewer {
+            Viewer::User { id, .. } => format!("user:{id}"),
+            Viewer::Token { name, .. } => format!("token:{name}"),
+            Viewer::Integration(id) => format!("integration:{id}"),
+            Viewer::Public => String::new(),
+        }
+    }
+
     pub fn frame(&self) -> Frame {
         let assets = super::public::assets();
         Frame {

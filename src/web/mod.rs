@@ -10,6 +10,7 @@ pub mod hooks;
 mod look;
 mod pages;
 pub mod public;
+mod repeat;
 mod roles;
 mod sign_in;
 pub mod stream;
