@@ -4,6 +4,7 @@ pub(super) mod ask;
 pub(super) mod bodies;
 pub(super) mod command;
 pub(super) mod declare;
+pub(super) mod document;
 pub(super) mod task;
 pub(super) mod words;
 

@@ -95,6 +95,7 @@ impl Params {
 
 /// One entry of a timeline, as scripts see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Entry)]
 pub struct EntryBody {
     /// Grows with every entry of all incidents: what a stream resumes after.
     pub seq: i64,
@@ -116,6 +117,7 @@ pub struct EntryBody {
 
 /// What comes next, and when.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Then)]
 pub struct ThenBody {
     pub what: String,
     #[schema(schema_with = words::time)]

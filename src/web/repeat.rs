@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 
 use super::Doors;
-use super::answer::{WebError, problem};
+use super::answer::WebError;
 use crate::base::limits;
 use crate::flows::once::{self, Met, Once, RepeatAnswer};
 
@@ -30,20 +30,37 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, WebError> {
     Ok(Some(text.to_owned()))
 }
 
+/// A request with a key, as two of them are compared.
+pub(super) struct Asked<'a> {
+    pub caller: &'a str,
+    /// The method and the path.
+    pub door: &'a str,
+    pub key: &'a str,
+    pub body: &'a Bytes,
+}
+
+/// What becomes of a request whose key is in use for another, or for itself at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clash {
+    /// It is refused with a sentence: its caller reads it.
+    Refuse,
+    /// It is carried out as if it had no key: to count an alert twice is nothing beside losing one.
+    Ignore,
+}
+
 /// Has a request with a key carried out, unless it was before. `work` hands the claim on to what it does.
-pub(super) async fn guard<W, F>(doors: &Doors, caller: &str, door: &str, key: &str, body: &Bytes, work: W) -> Response
+pub(super) async fn guard<W, F>(doors: &Doors, asked: Asked<'_>, clash: Clash, work: W) -> Response
 where
-    W: FnOnce(Once) -> F + Send + 'static,
+    W: FnOnce(Option<Once>) -> F + Send + 'static,
     F: Future<Output = Response> + Send,
 {
-    let once = match once::claim(&doors.house, caller, door, key, body).await {
+    let once = match once::claim(&doors.house, asked.caller, asked.door, asked.key, asked.body).await {
         Ok(Met::Ours(once)) => once,
         Ok(Met::Answered(answer)) => return again(answer),
+        Ok(Met::UnderWay | Met::OtherBody) if clash == Clash::Ignore => return work(None).await,
         Ok(Met::UnderWay) => {
-            let mut response = problem(
-                StatusCode::CONFLICT,
-                "A request with this Idempotency-Key is being carried out. Ask again in a moment for its answer.",
-            );
+            let told = "A request with this Idempotency-Key is being carried out. Ask again in a moment for its answer.";
+            let mut response = WebError::Conflict(told.to_owned()).into_response();
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             return response;
         }
@@ -58,7 +75,7 @@ where
     let doors = doors.clone();
     // In a task of its own: a client that goes away and asks again finds the answer.
     let answered = tokio::spawn(async move {
-        let response = work(once.clone()).await;
+        let response = work(Some(once.clone())).await;
         keep(&doors, &once, response).await
     });
     answered.await.unwrap_or_else(|error| {

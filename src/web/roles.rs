@@ -10,7 +10,8 @@ use axum::routing::{MethodRouter, get, patch, post};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
-use super::{Doors, api, body, pages, repeat, sign_in, stream};
+use super::repeat::{self, Asked, Clash};
+use super::{Doors, api, body, pages, sign_in, stream};
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::viewer::Viewer;
@@ -58,6 +59,10 @@ const fn read(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
     Route { method: Method::GET, path, needs: Needs::Reader, style: Style::Api, open }
 }
 
+const fn open(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::GET, path, needs: Needs::Nobody, style: Style::Api, open }
+}
+
 const fn change(method: Method, path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
     Route { method, path, needs: Needs::Responder, style: Style::Api, open }
 }
@@ -74,6 +79,7 @@ pub(super) static ROUTES: &[Route] = &[
     page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
     form("/sign-in/{link}", Needs::Nobody, || post(sign_in::enter)),
     form("/sign-out", Needs::Reader, || post(sign_in::leave)),
+    open("/api/v1/openapi.json", || get(api::document::serve)),
     read("/api/v1/incidents", || get(api::incidents)),
     read("/api/v1/incidents/{number}", || get(api::incident)),
     read("/api/v1/incidents/{number}/timeline", || get(api::timeline)),
@@ -104,6 +110,11 @@ pub(super) static ROUTES: &[Route] = &[
     read("/api/v1/freeze", || get(api::freeze)),
     read("/api/v1/why/{subject}", || get(api::why)),
 ];
+
+/// What the table says of one route.
+pub(super) fn needs_of(method: &Method, path: &str) -> Option<Needs> {
+    ROUTES.iter().find(|route| route.method == method && route.path == path).map(|route| route.needs)
+}
 
 /// All routes of the table, each behind the gate.
 pub(super) fn router(doors: &Doors) -> Router {
@@ -146,8 +157,11 @@ async fn run(doors: &Doors, request: Request, next: Next) -> Response {
         Err(error) => return error.into_response(),
     };
     let body = Body::from(bytes.clone());
-    repeat::guard(doors, &caller, &door, &key, &bytes, move |once| async move {
-        parts.extensions.insert(once);
+    let asked = Asked { caller: &caller, door: &door, key: &key, body: &bytes };
+    repeat::guard(doors, asked, Clash::Refuse, move |once| async move {
+        if let Some(once) = once {
+            parts.extensions.insert(once);
+        }
         next.run(Request::from_parts(parts, body)).await
     })
     .await

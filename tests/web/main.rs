@@ -4,6 +4,8 @@ mod desk;
 
 mod access;
 mod api;
+mod document;
 mod hooks;
+mod orders;
 mod pages;
 mod stream;

@@ -15,7 +15,7 @@ use crate::domain::task::Task;
 use crate::store::read::{AlertView, AttemptOutcome, IncidentView, PageView};
 
 /// A list and where it goes on.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub struct List<T> {
     pub items: Vec<T>,
     /// Ask again with `?cursor=` and this; null at the end.
@@ -23,6 +23,7 @@ pub struct List<T> {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Incident)]
 pub struct IncidentBody {
     id: String,
     number: i64,
@@ -88,6 +89,7 @@ impl IncidentBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Alert)]
 pub struct AlertBody {
     id: String,
     /// The sender's key, as it came.
@@ -138,6 +140,7 @@ impl From<AlertView> for AlertBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
 pub struct PageBody {
     id: String,
     incident: i64,
@@ -157,6 +160,7 @@ pub struct PageBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub struct AttemptBody {
     id: String,
     channel: String,
@@ -201,6 +205,7 @@ impl From<PageView> for PageBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Turn)]
 pub struct TurnBody {
     pub schedule: String,
     /// Empty where nobody is on call.
@@ -212,6 +217,7 @@ pub struct TurnBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Why)]
 pub struct WhyBody {
     pub incident: IncidentBody,
     pub page: Option<PageBody>,
@@ -223,6 +229,7 @@ pub struct WhyBody {
 
 /// A row of an incident's board.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Task)]
 pub struct TaskBody {
     pub id: String,
     /// The incident's number.
@@ -267,6 +274,7 @@ impl TaskBody {
 
 /// Whether deploys and other changes are to wait.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Freeze)]
 pub struct FreezeBody {
     pub frozen: bool,
 }

@@ -87,7 +87,7 @@ pub struct PostUpdate {
 /// Whom to page beside the policy: give one of the three.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Page {
+pub struct PagePeople {
     /// A user's id.
     user: Option<String>,
     /// A policy's id.
@@ -155,7 +155,7 @@ impl PostUpdate {
     }
 }
 
-impl Page {
+impl PagePeople {
     fn order(self, doors: &Doors) -> Result<Act, WebError> {
         let whom = match (self.user, self.policy, self.everyone) {
             (Some(user), None, false) => Whom::User(ask::user(doors, "user", &user)?),
@@ -216,5 +216,5 @@ pub(in super::super) async fn update(ask: Ask) -> Reply<IncidentBody> {
 }
 
 pub(in super::super) async fn page(ask: Ask) -> Reply<IncidentBody> {
-    ask.command(Page::order).await
+    ask.command(PagePeople::order).await
 }

@@ -19,6 +19,7 @@ use crate::flows::act;
 
 /// What is wrong, in a few words; the rest has good defaults.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = Declare)]
 #[serde(deny_unknown_fields)]
 pub struct DeclareBody {
     title: String,
@@ -34,6 +35,7 @@ pub struct DeclareBody {
 
 /// Makes an incident of a recorded alert.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = Promote)]
 #[serde(deny_unknown_fields)]
 pub struct PromoteBody {
     /// The alert's own unless said.
