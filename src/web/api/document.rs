@@ -247,7 +247,8 @@ fn described(operation: &Operation) -> OperationBuilder {
     if needs == Some(Needs::Responder) {
         refusals.push(("403", "A token or a role that may only read"));
     }
-    if operation.takes.is_some() || !operation.query.is_empty() {
+    let is_stream = matches!(operation.gives, Gives::Stream);
+    if operation.takes.is_some() || !operation.query.is_empty() || is_stream {
         refusals.push(("400", "What was asked cannot be understood; `detail` says what to mend"));
     }
     if operation.path.contains('{') {
