@@ -16,6 +16,7 @@ mod journal;
 mod lease;
 mod open;
 mod outbox;
+mod overrides;
 mod pace;
 mod person;
 pub mod read;
@@ -51,6 +52,7 @@ pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
 };
+pub use overrides::{override_create, override_remove, overrides_count, overrides_load};
 pub use pace::pace_take;
 pub use person::{person_load, person_save};
 pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
