@@ -226,3 +226,13 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// A request with an `Idempotency-Key` is answered as the first time for this long.
+pub const REPEATS_KEPT: Span = Span::hours(24);
+/// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.
+pub const REPEATS: i64 = 100_000;
+/// Longest `Idempotency-Key`, bytes: two UUIDs fit several times.
+pub const REPEAT_KEY_BYTES: usize = 255;
+/// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
+pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
+pub const REPEAT_LEASE: Span = Span::seconds(15);

@@ -10,6 +10,7 @@ pub mod hear;
 pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod once;
 pub mod overrides;
 pub mod password;
 pub mod profile;

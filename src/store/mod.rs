@@ -1,7 +1,7 @@
 //! The only room that speaks SQL: one text for SQLite and PostgreSQL.
 //!
 //! A [`Tx`] is the permission to write and a [`read::Reader`] cannot. Functions are named noun and verb and stand in a file by their
-//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a service, its
+//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a request's key, a service, its
 //! incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
 
 mod access;
@@ -23,6 +23,7 @@ mod pace;
 mod password;
 mod person;
 pub mod read;
+mod repeat;
 mod setup;
 mod spoken;
 mod sql;
@@ -63,6 +64,7 @@ pub use overrides::{override_create, override_remove, overrides_count, overrides
 pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
+pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};

@@ -12,6 +12,7 @@ mod look;
 mod metrics;
 mod pages;
 pub mod public;
+mod repeat;
 mod roles;
 mod sign_in;
 pub mod stream;
