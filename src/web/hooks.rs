@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::answer::{WebError, plain, problem};
-use super::{Doors, body, look};
+use super::{Doors, body, enqueue, look};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
@@ -22,6 +22,7 @@ pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
         .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
+        .merge(enqueue::routes())
         .method_not_allowed_fallback(|| async { wrong_way() })
         .with_state(doors.clone())
 }
@@ -133,7 +134,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Span> {
     })
 }
 
-fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
+pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
     Inbound {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),

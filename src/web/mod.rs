@@ -6,6 +6,7 @@ mod api;
 pub mod app;
 mod body;
 mod caller;
+mod enqueue;
 pub mod hooks;
 mod look;
 mod pages;

@@ -2,6 +2,7 @@
 
 mod app;
 mod doors;
+mod events;
 mod keys;
 mod night;
 mod pages;
