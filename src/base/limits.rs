@@ -65,6 +65,8 @@ pub const STEP_WAIT: Span = Span::minutes(5);
 pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
 /// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
 pub const ACK_LAPSE: Span = Span::minutes(30);
+/// How much later than its period a beat may come, unless configured: a job takes now longer, now shorter.
+pub const HEARTBEAT_GRACE: Span = Span::minutes(1);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
 

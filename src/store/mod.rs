@@ -12,6 +12,7 @@ mod dialect;
 mod error;
 mod fact;
 mod follow;
+mod heartbeat;
 mod journal;
 mod lease;
 mod open;
@@ -41,11 +42,12 @@ pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
+pub use heartbeat::{HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeats_excuse};
 pub use journal::{
-    JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
-    journal_set_aside, journal_take,
+    JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_pending,
+    journal_put_back, journal_set_aside, journal_take,
 };
-pub use lease::{lease_drop, lease_hold, leases_take_back};
+pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,

@@ -14,14 +14,15 @@ use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
 use crate::domain::decide::Verdict;
-use crate::flows::hear;
 use crate::flows::ingest::{self, IngestError};
+use crate::flows::{beat, hear};
 
 /// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
         .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
+        .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
         .method_not_allowed_fallback(|| async { wrong_way() })
         .with_state(doors.clone())
@@ -45,6 +46,9 @@ struct TakenOne {
 }
 
 async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+    if source == "heartbeat" {
+        return beat(State(doors), Path(key), request).await;
+    }
     let house = &doors.house;
     let door = match ingest::open(house, &source, &key) {
         Ok(door) => door,
@@ -82,6 +86,31 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
         }
         Err(error) => refused(error),
     }
+}
+
+/// A job says that it lives. Whatever else it says is read and thrown away.
+async fn beat(State(doors): State<Doors>, Path(key): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
+        // A job that sends its whole log lives all the same.
+        Ok(_) | Err(WebError::TooLarge(_)) => {}
+        Err(error) => return error.into_response(),
+    }
+    let inbound = inbound(&doors, &parts, bytes::Bytes::new());
+    match beat::beat(&doors.house, &key, &inbound).await {
+        Ok(next) => {
+            let results = results(&doors, vec![None]).await;
+            (StatusCode::ACCEPTED, Json(Beat { results, next_before: next.rfc3339() })).into_response()
+        }
+        Err(error) => refused(error),
+    }
+}
+
+#[derive(Serialize)]
+struct Beat {
+    results: Vec<TakenOne>,
+    /// Without another beat until then, it is missed.
+    next_before: String,
 }
 
 fn refused(error: IngestError) -> Response {

@@ -5,6 +5,7 @@ mod auditor;
 mod courier;
 mod folder;
 mod janitor;
+mod watchman;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.others.spawn(supervise("folder", house.clone(), folder::run));
     crew.others.spawn(supervise("alarm", house.clone(), alarm::run));
     crew.others.spawn(supervise("auditor", house.clone(), auditor::run));
+    crew.others.spawn(supervise("watchman", house.clone(), watchman::run));
     crew.others.spawn(supervise("janitor", house.clone(), janitor::run));
     crew
 }

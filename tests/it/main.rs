@@ -3,6 +3,7 @@
 mod app;
 mod doors;
 mod events;
+mod heartbeat;
 mod keys;
 mod night;
 mod pages;
