@@ -134,6 +134,8 @@ pub const END_TRIES: i64 = 5;
 pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
+/// How often the connection that hears other processes' bells is asked whether it lives.
+pub const BELLS_CHECK: Span = Span::seconds(30);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 

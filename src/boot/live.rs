@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::config::Config;
+use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::secret::{Sealer, Secret};
@@ -107,9 +108,12 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, public_url: Option<String>, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, public_url: Option<String>, live: watch::Sender<Arc<Live>>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = bells.setup.heard() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
             Ok(version) => match load(&store, &sealer, &clock, public_url.as_deref()).await {

@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod enqueue;
 pub mod fold;
 pub mod hear;
+pub mod herald;
 pub mod house;
 pub mod ingest;
 pub mod report;

@@ -7,6 +7,7 @@
 mod access;
 mod attempt;
 mod audit;
+mod bells;
 mod desk;
 mod dialect;
 mod error;
@@ -38,6 +39,7 @@ pub use attempt::{
     attempt_provider_ids_known, attempts_under_way,
 };
 pub use audit::{audit_lost, audit_silent};
+pub use bells::{Ears, bell_ring};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};

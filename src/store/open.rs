@@ -155,6 +155,14 @@ impl Store {
         self.0.place.dialect
     }
 
+    /// Where other processes may share it: on PostgreSQL.
+    pub(super) fn shared_url(&self) -> Option<&str> {
+        match self.dialect() {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(self.0.place.address.database_url.as_str()),
+        }
+    }
+
     /// The SQLite file, for what rests beside it.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
