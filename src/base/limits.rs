@@ -65,6 +65,8 @@ pub const STEP_WAIT: Span = Span::minutes(5);
 pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
 /// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
 pub const ACK_LAPSE: Span = Span::minutes(30);
+/// How much later than its period a beat may come, unless configured: a job takes now longer, now shorter.
+pub const HEARTBEAT_GRACE: Span = Span::minutes(1);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
 
@@ -157,6 +159,8 @@ pub const END_TRIES: i64 = 5;
 pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
+/// How often the connection that hears other processes' bells is asked whether it lives.
+pub const BELLS_CHECK: Span = Span::seconds(30);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 

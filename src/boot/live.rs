@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::config::Config;
+use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::limits;
@@ -164,9 +165,12 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, own: Own, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = bells.setup.heard() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
             Ok(version) => match load(&store, &sealer, &clock, &own).await {

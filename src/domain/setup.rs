@@ -442,6 +442,24 @@ pub struct Integration {
     pub service: ServiceId,
     /// Taken where the sender says none.
     pub severity: AlertSeverity,
+    /// Of the source `heartbeat`: when a beat is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// How often a beat comes, and by how much it may be late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub period: Span,
+    pub grace: Span,
+}
+
+impl Heartbeat {
+    /// From one beat until the next one is missed.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.period + self.grace
+    }
 }
 
 /// One configured object that differs between two setups.

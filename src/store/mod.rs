@@ -7,6 +7,7 @@
 mod access;
 mod attempt;
 mod audit;
+mod bells;
 mod desk;
 mod dialect;
 mod error;
@@ -14,6 +15,7 @@ mod fact;
 mod follow;
 mod follower;
 mod gauge;
+mod heartbeat;
 mod journal;
 mod lease;
 mod open;
@@ -43,6 +45,7 @@ pub use attempt::{
     attempt_provider_ids_known, attempts_under_way,
 };
 pub use audit::{audit_lost, audit_silent};
+pub use bells::{Ears, bell_ring};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
@@ -51,11 +54,12 @@ pub use follower::{
     FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,
     follower_save, followers_due, followers_next_due,
 };
+pub use heartbeat::{HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeats_excuse};
 pub use journal::{
-    JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
-    journal_set_aside, journal_take,
+    JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_pending,
+    journal_put_back, journal_set_aside, journal_take,
 };
-pub use lease::{lease_drop, lease_hold, leases_take_back, proof_of_writing};
+pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "reach", include_str!("../../migrations/0005_reach.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "api", include_str!("../../migrations/0008_api.sql")),
+    (9, "proof", include_str!("../../migrations/0009_proof.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
@@ -157,6 +158,14 @@ impl Store {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.place.dialect
+    }
+
+    /// Where other processes may share it: on PostgreSQL.
+    pub(super) fn shared_url(&self) -> Option<&str> {
+        match self.dialect() {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(self.0.place.address.database_url.as_str()),
+        }
     }
 
     /// The SQLite file, for what rests beside it.

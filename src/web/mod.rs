@@ -6,6 +6,7 @@ mod api;
 pub mod app;
 mod body;
 mod caller;
+mod enqueue;
 mod form;
 pub mod hooks;
 mod look;

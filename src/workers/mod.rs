@@ -7,6 +7,8 @@ mod folder;
 mod heart;
 mod janitor;
 mod messenger;
+mod ringer;
+mod watchman;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +58,8 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
     crew.keeps("messenger", house, messenger::run);
+    crew.keeps("ringer", house, ringer::run);
+    crew.keeps("watchman", house, watchman::run);
     crew
 }
 

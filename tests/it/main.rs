@@ -2,6 +2,8 @@
 
 mod app;
 mod doors;
+mod events;
+mod heartbeat;
 mod keys;
 mod night;
 mod outside;

@@ -34,8 +34,13 @@ fn setup() -> Setup {
         rules: Vec::new(),
     };
     let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1 };
-    let integration =
-        Integration { id: "rollbar".into(), source: "rollbar".to_owned(), service: service(), severity: AlertSeverity::Error };
+    let integration = Integration {
+        id: "rollbar".into(),
+        source: "rollbar".to_owned(),
+        service: service(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+    };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
         schedules: BTreeMap::new(),

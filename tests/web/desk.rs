@@ -110,6 +110,7 @@ fn setup() -> Setup {
             source: source.to_owned(),
             service: ServiceId::from("api"),
             severity: AlertSeverity::Error,
+            heartbeat: None,
         };
         setup.integrations.insert(integration.id.clone(), integration);
     }
