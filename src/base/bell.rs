@@ -31,4 +31,6 @@ pub struct Bells {
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same, for whoever tells Slack: one ring wakes one who waits.
+    pub chat: Bell,
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod act;
+pub mod announce;
 pub mod apply;
 pub mod audit;
 pub mod deliver;

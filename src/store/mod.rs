@@ -21,6 +21,7 @@ mod outbox;
 mod pace;
 mod person;
 pub mod read;
+mod room;
 mod setup;
 mod spoken;
 mod sql;
@@ -58,6 +59,7 @@ pub use outbox::{
 };
 pub use pace::pace_take;
 pub use person::{person_load, person_save};
+pub use room::{event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, room_bind, room_incident};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};

@@ -21,8 +21,11 @@ use crate::base::limits;
 use crate::base::metrics::Calls;
 
 /// In their order; each only adds to what was there, so that the version before runs beside it.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("first", include_str!("../../migrations/0001_first.sql")), ("whole", include_str!("../../migrations/0002_whole.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("first", include_str!("../../migrations/0001_first.sql")),
+    ("whole", include_str!("../../migrations/0002_whole.sql")),
+    ("chat", include_str!("../../migrations/0006_chat.sql")),
+];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ mod alarm;
 mod auditor;
 mod courier;
 mod folder;
+mod herald;
 mod janitor;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.others.spawn(supervise("alarm", house.clone(), alarm::run));
     crew.others.spawn(supervise("auditor", house.clone(), auditor::run));
     crew.others.spawn(supervise("janitor", house.clone(), janitor::run));
+    crew.others.spawn(supervise("herald", house.clone(), herald::run));
     crew
 }
 
