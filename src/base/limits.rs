@@ -68,6 +68,22 @@ pub const ACK_LAPSE: Span = Span::minutes(30);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
 
+/// A snooze lasts this long at most: what nobody wants to hear of for longer is to be resolved.
+pub const SNOOZE_LONGEST: Span = Span::hours(24 * 7);
+/// The one who acknowledged is asked this long before it lapses.
+pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
+/// Whom an incident is given to has this long before its policy starts.
+pub const REASSIGN_WAIT: Span = Span::minutes(5);
+
+/// An override lasts this long at most: a quarter of a year.
+pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
+/// How far ahead an override may begin.
+pub const OVERRIDE_AHEAD: Span = Span::hours(24 * 366);
+/// How long ago an override may have ended and still be told of when somebody asks who was on call.
+pub const OVERRIDES_TOLD: Span = Span::hours(24 * 92);
+/// Overrides that may be planned at once; every decision looks through those of its schedules.
+pub const OVERRIDES: i64 = 2_000;
+
 /// A person gets at most one new call chain in this long.
 pub const CHAIN_EVERY: Span = Span::minutes(3);
 /// The second call of a chain comes this long after the first was placed, so that phones let it through "do not disturb".
@@ -85,6 +101,15 @@ pub const HOLD_TOLD: Span = Span::seconds(5);
 pub const SILENT_ASKS: u32 = 9;
 /// How often a call is asked about that rang and never told its end.
 pub const LIVE_ASKS: u32 = 3;
+/// Without a rule, a contact other than voice is tried this long after the page's start.
+pub const OTHER_CONTACTS: Span = Span::minutes(1);
+/// A contact gets at most this many messages within that long: a storm fills nobody's screen, and what came meanwhile is said in the next.
+pub const MESSAGES: usize = 3;
+pub const MESSAGES_WITHIN: Span = Span::minutes(1);
+/// Nothing was heard of an accepted message for this long: the provider is asked once what became of it.
+pub const MESSAGE_SILENCE: Span = Span::seconds(12);
+/// After that, news of its delivery is waited for this long, and no longer: carriers tell within seconds, or never.
+pub const MESSAGE_NEWS: Span = Span::minutes(5);
 /// An unknown outcome is asked about again after this long.
 pub const ASK_AGAIN: Span = Span::seconds(4);
 /// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.
@@ -140,6 +165,17 @@ pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
 
+/// Outgoing webhooks told at once, per process.
+pub const WEBHOOKS_AT_ONCE: i64 = 32;
+/// A webhook that failed is tried again after at least this long, then after twice as long each time, up to the other.
+pub const WEBHOOK_AGAIN_LEAST: Span = Span::seconds(5);
+pub const WEBHOOK_AGAIN_MOST: Span = Span::hours(1);
+/// What a webhook has not taken for this long is dropped, and said so: a receiver that is down for a night hears all of it.
+pub const WEBHOOK_KEEPS: Span = Span::hours(24);
+/// How often the outside dead man's switch is told that all is well.
+pub const HEARTBEAT_EVERY: Span = Span::minutes(1);
+/// A wake-up or a page's effect that has been due for longer is one that did not leave.
+pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 

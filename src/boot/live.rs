@@ -11,17 +11,20 @@ use super::BootError;
 use super::config::Config;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::Channels;
 use crate::channels::voice::Voice;
 use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
 use crate::store::{self, Store};
 use crate::vendor::http::PrivateTargets;
 use crate::vendor::slack::Slack;
+use crate::vendor::http::{self, PrivateTargets};
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
@@ -43,6 +46,8 @@ struct Settings {
     slack: Option<SlackSettings>,
     private_targets: PrivateTargets,
     retention: Retention,
+    /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
+    webhooks: Vec<String>,
 }
 
 /// What this process's own environment says where no file was applied: it wins over what the database holds.
@@ -91,6 +96,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
         }),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
+        webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
     };
     let mut secrets = BTreeMap::new();
     if let Some(twilio) = twilio {
@@ -105,6 +111,10 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
     let server = &config.settings.server;
     for (name, value) in [(METRICS_TOKEN, &server.metrics_token), (HEARTBEAT_URL, &server.heartbeat_url)] {
         secrets.extend(value.clone().map(|value| (name.to_owned(), vec![value])));
+    }
+    for webhook in &config.settings.webhooks {
+        secrets.insert(format!("webhook/{}/url", webhook.id), vec![webhook.url.clone()]);
+        secrets.insert(format!("webhook/{}/secret", webhook.id), webhook.secrets.clone());
     }
     for (id, values) in &config.keys {
         secrets.insert(format!("integration/{id}/key"), values.clone());
@@ -148,9 +158,29 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
             keys.insert(key.digest(), id.clone());
         }
     }
+    let private_targets = match &own.private_targets {
+        PrivateTargets::None => &settings.private_targets,
+        said => said,
+    };
+    let strangers = http::for_strangers(private_targets)?;
+    let webhooks = settings.webhooks.iter().filter_map(|id| {
+        let url = one(&format!("webhook/{id}/url"))?;
+        Some((id.clone(), Webhook::new(strangers.clone(), url, secrets.get(&format!("webhook/{id}/secret"))?.clone())))
+    });
+    let webhooks = webhooks.collect();
+    let mut setup = saved.setup;
+    let after = clock.now() - limits::OVERRIDES_TOLD;
+    for (schedule, mut overrides) in store::overrides_load(&store.reader(), after).await? {
+        // Who has left takes nothing: the rotation counts, rather than nobody.
+        overrides.retain(|one| setup.users.contains_key(&one.user));
+        if let Some(schedule) = setup.schedules.get_mut(&schedule) {
+            schedule.overrides = overrides;
+        }
+    }
     Ok(Live {
+        webhooks,
         version: saved.version,
-        setup: saved.setup,
+        setup,
         keys,
         channels: Channels::new(voice),
         chat,

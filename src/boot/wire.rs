@@ -119,14 +119,19 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
 
     let crew = workers::start(&house, queue);
     let mut beside = JoinSet::new();
-    beside.spawn(live::watch(store, sealer, clock, own, live_now));
+    let watcher = (store, sealer, clock, own, live_now);
+    beside.spawn(workers::supervise("watcher of the configuration", house.metrics.clone(), move || {
+        let (store, sealer, clock, own, live_now) = watcher.clone();
+        live::watch(store, sealer, clock, own, live_now)
+    }));
     let (stop, stopping) = watch::channel(false);
     let configuration = Complaint::default();
     configuration.set(complaint);
     let doors = Doors::new(house.clone(), checks(&house, &configuration, certificate.clone()));
-    beside.spawn(doors.tail.clone().run());
+    let tail = doors.tail.clone();
+    beside.spawn(workers::supervise("tailer of the stream", house.metrics.clone(), move || tail.clone().run()));
     if let Some(certificate) = certificate {
-        beside.spawn(certificate.watch());
+        beside.spawn(workers::supervise("watcher of the certificate", house.metrics.clone(), move || certificate.clone().watch()));
     }
     let mut serving = JoinSet::new();
     serving.spawn(listen::serve(listener, acceptor, web::router(&doors), stopping));

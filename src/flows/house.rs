@@ -18,6 +18,7 @@ use crate::channels::Channels;
 use crate::chat::Chat;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -71,6 +72,8 @@ pub struct Live {
     pub metrics_token: Option<Secret>,
     /// The outside dead man's switch.
     pub heartbeat: Option<Heartbeat>,
+    /// The outgoing webhooks by their ids.
+    pub webhooks: BTreeMap<String, Webhook>,
     pub retention: Retention,
 }
 

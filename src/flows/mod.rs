@@ -8,11 +8,14 @@ pub mod audit;
 pub mod deliver;
 pub mod fold;
 pub mod hear;
+pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod overrides;
 pub mod report;
 pub mod retain;
 mod save;
+pub mod tell;
 pub mod wake;
 
 pub use house::{House, Live, Pulse};
@@ -28,6 +31,9 @@ pub enum FlowError {
     /// There is no such incident, page or attempt, or the viewer may not see it.
     #[error("there is no {0}")]
     Missing(&'static str),
+    /// What was asked for makes no sense; the sentence says why.
+    #[error("{0}")]
+    Refused(&'static str),
     /// A stored value of our own does not read back.
     #[error("a stored {0} does not read back: {1}")]
     Unreadable(&'static str, String),
@@ -50,7 +56,7 @@ impl FlowError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Missing(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
+            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
         }
     }
 }

@@ -22,6 +22,22 @@ pub async fn lease_hold(store: &Store, name: &str, owner: &str, span: Span) -> R
     Ok(alone.conn.execute(sql_made(hold).text(name).text(owner).int(span.0)).await? > 0)
 }
 
+/// Writes something that nobody reads, in the queue of pages: only a write that was made proves that the next can be.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn proof_of_writing(store: &Store, owner: &str) -> Result<()> {
+    let now = store.dialect().now();
+    let write = format!(
+        "INSERT INTO leases (name, owner, until) VALUES ($1, $2, {now}) \
+                         ON CONFLICT (name) DO UPDATE SET until = excluded.until"
+    );
+    // Each process has its own row, so that two never wait for one.
+    let write = sql_made(write).text(format!("heart {owner}")).text(owner);
+    store.alone(WriteLane::Page).await?.conn.execute(write).await?;
+    Ok(())
+}
+
 /// Gives a role up, so that another takes it at once.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ mod journal;
 mod lease;
 mod open;
 mod outbox;
+mod overrides;
 mod pace;
 mod person;
 pub mod read;
@@ -52,11 +53,12 @@ pub use journal::{
     JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
     journal_set_aside, journal_take,
 };
-pub use lease::{lease_drop, lease_hold, leases_take_back};
+pub use lease::{lease_drop, lease_hold, leases_take_back, proof_of_writing};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
 };
+pub use overrides::{override_create, override_remove, overrides_count, overrides_load};
 pub use pace::pace_take;
 pub use person::{person_load, person_save};
 pub use room::{event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, room_bind, room_incident};

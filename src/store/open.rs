@@ -24,6 +24,7 @@ use crate::base::metrics::Calls;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("first", include_str!("../../migrations/0001_first.sql")),
     ("whole", include_str!("../../migrations/0002_whole.sql")),
+    ("reach", include_str!("../../migrations/0005_reach.sql")),
     ("chat", include_str!("../../migrations/0006_chat.sql")),
 ];
 

@@ -145,6 +145,7 @@ impl Desk {
             concurrent_calls: None,
             metrics_token,
             heartbeat: None,
+            webhooks: BTreeMap::new(),
             retention: Retention::default(),
         };
         let (sender, live) = watch::channel(Arc::new(live));
@@ -153,7 +154,9 @@ impl Desk {
         let page_lane = Pulse::default();
         let metrics = Metrics::new(&store.calls());
         let house = House { metrics, store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
-        tokio::spawn(ingest::keep_journal(house.clone(), queue));
+        let keeper = house.clone();
+        let mut queue = queue;
+        tokio::spawn(async move { ingest::keep_journal(keeper, &mut queue).await });
         tokio::spawn(fold_always(house.clone()));
         let checks = || vec![Check { name: "configuration", well: false, needed: false, detail: "the file has a typo".to_owned() }];
         let doors = Doors::new(house.clone(), Arc::new(checks));
