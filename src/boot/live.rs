@@ -22,9 +22,8 @@ use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
 use crate::store::{self, Store};
-use crate::vendor::http::PrivateTargets;
-use crate::vendor::slack::Slack;
 use crate::vendor::http::{self, PrivateTargets};
+use crate::vendor::slack::Slack;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";

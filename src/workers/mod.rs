@@ -4,8 +4,8 @@ mod alarm;
 mod auditor;
 mod courier;
 mod folder;
-mod herald;
 mod heart;
+mod herald;
 mod janitor;
 mod messenger;
 
@@ -35,10 +35,8 @@ pub struct Crew {
 pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     let (stopping, stop) = watch::channel(false);
     let mut crew = Crew { house: house.clone(), couriers: JoinSet::new(), others: JoinSet::new(), stopping };
-    for lane in [Lane::Page, Lane::Settle] {
-        let (own, stop) = (house.clone(), stop.clone());
     for lane in Lane::ALL {
-        let (house, stop) = (house.clone(), stop.clone());
+        let (own, stop) = (house.clone(), stop.clone());
         let name = match lane {
             Lane::Page => "courier of calls",
             Lane::Text => "courier of texts",
@@ -47,12 +45,6 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
         };
         crew.couriers.spawn(supervise(name, house.metrics.clone(), move || courier::run(own.clone(), lane, stop.clone())));
     }
-    crew.others.spawn(ingest::keep_journal(house.clone(), queue));
-    crew.others.spawn(supervise("folder", house.clone(), folder::run));
-    crew.others.spawn(supervise("alarm", house.clone(), alarm::run));
-    crew.others.spawn(supervise("auditor", house.clone(), auditor::run));
-    crew.others.spawn(supervise("janitor", house.clone(), janitor::run));
-    crew.others.spawn(supervise("herald", house.clone(), herald::run));
     // What the keeper held when it panicked is lost to it, and its senders hear 503 and come again.
     let queue = Arc::new(Mutex::new(queue));
     crew.keeps("keeper of the journal", house, move |house| {
@@ -64,6 +56,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
+    crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
     crew
 }
