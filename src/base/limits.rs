@@ -193,6 +193,8 @@ pub const SESSION: Span = Span::hours(24 * 30);
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
+/// Largest request of Slack's, bytes: a button brings along the message it stands in.
+pub const SLACK_BODY_BYTES: usize = 512 << 10;
 /// How old or young a request that Slack signed may be.
 pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
 /// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.

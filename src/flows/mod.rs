@@ -15,6 +15,7 @@ pub mod overrides;
 pub mod report;
 pub mod retain;
 mod save;
+pub mod say;
 pub mod tell;
 pub mod wake;
 
