@@ -190,6 +190,30 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
+pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
+pub const PASSWORD_PASSES: u32 = 2;
+pub const PASSWORD_LANES: u32 = 1;
+/// Passwords hashed at once, per process: each takes its memory, and a core for some 50 ms.
+pub const PASSWORD_HASHES: usize = 2;
+/// How long a sign-in waits for its turn at the hash.
+pub const PASSWORD_WAIT: Span = Span::seconds(5);
+/// Shortest password, characters; longest, bytes: argon2 takes any, and somebody has to read it.
+pub const PASSWORD_LEAST_CHARS: usize = 10;
+pub const PASSWORD_MOST_BYTES: usize = 1_024;
+/// Wrong passwords in a row that cost nothing: of one account, and from one address, behind which a whole office may sit.
+pub const SIGN_IN_FREE: i64 = 5;
+pub const SIGN_IN_FREE_ADDRESS: i64 = 20;
+/// What the next wrong one costs; it doubles with each further one, up to the most.
+pub const SIGN_IN_WAIT: Span = Span::seconds(30);
+pub const SIGN_IN_WAIT_MOST: Span = Span::minutes(15);
+/// Wrong passwords are forgotten after this long.
+pub const SIGN_IN_FORGET: Span = Span::hours(24);
+/// Longest name kept of a browser, characters.
+pub const DEVICE_CHARS: usize = 200;
+/// Contacts and rules that one person may keep.
+pub const CONTACTS: usize = 20;
+pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
@@ -218,3 +242,13 @@ pub const SLACK_AT_ONCE: i64 = 8;
 pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
 /// How long an answer may take that is sent after a command.
 pub const SLACK_ANSWER_LATER: Span = Span::minutes(2);
+/// A request with an `Idempotency-Key` is answered as the first time for this long.
+pub const REPEATS_KEPT: Span = Span::hours(24);
+/// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.
+pub const REPEATS: i64 = 100_000;
+/// Longest `Idempotency-Key`, bytes: two UUIDs fit several times.
+pub const REPEAT_KEY_BYTES: usize = 255;
+/// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
+pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
+pub const REPEAT_LEASE: Span = Span::seconds(15);

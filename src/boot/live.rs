@@ -128,7 +128,8 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 /// # Errors
 /// The database's, and a secret key that is not the one the secrets were sealed with.
 pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
-    let saved = store::setup_load(&store.reader()).await?;
+    let mut saved = store::setup_load(&store.reader()).await?;
+    store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,

@@ -92,6 +92,27 @@ pub async fn claim(house: &House, most: usize) -> Result<Vec<Claimed>, FlowError
     Ok(claimed)
 }
 
+/// Whether Slack was told everything that it can be told by now.
+///
+/// # Errors
+/// The store's.
+pub async fn is_at_rest(house: &House) -> Result<bool, FlowError> {
+    if house.now_live().chat.is_none() {
+        return Ok(true);
+    }
+    let (reader, now) = (house.store.reader(), house.clock.now());
+    for prefix in [SCOUT, ROOM, CARD, NOTICE] {
+        let behind = match prefix {
+            ROOM | CARD => !store::followers_behind(&reader, prefix, now, 1).await?.is_empty(),
+            _ => !store::followers_due(&reader, prefix, now, 1).await?.is_empty(),
+        };
+        if behind || store::followers_claimed(&reader, prefix).await? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(store::follower_find(&reader, SCOUT).await?.is_some())
+}
+
 /// When the next of them is due by the clock.
 ///
 /// # Errors

@@ -11,7 +11,10 @@ pub mod hear;
 pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod once;
 pub mod overrides;
+pub mod password;
+pub mod profile;
 pub mod report;
 pub mod retain;
 mod save;
@@ -41,6 +44,9 @@ pub enum FlowError {
     /// A decision ended in a panic, which is a fault of ours; nothing of it was saved.
     #[error("{0} ended in a panic; please report this")]
     Panicked(&'static str),
+    /// Too many ask for the same costly thing at once.
+    #[error("too many ask for this at once")]
+    Busy,
     /// A task of this process ended before it answered.
     #[error("the server is shutting down")]
     Gone,
@@ -57,7 +63,7 @@ impl FlowError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
+            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Busy | Self::Gone => false,
         }
     }
 }

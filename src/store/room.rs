@@ -24,6 +24,16 @@ pub async fn followers_behind(reader: &Reader, prefix: &str, now: Time, most: i6
     reader.rows(sql_made(find).text(prefix).time(now).int(most)).await?.iter().map(|row| row.text("name")).collect()
 }
 
+/// How many followers with names that begin so are being told for.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn followers_claimed(reader: &Reader, prefix: &str) -> Result<i64> {
+    let count =
+        format!("SELECT COUNT(*) AS n FROM followers WHERE SUBSTR(name, 1, LENGTH($1)) = $1 AND lease_until > {}", reader.dialect().now());
+    reader.rows(sql_made(count).text(prefix)).await?.first().map_or(Ok(0), |row| row.int("n"))
+}
+
 /// A follower that had told everything is looked at again.
 ///
 /// # Errors

@@ -12,11 +12,13 @@ mod look;
 mod metrics;
 mod pages;
 pub mod public;
+mod repeat;
 mod roles;
 mod sign_in;
 mod slack;
 pub mod stream;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -49,6 +51,10 @@ pub struct Check {
     pub needed: bool,
     pub detail: String,
 }
+
+/// Where a request came from, as the listener saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 pub use roles::Needs;
 
