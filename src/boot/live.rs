@@ -16,6 +16,7 @@ use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::Channels;
 use crate::channels::voice::Voice;
+use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
 use crate::flows::Live;
@@ -23,10 +24,13 @@ use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
 use crate::store::{self, Store};
 use crate::vendor::http::{self, PrivateTargets};
+use crate::vendor::slack::Slack;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
+const BOT_TOKEN: &str = "slack/bot_token";
+const SIGNING_SECRET: &str = "slack/signing_secret";
 const METRICS_TOKEN: &str = "server/metrics_token";
 const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
@@ -39,6 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
+    slack: Option<SlackSettings>,
     private_targets: PrivateTargets,
     retention: Retention,
     /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
@@ -63,6 +68,13 @@ struct TwilioSettings {
     concurrent_calls: Option<u32>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SlackSettings {
+    announce: Option<String>,
+    command: String,
+    api_url: String,
+}
+
 /// What `apply` makes so.
 ///
 /// # Errors
@@ -77,6 +89,11 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             calls_per_second: twilio.calls_per_second,
             concurrent_calls: twilio.concurrent_calls,
         }),
+        slack: config.settings.slack.as_ref().map(|slack| SlackSettings {
+            announce: slack.announce.clone(),
+            command: slack.command.clone(),
+            api_url: slack.api_url.clone(),
+        }),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
         webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
@@ -85,6 +102,10 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
     if let Some(twilio) = twilio {
         secrets.insert(ACCOUNT_SID.to_owned(), vec![twilio.account_sid.clone()]);
         secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
+    }
+    if let Some(slack) = &config.settings.slack {
+        secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
+        secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
     }
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
     let server = &config.settings.server;
@@ -124,6 +145,14 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         }
         (None, _, _) | (_, None, _) | (_, _, None) => None,
     };
+    let chat = match (&settings.slack, one(BOT_TOKEN)) {
+        (Some(slack), Some(token)) => {
+            let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
+            let client = Slack::new(&token, signing, &slack.api_url, clock.clone())?;
+            Some(Chat::new(Arc::new(client), slack.announce.clone(), slack.command.clone()))
+        }
+        (None, _) | (_, None) => None,
+    };
     let mut keys = BTreeMap::new();
     for id in saved.setup.integrations.keys() {
         for key in secrets.get(&format!("integration/{id}/key")).into_iter().flatten() {
@@ -155,6 +184,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         setup,
         keys,
         channels: Channels::new(voice),
+        chat,
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
         concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod act;
+pub mod announce;
 pub mod apply;
 pub mod audit;
 pub mod beat;
@@ -20,6 +21,7 @@ pub mod profile;
 pub mod report;
 pub mod retain;
 mod save;
+pub mod say;
 pub mod tell;
 pub mod wake;
 

@@ -26,6 +26,7 @@ mod password;
 mod person;
 pub mod read;
 mod repeat;
+mod room;
 mod setup;
 mod spoken;
 mod sql;
@@ -69,6 +70,10 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
+pub use room::{
+    event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,
+    room_incident,
+};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};

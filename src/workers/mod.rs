@@ -5,6 +5,7 @@ mod auditor;
 mod courier;
 mod folder;
 mod heart;
+mod herald;
 mod janitor;
 mod messenger;
 mod ringer;
@@ -57,6 +58,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
+    crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
     crew.keeps("ringer", house, ringer::run);
     crew.keeps("watchman", house, watchman::run);

@@ -19,7 +19,8 @@ use reveille::base::viewer::Scope;
 use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
-use reveille::flows::{access, apply};
+use reveille::flows::{access, announce, apply};
+use reveille::stage::slack::SlackFault;
 use reveille::stage::{self, Call, CallStatus, Stage};
 use reveille::store;
 use serde_json::{Value, json};
@@ -197,6 +198,7 @@ impl App {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
         let listener = TcpListener::bind(free_port()).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
+        stage.set_reveille(&url);
         let (token, seen) = (String::new(), BTreeSet::new());
         let mut app = Self { clock, stage, url, token, http, running: None, seen, files, database_url, database };
         let config = app.config(team);
@@ -372,7 +374,10 @@ impl App {
         let journal = store::journal_pending(&reader).await.expect("the journal reads");
         let wakes = store::wakes_due(&reader, now, 1).await.expect("wake-ups read");
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
-        journal == 0 && wakes.is_empty() && effects <= hanging && self.heartbeats_are_awaited().await && !self.stage.busy()
+        // What hangs in Slack holds up nothing else, so nobody waits for it.
+        let slack_hangs = matches!(self.stage.slack().fault(), Some(SlackFault::Hang | SlackFault::DoButHang));
+        let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
+        told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
     }
 
     /// Every heartbeat that is configured is awaited, and none that is due is untold.

@@ -12,5 +12,6 @@ mod pages;
 mod postgres;
 mod provider;
 mod receiver;
+mod slack;
 mod storm;
 mod tls;

@@ -139,6 +139,7 @@ impl Desk {
         let keys = ["generic", "rollbar"]
             .map(|source| (Secret::new(format!("{source}key000000000000001")).digest(), IntegrationId::from_text(format!("api-{source}"))));
         let live = Live {
+            chat: None,
             version: 1,
             setup: setup(),
             keys: BTreeMap::from(keys),
