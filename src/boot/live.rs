@@ -9,11 +9,14 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::config::Config;
+use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::Channels;
 use crate::channels::voice::Voice;
+use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
 use crate::flows::Live;
@@ -21,10 +24,13 @@ use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
 use crate::store::{self, Store};
 use crate::vendor::http::{self, PrivateTargets};
+use crate::vendor::slack::Slack;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
+const BOT_TOKEN: &str = "slack/bot_token";
+const SIGNING_SECRET: &str = "slack/signing_secret";
 const METRICS_TOKEN: &str = "server/metrics_token";
 const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
@@ -37,6 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
+    slack: Option<SlackSettings>,
     private_targets: PrivateTargets,
     retention: Retention,
     /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
@@ -61,6 +68,13 @@ struct TwilioSettings {
     concurrent_calls: Option<u32>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SlackSettings {
+    announce: Option<String>,
+    command: String,
+    api_url: String,
+}
+
 /// What `apply` makes so.
 ///
 /// # Errors
@@ -75,6 +89,11 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             calls_per_second: twilio.calls_per_second,
             concurrent_calls: twilio.concurrent_calls,
         }),
+        slack: config.settings.slack.as_ref().map(|slack| SlackSettings {
+            announce: slack.announce.clone(),
+            command: slack.command.clone(),
+            api_url: slack.api_url.clone(),
+        }),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
         webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
@@ -83,6 +102,10 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
     if let Some(twilio) = twilio {
         secrets.insert(ACCOUNT_SID.to_owned(), vec![twilio.account_sid.clone()]);
         secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
+    }
+    if let Some(slack) = &config.settings.slack {
+        secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
+        secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
     }
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
     let server = &config.settings.server;
@@ -106,7 +129,8 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 /// # Errors
 /// The database's, and a secret key that is not the one the secrets were sealed with.
 pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
-    let saved = store::setup_load(&store.reader()).await?;
+    let mut saved = store::setup_load(&store.reader()).await?;
+    store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
@@ -120,6 +144,14 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
             Some(Voice::new(client, twilio.from.clone(), public_url.as_deref()))
         }
         (None, _, _) | (_, None, _) | (_, _, None) => None,
+    };
+    let chat = match (&settings.slack, one(BOT_TOKEN)) {
+        (Some(slack), Some(token)) => {
+            let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
+            let client = Slack::new(&token, signing, &slack.api_url, clock.clone())?;
+            Some(Chat::new(Arc::new(client), slack.announce.clone(), slack.command.clone()))
+        }
+        (None, _) | (_, None) => None,
     };
     let mut keys = BTreeMap::new();
     for id in saved.setup.integrations.keys() {
@@ -137,12 +169,22 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         Some((id.clone(), Webhook::new(strangers.clone(), url, secrets.get(&format!("webhook/{id}/secret"))?.clone())))
     });
     let webhooks = webhooks.collect();
+    let mut setup = saved.setup;
+    let after = clock.now() - limits::OVERRIDES_TOLD;
+    for (schedule, mut overrides) in store::overrides_load(&store.reader(), after).await? {
+        // Who has left takes nothing: the rotation counts, rather than nobody.
+        overrides.retain(|one| setup.users.contains_key(&one.user));
+        if let Some(schedule) = setup.schedules.get_mut(&schedule) {
+            schedule.overrides = overrides;
+        }
+    }
     Ok(Live {
         webhooks,
         version: saved.version,
-        setup: saved.setup,
+        setup,
         keys,
         channels: Channels::new(voice),
+        chat,
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
         concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
@@ -153,9 +195,12 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, own: Own, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = bells.setup.heard() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
             Ok(version) => match load(&store, &sealer, &clock, &own).await {

@@ -16,6 +16,7 @@ pub mod incident;
 pub mod input;
 pub mod lint;
 pub mod local;
+mod message;
 pub mod oncall;
 mod page;
 pub mod person;

@@ -21,8 +21,12 @@ use crate::base::limits;
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/stage.html"));
 const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/stage.js"));
 const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/stage.css"));
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; frame-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
+
+/// What a mail's HTML may do: look as it was made to look, and have its links opened.
+const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; \
+                           sandbox allow-popups allow-popups-to-escape-sandbox";
 
 /// Calls that one phone shows.
 const CALLS_SHOWN: usize = 20;
@@ -34,6 +38,7 @@ pub(super) fn router() -> Router<Arc<Inner>> {
         .route("/assets/stage.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/stage/state", get(|State(inner): State<Arc<Inner>>| async move { Json(snapshot(&inner)) }))
         .route("/stage/events", get(events))
+        .route("/stage/mails/{id}/html", get(mail_html))
         .route("/stage/calls/{sid}/{act}", post(act))
         .route("/stage/faults", post(faults))
         .route("/stage/habits", post(habits))
@@ -103,6 +108,19 @@ fn snapshot(inner: &Inner) -> Value {
     })
 }
 
+/// The HTML part of a mail: in a sandbox, with nothing fetched and no script, its links in a tab of their own.
+async fn mail_html(State(inner): State<Arc<Inner>>, Path(id): Path<u64>) -> Response {
+    let found = inner.world().mails.iter().find(|mail| mail.id == id).and_then(|mail| mail.html.clone());
+    let Some(html) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let mut response = format!("<base target=\"_blank\">{html}").into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(MAIL_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
 /// A snapshot now and after each change; a slow reader skips to the latest.
 async fn events(State(inner): State<Arc<Inner>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut changes = inner.changes.subscribe();
@@ -132,7 +150,7 @@ impl From<StageError> for Refused {
             | StageError::NoSuchPerson(_)
             | StageError::NoSuchButton(_)
             | StageError::NoSuchDialogue(_) => StatusCode::NOT_FOUND,
-            StageError::NotNow { .. } | StageError::RoomArchived(_) => StatusCode::CONFLICT,
+            StageError::NoText(_) | StageError::NotNow { .. } | StageError::RoomArchived(_) => StatusCode::CONFLICT,
             StageError::NoSuchKey(_) => StatusCode::BAD_REQUEST,
             StageError::Shut | StageError::Listen { .. } | StageError::Client(_) | StageError::AccountSid => {
                 StatusCode::SERVICE_UNAVAILABLE

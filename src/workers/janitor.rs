@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::flows::House;
-use crate::flows::retain;
+use crate::flows::{once, retain};
 
 const EVERY: Duration = Duration::from_mins(1);
 /// When a round ended with more to throw away.
@@ -21,5 +21,8 @@ pub(super) async fn run(house: House) {
                 EVERY
             }
         };
+        if let Err(error) = once::forget(&house).await {
+            tracing::error!(%error, "old request keys could not be thrown away");
+        }
     }
 }

@@ -5,9 +5,12 @@ mod auditor;
 mod courier;
 mod folder;
 mod heart;
+mod herald;
 mod janitor;
 mod messenger;
+mod ringer;
 mod stoker;
+mod watchman;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,10 +38,12 @@ pub struct Crew {
 pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     let (stopping, stop) = watch::channel(false);
     let mut crew = Crew { house: house.clone(), couriers: JoinSet::new(), others: JoinSet::new(), stopping };
-    for lane in [Lane::Page, Lane::Settle] {
+    for lane in Lane::ALL {
         let (own, stop) = (house.clone(), stop.clone());
         let name = match lane {
-            Lane::Page => "courier of pages",
+            Lane::Page => "courier of calls",
+            Lane::Text => "courier of texts",
+            Lane::Mail => "courier of mail",
             Lane::Settle => "courier of settlements",
         };
         crew.couriers.spawn(supervise(name, house.metrics.clone(), move || courier::run(own.clone(), lane, stop.clone())));
@@ -54,8 +59,11 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
+    crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
     crew.keeps("stoker", house, stoker::run);
+    crew.keeps("ringer", house, ringer::run);
+    crew.keeps("watchman", house, watchman::run);
     crew
 }
 

@@ -19,7 +19,8 @@ use reveille::base::viewer::Scope;
 use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
-use reveille::flows::{access, apply};
+use reveille::flows::{access, announce, apply};
+use reveille::stage::slack::SlackFault;
 use reveille::stage::{self, Call, CallStatus, Stage};
 use reveille::store;
 use serde_json::{Value, json};
@@ -189,12 +190,15 @@ impl App {
             people: PHONES.iter().map(|(name, number)| ((*number).to_owned(), (*name).to_owned())).collect(),
             reveille_url: None,
             slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: Some(free_port()),
         })
         .await
         .expect("the stage opens");
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
         let listener = TcpListener::bind(free_port()).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
+        stage.set_reveille(&url);
         let (token, seen) = (String::new(), BTreeSet::new());
         let mut app = Self { clock, stage, url, token, http, running: None, seen, files, database_url, database };
         let config = app.config(team);
@@ -371,7 +375,19 @@ impl App {
         let journal = store::journal_pending(&reader).await.expect("the journal reads");
         let wakes = store::wakes_due(&reader, now, 1).await.expect("wake-ups read");
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
-        journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+        // What hangs in Slack holds up nothing else, so nobody waits for it.
+        let slack_hangs = matches!(self.stage.slack().fault(), Some(SlackFault::Hang | SlackFault::DoButHang));
+        let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
+        told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+    }
+
+    /// Every heartbeat that is configured is awaited, and none that is due is untold.
+    async fn heartbeats_are_awaited(&self) -> bool {
+        let live = self.house().now_live();
+        let rows = store::heartbeat_list(&self.house().store.reader()).await.expect("heartbeats read");
+        let now = self.clock.now();
+        let awaited = |id| rows.iter().any(|row| &row.integration == id && (row.missed || row.due_at > now));
+        live.setup.integrations.values().filter(|integration| integration.heartbeat.is_some()).all(|integration| awaited(&integration.id))
     }
 
     async fn unrest(&self) -> String {
@@ -400,6 +416,7 @@ impl App {
             let due = [
                 self.clock.next_deadline(),
                 store::wake_next_due(&reader).await.expect("wake-ups read"),
+                store::heartbeat_list(&reader).await.expect("heartbeats read").iter().map(|row| row.due_at).filter(|due| *due > now).min(),
                 store::outbox_next_due(&reader, reveille::domain::effect::Lane::Page).await.expect("the outbox reads"),
                 store::outbox_next_due(&reader, reveille::domain::effect::Lane::Settle).await.expect("the outbox reads"),
             ];

@@ -2,6 +2,8 @@
 
 mod app;
 mod doors;
+mod events;
+mod heartbeat;
 mod keys;
 mod night;
 mod outside;
@@ -11,5 +13,6 @@ mod postgres;
 mod provider;
 mod receiver;
 mod retain;
+mod slack;
 mod storm;
 mod tls;

@@ -254,9 +254,11 @@ fn twilio<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Twilio> {
 
 fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
     let table = reader.section(root, "slack", SLACK)?;
-    reader.not_yet(Spot::File(table.spot), "[slack]", "leave it for a later version, nothing is sent to Slack");
     let bot_token = reader.need(&table, "bot_token", "{ env = \"SLACK_BOT_TOKEN\" }").and_then(|field| reader.secret(field));
-    let app_token = reader.get(&table, "app_token").map(|field| reader.secret(field));
+    let app_token = reader.get(&table, "app_token").map(|field| {
+        reader.not_yet(field.spot(), "app_token", "give Slack the addresses under public_url, Socket Mode is for a later version");
+        reader.secret(field)
+    });
     // Socket Mode signs nothing, so only the HTTP doors need the secret.
     let signing_secrets = if app_token.is_some() {
         reader.get(&table, "signing_secret").map_or_else(Vec::new, |field| secrets(reader, field))
