@@ -3,6 +3,7 @@
 pub mod access;
 pub mod act;
 pub mod apply;
+pub mod contact;
 pub mod audit;
 pub mod deliver;
 pub mod fold;
@@ -11,7 +12,9 @@ pub mod house;
 pub mod ingest;
 pub mod report;
 pub mod retain;
+mod reply;
 mod save;
+mod write;
 pub mod wake;
 
 pub use house::{House, Live, Pulse};
