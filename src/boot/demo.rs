@@ -59,6 +59,8 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         people,
         reveille_url: Some(server.clone()),
         slack: stage::slack::Options::default(),
+        sms_url: None,
+        smtp: Some(SocketAddr::new(demo.stage.ip(), 0)),
     })
     .await
     .map_err(|error| match error {

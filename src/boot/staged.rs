@@ -26,18 +26,22 @@ pub async fn run(asked: &args::Stage) -> Result<(), BootError> {
         people: Vec::new(),
         reveille_url: Some(asked.reveille.clone()),
         slack,
+        sms_url: asked.sms_url.clone(),
+        smtp: Some(asked.smtp),
     })
     .await?;
     println!(
         "The stage is set.\n\n  page  {url}\n\nA server reaches it with\n\n  [twilio]\n  account_sid = \"{ACCOUNT}\"\n  auth_token  = \"{TOKEN}\"\n  \
          from        = \"+15005550006\"\n  api_url     = \"{url}\"\n\n  [slack]\n  bot_token      = \"{bot_token}\"\n  \
-         signing_secret = \"{signing_secret}\"\n  announce       = \"{announce}\"\n  api_url        = \"{slack_url}\"\n\n\
-         Slash commands, buttons and mentions go to {reveille}. Stop with Ctrl-C.",
+         signing_secret = \"{signing_secret}\"\n  announce       = \"{announce}\"\n  api_url        = \"{slack_url}\"\n\n  \
+         [smtp]\n  url  = \"{smtp_url}\"\n  from = \"reveille@example.com\"\n\n\
+         Slash commands, buttons, mentions and answers to texts go to {reveille}. Stop with Ctrl-C.",
         url = stage.url(),
         bot_token = bot_token.expose(),
         signing_secret = signing_secret.expose(),
         announce = stage::slack::INCIDENTS,
         slack_url = stage.slack().api_url(),
+        smtp_url = stage.smtp_url().unwrap_or_default(),
         reveille = asked.reveille,
     );
     interrupted().await;

@@ -99,6 +99,8 @@ impl Server {
             people: people.iter().map(|person| (number(*person), format!("Person {person}"))).collect(),
             reveille_url: None,
             slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: None,
         })
         .await
         .expect("the stage opens");

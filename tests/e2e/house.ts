@@ -123,7 +123,7 @@ service = "platform"
 key = "${KEY}"
 `,
     );
-    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`]);
+    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`, "--smtp", "127.0.0.1:0", "--reveille", url]);
     await phones.says(/The stage is set/);
     const server = new Process(folder, ["serve", "--config", "reveille.toml", "--listen", `127.0.0.1:${port}`]);
     await server.says(/Reveille listens on/);

@@ -189,6 +189,8 @@ impl App {
             people: PHONES.iter().map(|(name, number)| ((*number).to_owned(), (*name).to_owned())).collect(),
             reveille_url: None,
             slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: Some(free_port()),
         })
         .await
         .expect("the stage opens");

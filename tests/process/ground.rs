@@ -107,6 +107,8 @@ impl Ground {
             people: vec![(ANA.to_owned(), "Ana Ruiz".to_owned())],
             reveille_url: None,
             slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: None,
         })
         .await
         .expect("the stage opens");
