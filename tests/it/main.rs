@@ -9,4 +9,5 @@ mod pages;
 mod postgres;
 mod provider;
 mod storm;
+mod texts;
 mod tls;
