@@ -65,8 +65,26 @@ pub const STEP_WAIT: Span = Span::minutes(5);
 pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
 /// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
 pub const ACK_LAPSE: Span = Span::minutes(30);
+/// How much later than its period a beat may come, unless configured: a job takes now longer, now shorter.
+pub const HEARTBEAT_GRACE: Span = Span::minutes(1);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
+
+/// A snooze lasts this long at most: what nobody wants to hear of for longer is to be resolved.
+pub const SNOOZE_LONGEST: Span = Span::hours(24 * 7);
+/// The one who acknowledged is asked this long before it lapses.
+pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
+/// Whom an incident is given to has this long before its policy starts.
+pub const REASSIGN_WAIT: Span = Span::minutes(5);
+
+/// An override lasts this long at most: a quarter of a year.
+pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
+/// How far ahead an override may begin.
+pub const OVERRIDE_AHEAD: Span = Span::hours(24 * 366);
+/// How long ago an override may have ended and still be told of when somebody asks who was on call.
+pub const OVERRIDES_TOLD: Span = Span::hours(24 * 92);
+/// Overrides that may be planned at once; every decision looks through those of its schedules.
+pub const OVERRIDES: i64 = 2_000;
 
 /// A person gets at most one new call chain in this long.
 pub const CHAIN_EVERY: Span = Span::minutes(3);
@@ -148,6 +166,8 @@ pub const END_TRIES: i64 = 5;
 pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
+/// How often the connection that hears other processes' bells is asked whether it lives.
+pub const BELLS_CHECK: Span = Span::seconds(30);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 
@@ -156,6 +176,17 @@ pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
 
+/// Outgoing webhooks told at once, per process.
+pub const WEBHOOKS_AT_ONCE: i64 = 32;
+/// A webhook that failed is tried again after at least this long, then after twice as long each time, up to the other.
+pub const WEBHOOK_AGAIN_LEAST: Span = Span::seconds(5);
+pub const WEBHOOK_AGAIN_MOST: Span = Span::hours(1);
+/// What a webhook has not taken for this long is dropped, and said so: a receiver that is down for a night hears all of it.
+pub const WEBHOOK_KEEPS: Span = Span::hours(24);
+/// How often the outside dead man's switch is told that all is well.
+pub const HEARTBEAT_EVERY: Span = Span::minutes(1);
+/// A wake-up or a page's effect that has been due for longer is one that did not leave.
+pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
@@ -170,9 +201,35 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
+pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
+pub const PASSWORD_PASSES: u32 = 2;
+pub const PASSWORD_LANES: u32 = 1;
+/// Passwords hashed at once, per process: each takes its memory, and a core for some 50 ms.
+pub const PASSWORD_HASHES: usize = 2;
+/// How long a sign-in waits for its turn at the hash.
+pub const PASSWORD_WAIT: Span = Span::seconds(5);
+/// Shortest password, characters; longest, bytes: argon2 takes any, and somebody has to read it.
+pub const PASSWORD_LEAST_CHARS: usize = 10;
+pub const PASSWORD_MOST_BYTES: usize = 1_024;
+/// Wrong passwords in a row that cost nothing: of one account, and from one address, behind which a whole office may sit.
+pub const SIGN_IN_FREE: i64 = 5;
+pub const SIGN_IN_FREE_ADDRESS: i64 = 20;
+/// What the next wrong one costs; it doubles with each further one, up to the most.
+pub const SIGN_IN_WAIT: Span = Span::seconds(30);
+pub const SIGN_IN_WAIT_MOST: Span = Span::minutes(15);
+/// Wrong passwords are forgotten after this long.
+pub const SIGN_IN_FORGET: Span = Span::hours(24);
+/// Longest name kept of a browser, characters.
+pub const DEVICE_CHARS: usize = 200;
+/// Contacts and rules that one person may keep.
+pub const CONTACTS: usize = 20;
+pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
+/// Largest request of Slack's, bytes: a button brings along the message it stands in.
+pub const SLACK_BODY_BYTES: usize = 512 << 10;
 /// How old or young a request that Slack signed may be.
 pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
 /// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
@@ -182,3 +239,27 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// A message is edited, and a room written to, at most this often: Slack takes about one a second.
+pub const SLACK_PACE: Span = Span::seconds(1);
+/// What happened longer ago than this is not told in Slack any more: it was not configured then.
+pub const SLACK_LOOKS_BACK: Span = Span::hours(24);
+/// An event that was taken and not carried out may be taken again after this long; Slack repeats one after a minute and after five.
+pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
+/// How long the ids of events are kept; Slack repeats for about an hour.
+pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
+/// Rooms and announcements told at once, per process.
+pub const SLACK_AT_ONCE: i64 = 8;
+/// How long a slash command may wait for the room it asked for before it is answered without; Slack gives up after three seconds.
+pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
+/// How long an answer may take that is sent after a command.
+pub const SLACK_ANSWER_LATER: Span = Span::minutes(2);
+/// A request with an `Idempotency-Key` is answered as the first time for this long.
+pub const REPEATS_KEPT: Span = Span::hours(24);
+/// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.
+pub const REPEATS: i64 = 100_000;
+/// Longest `Idempotency-Key`, bytes: two UUIDs fit several times.
+pub const REPEAT_KEY_BYTES: usize = 255;
+/// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
+pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
+pub const REPEAT_LEASE: Span = Span::seconds(15);

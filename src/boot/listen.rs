@@ -4,8 +4,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::base::limits;
+use crate::web::Peer;
 
 /// Serves until told to stop, then lets the requests under way end, for a while. With `tls`, nothing is ever said in the clear.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, mut stopping: watch::Receiver<bool>) {
@@ -29,12 +32,12 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
     loop {
         tokio::select! {
             (place, accepted) = next(&listener, &places) => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     // Answers are small and somebody waits for them.
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "a connection keeps its delay");
                     }
-                    let talk = Talk { http: http.clone(), router: router.clone(), watcher: graceful.watcher() };
+                    let talk = Talk { http: http.clone(), router: Known { router: router.clone(), from }, watcher: graceful.watcher() };
                     let (tls, stopping) = (tls.clone(), stopping.clone());
                     connections.spawn(async move {
                         let _place = place;
@@ -68,7 +71,7 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
 /// One connection's conversation.
 struct Talk {
     http: http1::Builder,
-    router: Router,
+    router: Known,
     watcher: Watcher,
 }
 
@@ -91,6 +94,28 @@ impl Talk {
             Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
             Err(_) => tracing::debug!("a handshake took too long"),
         }
+    }
+}
+
+/// The doors, told where each request comes from. Not a layer: that would build every route anew for each connection.
+#[derive(Clone)]
+struct Known {
+    router: Router,
+    from: SocketAddr,
+}
+
+impl tower_service::Service<hyper::Request<Incoming>> for Known {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = <Router as tower_service::Service<hyper::Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        tower_service::Service::<hyper::Request<Incoming>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Peer(self.from.ip()));
+        tower_service::Service::call(&mut self.router, request)
     }
 }
 

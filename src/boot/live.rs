@@ -9,22 +9,29 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::config::Config;
+use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::sms::Sms;
 use crate::channels::voice::Voice;
 use crate::channels::{Channel, Channels};
+use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
 use crate::store::{self, Store};
-use crate::vendor::http::PrivateTargets;
+use crate::vendor::http::{self, PrivateTargets};
+use crate::vendor::slack::Slack;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
+const BOT_TOKEN: &str = "slack/bot_token";
+const SIGNING_SECRET: &str = "slack/signing_secret";
 const METRICS_TOKEN: &str = "server/metrics_token";
 const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
@@ -37,8 +44,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
+    slack: Option<SlackSettings>,
     private_targets: PrivateTargets,
     retention: Retention,
+    /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
+    webhooks: Vec<String>,
 }
 
 /// What this process's own environment says where no file was applied: it wins over what the database holds.
@@ -68,6 +78,13 @@ const fn one() -> u32 {
     1
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SlackSettings {
+    announce: Option<String>,
+    command: String,
+    api_url: String,
+}
+
 /// What `apply` makes so.
 ///
 /// # Errors
@@ -84,18 +101,32 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             texts_per_second: twilio.texts_per_second,
             concurrent_calls: twilio.concurrent_calls,
         }),
+        slack: config.settings.slack.as_ref().map(|slack| SlackSettings {
+            announce: slack.announce.clone(),
+            command: slack.command.clone(),
+            api_url: slack.api_url.clone(),
+        }),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
+        webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
     };
     let mut secrets = BTreeMap::new();
     if let Some(twilio) = twilio {
         secrets.insert(ACCOUNT_SID.to_owned(), vec![twilio.account_sid.clone()]);
         secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
     }
+    if let Some(slack) = &config.settings.slack {
+        secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
+        secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
+    }
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
     let server = &config.settings.server;
     for (name, value) in [(METRICS_TOKEN, &server.metrics_token), (HEARTBEAT_URL, &server.heartbeat_url)] {
         secrets.extend(value.clone().map(|value| (name.to_owned(), vec![value])));
+    }
+    for webhook in &config.settings.webhooks {
+        secrets.insert(format!("webhook/{}/url", webhook.id), vec![webhook.url.clone()]);
+        secrets.insert(format!("webhook/{}/secret", webhook.id), webhook.secrets.clone());
     }
     for (id, values) in &config.keys {
         secrets.insert(format!("integration/{id}/key"), values.clone());
@@ -111,6 +142,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 /// The database's, and a secret key that is not the one the secrets were sealed with.
 pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
     let mut saved = store::setup_load(&store.reader()).await?;
+    store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
     for closed in store::contacts_closed(&store.reader()).await? {
         saved.setup.close(&closed.user, &closed.contact, &closed.address, closed.reason);
     }
@@ -131,17 +163,46 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         }
         (None, _, _) | (_, None, _) | (_, _, None) => {}
     }
+    let chat = match (&settings.slack, one(BOT_TOKEN)) {
+        (Some(slack), Some(token)) => {
+            let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
+            let client = Slack::new(&token, signing, &slack.api_url, clock.clone())?;
+            Some(Chat::new(Arc::new(client), slack.announce.clone(), slack.command.clone()))
+        }
+        (None, _) | (_, None) => None,
+    };
     let mut keys = BTreeMap::new();
     for id in saved.setup.integrations.keys() {
         for key in secrets.get(&format!("integration/{id}/key")).into_iter().flatten() {
             keys.insert(key.digest(), id.clone());
         }
     }
+    let private_targets = match &own.private_targets {
+        PrivateTargets::None => &settings.private_targets,
+        said => said,
+    };
+    let strangers = http::for_strangers(private_targets)?;
+    let webhooks = settings.webhooks.iter().filter_map(|id| {
+        let url = one(&format!("webhook/{id}/url"))?;
+        Some((id.clone(), Webhook::new(strangers.clone(), url, secrets.get(&format!("webhook/{id}/secret"))?.clone())))
+    });
+    let webhooks = webhooks.collect();
+    let mut setup = saved.setup;
+    let after = clock.now() - limits::OVERRIDES_TOLD;
+    for (schedule, mut overrides) in store::overrides_load(&store.reader(), after).await? {
+        // Who has left takes nothing: the rotation counts, rather than nobody.
+        overrides.retain(|one| setup.users.contains_key(&one.user));
+        if let Some(schedule) = setup.schedules.get_mut(&schedule) {
+            schedule.overrides = overrides;
+        }
+    }
     Ok(Live {
+        webhooks,
         version: saved.version,
-        setup: saved.setup,
+        setup,
         keys,
         channels: Channels::new(channels),
+        chat,
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
         texts_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.texts_per_second),
@@ -153,9 +214,12 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, own: Own, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = bells.setup.heard() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
             Ok(version) => match load(&store, &sealer, &clock, &own).await {

@@ -202,7 +202,7 @@ pub struct Schedule {
     /// An IANA zone; hand-offs happen at its local time.
     pub timezone: String,
     pub rotations: Vec<Rotation>,
-    /// Kept apart from the configured object.
+    /// In the order in which they were made. Kept apart from the configured object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
 }
@@ -450,6 +450,24 @@ pub struct Integration {
     pub service: ServiceId,
     /// Taken where the sender says none.
     pub severity: AlertSeverity,
+    /// Of the source `heartbeat`: when a beat is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// How often a beat comes, and by how much it may be late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub period: Span,
+    pub grace: Span,
+}
+
+impl Heartbeat {
+    /// From one beat until the next one is missed.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.period + self.grace
+    }
 }
 
 /// One configured object that differs between two setups.

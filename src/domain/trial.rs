@@ -95,8 +95,13 @@ impl Trial {
         let policy = Policy { id: "nights".into(), steps: vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], repeat: 0 };
         setup.policies.insert("nights".into(), policy);
         setup.services.insert("api".into(), Service::new("api".into(), "nights".into()));
-        let integration =
-            Integration { id: "bar".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        let integration = Integration {
+            id: "bar".into(),
+            source: "generic".to_owned(),
+            service: "api".into(),
+            severity: AlertSeverity::Error,
+            heartbeat: None,
+        };
         setup.integrations.insert("bar".into(), integration);
         Self {
             setup,

@@ -15,8 +15,10 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::channels::Channels;
+use crate::chat::Chat;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -59,6 +61,8 @@ pub struct Live {
     /// Integrations by the digest of their keys.
     pub keys: BTreeMap<String, IntegrationId>,
     pub channels: Channels,
+    /// `None`: no Slack is configured.
+    pub chat: Option<Chat>,
     pub public_url: Option<String>,
     /// The pace of the telephone account.
     pub calls_per_second: u32,
@@ -70,6 +74,8 @@ pub struct Live {
     pub metrics_token: Option<Secret>,
     /// The outside dead man's switch.
     pub heartbeat: Option<Heartbeat>,
+    /// The outgoing webhooks by their ids.
+    pub webhooks: BTreeMap<String, Webhook>,
     pub retention: Retention,
 }
 

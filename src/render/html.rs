@@ -1,10 +1,12 @@
 //! The web pages. Every text goes through askama's escaping; what is shown is handed in, nothing is looked up here.
 
 mod board;
+mod desk;
 
 use askama::Template;
 
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
+pub use desk::{ContactRow, MePage, RuleRow, SessionRow};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
@@ -249,11 +251,17 @@ impl Entry {
     }
 }
 
-/// How to get a link, for somebody who has none.
+/// Name and password, and how to get a link for somebody who has none.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub struct SignInPage {
     pub frame: Frame,
+    /// Pairs the form with this browser.
+    pub csrf: String,
+    /// As it was typed the last time.
+    pub name: String,
+    /// What was wrong then.
+    pub wrong: Option<String>,
 }
 
 /// The button that uses up a one-time link. Opening the page does not: previews in chats open links too.
@@ -264,6 +272,12 @@ pub struct SignInLinkPage {
     pub link: String,
     /// Pairs the form with this browser.
     pub csrf: String,
+    pub name: String,
+    /// For the browser's memory of passwords.
+    pub id: String,
+    pub has_password: bool,
+    /// What was wrong with the password chosen.
+    pub wrong: Option<String>,
 }
 
 /// Anything that did not work, in a person's words.

@@ -155,8 +155,12 @@ impl Slack {
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn post_message(&self, channel: &str, message: &Message) -> Result<(String, String), SlackError> {
-        let sent = self.call("chat.postMessage", &with_message(json!({ "channel": channel }), message)).await?;
+    pub async fn post_message(&self, channel: &str, thread: Option<&str>, message: &Message) -> Result<(String, String), SlackError> {
+        let mut arguments = json!({ "channel": channel });
+        if let Some(thread) = thread {
+            arguments["thread_ts"] = json!(thread);
+        }
+        let sent = self.call("chat.postMessage", &with_message(arguments, message)).await?;
         let ts = text(&sent["ts"]).ok_or_else(|| nonsense("chat.postMessage"))?;
         Ok((text(&sent["channel"]).unwrap_or_else(|| channel.to_owned()), ts))
     }

@@ -2,6 +2,7 @@
 
 pub mod incident;
 pub mod list;
+pub mod me;
 
 use super::Doors;
 use super::caller::Caller;

@@ -20,7 +20,8 @@ use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
 use reveille::domain::effect::Lane;
-use reveille::flows::{access, apply};
+use reveille::flows::{access, announce, apply};
+use reveille::stage::slack::SlackFault;
 use reveille::stage::{self, Call, CallStatus, Direction, Stage, Text};
 use reveille::store;
 use serde_json::{Value, json};
@@ -199,6 +200,7 @@ impl App {
         let listener = TcpListener::bind(free_port()).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         stage.set_sms_url(&format!("{url}/callbacks/sms"));
+        stage.set_reveille(&url);
         let (token, seen) = (String::new(), BTreeSet::new());
         let mut app = Self { clock, stage, url, token, http, running: None, seen, files, database_url, database };
         let config = app.config(team);
@@ -376,7 +378,19 @@ impl App {
         let journal = store::journal_pending(&reader).await.expect("the journal reads");
         let wakes = store::wakes_due(&reader, now, 1).await.expect("wake-ups read");
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
-        journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+        // What hangs in Slack holds up nothing else, so nobody waits for it.
+        let slack_hangs = matches!(self.stage.slack().fault(), Some(SlackFault::Hang | SlackFault::DoButHang));
+        let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
+        told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+    }
+
+    /// Every heartbeat that is configured is awaited, and none that is due is untold.
+    async fn heartbeats_are_awaited(&self) -> bool {
+        let live = self.house().now_live();
+        let rows = store::heartbeat_list(&self.house().store.reader()).await.expect("heartbeats read");
+        let now = self.clock.now();
+        let awaited = |id| rows.iter().any(|row| &row.integration == id && (row.missed || row.due_at > now));
+        live.setup.integrations.values().filter(|integration| integration.heartbeat.is_some()).all(|integration| awaited(&integration.id))
     }
 
     async fn unrest(&self) -> String {
@@ -402,7 +416,12 @@ impl App {
             self.settle().await;
             let now = self.clock.now();
             let reader = self.house().store.reader();
-            let mut due = vec![self.clock.next_deadline(), store::wake_next_due(&reader).await.expect("wake-ups read")];
+            let heartbeats = store::heartbeat_list(&reader).await.expect("heartbeats read");
+            let mut due = vec![
+                self.clock.next_deadline(),
+                store::wake_next_due(&reader).await.expect("wake-ups read"),
+                heartbeats.iter().map(|row| row.due_at).filter(|due| *due > now).min(),
+            ];
             for lane in Lane::ALL {
                 due.push(store::outbox_next_due(&reader, lane).await.expect("the outbox reads"));
             }

@@ -2,12 +2,17 @@
 
 mod app;
 mod doors;
+mod events;
+mod heartbeat;
 mod keys;
 mod night;
+mod outside;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod receiver;
+mod slack;
 mod storm;
 mod texts;
 mod tls;

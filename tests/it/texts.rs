@@ -94,7 +94,7 @@ story!(a_text_whose_answer_never_came_is_found_by_asking, &text_first(), |app| {
     app.fires("the disk is full").await;
     app.stage.set_fault(None);
     app.advance("20s").await;
-    assert_eq!(attempts(app).await[0], ("text".to_owned(), "accepted".to_owned()));
+    assert!(attempts(app).await.contains(&("text".to_owned(), "accepted".to_owned())));
     assert_eq!(app.texts("ana").len(), 1, "nothing was sent a second time");
     assert_eq!(app.writes("ana", "1").await, "Incident 1 is acknowledged.");
     app.everyone_takes_notice();

@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
         match field.value {
             Value::File(value) => match value.get_ref() {
                 DeValue::Array(values) => Some(values.iter().collect()),
-                DeValue::Table(_) if ["user", "schedule", "policy", "service", "integration"].contains(&field.name) => {
+                DeValue::Table(_) if ["user", "schedule", "policy", "service", "integration", "webhook"].contains(&field.name) => {
                     let name = field.name;
                     self.error(field.spot(), format!("{name} is a table, not a list of tables"), format!("write [[{name}]]"));
                     None

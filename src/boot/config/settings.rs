@@ -24,6 +24,17 @@ pub struct Settings {
     pub slack: Option<Slack>,
     pub smtp: Option<Smtp>,
     pub retention: Retention,
+    /// Places outside that are told of incidents.
+    pub webhooks: Vec<Webhook>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    pub id: String,
+    /// A secret, because such addresses often carry a key.
+    pub url: Secret,
+    /// Two while one is rotated.
+    pub secrets: Vec<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +120,8 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Settings {
         slack: slack(reader, root),
         smtp: smtp(reader, root),
         retention: retention(reader, root),
+        // Read with the objects, whose steps name them.
+        webhooks: Vec::new(),
     };
     let has_public_url = server_table.is_some_and(|table| reader.get(&table, "public_url").is_some());
     let twilio_spot = reader.get(root, "twilio").map(|field| field.spot());
@@ -186,6 +199,23 @@ fn targets<'a>(reader: &Reader<'a>, field: Field<'a>) -> PrivateTargets {
     }
 }
 
+pub(super) fn webhook<'a>(reader: &Reader<'a>, id: &str, table: &Table<'a>) -> Option<Webhook> {
+    let url = reader.need(table, "url", "\"https://example.com/hooks/incidents\"").and_then(|field| secret_url(reader, field));
+    let secrets = reader.need(table, "secret", "{ env = \"WEBHOOK_SECRET\" }").map(|field| {
+        for (secret, spot) in reader.secrets(field) {
+            if secret.expose().len() < 16 {
+                reader.error(
+                    spot,
+                    format!("the secret of webhook {id} is shorter than 16 characters"),
+                    "make one with: openssl rand -hex 32",
+                );
+            }
+        }
+        secrets(reader, field)
+    });
+    Some(Webhook { id: id.to_owned(), url: url?, secrets: secrets.filter(|secrets| !secrets.is_empty())? })
+}
+
 fn retention<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Retention {
     let defaults = Retention::default();
     let Some(table) = reader.section(root, "retention", RETENTION) else { return defaults };
@@ -232,9 +262,11 @@ fn twilio<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Twilio> {
 
 fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
     let table = reader.section(root, "slack", SLACK)?;
-    reader.not_yet(Spot::File(table.spot), "[slack]", "leave it for a later version, nothing is sent to Slack");
     let bot_token = reader.need(&table, "bot_token", "{ env = \"SLACK_BOT_TOKEN\" }").and_then(|field| reader.secret(field));
-    let app_token = reader.get(&table, "app_token").map(|field| reader.secret(field));
+    let app_token = reader.get(&table, "app_token").map(|field| {
+        reader.not_yet(field.spot(), "app_token", "give Slack the addresses under public_url, Socket Mode is for a later version");
+        reader.secret(field)
+    });
     // Socket Mode signs nothing, so only the HTTP doors need the secret.
     let signing_secrets = if app_token.is_some() {
         reader.get(&table, "signing_secret").map_or_else(Vec::new, |field| secrets(reader, field))

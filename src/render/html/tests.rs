@@ -131,8 +131,18 @@ fn hostile_text_stays_text_on_every_page() {
     for state in IncidentState::ALL {
         assert_harmless(&incident(state).render().expect("renders"));
     }
-    let link = SignInLinkPage { frame: frame(), link: HOSTILE.to_owned(), csrf: HOSTILE.to_owned() };
+    let link = SignInLinkPage {
+        frame: frame(),
+        link: HOSTILE.to_owned(),
+        csrf: HOSTILE.to_owned(),
+        name: HOSTILE.to_owned(),
+        id: HOSTILE.to_owned(),
+        has_password: true,
+        wrong: Some(HOSTILE.to_owned()),
+    };
     assert_harmless(&link.render().expect("renders"));
+    let sign_in = SignInPage { frame: frame(), csrf: HOSTILE.to_owned(), name: HOSTILE.to_owned(), wrong: Some(HOSTILE.to_owned()) };
+    assert_harmless(&sign_in.render().expect("renders"));
     let problem = ProblemPage { frame: frame(), title: HOSTILE.to_owned(), detail: HOSTILE.to_owned() };
     assert_harmless(&problem.render().expect("renders"));
 }

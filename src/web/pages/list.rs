@@ -30,7 +30,7 @@ pub(in crate::web) async fn incidents(
     let names = doors.names();
     let reader = doors.house.store.reader();
     let list = async |states: &[IncidentState], cursor: Option<&str>, limit: i64| {
-        let filter = IncidentFilter { states: states.to_vec(), service: None };
+        let filter = IncidentFilter { states: states.to_vec(), ..IncidentFilter::default() };
         reader.incidents_list(&caller.viewer, &filter, cursor, limit).await
     };
 
