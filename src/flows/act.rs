@@ -1,11 +1,15 @@
 //! A person asks for something: acknowledge, resolve, escalate, reopen.
 
+use std::collections::BTreeSet;
+
 use super::house::House;
 use super::{FlowError, save};
 use crate::base::failpoint;
 use crate::base::id::IncidentId;
+use crate::base::limits;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use crate::domain::input::{Command, Declare, Input};
+use crate::domain::reason::Reason;
 use crate::store::{self, Tx, WriteLane};
 
 /// Carries out one command on one incident.
@@ -23,17 +27,43 @@ pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> 
 /// A person says that there is an incident. The verdict names it.
 ///
 /// # Errors
-/// The store's.
+/// [`FlowError::Missing`] for a service or an alert that there is not, [`FlowError::Refused`] without a title, and the store's.
 pub async fn declare(house: &House, declare: Declare) -> Result<Verdict, FlowError> {
+    let mut declare = declare;
+    declare.title = declare.title.trim().chars().take(limits::TITLE_CHARS).collect();
+    if declare.title.is_empty() && declare.alert.is_none() {
+        return Err(FlowError::Refused("An incident needs a title."));
+    }
     let house = house.clone();
-    tokio::spawn(async move { retrying(|| declare_once(&house, Input::Declare(declare.clone()))).await })
+    let verdict = tokio::spawn(async move { retrying(|| declare_once(&house, declare.clone())).await })
         .await
-        .map_err(|_| FlowError::Gone)?
+        .map_err(|error| FlowError::of_task(&error, "a declaration"))??;
+    if verdict.reason == Reason::NoSuchService {
+        return Err(FlowError::Missing("such service"));
+    }
+    if verdict.reason == Reason::NoSuchAlert {
+        return Err(FlowError::Missing("such alert"));
+    }
+    Ok(verdict)
 }
 
-async fn declare_once(house: &House, input: Input) -> Result<Verdict, FlowError> {
+async fn declare_once(house: &House, declare: Declare) -> Result<Verdict, FlowError> {
+    let key = match &declare.alert {
+        Some(alert) => Some(store::alert_key(&house.store.page_reader(), alert).await?.ok_or(FlowError::Missing("such alert"))?),
+        None => None,
+    };
     let mut tx = house.store.begin(WriteLane::Page).await?;
-    let (verdict, ring) = save_decision(house, &mut tx, Desk::default(), input).await?;
+    let before = match key {
+        Some((key, service)) => {
+            // The folder locks the service that the integration belongs to now.
+            let live = house.now_live();
+            let now_of = live.setup.integrations.get(&key.integration).map(|integration| integration.service.clone());
+            let services = now_of.into_iter().chain([service]).collect();
+            store::desk_load(&mut tx, &BTreeSet::from([key]), &services).await?
+        }
+        None => Desk::default(),
+    };
+    let (verdict, ring) = save_decision(house, &mut tx, before, Input::Declare(declare)).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;
     failpoint::reach("act.committed");

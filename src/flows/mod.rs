@@ -5,6 +5,7 @@ pub mod act;
 pub mod apply;
 pub mod audit;
 pub mod deliver;
+pub mod expire;
 pub mod fold;
 pub mod hear;
 pub mod house;

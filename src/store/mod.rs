@@ -10,6 +10,7 @@ mod audit;
 mod desk;
 mod dialect;
 mod error;
+mod expiry;
 mod fact;
 mod follow;
 mod journal;
@@ -41,6 +42,7 @@ pub use audit::{audit_lost, audit_silent};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
+pub use expiry::{Ending, alert_key, alerts_aged, alerts_ended, alerts_write_down};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use journal::{
     JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,

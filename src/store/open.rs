@@ -20,8 +20,11 @@ use super::tx::{Alone, Conn, Tx};
 use crate::base::limits;
 
 /// In their order; each only adds to what was there, so that the version before runs beside it.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("first", include_str!("../../migrations/0001_first.sql")), ("whole", include_str!("../../migrations/0002_whole.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("first", include_str!("../../migrations/0001_first.sql")),
+    ("whole", include_str!("../../migrations/0002_whole.sql")),
+    ("core", include_str!("../../migrations/0004_core.sql")),
+];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
 #[derive(Debug, Clone, Copy)]

@@ -5,6 +5,7 @@ mod auditor;
 mod courier;
 mod folder;
 mod janitor;
+mod sweeper;
 
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.others.spawn(supervise("alarm", house.clone(), alarm::run));
     crew.others.spawn(supervise("auditor", house.clone(), auditor::run));
     crew.others.spawn(supervise("janitor", house.clone(), janitor::run));
+    crew.others.spawn(supervise("sweeper", house.clone(), sweeper::run));
     crew
 }
 
