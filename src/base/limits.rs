@@ -30,6 +30,8 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
+/// Alerts ended by the clock in one transaction.
+pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
 

@@ -294,6 +294,12 @@ impl Step {
     pub fn wait(&self) -> Span {
         self.escalate_after.unwrap_or(limits::STEP_WAIT)
     }
+
+    /// Such a step reaches nobody: it tells and is over.
+    #[must_use]
+    pub fn names_only_places(&self) -> bool {
+        !self.notify.is_empty() && self.notify.iter().all(|target| matches!(target, Target::Place(_)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

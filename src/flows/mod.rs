@@ -10,6 +10,7 @@ pub mod beat;
 pub mod carry;
 pub mod deliver;
 pub mod enqueue;
+pub mod expire;
 pub mod fold;
 pub mod hear;
 pub mod heartbeat;

@@ -12,6 +12,7 @@ mod bells;
 mod desk;
 mod dialect;
 mod error;
+mod expiry;
 mod fact;
 mod follow;
 mod follower;
@@ -52,6 +53,7 @@ pub use bells::{Ears, bell_ring};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
+pub use expiry::{Ending, alert_key, alerts_aged, alerts_ended, alerts_write_down};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use follower::{
     FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,

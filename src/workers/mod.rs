@@ -9,6 +9,7 @@ mod herald;
 mod janitor;
 mod messenger;
 mod ringer;
+mod sweeper;
 mod watchman;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
     crew.keeps("ringer", house, ringer::run);
+    crew.keeps("sweeper", house, sweeper::run);
     crew.keeps("watchman", house, watchman::run);
     crew
 }
