@@ -235,7 +235,7 @@ impl App {
             [("server", self.url.as_str()), ("stage", &self.stage.url()), ("account", ACCOUNT), ("token", AUTH_TOKEN), ("smtp", &smtp)];
         let file = words.iter().fold(team.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
         let surroundings = Surroundings::made(&[], &[("team.toml", &file)]);
-        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic"]);
+        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic", "datadog", "alertmanager"]);
         loaded.unwrap_or_else(|error| panic!("the team's file: {error}")).0
     }
 
@@ -366,6 +366,12 @@ impl App {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("the house does not come to rest at {}; {}", self.clock.now(), self.unrest().await);
+    }
+
+    /// Ends what is over by the clock, without waiting for the server's own sweeper.
+    pub async fn sweeps(&self) {
+        while reveille::flows::expire::sweep(self.house()).await.expect("it sweeps") > 0 {}
+        self.settle().await;
     }
 
     async fn is_quiet(&self) -> bool {
