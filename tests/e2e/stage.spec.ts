@@ -70,7 +70,7 @@ async function mail(smtp: string): Promise<void> {
     "From: Reveille <reveille@example.com>\r\nTo: bo@example.com\r\nSubject: #42 The disk of db-3 is full\r\nDate: Wed, 29 Jul 2015 03:00:00 +0000\r\n" +
     "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
     "db-3 is full. Answer at https://reveille.example.com/incidents/42.\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" +
-    "<h1>db-3 is full</h1><p><a href=\"https://reveille.example.com/incidents/42\">Acknowledge</a></p><script>document.title='taken'</script>\r\n--b--\r\n.";
+    "<h1>db-3 is full</h1><p><a href=\"https://reveille.example.com/incidents/42\">Acknowledge</a></p>\r\n--b--\r\n.";
   await new Promise<void>((done, fail) => {
     const socket = connect(Number(port), hostname);
     socket.on("error", fail);
