@@ -33,8 +33,8 @@ export class MailView {
     details.addEventListener("toggle", () => {
       if (!details.open || details.childElementCount > 1) return;
       const body = h("div", { class: "parts" }, h("p", { class: "facts" }, `From ${mail.sender}`));
-      if (mail.html) body.append(h("h3", {}, "As a page"), h("iframe", { src: `/stage/mails/${mail.id}/html`, title: `The page of “${mail.subject}”`, sandbox: "allow-popups allow-popups-to-escape-sandbox" }));
-      if (mail.text !== null) body.append(h("h3", {}, "As text"), h("pre", { tabindex: "0", "aria-label": "The text of the mail" }, ...linked(mail.text)));
+      if (mail.html) body.append(h("h2", {}, "As a page"), h("iframe", { src: `/stage/mails/${mail.id}/html`, title: `The page of “${mail.subject}”`, sandbox: "allow-popups allow-popups-to-escape-sandbox" }));
+      if (mail.text !== null) body.append(h("h2", {}, "As text"), h("pre", { tabindex: "0", "aria-label": "The text of the mail" }, ...linked(mail.text)));
       details.append(body);
     });
     const item = h("li", {}, details);

@@ -14,7 +14,7 @@ export class SlackView {
   private readonly topic = h("p", { class: "topic" });
   private readonly marks = h("p", { class: "bookmarks" });
   private readonly pinned = h("details", { class: "pinned" });
-  private readonly stream = h("ol", { class: "messages", role: "log", "aria-label": "Messages", tabindex: "0" });
+  private readonly stream = h("div", { class: "messages", role: "log", "aria-label": "Messages", tabindex: "0" });
   private readonly members = h("p", { class: "facts" });
   private readonly box = h("input", { type: "text", class: "say", autocomplete: "off" });
   private readonly form: HTMLFormElement;
@@ -180,8 +180,8 @@ export class SlackView {
     const atEnd = this.stream.scrollTop + this.stream.clientHeight >= this.stream.scrollHeight - 60;
     const shown = room.messages.filter((message) => this.sees(message));
     const items: HTMLElement[] = shown.map((message) => this.item(message, room));
-    if (room.forgotten > 0) items.unshift(h("li", { class: "told-by-slack" }, `${room.forgotten} earlier messages are not shown.`));
-    if (items.length === 0) items.push(h("li", { class: "told-by-slack" }, "Nothing has been said here yet."));
+    if (room.forgotten > 0) items.unshift(h("div", { class: "told-by-slack" }, `${room.forgotten} earlier messages are not shown.`));
+    if (items.length === 0) items.push(h("div", { class: "told-by-slack" }, "Nothing has been said here yet."));
     this.stream.replaceChildren(...items);
     if (atEnd) this.stream.scrollTop = this.stream.scrollHeight;
     this.form.hidden = room.archived;
@@ -198,8 +198,8 @@ export class SlackView {
 
   private item(message: Message, room: Room): HTMLElement {
     const slack = this.slack!;
-    if (message.subtype !== null) return h("li", { class: "told-by-slack" }, h("b", {}, nameOf(message.user, slack)), " ", ...mrkdwn(message.text, slack), " ", h("time", {}, at(message.ts)));
-    const item = h("li", { class: `message${message.by_app ? " by-app" : ""}${message.only_for ? " ephemeral" : ""}${message.thread_ts && message.thread_ts !== message.ts ? " reply" : ""}` });
+    if (message.subtype !== null) return h("div", { class: "told-by-slack" }, h("b", {}, nameOf(message.user, slack)), " ", ...mrkdwn(message.text, slack), " ", h("time", {}, at(message.ts)));
+    const item = h("div", { class: `message${message.by_app ? " by-app" : ""}${message.only_for ? " ephemeral" : ""}${message.thread_ts && message.thread_ts !== message.ts ? " reply" : ""}` });
     const head = h("p", { class: "by" }, h("b", {}, nameOf(message.user, slack)), message.by_app ? h("span", { class: "app" }, "APP") : null, h("time", {}, at(message.ts)));
     if (message.edits > 0) head.append(h("span", { class: "facts" }, "(edited)"));
     if (!message.only_for && !room.archived) head.append(button("Reply", "plain", () => this.replyIn(message.thread_ts ?? message.ts), `Reply in a thread to ${nameOf(message.user, slack)} at ${at(message.ts)}`));
