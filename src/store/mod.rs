@@ -7,8 +7,9 @@
 mod access;
 mod attempt;
 mod audit;
-mod closed;
+mod ballast;
 mod bells;
+mod closed;
 mod desk;
 mod dialect;
 mod error;
@@ -28,6 +29,7 @@ mod password;
 mod person;
 pub mod read;
 mod repeat;
+mod retain;
 mod room;
 mod setup;
 mod spoken;
@@ -44,12 +46,13 @@ pub use access::{
     sessions_list, token_create, token_find, token_list, token_touch,
 };
 pub use attempt::{
-    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text, attempt_outcome,
-    attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
+    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
+    attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
-pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use audit::{audit_lost, audit_silent};
+pub use ballast::Ballast;
 pub use bells::{Ears, bell_ring};
+pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
@@ -74,6 +77,7 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
+pub use retain::{access_forget, alerts_forget, aside_forget, incident_expired, incident_forget};
 pub use room::{
     event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,
     room_incident,

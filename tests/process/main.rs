@@ -1,6 +1,7 @@
 //! Stories about the real program as a process: killed, stopped, asked at a terminal. The providers are the stage's; time is real.
 
 mod cli;
+mod disk;
 mod ground;
 mod kill;
 mod posted;
