@@ -38,10 +38,16 @@ pub struct Bells {
     pub wakes: Bell,
     /// The page lane of the outbox has a new row.
     pub pages: Bell,
+    /// The lane of text messages has a new row.
+    pub texts: Bell,
+    /// The lane of mail and other messages has a new row.
+    pub mails: Bell,
     /// The settle lane of the outbox has a new row.
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same for those who tell webhooks: a bell wakes one listener.
+    pub webhooks: Bell,
     /// Another configuration was applied.
     pub setup: Bell,
 }
@@ -49,13 +55,16 @@ pub struct Bells {
 impl Bells {
     /// The bells that other processes hear, by their names between processes.
     #[must_use]
-    pub fn shared(&self) -> [(&'static str, &Bell); 6] {
+    pub fn shared(&self) -> [(&'static str, &Bell); 9] {
         [
             ("journal", &self.journal),
             ("wakes", &self.wakes),
             ("pages", &self.pages),
+            ("texts", &self.texts),
+            ("mails", &self.mails),
             ("settle", &self.settle),
             ("facts", &self.facts),
+            ("webhooks", &self.webhooks),
             ("setup", &self.setup),
         ]
     }

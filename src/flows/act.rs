@@ -1,6 +1,7 @@
 //! A person asks for something: acknowledge, resolve, escalate, reopen.
 
 use super::house::House;
+use super::once::{self, Once};
 use super::{FlowError, save};
 use crate::base::failpoint;
 use crate::base::id::IncidentId;
@@ -13,9 +14,17 @@ use crate::store::{self, Tx, WriteLane};
 /// # Errors
 /// The store's, and [`FlowError::Missing`] when there is no such incident.
 pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> {
+    act_once(house, command, None).await
+}
+
+/// Carries out one command on one incident; for a request that carries a key, once and never again.
+///
+/// # Errors
+/// As [`act`].
+pub async fn act_once(house: &House, command: Command, once: Option<Once>) -> Result<Verdict, FlowError> {
     let house = house.clone();
     // In a task of its own: a client that goes away must not leave a transaction half done.
-    tokio::spawn(async move { retrying(|| decide_on_incident(&house, &command.incident, Input::Command(command.clone()))).await })
+    tokio::spawn(async move { retrying(|| decide_once(&house, &command.incident, Input::Command(command.clone()), once.as_ref())).await })
         .await
         .map_err(|_| FlowError::Gone)?
 }
@@ -25,15 +34,27 @@ pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> 
 /// # Errors
 /// The store's.
 pub async fn declare(house: &House, declare: Declare) -> Result<Verdict, FlowError> {
+    declare_once(house, declare, None).await
+}
+
+/// The same; for a request that carries a key, once and never again.
+///
+/// # Errors
+/// The store's.
+pub async fn declare_once(house: &House, declare: Declare, once: Option<Once>) -> Result<Verdict, FlowError> {
     let house = house.clone();
-    tokio::spawn(async move { retrying(|| declare_once(&house, Input::Declare(declare.clone()))).await })
+    tokio::spawn(async move { retrying(|| declare_in_one(&house, Input::Declare(declare.clone()), once.as_ref())).await })
         .await
         .map_err(|_| FlowError::Gone)?
 }
 
-async fn declare_once(house: &House, input: Input) -> Result<Verdict, FlowError> {
+async fn declare_in_one(house: &House, input: Input, once: Option<&Once>) -> Result<Verdict, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
+    if let Some(verdict) = once::done_before(&mut tx, once).await? {
+        return Ok(verdict);
+    }
     let (verdict, ring) = save_decision(house, &mut tx, Desk::default(), input).await?;
+    once::mark(&mut tx, once, &verdict).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;
     failpoint::reach("act.committed");
@@ -54,7 +75,14 @@ pub(super) async fn retrying<T, F: Future<Output = Result<T, FlowError>>>(flow: 
 
 /// One decision on one incident, saved.
 pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: Input) -> Result<Verdict, FlowError> {
+    decide_once(house, id, input, None).await
+}
+
+async fn decide_once(house: &House, id: &IncidentId, input: Input, once: Option<&Once>) -> Result<Verdict, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
+    if let Some(verdict) = once::done_before(&mut tx, once).await? {
+        return Ok(verdict);
+    }
     let mut before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
     if let Input::Command(command) = &input
         && command.act.is_about_tasks()
@@ -62,6 +90,7 @@ pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: In
         before.tasks = store::tasks_load(&mut tx, id).await?;
     }
     let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
+    once::mark(&mut tx, once, &verdict).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;
     failpoint::reach("act.committed");

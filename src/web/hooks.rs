@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::answer::{WebError, plain, problem};
+use super::repeat::{self, Asked, Clash};
 use super::{Doors, body, enqueue, look};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
@@ -60,6 +61,8 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
         }
     };
     let wait = preferred_wait(request.headers());
+    // A signal is never refused for a header that nobody can read.
+    let repeat_key = repeat::key(request.headers()).unwrap_or(None);
     let (parts, body) = request.into_parts();
     let inbound = match body::read(&house.clock, body, door.source.body_cap()).await {
         Ok(body) => inbound(&doors, &parts, body),
@@ -73,9 +76,27 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
             return error.into_response();
         }
     };
-    match ingest::ingest(house, &door, &inbound, wait).await {
+    match repeat_key {
+        Some(repeat_key) => {
+            let body = inbound.body.clone();
+            let caller = format!("integration:{}", door.integration.id);
+            let work = {
+                let doors = doors.clone();
+                move |_| async move { taken(&doors, &door, &inbound, wait).await }
+            };
+            // The address holds the integration's key; its id, which is the caller here, says as much.
+            let asked = Asked { caller: &caller, door: "hook", key: &repeat_key, body: &body };
+            repeat::guard(&doors, asked, Clash::Ignore, work).await
+        }
+        None => taken(&doors, &door, &inbound, wait).await,
+    }
+}
+
+/// Takes a message in and says what became of it.
+async fn taken(doors: &Doors, door: &ingest::Door, inbound: &Inbound, wait: Option<Span>) -> Response {
+    match ingest::ingest(&doors.house, door, inbound, wait).await {
         Ok(verdicts) => {
-            let results = results(&doors, verdicts).await;
+            let results = results(doors, verdicts).await;
             let mut response = (StatusCode::ACCEPTED, Json(Taken { results })).into_response();
             if let Some(wait) = wait
                 && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_seconds()))

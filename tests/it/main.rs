@@ -6,8 +6,11 @@ mod events;
 mod heartbeat;
 mod keys;
 mod night;
+mod outside;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod receiver;
 mod storm;
+mod tls;
