@@ -7,5 +7,6 @@ mod kill;
 mod posted;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod replicas;
 mod stop;
 mod storm;
