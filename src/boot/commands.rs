@@ -11,7 +11,7 @@ use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
 use super::interrupt::interrupted;
 use super::wire::{self, Complaint, Given, Options};
-use super::{BootError, live, telemetry};
+use super::{BootError, doctor, keep, live, telemetry};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
 use crate::cli::args::{self, Admin, Args, Command, Token};
@@ -57,6 +57,16 @@ fn run(args: Args) -> ExitCode {
             Command::Apply(apply) => self::apply(&apply, json).await,
             Command::Migrate(migrate) => self::migrate(&migrate).await,
             Command::Token { command: Token::Create(token) } => token_create(&token, json).await,
+            Command::Token { command: Token::List(list) } => keep::token_list(&list, json).await,
+            Command::Token { command: Token::Revoke(token) } => keep::token_revoke(&token, json).await,
+            Command::Doctor(asked) => match doctor::doctor(&asked, json).await {
+                Ok(true) => Ok(()),
+                Ok(false) => return Exit::Failed.into(),
+                Err(error) => Err(error),
+            },
+            Command::Backup(backup) => keep::backup(&backup, json).await,
+            Command::Restore(restore) => keep::restore(&restore, json).await,
+            Command::Completions(asked) => keep::completions(asked),
             Command::Admin { command: Admin::Link(link) } => admin_link(&link).await,
             Command::Replay(replay) => self::replay_scenario(&replay).await,
             Command::Remote(remote) => return remote::run(&args.global, &remote).await,
@@ -292,7 +302,7 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
     Ok(())
 }
 
-fn known_sources() -> Vec<&'static str> {
+pub(super) fn known_sources() -> Vec<&'static str> {
     sources::names().collect()
 }
 
@@ -313,7 +323,7 @@ async fn open(url: &str, secret_key: Option<Secret>) -> Result<(Store, Sealer), 
 }
 
 /// Where the files beside the database rest: its own folder, or `var` for one that is no file.
-fn var_of(database: &str) -> PathBuf {
+pub(super) fn var_of(database: &str) -> PathBuf {
     let path = database.strip_prefix("sqlite://").or_else(|| database.strip_prefix("sqlite:")).unwrap_or(database);
     let path = path.split('?').next().unwrap_or(path);
     let is_file = !database.starts_with("postgres");

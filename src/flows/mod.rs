@@ -4,6 +4,7 @@ pub mod access;
 pub mod act;
 pub mod apply;
 pub mod audit;
+pub mod backup;
 pub mod deliver;
 pub mod fold;
 pub mod hear;

@@ -4,11 +4,13 @@
 //! is kept after it was made. So: without a mark nothing was done, and the next request with this key does it. With a mark and no answer
 //! (the process died in between) the next one finds the decision and only makes the answer anew. With an answer it is given again.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::house::House;
 use super::{FlowError, save};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
-use crate::domain::decide::Verdict;
 pub use crate::store::RepeatAnswer;
 use crate::store::{self, Claim, Tx, WriteLane};
 
@@ -54,13 +56,13 @@ pub async fn settle(house: &House, once: &Once, answer: Option<&RepeatAnswer>) -
 }
 
 /// What was decided for this key before.
-pub(super) async fn done_before(tx: &mut Tx, once: Option<&Once>) -> Result<Option<Verdict>, FlowError> {
+pub(super) async fn done_before<T: DeserializeOwned>(tx: &mut Tx, once: Option<&Once>) -> Result<Option<T>, FlowError> {
     let Some(Once(digest)) = once else { return Ok(None) };
     let Some(text) = store::repeat_verdict(tx, digest).await? else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| FlowError::Unreadable("verdict", error.to_string()))
 }
 
-pub(super) async fn mark(tx: &mut Tx, once: Option<&Once>, verdict: &Verdict) -> Result<(), FlowError> {
+pub(super) async fn mark<T: Serialize>(tx: &mut Tx, once: Option<&Once>, verdict: &T) -> Result<(), FlowError> {
     let Some(Once(digest)) = once else { return Ok(()) };
     Ok(store::repeat_mark(tx, digest, &save::json("verdict", verdict)?).await?)
 }

@@ -14,6 +14,8 @@ fn filled(path: &str) -> String {
         .replace("{link}", "nolink")
         .replace("{alert}", "alr_none")
         .replace("{task}", "1")
+        .replace("{schedule}", "platform")
+        .replace("{override}", "ovr_none")
 }
 
 #[tokio::test]
