@@ -3,6 +3,7 @@
 #[macro_use]
 mod db;
 
+mod archive;
 mod desk;
 mod life;
 mod paging;

@@ -271,19 +271,19 @@ pub enum Task {
 
 Next: `reveille incident task done 42 1` when it is done.")]
     Add(TaskAdd),
-    /// It is done
+    /// Say that a task is done
     #[command(after_help = "Example:
   reveille incident task done 42 1
 
 Next: `reveille who 42` shows what is left.")]
     Done(TaskOne),
-    /// It waits for somebody or something
+    /// Say whom or what a task waits for
     #[command(after_help = "Example:
   reveille incident task block 42 1 \"the data centre\"
 
 Next: `reveille who 42` shows who waits for whom.")]
     Block(TaskBlock),
-    /// It is not needed any more
+    /// Say that a task is not needed any more
     #[command(after_help = "Example:
   reveille incident task drop 42 1
 

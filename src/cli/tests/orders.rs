@@ -45,7 +45,11 @@ async fn obliging() -> Server {
                     "id": "ovr_1", "schedule": "platform", "user": "bo", "from": "2015-07-29T03:12:00Z", "until": "2015-07-29T11:12:00Z",
                     "created_at": NOW, "created_by": "token:ci"
                 });
-                if asked.method == Method::POST { Json(one).into_response() } else { Json(json!({ "items": [one], "next": null })).into_response() }
+                if asked.method == Method::POST {
+                    Json(one).into_response()
+                } else {
+                    Json(json!({ "items": [one], "next": null })).into_response()
+                }
             }
             (_, _) => {
                 let mut now = incident(42, "acknowledged", "Disk full");
@@ -61,31 +65,76 @@ async fn obliging() -> Server {
 async fn each_order_asks_for_what_was_typed_and_says_what_came_of_it() {
     let server = obliging().await;
     for (line, asks, body, says) in [
-        (vec!["declare", "The shop is slow"], "POST /api/v1/incidents", json!({ "title": "The shop is slow" }), "#42 is declared at sev2, and its policy is being paged: The shop is slow"),
+        (
+            vec!["declare", "The shop is slow"],
+            "POST /api/v1/incidents",
+            json!({ "title": "The shop is slow" }),
+            "#42 is declared at sev2, and its policy is being paged: The shop is slow",
+        ),
         (
             vec!["declare", "x", "--severity", "1", "--service", "shop", "--kind", "drill"],
             "POST /api/v1/incidents",
             json!({ "title": "x", "severity": "sev1", "service": "shop", "kind": "drill" }),
             "nobody is paged but whom you name",
         ),
-        (vec!["reassign", "42", "bo"], "POST /api/v1/incidents/42/reassign", json!({ "user": "bo" }), "#42 is given to bo, who is being paged: Disk full"),
+        (
+            vec!["reassign", "42", "bo"],
+            "POST /api/v1/incidents/42/reassign",
+            json!({ "user": "bo" }),
+            "#42 is given to bo, who is being paged: Disk full",
+        ),
         (vec!["snooze", "42", "1h30m"], "POST /api/v1/incidents/42/snooze", json!({ "for": "5400s" }), "#42 is snoozed for 1h 30m"),
         (vec!["sev", "42", "1"], "POST /api/v1/incidents/42/severity", json!({ "severity": "sev1" }), "#42 is sev1 now"),
         (vec!["sev", "42", "SEV3"], "POST /api/v1/incidents/42/severity", json!({ "severity": "sev3" }), "Disk full"),
         (vec!["role", "42", "lead", "bo"], "POST /api/v1/incidents/42/role", json!({ "role": "lead", "user": "bo" }), "#42 has bo as lead"),
-        (vec!["role", "42", "lead", "--nobody"], "POST /api/v1/incidents/42/role", json!({ "role": "lead", "user": null }), "#42 has no lead any more"),
+        (
+            vec!["role", "42", "lead", "--nobody"],
+            "POST /api/v1/incidents/42/role",
+            json!({ "role": "lead", "user": null }),
+            "#42 has no lead any more",
+        ),
         (vec!["title", "42", "Better"], "POST /api/v1/incidents/42/title", json!({ "title": "Better" }), "new title"),
         (vec!["note", "42", "Restarted"], "POST /api/v1/incidents/42/note", json!({ "text": "Restarted", "at": null }), "has a note"),
-        (vec!["note", "42", "Seen", "--at", "04:47"], "POST /api/v1/incidents/42/note", json!({ "text": "Seen", "at": "2015-07-29T02:47:00.000Z" }), "note"),
-        (vec!["note", "42", "Seen", "--at", "23:00"], "POST /api/v1/incidents/42/note", json!({ "text": "Seen", "at": "2015-07-28T21:00:00.000Z" }), "note"),
+        (
+            vec!["note", "42", "Seen", "--at", "04:47"],
+            "POST /api/v1/incidents/42/note",
+            json!({ "text": "Seen", "at": "2015-07-29T02:47:00.000Z" }),
+            "note",
+        ),
+        (
+            vec!["note", "42", "Seen", "--at", "23:00"],
+            "POST /api/v1/incidents/42/note",
+            json!({ "text": "Seen", "at": "2015-07-28T21:00:00.000Z" }),
+            "note",
+        ),
         (vec!["update", "42", "We know"], "POST /api/v1/incidents/42/update", json!({ "text": "We know" }), "has an update"),
         (vec!["page", "42", "ana"], "POST /api/v1/incidents/42/page", json!({ "user": "ana" }), "ana is being paged"),
         (vec!["page", "42", "policy:db"], "POST /api/v1/incidents/42/page", json!({ "policy": "db" }), "the policy db is being paged"),
         (vec!["page", "42", "everyone"], "POST /api/v1/incidents/42/page", json!({ "everyone": true }), "everyone is being paged"),
-        (vec!["task", "add", "42", "Look at the disk", "--owner", "bo", "--back", "15m"], "POST /api/v1/incidents/42/tasks", json!({ "title": "Look at the disk", "owner": "bo", "back_at": "2015-07-29T03:27:00.000Z" }), "Task 3 of #42, and bo does it: Look at the disk"),
-        (vec!["task", "done", "42", "2"], "PATCH /api/v1/incidents/42/tasks/2", json!({ "state": "done" }), "Task 2 of #42 is done: Fail over"),
-        (vec!["task", "drop", "42", "2"], "PATCH /api/v1/incidents/42/tasks/2", json!({ "state": "dropped" }), "Task 2 of #42 is dropped: Fail over"),
-        (vec!["task", "block", "42", "2", "the data centre"], "PATCH /api/v1/incidents/42/tasks/2", json!({ "blocked_on": "the data centre" }), "Task 2 of #42 waits for the data centre: Fail over"),
+        (
+            vec!["task", "add", "42", "Look at the disk", "--owner", "bo", "--back", "15m"],
+            "POST /api/v1/incidents/42/tasks",
+            json!({ "title": "Look at the disk", "owner": "bo", "back_at": "2015-07-29T03:27:00.000Z" }),
+            "Task 3 of #42, and bo does it: Look at the disk",
+        ),
+        (
+            vec!["task", "done", "42", "2"],
+            "PATCH /api/v1/incidents/42/tasks/2",
+            json!({ "state": "done" }),
+            "Task 2 of #42 is done: Fail over",
+        ),
+        (
+            vec!["task", "drop", "42", "2"],
+            "PATCH /api/v1/incidents/42/tasks/2",
+            json!({ "state": "dropped" }),
+            "Task 2 of #42 is dropped: Fail over",
+        ),
+        (
+            vec!["task", "block", "42", "2", "the data centre"],
+            "PATCH /api/v1/incidents/42/tasks/2",
+            json!({ "blocked_on": "the data centre" }),
+            "Task 2 of #42 waits for the data centre: Fail over",
+        ),
     ] {
         let typed: Vec<&str> = std::iter::once("incident").chain(line).collect();
         let went = Caller::of(&server).types(&typed).await;
@@ -98,7 +147,8 @@ async fn each_order_asks_for_what_was_typed_and_says_what_came_of_it() {
         let went = Caller::of(&server).types(&[&typed[..], &["--json"]].concat()).await;
         assert!(serde_json::from_str::<Value>(&went.out).is_ok(), "{typed:?}: {}", went.out);
     }
-    let keys: Vec<String> = server.asked().iter().map(|asked| asked.header("idempotency-key").to_owned()).filter(|key| !key.is_empty()).collect();
+    let keys: Vec<String> =
+        server.asked().iter().map(|asked| asked.header("idempotency-key").to_owned()).filter(|key| !key.is_empty()).collect();
     let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
     assert_eq!(distinct.len(), keys.len(), "each order has a key of its own");
 }
@@ -153,11 +203,21 @@ shop      nobody   always
 "
     );
     Caller::of(&server).types(&["oncall", "--at", "04:00"]).await;
-    assert_eq!(server.lines().last().map(String::as_str), Some("GET /api/v1/oncall?at=2015-07-30T02%3A00%3A00.000Z"), "the next four o'clock");
+    assert_eq!(
+        server.lines().last().map(String::as_str),
+        Some("GET /api/v1/oncall?at=2015-07-30T02%3A00%3A00.000Z"),
+        "the next four o'clock"
+    );
     let went = Caller::of(&server).types(&["override", "add", "platform", "bo", "--for", "8h"]).await;
-    assert!(went.out.starts_with("bo has platform from 05:12:00 until 13:12:00.\nGive it back: reveille override remove platform ovr_1"), "{}", went.out);
+    assert!(
+        went.out.starts_with("bo has platform from 05:12:00 until 13:12:00.\nGive it back: reveille override remove platform ovr_1"),
+        "{}",
+        went.out
+    );
     assert_eq!(server.asked().pop().expect("asked").json(), json!({ "user": "bo", "for": "28800s" }));
-    Caller::of(&server).types(&["override", "add", "platform", "bo", "--from", "2015-12-24 18:00", "--until", "2015-12-26T09:00:00Z"]).await;
+    Caller::of(&server)
+        .types(&["override", "add", "platform", "bo", "--from", "2015-12-24 18:00", "--until", "2015-12-26T09:00:00Z"])
+        .await;
     let body = server.asked().pop().expect("asked").json();
     assert_eq!(body, json!({ "user": "bo", "from": "2015-12-24T17:00:00.000Z", "until": "2015-12-26T09:00:00.000Z" }));
     let went = Caller::of(&server).types(&["override", "list"]).await;
