@@ -65,6 +65,8 @@ pub const STEP_WAIT: Span = Span::minutes(5);
 pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
 /// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
 pub const ACK_LAPSE: Span = Span::minutes(30);
+/// How much later than its period a beat may come, unless configured: a job takes now longer, now shorter.
+pub const HEARTBEAT_GRACE: Span = Span::minutes(1);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
 
@@ -101,6 +103,15 @@ pub const HOLD_TOLD: Span = Span::seconds(5);
 pub const SILENT_ASKS: u32 = 9;
 /// How often a call is asked about that rang and never told its end.
 pub const LIVE_ASKS: u32 = 3;
+/// Without a rule, a contact other than voice is tried this long after the page's start.
+pub const OTHER_CONTACTS: Span = Span::minutes(1);
+/// A contact gets at most this many messages within that long: a storm fills nobody's screen, and what came meanwhile is said in the next.
+pub const MESSAGES: usize = 3;
+pub const MESSAGES_WITHIN: Span = Span::minutes(1);
+/// Nothing was heard of an accepted message for this long: the provider is asked once what became of it.
+pub const MESSAGE_SILENCE: Span = Span::seconds(12);
+/// After that, news of its delivery is waited for this long, and no longer: carriers tell within seconds, or never.
+pub const MESSAGE_NEWS: Span = Span::minutes(5);
 /// An unknown outcome is asked about again after this long.
 pub const ASK_AGAIN: Span = Span::seconds(4);
 /// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.
@@ -148,6 +159,8 @@ pub const END_TRIES: i64 = 5;
 pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
+/// How often the connection that hears other processes' bells is asked whether it lives.
+pub const BELLS_CHECK: Span = Span::seconds(30);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 
@@ -155,6 +168,20 @@ pub const DATABASE_CALL: Span = Span::seconds(10);
 pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
+
+/// Outgoing webhooks told at once, per process.
+pub const WEBHOOKS_AT_ONCE: i64 = 32;
+/// A webhook that failed is tried again after at least this long, then after twice as long each time, up to the other.
+pub const WEBHOOK_AGAIN_LEAST: Span = Span::seconds(5);
+pub const WEBHOOK_AGAIN_MOST: Span = Span::hours(1);
+/// What a webhook has not taken for this long is dropped, and said so: a receiver that is down for a night hears all of it.
+pub const WEBHOOK_KEEPS: Span = Span::hours(24);
+/// How often the outside dead man's switch is told that all is well.
+pub const HEARTBEAT_EVERY: Span = Span::minutes(1);
+/// A wake-up or a page's effect that has been due for longer is one that did not leave.
+pub const OVERDUE: Span = Span::seconds(60);
+/// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
+pub const METRICS_LOOK: Span = Span::seconds(2);
 
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
@@ -167,9 +194,42 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
+pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
+pub const PASSWORD_PASSES: u32 = 2;
+pub const PASSWORD_LANES: u32 = 1;
+/// Passwords hashed at once, per process: each takes its memory, and a core for some 50 ms.
+pub const PASSWORD_HASHES: usize = 2;
+/// How long a sign-in waits for its turn at the hash.
+pub const PASSWORD_WAIT: Span = Span::seconds(5);
+/// Shortest password, characters; longest, bytes: argon2 takes any, and somebody has to read it.
+pub const PASSWORD_LEAST_CHARS: usize = 10;
+pub const PASSWORD_MOST_BYTES: usize = 1_024;
+/// Wrong passwords in a row that cost nothing: of one account, and from one address, behind which a whole office may sit.
+pub const SIGN_IN_FREE: i64 = 5;
+pub const SIGN_IN_FREE_ADDRESS: i64 = 20;
+/// What the next wrong one costs; it doubles with each further one, up to the most.
+pub const SIGN_IN_WAIT: Span = Span::seconds(30);
+pub const SIGN_IN_WAIT_MOST: Span = Span::minutes(15);
+/// Wrong passwords are forgotten after this long.
+pub const SIGN_IN_FORGET: Span = Span::hours(24);
+/// Longest name kept of a browser, characters.
+pub const DEVICE_CHARS: usize = 200;
+/// Contacts and rules that one person may keep.
+pub const CONTACTS: usize = 20;
+pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
+/// How old or young a request that Slack signed may be.
+pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
+/// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
+pub const SLACK_RETRY_LEAST: Span = Span::seconds(1);
+pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
+/// Longest note or update, characters: one that fits in a room's message.
+pub const NOTE_CHARS: usize = 2_500;
+/// The longest that an incident may be snoozed.
+pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
 /// A request with an `Idempotency-Key` is answered as the first time for this long.
 pub const REPEATS_KEPT: Span = Span::hours(24);
 /// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.
@@ -180,5 +240,3 @@ pub const REPEAT_KEY_BYTES: usize = 255;
 pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
 /// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
 pub const REPEAT_LEASE: Span = Span::seconds(15);
-/// Longest note, update or task, characters: a screenful; more belongs in a document.
-pub const NOTE_CHARS: usize = 4_000;

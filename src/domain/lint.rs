@@ -417,8 +417,13 @@ mod tests {
         setup.schedules.insert("day".into(), schedule);
         setup.policies.insert("p".into(), Policy { id: "p".into(), steps, repeat });
         setup.services.insert("api".into(), Service::new("api".into(), "p".into()));
-        let integration =
-            Integration { id: "in".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        let integration = Integration {
+            id: "in".into(),
+            source: "generic".to_owned(),
+            service: "api".into(),
+            severity: AlertSeverity::Error,
+            heartbeat: None,
+        };
         setup.integrations.insert("in".into(), integration);
         setup
     }

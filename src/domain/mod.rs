@@ -15,6 +15,8 @@ mod grouping;
 pub mod incident;
 pub mod input;
 pub mod lint;
+pub mod local;
+mod message;
 pub mod oncall;
 mod page;
 pub mod person;

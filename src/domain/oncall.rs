@@ -125,7 +125,7 @@ pub fn date_exists(date: Date) -> bool {
     civil_date(date).is_ok()
 }
 
-fn zone(name: &str) -> Option<TimeZone> {
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
     // Names are looked up in any case; only the official writing counts, because other programs read these too.
     let Ok(zone) = ZONES.get(name) else { return None };
     (zone.iana_name() == Some(name) && !zone.is_unknown()).then_some(zone)

@@ -66,6 +66,8 @@ pub enum ContactKind {
 }
 
 impl ContactKind {
+    pub const ALL: [Self; 5] = [Self::Voice, Self::Sms, Self::Email, Self::SlackDm, Self::Webhook];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,6 +76,29 @@ impl ContactKind {
             Self::Email => "email",
             Self::SlackDm => "slack_dm",
             Self::Webhook => "webhook",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+
+    /// Whether it rings, and a key is the answer; anything else is a message.
+    #[must_use]
+    pub const fn is_call(self) -> bool {
+        match self {
+            Self::Voice => true,
+            Self::Sms | Self::Email | Self::SlackDm | Self::Webhook => false,
+        }
+    }
+
+    /// Whether its provider tells later what became of what it accepted, and can be asked for what it has.
+    #[must_use]
+    pub const fn is_followed(self) -> bool {
+        match self {
+            Self::Voice | Self::Sms => true,
+            Self::Email | Self::SlackDm | Self::Webhook => false,
         }
     }
 }
@@ -417,6 +442,24 @@ pub struct Integration {
     pub service: ServiceId,
     /// Taken where the sender says none.
     pub severity: AlertSeverity,
+    /// Of the source `heartbeat`: when a beat is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// How often a beat comes, and by how much it may be late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub period: Span,
+    pub grace: Span,
+}
+
+impl Heartbeat {
+    /// From one beat until the next one is missed.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.period + self.grace
+    }
 }
 
 /// One configured object that differs between two setups.

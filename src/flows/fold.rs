@@ -41,7 +41,7 @@ fn is_of_the_rows(error: &FlowError) -> bool {
         | FlowError::Refused(_)
         | FlowError::Unreadable(..)
         | FlowError::Panicked(_) => true,
-        FlowError::Store(_) | FlowError::Gone => false,
+        FlowError::Store(_) | FlowError::Busy | FlowError::Gone => false,
     }
 }
 

@@ -5,15 +5,23 @@ pub mod act;
 pub mod apply;
 pub mod audit;
 pub mod backup;
+pub mod beat;
+pub mod carry;
 pub mod deliver;
+pub mod enqueue;
 pub mod fold;
 pub mod hear;
+pub mod heartbeat;
 pub mod house;
 pub mod ingest;
 pub mod once;
 pub mod overrides;
+pub mod password;
+pub mod profile;
 pub mod report;
+pub mod retain;
 mod save;
+pub mod tell;
 pub mod wake;
 
 pub use house::{House, Live, Pulse};
@@ -38,6 +46,9 @@ pub enum FlowError {
     /// A decision ended in a panic, which is a fault of ours; nothing of it was saved.
     #[error("{0} ended in a panic; please report this")]
     Panicked(&'static str),
+    /// Too many ask for the same costly thing at once.
+    #[error("too many ask for this at once")]
+    Busy,
     /// A task of this process ended before it answered.
     #[error("the server is shutting down")]
     Gone,
@@ -54,7 +65,7 @@ impl FlowError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
+            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Busy | Self::Gone => false,
         }
     }
 }

@@ -90,6 +90,7 @@ impl From<FlowError> for WebError {
                 tracing::warn!(%error, "a request met a busy database");
                 Self::Busy("The database is busy. Try again in a few seconds.")
             }
+            FlowError::Busy => Self::Busy("Many people ask for this at once. Try again in a few seconds."),
             FlowError::Gone => Self::Busy("The server is shutting down. Try again in a few seconds."),
             FlowError::Store(_) | FlowError::Unreadable(..) | FlowError::Panicked(_) => {
                 tracing::error!(%error, "a request failed");

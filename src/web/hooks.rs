@@ -10,19 +10,21 @@ use serde::Serialize;
 
 use super::answer::{WebError, plain, problem};
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, body, look};
+use super::{Doors, body, enqueue, look};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
 use crate::domain::decide::Verdict;
-use crate::flows::hear;
 use crate::flows::ingest::{self, IngestError};
+use crate::flows::{beat, hear};
 
 /// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
         .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
+        .route("/heartbeats/{key}", post(beat).get(beat))
+        .merge(enqueue::routes())
         .method_not_allowed_fallback(|| async { wrong_way() })
         .with_state(doors.clone())
 }
@@ -45,6 +47,9 @@ struct TakenOne {
 }
 
 async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+    if source == "heartbeat" {
+        return beat(State(doors), Path(key), request).await;
+    }
     let house = &doors.house;
     let door = match ingest::open(house, &source, &key) {
         Ok(door) => door,
@@ -104,6 +109,31 @@ async fn taken(doors: &Doors, door: &ingest::Door, inbound: &Inbound, wait: Opti
     }
 }
 
+/// A job says that it lives. Whatever else it says is read and thrown away.
+async fn beat(State(doors): State<Doors>, Path(key): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
+        // A job that sends its whole log lives all the same.
+        Ok(_) | Err(WebError::TooLarge(_)) => {}
+        Err(error) => return error.into_response(),
+    }
+    let inbound = inbound(&doors, &parts, bytes::Bytes::new());
+    match beat::beat(&doors.house, &key, &inbound).await {
+        Ok(next) => {
+            let results = results(&doors, vec![None]).await;
+            (StatusCode::ACCEPTED, Json(Beat { results, next_before: next.rfc3339() })).into_response()
+        }
+        Err(error) => refused(error),
+    }
+}
+
+#[derive(Serialize)]
+struct Beat {
+    results: Vec<TakenOne>,
+    /// Without another beat until then, it is missed.
+    next_before: String,
+}
+
 fn refused(error: IngestError) -> Response {
     match error {
         IngestError::UnknownKey => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
@@ -154,7 +184,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Span> {
     })
 }
 
-fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
+pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
     Inbound {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),

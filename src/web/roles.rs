@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
+use super::form::Form;
 use super::repeat::{self, Asked, Clash};
 use super::{Doors, api, body, pages, sign_in, stream};
 use crate::base::limits;
@@ -25,6 +26,8 @@ pub enum Needs {
     Reader,
     /// A person from responder up, a token of scope respond or admin.
     Responder,
+    /// An administrator, a token of scope admin.
+    Admin,
 }
 
 /// How a route is spoken to and how it answers when something is wrong.
@@ -72,13 +75,22 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 }
 
 pub(super) static ROUTES: &[Route] = &[
-    page("/", Needs::Reader, || get(pages::incidents)),
-    page("/incidents/{number}", Needs::Reader, || get(pages::incident)),
-    form("/incidents/{number}/{act}", Needs::Responder, || post(pages::act)),
+    page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents/{number}", Needs::Reader, || get(pages::incident::incident)),
+    form("/incidents/{number}/{act}", Needs::Responder, || post(pages::incident::act)),
+    form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),
     page("/sign-in", Needs::Nobody, || get(sign_in::explain)),
     page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
+    form("/sign-in", Needs::Nobody, || post(sign_in::with_password)),
     form("/sign-in/{link}", Needs::Nobody, || post(sign_in::enter)),
     form("/sign-out", Needs::Reader, || post(sign_in::leave)),
+    page("/me", Needs::Reader, || get(pages::me::me)),
+    form("/me/password", Needs::Reader, || post(pages::me::set_password)),
+    form("/me/sessions/end", Needs::Reader, || post(pages::me::end_session)),
+    form("/me/contacts", Needs::Reader, || post(pages::me::add_contact)),
+    form("/me/contacts/remove", Needs::Reader, || post(pages::me::remove_contact)),
+    form("/me/rules", Needs::Reader, || post(pages::me::add_rule)),
+    form("/me/rules/remove", Needs::Reader, || post(pages::me::remove_rule)),
     open("/api/v1/openapi.json", || get(api::document::serve)),
     read("/api/v1/incidents", || get(api::incidents)),
     read("/api/v1/incidents/{number}", || get(api::incident)),
@@ -182,9 +194,11 @@ async fn pass(doors: &Doors, route: &Route, caller: Result<Caller, WebError>, re
     if changes_something(&route.method) {
         let asked = match route.style {
             Style::Form => {
-                let fields = body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await?;
+                let form = Form::of(&body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await?);
                 body = Body::empty();
-                form_urlencoded::parse(&fields).find(|(name, _)| name == "csrf").map(|(_, value)| value.into_owned())
+                let csrf = form.get("csrf").map(str::to_owned);
+                parts.extensions.insert(form);
+                csrf
             }
             Style::Page | Style::Api => parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned),
         };
@@ -213,12 +227,17 @@ fn check(needs: Needs, viewer: &Viewer) -> Result<(), WebError> {
         Needs::Nobody => true,
         Needs::Reader => viewer.may_read(),
         Needs::Responder => viewer.may_respond(),
+        Needs::Admin => viewer.may_administer(),
     };
     if allowed {
         return Ok(());
     }
     Err(match viewer {
         Viewer::Public => WebError::NotSignedIn,
+        Viewer::User { .. } if needs == Needs::Admin => WebError::Forbidden("This is for administrators. Ask one of them.".to_owned()),
+        Viewer::Token { .. } if needs == Needs::Admin => {
+            WebError::Forbidden("This token may not administer. Make one with: reveille token create NAME --scope admin".to_owned())
+        }
         Viewer::User { .. } => {
             WebError::Forbidden("Your role may look and not act. Ask an administrator for the role of responder.".to_owned())
         }

@@ -188,6 +188,9 @@ impl App {
             auth_token: Secret::new(AUTH_TOKEN),
             people: PHONES.iter().map(|(name, number)| ((*number).to_owned(), (*name).to_owned())).collect(),
             reveille_url: None,
+            slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: Some(free_port()),
         })
         .await
         .expect("the stage opens");
@@ -210,7 +213,8 @@ impl App {
             config,
             var: self.var(),
             secret_key: None,
-            public_url: None,
+            own: live::Own::default(),
+            tls: None,
         })
         .await
         .expect("the server starts");
@@ -368,7 +372,16 @@ impl App {
         let journal = store::journal_pending(&reader).await.expect("the journal reads");
         let wakes = store::wakes_due(&reader, now, 1).await.expect("wake-ups read");
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
-        journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+        journal == 0 && wakes.is_empty() && effects <= hanging && self.heartbeats_are_awaited().await && !self.stage.busy()
+    }
+
+    /// Every heartbeat that is configured is awaited, and none that is due is untold.
+    async fn heartbeats_are_awaited(&self) -> bool {
+        let live = self.house().now_live();
+        let rows = store::heartbeat_list(&self.house().store.reader()).await.expect("heartbeats read");
+        let now = self.clock.now();
+        let awaited = |id| rows.iter().any(|row| &row.integration == id && (row.missed || row.due_at > now));
+        live.setup.integrations.values().filter(|integration| integration.heartbeat.is_some()).all(|integration| awaited(&integration.id))
     }
 
     async fn unrest(&self) -> String {
@@ -397,6 +410,7 @@ impl App {
             let due = [
                 self.clock.next_deadline(),
                 store::wake_next_due(&reader).await.expect("wake-ups read"),
+                store::heartbeat_list(&reader).await.expect("heartbeats read").iter().map(|row| row.due_at).filter(|due| *due > now).min(),
                 store::outbox_next_due(&reader, reveille::domain::effect::Lane::Page).await.expect("the outbox reads"),
                 store::outbox_next_due(&reader, reveille::domain::effect::Lane::Settle).await.expect("the outbox reads"),
             ];

@@ -2,10 +2,15 @@
 
 mod app;
 mod doors;
+mod events;
+mod heartbeat;
 mod keys;
 mod night;
+mod outside;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod receiver;
 mod storm;
+mod tls;

@@ -5,6 +5,7 @@ mod db;
 
 mod archive;
 mod desk;
+mod follower;
 mod life;
 mod paging;
 mod small;

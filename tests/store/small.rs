@@ -34,8 +34,13 @@ fn setup() -> Setup {
         rules: Vec::new(),
     };
     let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1 };
-    let integration =
-        Integration { id: "rollbar".into(), source: "rollbar".to_owned(), service: service(), severity: AlertSeverity::Error };
+    let integration = Integration {
+        id: "rollbar".into(),
+        source: "rollbar".to_owned(),
+        service: service(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+    };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
         schedules: BTreeMap::new(),
@@ -160,7 +165,7 @@ on_both! {
         assert_eq!(link_use(&mut tx, "l2", at(10)).await.expect("it asks"), None, "it has expired");
         assert_eq!(link_use(&mut tx, "l1", at(10)).await.expect("it asks"), Some(ana()));
         assert_eq!(link_use(&mut tx, "l1", at(10)).await.expect("it asks"), None, "it was used");
-        let session = Session { user: ana(), role: Role::Admin, csrf: "c".to_owned(), created_at: at(10), expires_at: at(50) };
+        let session = Session { user: ana(), role: Role::Admin, csrf: "c".to_owned(), created_at: at(10), expires_at: at(50), device: String::new() };
         for digest in ["s1", "s2", "s3"] {
             session_create(&mut tx, digest, &session).await.expect("it is made");
         }

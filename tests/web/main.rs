@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod document;
 mod hooks;
+mod metrics;
 mod orders;
 mod pages;
 mod stream;
