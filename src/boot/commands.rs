@@ -192,8 +192,12 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
     let lines = setup::diff(&saved.setup, &config.setup);
-    let changed =
-        if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
+    let wanted = live::wanted(&config)?;
+    let changed = if apply.dry_run {
+        apply::differs(&store, &sealer, &wanted).await?
+    } else {
+        apply::apply(&store, &Clock::system(), &sealer, &wanted).await?
+    };
     if json {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
@@ -203,7 +207,8 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
         }
         match (changed, apply.dry_run, lines.is_empty()) {
             (false, _, _) => println!("Nothing to change: it is so already."),
-            (true, true, _) => println!("Nothing was changed: this was a dry run."),
+            (true, true, true) => println!("Settings or keys would change. Nothing was changed: this was a dry run."),
+            (true, true, false) => println!("Nothing was changed: this was a dry run."),
             (true, false, true) => println!("Applied: settings or keys changed. A running server has it within two seconds."),
             (true, false, false) => println!("Applied. A running server has it within two seconds."),
         }

@@ -35,7 +35,7 @@ pub enum Met {
 pub async fn claim(house: &House, caller: &str, door: &str, key: &str, body: &[u8]) -> Result<Met, FlowError> {
     // Written as JSON, so that no three texts read as another three.
     let digest = digest_hex(save::json("key", &(caller, door, key))?.as_bytes());
-    Ok(match store::repeat_claim(&house.store, &digest, &digest_hex(body), house.clock.now()).await? {
+    Ok(match store::repeat_claim(&house.store, &digest, &digest_hex(body), &house.owner, house.clock.now()).await? {
         Claim::Ours => Met::Ours(Once(digest)),
         Claim::UnderWay => Met::UnderWay,
         Claim::OtherBody => Met::OtherBody,
@@ -53,6 +53,15 @@ pub async fn settle(house: &House, once: &Once, answer: Option<&RepeatAnswer>) -
         None => store::repeat_give_back(&house.store, &once.0).await?,
     }
     Ok(())
+}
+
+/// Whether something was decided under this key before.
+///
+/// # Errors
+/// The store's.
+pub async fn is_decided(house: &House, once: &Once) -> Result<bool, FlowError> {
+    let mut tx = house.store.begin(WriteLane::Rest).await?;
+    Ok(store::repeat_verdict(&mut tx, &once.0).await?.is_some())
 }
 
 /// What was decided for this key before.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod ground;
+mod keeping;
 mod kill;
 mod posted;
 #[path = "../support/postgres.rs"]

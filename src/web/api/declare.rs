@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::domain::incident::Kind;
 use crate::domain::input::{Declare, Via};
 use crate::domain::setup::Severity;
-use crate::flows::act;
+use crate::flows::{act, once};
 
 /// What is wrong, in a few words; the rest has good defaults.
 #[derive(Deserialize, ToSchema)]
@@ -67,9 +67,13 @@ pub(in super::super) async fn promote(ask: Ask) -> Made<IncidentBody> {
     let reader = ask.doors.house.store.reader();
     let id = AlertId::from_text(ask.place("alert"));
     let alert = reader.alert_get(&ask.caller.viewer, &id).await?.ok_or(WebError::NotFound("such alert"))?;
-    // One that comes again with its key finds its own incident, and is answered with it.
+    // A request that comes again finds the incident that it made itself, and is answered with it.
+    let made_before = match &ask.once {
+        Some(once) => once::is_decided(&ask.doors.house, once).await?,
+        None => false,
+    };
     if let Some(number) = alert.incident
-        && ask.once.is_none()
+        && !made_before
     {
         return Err(WebError::Conflict(format!("This alert belongs to incident {number} already.")));
     }
