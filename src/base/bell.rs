@@ -46,6 +46,8 @@ pub struct Bells {
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same, for whoever tells Slack: one ring wakes one who waits.
+    pub chat: Bell,
     /// The same for those who tell webhooks: a bell wakes one listener.
     pub webhooks: Bell,
     /// Another configuration was applied.

@@ -2,13 +2,16 @@
 
 pub mod access;
 pub mod act;
+pub mod announce;
 pub mod apply;
+pub mod contact;
 pub mod audit;
 pub mod backup;
 pub mod beat;
 pub mod carry;
 pub mod deliver;
 pub mod enqueue;
+pub mod expire;
 pub mod fold;
 pub mod hear;
 pub mod heartbeat;
@@ -19,10 +22,13 @@ pub mod overrides;
 pub mod password;
 pub mod profile;
 pub mod report;
+mod reply;
 pub mod retain;
 mod save;
+pub mod say;
 pub mod tell;
 pub mod wake;
+mod write;
 
 pub use house::{House, Live, Pulse};
 

@@ -24,7 +24,9 @@ use crate::base::metrics::Calls;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "whole", include_str!("../../migrations/0002_whole.sql")),
+    (4, "core", include_str!("../../migrations/0004_core.sql")),
     (5, "reach", include_str!("../../migrations/0005_reach.sql")),
+    (6, "chat", include_str!("../../migrations/0006_chat.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "api", include_str!("../../migrations/0008_api.sql")),
     (9, "proof", include_str!("../../migrations/0009_proof.sql")),

@@ -12,5 +12,8 @@ mod pages;
 mod postgres;
 mod provider;
 mod receiver;
+mod slack;
+mod response;
 mod storm;
+mod texts;
 mod tls;
