@@ -152,6 +152,43 @@ async fn the_verbs_answer_with_the_incident() {
 }
 
 #[tokio::test]
+async fn it_is_given_away_put_off_and_others_are_called() {
+    let script = Script::open().await;
+    script.desk.fires("db down").await;
+    let given = script.posts("/incidents/1/reassign", &json!({ "user": "bo" })).await;
+    assert_eq!((given.status, &given.json()["state"]), (StatusCode::OK, &json!("triggered")), "{given:?}");
+    let snoozed = script.posts("/incidents/1/snooze", &json!({ "for": "2h" })).await.json();
+    assert_eq!((&snoozed["state"], &snoozed["snoozed_until"]), (&json!("acknowledged"), &json!("2026-01-07T04:00:00.000Z")));
+    for whom in [json!({ "user": "ana" }), json!({ "policy": "platform" }), json!({ "everyone": true })] {
+        let paged = script.posts("/incidents/1/page", &whom).await;
+        assert_eq!(paged.status, StatusCode::OK, "{whom}: {paged:?}");
+    }
+    let kinds = script.kinds(1).await;
+    for kind in ["incident_reassigned", "incident_snoozed", "page_asked"] {
+        assert!(count(&kinds, kind) >= 1, "{kind}: {kinds:?}");
+    }
+    script.posts("/incidents/1/resolve", &json!({})).await;
+    for (verb, body) in [("reassign", json!({ "user": "bo" })), ("snooze", json!({ "for": "2h" }))] {
+        refused(&script.posts(&format!("/incidents/1/{verb}"), &body).await, StatusCode::CONFLICT, &["#1 is resolved", "Reopen"]);
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_alert_becomes_an_incident_once() {
+    let script = Script::open().await;
+    let body = json!({ "dedup_key": "ram", "title": "RAM is tight", "severity": "info" }).to_string();
+    let told = script.desk.post(GENERIC, &[("prefer", "wait=5")], body).await.json();
+    assert_eq!(told["results"][0]["incident"], Value::Null, "{told}");
+    let alert = told["results"][0]["alert"].as_str().expect("an alert").to_owned();
+    let path = format!("/alerts/{alert}/promote");
+    let made = [script.posts_with(&path, "p", &json!({})).await, script.posts_with(&path, "p", &json!({})).await];
+    assert_eq!((made[0].status, &made[0].json()["title"]), (StatusCode::CREATED, &json!("RAM is tight")), "{made:?}");
+    assert_eq!(made[0].text, made[1].text);
+    refused(&script.posts(&path, &json!({})).await, StatusCode::CONFLICT, &["#1"]);
+    assert_eq!(script.reads("/alerts").await["items"][0]["incident"], 1);
+}
+
+#[tokio::test]
 async fn the_board_says_who_does_what() {
     let script = Script::open().await;
     script.desk.fires("db down").await;

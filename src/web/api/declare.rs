@@ -12,6 +12,7 @@ use super::bodies::IncidentBody;
 use super::words;
 use crate::base::id::AlertId;
 use crate::base::limits;
+use crate::domain::decide::Outcome;
 use crate::domain::incident::Kind;
 use crate::domain::input::{Declare, Via};
 use crate::domain::setup::Severity;
@@ -95,8 +96,11 @@ pub(in super::super) async fn promote(ask: Ask) -> Made<IncidentBody> {
 
 async fn declared(ask: &Ask, declare: Declare) -> Made<IncidentBody> {
     let verdict = act::declare_once(&ask.doors.house, declare, ask.once.clone()).await?;
-    let Some(id) = verdict.incident else {
-        return Err(WebError::Conflict(format!("Nothing was declared: {}.", verdict.reason.sentence())));
+    let id = match (verdict.outcome, verdict.incident) {
+        (Outcome::Ignored, _) | (_, None) => {
+            return Err(WebError::Conflict(format!("Nothing was declared: {}.", verdict.reason.sentence())));
+        }
+        (_, Some(id)) => id,
     };
     let number = ask.doors.house.store.reader().incident_number(&id).await?.ok_or(WebError::Inside)?;
     tracing::info!(incident = number.0, "an incident was declared");
