@@ -5,6 +5,7 @@
 //! incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
 
 mod access;
+mod archive;
 mod attempt;
 mod audit;
 mod ballast;
@@ -43,7 +44,11 @@ mod ways;
 
 pub use access::{
     Session, Token, link_create, link_find, link_use, session_create, session_end, session_find, sessions_end, sessions_end_others,
-    sessions_list, token_create, token_find, token_list, token_touch,
+    sessions_list, token_create, token_find, token_list, token_revoke, token_touch,
+};
+pub use archive::{
+    Column, ColumnKind, Snapshot, Table, archive_clear, archive_holds, archive_in_use, archive_insert, archive_tables, database_time,
+    database_writes,
 };
 pub use attempt::{
     AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,

@@ -164,6 +164,20 @@ impl Store {
         Ok(())
     }
 
+    /// The migrations that this version has and the database has not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn migrations_waiting(&self) -> Result<Vec<&'static str>> {
+        let there = match self.reader().rows(sql("SELECT version FROM _sqlx_migrations")).await {
+            Ok(rows) => rows.iter().map(|row| row.int("version")).collect::<Result<Vec<_>>>()?,
+            // A database without its tables.
+            Err(StoreError::Refused(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(MIGRATIONS.iter().filter(|(version, ..)| !there.contains(version)).map(|(_, name, _)| *name).collect())
+    }
+
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.place.dialect

@@ -3,6 +3,7 @@
 mod cli;
 mod disk;
 mod ground;
+mod keeping;
 mod kill;
 mod posted;
 #[path = "../support/postgres.rs"]
