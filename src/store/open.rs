@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "whole", include_str!("../../migrations/0002_whole.sql")),
     (3, "ops", include_str!("../../migrations/0003_ops.sql")),
+    (4, "core", include_str!("../../migrations/0004_core.sql")),
     (5, "reach", include_str!("../../migrations/0005_reach.sql")),
     (6, "chat", include_str!("../../migrations/0006_chat.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
@@ -161,6 +162,20 @@ impl Store {
         }
         own.close().await?;
         Ok(())
+    }
+
+    /// The migrations that this version has and the database has not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn migrations_waiting(&self) -> Result<Vec<&'static str>> {
+        let there = match self.reader().rows(sql("SELECT version FROM _sqlx_migrations")).await {
+            Ok(rows) => rows.iter().map(|row| row.int("version")).collect::<Result<Vec<_>>>()?,
+            // A database without its tables.
+            Err(StoreError::Refused(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(MIGRATIONS.iter().filter(|(version, ..)| !there.contains(version)).map(|(_, name, _)| *name).collect())
     }
 
     #[must_use]

@@ -46,7 +46,7 @@ impl Conn {
     }
 
     /// Runs a bare statement without values.
-    async fn say(&mut self, text: &'static str) -> Result<()> {
+    pub(super) async fn say(&mut self, text: &'static str) -> Result<()> {
         let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(&mut *self.live)).await;
         self.ended(took, done).map(|_| ())
@@ -62,6 +62,11 @@ impl Conn {
         let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(&mut *self.live)).await;
         self.ended(took, done)
+    }
+
+    /// Closes the connection when it is dropped, whatever its last call came to.
+    pub(super) const fn give_up(&mut self) {
+        self.at_risk = true;
     }
 
     fn start(&mut self) -> Result<Stopwatch> {

@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_operator_allows_networks_and_names() {
-        let targets = ["10.1.0.0/16", "192.168.7.9", "fd00::/8", "Chat.Internal", "0.0.0.0/0"].map(|text| text.parse::<Target>());
+        let targets = ["10.1.0.0/16", "192.168.7.9", "fd00::/8", "Chat.Internal", "0.0.0.0/0"].map(str::parse::<Target>);
         let [network, one, six, name, all] = targets.map(|target| PrivateTargets::These(vec![target.expect("a target")]));
         assert!(network.allow("x", ip("10.1.255.1")) && !network.allow("x", ip("10.2.0.1")) && network.allow("x", ip("::ffff:10.1.0.1")));
         assert!(one.allow("x", ip("192.168.7.9")) && !one.allow("x", ip("192.168.7.8")));

@@ -10,6 +10,7 @@ mod janitor;
 mod messenger;
 mod ringer;
 mod stoker;
+mod sweeper;
 mod watchman;
 
 use std::sync::Arc;
@@ -61,9 +62,10 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("heart", house, heart::run);
     crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
-    crew.keeps("stoker", house, stoker::run);
     crew.keeps("ringer", house, ringer::run);
+    crew.keeps("sweeper", house, sweeper::run);
     crew.keeps("watchman", house, watchman::run);
+    crew.keeps("stoker", house, stoker::run);
     crew
 }
 

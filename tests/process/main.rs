@@ -3,9 +3,11 @@
 mod cli;
 mod disk;
 mod ground;
+mod keeping;
 mod kill;
 mod posted;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod replicas;
 mod stop;
 mod storm;

@@ -211,6 +211,7 @@ impl Speaker<'_> {
                 let lapse = incident.lapses_at.map(|at| format!(" Without a sign of life it pages again {}.", blocks::date(at)));
                 format!("{it} is acknowledged; nobody is paged for it any more.{}", lapse.unwrap_or_default())
             }
+            Act::SignOfLife => format!("{it}: good, you are still at it."),
             Act::Resolve => format!("{it} is resolved."),
             Act::Escalate => format!("{it}: the next step is paged now."),
             Act::Reopen => format!("{it} is open again, and pages."),
