@@ -11,6 +11,7 @@ mod desk;
 mod dialect;
 mod error;
 mod fact;
+mod find;
 mod follow;
 mod journal;
 mod lease;

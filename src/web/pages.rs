@@ -1,5 +1,7 @@
 //! The pages people look at, and their buttons: one file for each part of the house.
 
+pub mod alerts;
+pub mod declare;
 pub mod incident;
 pub mod list;
 pub mod me;

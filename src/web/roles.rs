@@ -67,6 +67,10 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 
 pub(super) static ROUTES: &[Route] = &[
     page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents/new", Needs::Responder, || get(pages::declare::ask)),
+    form("/incidents/new", Needs::Responder, || post(pages::declare::declare)),
+    page("/alerts", Needs::Reader, || get(pages::alerts::alerts)),
+    form("/alerts/{id}/promote", Needs::Responder, || post(pages::alerts::promote)),
     page("/incidents/{number}", Needs::Reader, || get(pages::incident::incident)),
     form("/incidents/{number}/{act}", Needs::Responder, || post(pages::incident::act)),
     form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),

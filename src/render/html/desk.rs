@@ -63,3 +63,49 @@ impl MePage {
         self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
     }
 }
+
+/// Says that there is an incident: a title is enough.
+#[derive(Template)]
+#[template(path = "declare.html")]
+pub struct DeclarePage {
+    pub frame: Frame,
+    pub services: Vec<Choice>,
+}
+
+impl DeclarePage {
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
+
+/// One alert that woke nobody.
+#[derive(Debug, Clone)]
+pub struct RecordedRow {
+    pub id: String,
+    pub title: String,
+    pub service: String,
+    pub source: String,
+    pub severity: &'static str,
+    pub state: &'static str,
+    pub count: i64,
+    pub last_at: Stamp,
+}
+
+#[derive(Template)]
+#[template(path = "alerts.html")]
+pub struct AlertsPage {
+    pub frame: Frame,
+    pub alerts: Vec<RecordedRow>,
+    pub older: Option<String>,
+    pub is_first: bool,
+}
+
+impl AlertsPage {
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
