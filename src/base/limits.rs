@@ -68,6 +68,22 @@ pub const ACK_LAPSE: Span = Span::minutes(30);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
 
+/// A snooze lasts this long at most: what nobody wants to hear of for longer is to be resolved.
+pub const SNOOZE_LONGEST: Span = Span::hours(24 * 7);
+/// The one who acknowledged is asked this long before it lapses.
+pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
+/// Whom an incident is given to has this long before its policy starts.
+pub const REASSIGN_WAIT: Span = Span::minutes(5);
+
+/// An override lasts this long at most: a quarter of a year.
+pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
+/// How far ahead an override may begin.
+pub const OVERRIDE_AHEAD: Span = Span::hours(24 * 366);
+/// How long ago an override may have ended and still be told of when somebody asks who was on call.
+pub const OVERRIDES_TOLD: Span = Span::hours(24 * 92);
+/// Overrides that may be planned at once; every decision looks through those of its schedules.
+pub const OVERRIDES: i64 = 2_000;
+
 /// A person gets at most one new call chain in this long.
 pub const CHAIN_EVERY: Span = Span::minutes(3);
 /// The second call of a chain comes this long after the first was placed, so that phones let it through "do not disturb".

@@ -11,6 +11,7 @@ use super::BootError;
 use super::config::Config;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::Channels;
 use crate::channels::voice::Voice;
@@ -96,9 +97,18 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
             keys.insert(key.digest(), id.clone());
         }
     }
+    let mut setup = saved.setup;
+    let after = clock.now() - limits::OVERRIDES_TOLD;
+    for (schedule, mut overrides) in store::overrides_load(&store.reader(), after).await? {
+        // Who has left takes nothing: the rotation counts, rather than nobody.
+        overrides.retain(|one| setup.users.contains_key(&one.user));
+        if let Some(schedule) = setup.schedules.get_mut(&schedule) {
+            schedule.overrides = overrides;
+        }
+    }
     Ok(Live {
         version: saved.version,
-        setup: saved.setup,
+        setup,
         keys,
         channels: Channels::new(voice),
         public_url,

@@ -169,7 +169,7 @@ pub struct Schedule {
     /// An IANA zone; hand-offs happen at its local time.
     pub timezone: String,
     pub rotations: Vec<Rotation>,
-    /// Kept apart from the configured object.
+    /// In the order in which they were made. Kept apart from the configured object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
 }

@@ -38,6 +38,7 @@ fn is_of_the_rows(error: &FlowError) -> bool {
     match error {
         FlowError::Store(StoreError::Refused(_) | StoreError::Corrupt(_) | StoreError::Missing(_) | StoreError::Exists(_))
         | FlowError::Missing(_)
+        | FlowError::Refused(_)
         | FlowError::Unreadable(..)
         | FlowError::Panicked(_) => true,
         FlowError::Store(_) | FlowError::Busy | FlowError::Gone => false,

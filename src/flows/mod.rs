@@ -11,6 +11,7 @@ pub mod house;
 pub mod ingest;
 pub mod password;
 pub mod profile;
+pub mod overrides;
 pub mod report;
 mod save;
 pub mod wake;
@@ -28,6 +29,9 @@ pub enum FlowError {
     /// There is no such incident, page or attempt, or the viewer may not see it.
     #[error("there is no {0}")]
     Missing(&'static str),
+    /// What was asked for makes no sense; the sentence says why.
+    #[error("{0}")]
+    Refused(&'static str),
     /// A stored value of our own does not read back.
     #[error("a stored {0} does not read back: {1}")]
     Unreadable(&'static str, String),
@@ -54,6 +58,7 @@ impl FlowError {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::Missing(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Busy | Self::Gone => false,
+            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
         }
     }
 }

@@ -17,6 +17,7 @@ mod journal;
 mod lease;
 mod open;
 mod outbox;
+mod overrides;
 mod pace;
 mod password;
 mod person;
@@ -53,6 +54,7 @@ pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
 };
+pub use overrides::{override_create, override_remove, overrides_count, overrides_load};
 pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};

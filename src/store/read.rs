@@ -16,6 +16,7 @@ pub use super::error::StoreError;
 pub use super::fact::FactRow;
 use super::fact::fact_of;
 pub use super::find::IncidentSearch;
+pub use super::overrides::OverrideView;
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};

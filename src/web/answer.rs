@@ -76,6 +76,7 @@ impl From<FlowError> for WebError {
     fn from(error: FlowError) -> Self {
         match error {
             FlowError::Missing(what) => Self::NotFound(what),
+            FlowError::Refused(why) => Self::BadRequest(why.to_owned()),
             // Logged here, once: what a person reads says nothing of the inside.
             FlowError::Store(_) if error.is_retryable() => {
                 tracing::warn!(%error, "a request met a busy database");
