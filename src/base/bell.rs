@@ -27,8 +27,14 @@ pub struct Bells {
     pub wakes: Bell,
     /// The page lane of the outbox has a new row.
     pub pages: Bell,
+    /// The lane of text messages has a new row.
+    pub texts: Bell,
+    /// The lane of mail and other messages has a new row.
+    pub mails: Bell,
     /// The settle lane of the outbox has a new row.
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same for those who tell webhooks: a bell wakes one listener.
+    pub webhooks: Bell,
 }

@@ -101,6 +101,15 @@ pub const HOLD_TOLD: Span = Span::seconds(5);
 pub const SILENT_ASKS: u32 = 9;
 /// How often a call is asked about that rang and never told its end.
 pub const LIVE_ASKS: u32 = 3;
+/// Without a rule, a contact other than voice is tried this long after the page's start.
+pub const OTHER_CONTACTS: Span = Span::minutes(1);
+/// A contact gets at most this many messages within that long: a storm fills nobody's screen, and what came meanwhile is said in the next.
+pub const MESSAGES: usize = 3;
+pub const MESSAGES_WITHIN: Span = Span::minutes(1);
+/// Nothing was heard of an accepted message for this long: the provider is asked once what became of it.
+pub const MESSAGE_SILENCE: Span = Span::seconds(12);
+/// After that, news of its delivery is waited for this long, and no longer: carriers tell within seconds, or never.
+pub const MESSAGE_NEWS: Span = Span::minutes(5);
 /// An unknown outcome is asked about again after this long.
 pub const ASK_AGAIN: Span = Span::seconds(4);
 /// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.
@@ -156,6 +165,20 @@ pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
 
+/// Outgoing webhooks told at once, per process.
+pub const WEBHOOKS_AT_ONCE: i64 = 32;
+/// A webhook that failed is tried again after at least this long, then after twice as long each time, up to the other.
+pub const WEBHOOK_AGAIN_LEAST: Span = Span::seconds(5);
+pub const WEBHOOK_AGAIN_MOST: Span = Span::hours(1);
+/// What a webhook has not taken for this long is dropped, and said so: a receiver that is down for a night hears all of it.
+pub const WEBHOOK_KEEPS: Span = Span::hours(24);
+/// How often the outside dead man's switch is told that all is well.
+pub const HEARTBEAT_EVERY: Span = Span::minutes(1);
+/// A wake-up or a page's effect that has been due for longer is one that did not leave.
+pub const OVERDUE: Span = Span::seconds(60);
+/// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
+pub const METRICS_LOOK: Span = Span::seconds(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
@@ -193,6 +216,12 @@ pub const CONTACTS: usize = 20;
 pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
+
+/// How old or young a request that Slack signed may be.
+pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
+/// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
+pub const SLACK_RETRY_LEAST: Span = Span::seconds(1);
+pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 /// Longest note or update, characters: one that fits in a room's message.
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.

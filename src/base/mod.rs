@@ -6,6 +6,7 @@ pub mod failpoint;
 pub mod id;
 pub mod inbound;
 pub mod limits;
+pub mod metrics;
 pub mod secret;
 pub mod time;
 pub mod viewer;

@@ -10,8 +10,9 @@ use tokio::net::TcpListener;
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
 use super::interrupt::interrupted;
+
 use super::wire::{self, Complaint, Given, Options};
-use super::{BootError, live, telemetry};
+use super::{BootError, live, staged, telemetry};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
 use crate::cli::args::{self, Admin, Args, Command, Token};
@@ -20,12 +21,7 @@ use crate::domain::setup;
 use crate::flows::{House, access, apply};
 use crate::sources;
 use crate::stage::scenario::{Phones, Replay, SCENARIOS, Scenario, replay};
-use crate::stage::{self, Stage};
 use crate::store::{self, Store, StoreOptions};
-
-/// The staged telephone account of `reveille stage`, which a server beside it is configured with.
-const STAGE_ACCOUNT: &str = "AC00000000000000000000000000000000";
-const STAGE_TOKEN: &str = "stage";
 
 /// How often the configuration file is looked at.
 const FILE_EVERY: Duration = Duration::from_millis(500);
@@ -52,7 +48,7 @@ fn run(args: Args) -> ExitCode {
         match args.command {
             Command::Serve(serve) => self::serve(serve).await,
             Command::Demo(demo) => self::demo(&demo).await,
-            Command::Stage(stage) => self::stage(&stage).await,
+            Command::Stage(stage) => staged::run(&stage).await,
             Command::Check(check) => return check_file(&check.file, json),
             Command::Apply(apply) => self::apply(&apply, json).await,
             Command::Migrate(migrate) => self::migrate(&migrate).await,
@@ -97,10 +93,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
         clock: Clock::system(),
         config: given,
         secret_key: server.secret_key.clone(),
-        public_url: server.public_url.filter(|_| from_environment),
+        own: if from_environment { own(&server) } else { live::Own::default() },
+        tls: server.tls.clone(),
     })
     .await?;
-    eprintln!("Reveille listens on http://{}", running.addr);
+    eprintln!("Reveille listens on {}://{}", if server.tls.is_some() { "https" } else { "http" }, running.addr);
     if let Some(link) = &running.first_admin_link {
         eprintln!("The first administrator signs in with the link in {}", link.display());
     }
@@ -121,6 +118,16 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     tracing::info!("stopping: requests under way may end");
     running.stop().await;
     Ok(())
+}
+
+/// What the environment says of the process where there is no file to apply.
+fn own(server: &config::Server) -> live::Own {
+    live::Own {
+        public_url: server.public_url.clone(),
+        metrics_token: server.metrics_token.clone(),
+        heartbeat_url: server.heartbeat_url.clone(),
+        private_targets: server.private_targets.clone(),
+    }
 }
 
 /// Applies the file again whenever it changes.
@@ -157,26 +164,6 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 async fn demo(demo: &args::Demo) -> Result<(), BootError> {
     let scenario = SCENARIOS[0].name.to_owned();
     demo::run(Demo { listen: demo.listen, stage: demo.stage_listen, scenario, fast: demo.fast }).await
-}
-
-async fn stage(stage: &args::Stage) -> Result<(), BootError> {
-    let open = Stage::open(stage::Options {
-        listen: stage.listen,
-        clock: Clock::system(),
-        account_sid: STAGE_ACCOUNT.to_owned(),
-        auth_token: Secret::new(STAGE_TOKEN),
-        people: Vec::new(),
-        reveille_url: None,
-    })
-    .await?;
-    println!(
-        "The stage is set.\n\n  phones  {url}\n\nA server calls them with\n\n  [twilio]\n  account_sid = \"{STAGE_ACCOUNT}\"\n  auth_token  = \"{STAGE_TOKEN}\"\n  \
-         from        = \"+15005550006\"\n  api_url     = \"{url}\"\n\nStop with Ctrl-C.",
-        url = open.url()
-    );
-    interrupted().await;
-    open.shut().await;
-    Ok(())
 }
 
 fn check_file(path: &Path, json: bool) -> ExitCode {
@@ -245,7 +232,7 @@ async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
         known(&store, &link.user).await?;
     }
     let clock = Clock::system();
-    let settings = live::load(&store, &sealer, &clock, None).await?;
+    let settings = live::load(&store, &sealer, &clock, &live::Own::default()).await?;
     let base = settings.public_url.unwrap_or_else(|| format!("http://{}", config::Server::LISTEN));
     let secret = access::create_link(&store, &clock, &link.user).await?;
     println!("{base}/sign-in/{}", secret.expose());

@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::reader::{Reader, Table};
-pub use self::settings::{Server, Settings, Slack, Smtp, Twilio};
+pub use self::settings::{Server, Settings, Slack, Smtp, Twilio, Webhook};
 pub use self::surroundings::Surroundings;
 use crate::base::id::{IntegrationId, UserId};
 use crate::base::secret::Secret;

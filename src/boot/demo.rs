@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
-use super::BootError;
 use super::config::{self, Surroundings};
 use super::interrupt::interrupted;
 use super::wire::{self, Given, Options};
+use super::{BootError, live};
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
 use crate::base::limits;
@@ -58,6 +58,9 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         auth_token: token.clone(),
         people,
         reveille_url: Some(server.clone()),
+        slack: stage::slack::Options::default(),
+        sms_url: None,
+        smtp: Some(SocketAddr::new(demo.stage.ip(), 0)),
     })
     .await
     .map_err(|error| match error {
@@ -89,7 +92,8 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         config: Given::Config(Box::new(config)),
         var: var.clone(),
         secret_key: None,
-        public_url: None,
+        own: live::Own::default(),
+        tls: None,
     })
     .await?;
     let head_start = if demo.fast { Span::seconds(1) } else { HEAD_START };

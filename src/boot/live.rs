@@ -15,13 +15,19 @@ use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::Channels;
 use crate::channels::voice::Voice;
+use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
+use crate::flows::retain::Retention;
 use crate::store::{self, Store};
+use crate::vendor::http::{self, PrivateTargets};
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
+const METRICS_TOKEN: &str = "server/metrics_token";
+const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
 /// How often a change made by another process is looked for; it must be in force within two seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -32,6 +38,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
+    private_targets: PrivateTargets,
+    retention: Retention,
+    /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
+    webhooks: Vec<String>,
+}
+
+/// What this process's own environment says where no file was applied: it wins over what the database holds.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    pub public_url: Option<String>,
+    pub metrics_token: Option<Secret>,
+    pub heartbeat_url: Option<Secret>,
+    /// `PrivateTargets::None` is what nobody said.
+    pub private_targets: PrivateTargets,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +76,9 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             calls_per_second: twilio.calls_per_second,
             concurrent_calls: twilio.concurrent_calls,
         }),
+        private_targets: config.settings.server.private_targets.clone(),
+        retention: config.settings.retention.clone(),
+        webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
     };
     let mut secrets = BTreeMap::new();
     if let Some(twilio) = twilio {
@@ -63,6 +86,14 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
         secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
     }
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
+    let server = &config.settings.server;
+    for (name, value) in [(METRICS_TOKEN, &server.metrics_token), (HEARTBEAT_URL, &server.heartbeat_url)] {
+        secrets.extend(value.clone().map(|value| (name.to_owned(), vec![value])));
+    }
+    for webhook in &config.settings.webhooks {
+        secrets.insert(format!("webhook/{}/url", webhook.id), vec![webhook.url.clone()]);
+        secrets.insert(format!("webhook/{}/secret", webhook.id), webhook.secrets.clone());
+    }
     for (id, values) in &config.keys {
         secrets.insert(format!("integration/{id}/key"), values.clone());
         keys.extend(values.iter().map(|key| (id.clone(), key.clone())));
@@ -75,7 +106,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 ///
 /// # Errors
 /// The database's, and a secret key that is not the one the secrets were sealed with.
-pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Option<&str>) -> Result<Live, BootError> {
+pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
     let mut saved = store::setup_load(&store.reader()).await?;
     store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
     let settings: Settings = match saved.settings_json.as_str() {
@@ -83,7 +114,8 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
     };
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
-    let public_url = public_url.map(str::to_owned).or(settings.public_url);
+    let public_url = own.public_url.clone().or(settings.public_url);
+    let one = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let voice = match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
         (Some(twilio), Some(account), Some(tokens)) => {
             let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
@@ -97,6 +129,16 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
             keys.insert(key.digest(), id.clone());
         }
     }
+    let private_targets = match &own.private_targets {
+        PrivateTargets::None => &settings.private_targets,
+        said => said,
+    };
+    let strangers = http::for_strangers(private_targets)?;
+    let webhooks = settings.webhooks.iter().filter_map(|id| {
+        let url = one(&format!("webhook/{id}/url"))?;
+        Some((id.clone(), Webhook::new(strangers.clone(), url, secrets.get(&format!("webhook/{id}/secret"))?.clone())))
+    });
+    let webhooks = webhooks.collect();
     let mut setup = saved.setup;
     let after = clock.now() - limits::OVERRIDES_TOLD;
     for (schedule, mut overrides) in store::overrides_load(&store.reader(), after).await? {
@@ -107,6 +149,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
         }
     }
     Ok(Live {
+        webhooks,
         version: saved.version,
         setup,
         keys,
@@ -114,16 +157,19 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
         concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
+        metrics_token: own.metrics_token.clone().or_else(|| one(METRICS_TOKEN)),
+        heartbeat: own.heartbeat_url.clone().or_else(|| one(HEARTBEAT_URL)).map(Heartbeat::new).transpose()?,
+        retention: settings.retention,
     })
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, public_url: Option<String>, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
-            Ok(version) => match load(&store, &sealer, &clock, public_url.as_deref()).await {
+            Ok(version) => match load(&store, &sealer, &clock, &own).await {
                 Ok(new) => {
                     tracing::info!(version, "a changed configuration is in force");
                     live.send_replace(Arc::new(new));

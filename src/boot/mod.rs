@@ -6,7 +6,9 @@ mod demo;
 mod interrupt;
 mod listen;
 pub mod live;
+mod staged;
 mod telemetry;
+pub mod tls;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -30,6 +32,8 @@ pub enum BootError {
     Scenario(#[from] crate::stage::scenario::ScenarioError),
     #[error("the stored settings do not read back: {0}")]
     Settings(String),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] tls::TlsError),
     #[error("cannot listen: {0}")]
     Listen(std::io::Error),
     #[error("{}: {source}", path.display())]

@@ -20,6 +20,7 @@ use crate::domain::setup::AlertSeverity;
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 pub const DEFAULT_DATABASE: &str = "sqlite://var/reveille.db?mode=rwc";
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+pub const DEFAULT_STAGE_SMTP: &str = "127.0.0.1:2525";
 pub const DEFAULT_STAGE_LISTEN: &str = "127.0.0.1:4010";
 
 /// A whole command line.
@@ -94,11 +95,11 @@ Nothing leaves this machine and nobody real is called.
 
 Next: `reveille serve` with a configuration of your own.")]
     Demo(Demo),
-    /// Run the outside world for demos and drills: a telephone provider, and phones on a web page
+    /// Run the outside world for demos and drills: phones, texts, mail and a Slack workspace on one web page
     #[command(after_help = "Example:
   reveille stage --listen 127.0.0.1:4010
 
-Point a server at it with [twilio] api_url = \"http://127.0.0.1:4010\".
+Point a server at it with what it prints: [twilio], [slack] and [smtp].
 
 Next: `reveille replay scalingo-2015 --hook URL --stage http://127.0.0.1:4010`.")]
     Stage(Stage),
@@ -229,6 +230,15 @@ pub struct Stage {
     /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_STAGE_LISTEN)]
     pub listen: SocketAddr,
+    /// The server that slash commands, buttons, mentions and answers to texts go to
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub reveille: String,
+    /// Where to take mail by SMTP
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_STAGE_SMTP)]
+    pub smtp: SocketAddr,
+    /// Where texts that people write are told, if not at /callbacks/sms/inbound of that server
+    #[arg(long, value_name = "URL")]
+    pub sms_url: Option<String>,
 }
 
 #[derive(Debug, Clone, clap::Args)]

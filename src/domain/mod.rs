@@ -15,6 +15,7 @@ mod grouping;
 pub mod incident;
 pub mod input;
 pub mod lint;
+mod message;
 pub mod local;
 pub mod oncall;
 mod page;

@@ -66,6 +66,8 @@ pub enum ContactKind {
 }
 
 impl ContactKind {
+    pub const ALL: [Self; 5] = [Self::Voice, Self::Sms, Self::Email, Self::SlackDm, Self::Webhook];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,6 +76,29 @@ impl ContactKind {
             Self::Email => "email",
             Self::SlackDm => "slack_dm",
             Self::Webhook => "webhook",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+
+    /// Whether it rings, and a key is the answer; anything else is a message.
+    #[must_use]
+    pub const fn is_call(self) -> bool {
+        match self {
+            Self::Voice => true,
+            Self::Sms | Self::Email | Self::SlackDm | Self::Webhook => false,
+        }
+    }
+
+    /// Whether its provider tells later what became of what it accepted, and can be asked for what it has.
+    #[must_use]
+    pub const fn is_followed(self) -> bool {
+        match self {
+            Self::Voice | Self::Sms => true,
+            Self::Email | Self::SlackDm | Self::Webhook => false,
         }
     }
 }

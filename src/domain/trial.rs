@@ -31,6 +31,8 @@ pub enum Phone {
     Stuck,
     /// Rings and rings: no end is ever told.
     Endless,
+    /// A message is accepted and does not arrive.
+    Bounces,
 }
 
 /// One call as the person sees it: seconds since the start of the night.
@@ -56,6 +58,10 @@ const START: i64 = 1_770_000_000;
 
 pub fn voice(id: &str) -> Contact {
     Contact { id: id.into(), kind: ContactKind::Voice, to: "+33600000000".to_owned(), closed: None }
+}
+
+pub fn contact(id: &str, kind: ContactKind) -> Contact {
+    Contact { kind, ..voice(id) }
 }
 
 pub fn rule(urgency: Urgency, after_seconds: i64, contact: &str) -> Rule {
@@ -300,6 +306,7 @@ impl Trial {
                         planned_for: 0,
                         tried: Vec::new(),
                         failed: false,
+                        reached: Vec::new(),
                     };
                     self.persons.entry(user.clone()).or_insert_with(|| Person::new(user.clone())).pages.push(row);
                 }
@@ -331,8 +338,17 @@ impl Trial {
             |seconds: i64, attempt: &AttemptId, news: News| self.pending.push((now + Span::seconds(seconds), attempt.clone(), news));
         let accepted = News::Accepted { provider_id: "CA1".to_owned() };
         match &effect {
-            Effect::PlacePage { attempt, contact, .. } => {
+            Effect::PlacePage { attempt, contact, kind, .. } => {
                 match self.phones.get(contact.as_str()).copied().unwrap_or(Phone::NoAnswer) {
+                    Phone::NoAnswer if *kind == ContactKind::Sms => {
+                        later(0, attempt, accepted);
+                        later(2, attempt, News::Delivered);
+                    }
+                    Phone::NoAnswer | Phone::Voicemail | Phone::Endless if !kind.is_call() => later(0, attempt, accepted),
+                    Phone::Bounces => {
+                        later(0, attempt, accepted);
+                        later(3, attempt, News::Undelivered { reason: "unreachable".to_owned() });
+                    }
                     Phone::NoAnswer => {
                         later(0, attempt, accepted);
                         later(0, attempt, News::Ringing);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::house::{House, Live};
-use super::{FlowError, report};
+use super::{FlowError, report, save};
+use crate::base::bell::Bell;
 use crate::base::failpoint;
 use crate::base::id::{AttemptId, UserId};
 use crate::base::limits;
@@ -27,11 +28,17 @@ pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow
     let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
     if !rows.is_empty() {
         failpoint::reach(match lane {
-            Lane::Page => "send.claimed",
+            Lane::Page | Lane::Text | Lane::Mail => "send.claimed",
             Lane::Settle => "settle.claimed",
         });
     }
     Ok(rows)
+}
+
+/// What rings when a lane has a new row.
+#[must_use]
+pub fn bell(house: &House, lane: Lane) -> &Bell {
+    save::bell(house, lane)
 }
 
 /// When the next effect of a lane is due.
@@ -117,6 +124,7 @@ impl Call<'_> {
                 failpoint::reach("send.before_intent");
                 tx.commit().await?;
                 failpoint::reach("send.intent");
+                self.house.metrics.left(channel.kind().name(), self.house.clock.now().since(self.row.effect.due_at()));
                 let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: contact.to.clone(), words }).await;
                 failpoint::reach("send.sent");
                 self.tell(sent.news).await?;
@@ -219,10 +227,7 @@ impl Call<'_> {
         let mut tx = self.house.store.begin(WriteLane::Page).await?;
         store::outbox_release(&mut tx, self.row, due_at).await?;
         tx.commit().await?;
-        match self.row.effect.lane() {
-            Lane::Page => self.house.bells.pages.ring(),
-            Lane::Settle => self.house.bells.settle.ring(),
-        }
+        bell(self.house, self.row.effect.lane()).ring();
         Ok(())
     }
 

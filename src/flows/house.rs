@@ -7,12 +7,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::ingest::Pending;
+use super::retain::Retention;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::metrics::Metrics;
+use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::channels::Channels;
 use crate::domain::setup::Setup;
+use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -28,6 +33,7 @@ pub struct House {
     pub intake: mpsc::Sender<Pending>,
     /// When the courier of pages last looked for work.
     pub page_lane: Pulse,
+    pub metrics: Metrics,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.
@@ -59,6 +65,13 @@ pub struct Live {
     pub calls_per_second: u32,
     /// Calls that the account carries at once; `None`: as many as there are.
     pub concurrent_calls: Option<u32>,
+    /// What a reader of the metrics has to show; `None`: nothing.
+    pub metrics_token: Option<Secret>,
+    /// The outside dead man's switch.
+    pub heartbeat: Option<Heartbeat>,
+    /// The outgoing webhooks by their ids.
+    pub webhooks: BTreeMap<String, Webhook>,
+    pub retention: Retention,
 }
 
 impl House {

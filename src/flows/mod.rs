@@ -7,13 +7,16 @@ pub mod audit;
 pub mod deliver;
 pub mod fold;
 pub mod hear;
+pub mod heartbeat;
 pub mod house;
 pub mod ingest;
 pub mod password;
 pub mod profile;
 pub mod overrides;
 pub mod report;
+pub mod retain;
 mod save;
+pub mod tell;
 pub mod wake;
 
 pub use house::{House, Live, Pulse};

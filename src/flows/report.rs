@@ -33,10 +33,13 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
         | News::KeyPressed
         | News::Ended(_) => None,
     };
+    let mut counted = None;
     if let Some((outcome, provider_id, reason)) = outcome {
         let live = house.now_live();
         let provider = live.channels.named(&row.channel).map(Channel::provider);
-        store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await?;
+        if store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await? && row.outcome != Some(outcome) {
+            counted = Some((provider, outcome.name()));
+        }
     }
     let input = Input::Report(Report { attempt: attempt.clone(), news });
     let ring = wake::decide_on_person(house, &mut tx, person, &row.user, &input).await?;
@@ -46,6 +49,9 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
     failpoint::reach("report.before_commit");
     tx.commit().await?;
     failpoint::reach("report.committed");
+    if let Some((provider, outcome)) = counted {
+        house.metrics.attempt(&row.channel, provider, outcome);
+    }
     ring(house);
     Ok(())
 }

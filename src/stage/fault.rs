@@ -1,11 +1,17 @@
 //! What can go wrong with a provider, on request: it hangs, refuses, lies, and its callbacks go astray.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{DropUnanswered, Inner};
 use crate::base::time::Span;
 
 /// How long a request is held when nobody releases it: longer than any client waits.
-pub(super) const HELD: Span = Span::seconds(300);
+const HELD: Span = Span::seconds(300);
 
 /// How the API misbehaves. `Hang`, `Refuse` and `Nonsense` meet every request; the others meet the placing of calls alone, and reads stay true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +45,31 @@ pub enum Callbacks {
         #[serde(with = "span_text")]
         by: Span,
     },
+}
+
+/// Holds a request until the fault changes, a limit passes, or the client goes away.
+pub(super) async fn hold<T: Clone>(inner: &Arc<Inner>, mut faults: watch::Receiver<T>) {
+    struct Held<'a>(&'a Inner);
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            self.0.world().hanging -= 1;
+            self.0.changed();
+        }
+    }
+    inner.world().hanging += 1;
+    let _held = Held(inner);
+    inner.changed();
+    tokio::select! {
+        released = faults.changed() => drop(released),
+        () = inner.clock.sleep(HELD) => {}
+    }
+}
+
+/// An answer that is not given: the connection closes instead.
+pub(super) fn dropped() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.extensions_mut().insert(DropUnanswered);
+    response
 }
 
 /// Spans in JSON as people write them: `25s`, `1m`.

@@ -1,23 +1,26 @@
-//! The outside world in one process, for demos and tests: today Twilio's voice API and the phones that it rings.
+//! The outside world in one process, for demos and tests: Twilio's API and the phones that it rings, a Slack workspace, and a mail server.
 //!
 //! It speaks the provider's own protocol over HTTP, so that Reveille cannot tell it from the real one: only base URLs differ.
 //! It imports `base` alone: a codec shared with the room that it answers would hide both sides' mistakes.
 //!
-//! A room for each thing: `twilio` the API, `phone` a call's life, `post` what it sends home, `twiml` what a call says, `fault` what goes wrong, `page`
-//! the web page of phones, `scenario` a night to replay. Other providers come as further rooms beside `twilio`.
+//! A room for each thing: `twilio` the API, `phone` a call's life, `text` a text's, `post` what it sends home, `twiml` what a call says, `fault` what goes wrong, `page`
+//! the web page of phones, `slack` a workspace with its Web API, `mail` the mail server, `scenario` a night to replay.
 
 pub mod fault;
+mod mail;
 mod page;
 pub mod phone;
 mod post;
 pub mod scenario;
+pub mod slack;
+mod text;
 mod twilio;
 mod twiml;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +30,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use self::fault::{Callbacks, Fault};
+pub use self::mail::{Mail, MailFault};
 use self::phone::{Act, Told};
 pub use self::phone::{AnsweredBy, Call, CallStatus, Delivery, DeliveryKind, Habit, Outcome, Speech};
+pub use self::text::{Direction, Text, TextHabit, TextStatus};
 use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::secret::Secret;
@@ -54,6 +59,18 @@ pub enum StageError {
     NotNow { sid: String, status: CallStatus, hint: &'static str },
     #[error("\"{0}\" is not a key: press 0 to 9, * or #")]
     NoSuchKey(char),
+    #[error("{0} has got no text that could be answered")]
+    NoText(String),
+    #[error("the workspace has no room {0} that this person may see")]
+    NoSuchRoom(String),
+    #[error("room {0} is archived")]
+    RoomArchived(String),
+    #[error("the workspace has no person {0}")]
+    NoSuchPerson(String),
+    #[error("there is no button \"{0}\" to be seen")]
+    NoSuchButton(String),
+    #[error("there is no open dialogue {0}")]
+    NoSuchDialogue(String),
     #[error("the stage is shut")]
     Shut,
 }
@@ -68,8 +85,13 @@ pub struct Options {
     pub auth_token: Secret,
     /// Numbers (E.164) and the names of who carries them.
     pub people: Vec<(String, String)>,
-    /// Where the page's link to Reveille leads.
+    /// Reveille's address: where the page's link leads, and where the workspace sends commands, buttons and events.
     pub reveille_url: Option<String>,
+    pub slack: slack::Options,
+    /// Where texts that people write are told: Twilio's `SmsUrl` of the account's numbers. Without it, `/callbacks/sms/inbound` of Reveille's address.
+    pub sms_url: Option<String>,
+    /// Where mail is taken by SMTP; port 0 takes a free one, and without an address there is no mail.
+    pub smtp: Option<SocketAddr>,
 }
 
 /// A running stage; clones are handles to the same one. It runs until it is shut or its runtime ends.
@@ -94,27 +116,50 @@ impl Stage {
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|cause| StageError::Listen { address, cause })?;
         let address = listener.local_addr().map_err(|cause| StageError::Listen { address, cause })?;
+        let smtp = mail::bind(options.smtp).await.map_err(|(address, cause)| StageError::Listen { address, cause })?;
         // Someone else in this process may have installed it already; either is this one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder().no_proxy().build().map_err(StageError::Client)?;
         let world = World {
-            phones: options.people.into_iter().map(|(number, name)| Phone { number, name: Some(name), habit: Habit::Manual }).collect(),
-            ..World::default()
+            phones: options
+                .people
+                .into_iter()
+                .map(|(number, name)| Phone { number, name: Some(name), habit: Habit::Manual, text_habit: TextHabit::Delivered })
+                .collect(),
+            calls: Vec::new(),
+            lines: HashMap::new(),
+            texts: Vec::new(),
+            mails: Vec::new(),
+            mail_fault: None,
+            stopped: HashSet::new(),
+            fault: None,
+            callbacks: Callbacks::default(),
+            requests: 0,
+            hanging: 0,
+            slack: slack::World::new(&options.slack, options.clock.now()),
         };
         let inner = Arc::new(Inner {
             address,
+            smtp: smtp.as_ref().map(|(address, _)| *address),
             clock: options.clock,
             account_sid: options.account_sid,
             auth_token: options.auth_token,
-            reveille_url: options.reveille_url,
+            reveille_url: Mutex::new(options.reveille_url),
+            slack: options.slack,
+            sms_url: Mutex::new(options.sms_url),
             http,
             world: Mutex::new(world),
             pulse: Mutex::default(),
             changes: watch::Sender::new(0),
             faults: watch::Sender::new(None),
+            slack_faults: watch::Sender::new(0),
+            mail_faults: watch::Sender::new(0),
             tasks: Mutex::new(Some(JoinSet::new())),
         });
         inner.spawn(serve(inner.clone(), listener));
+        if let Some((_, listener)) = smtp {
+            inner.spawn(mail::serve(inner.clone(), listener));
+        }
         Ok(Self(inner))
     }
 
@@ -122,6 +167,12 @@ impl Stage {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.0.address)
+    }
+
+    /// Says where Reveille is, when that is known only after the stage has opened.
+    pub fn set_reveille(&self, url: &str) {
+        *lock(&self.0.reveille_url) = Some(url.trim_end_matches('/').to_owned());
+        self.0.changed();
     }
 
     /// All calls as they are now, oldest first.
@@ -271,23 +322,30 @@ struct Phone {
     number: String,
     name: Option<String>,
     habit: Habit,
+    text_habit: TextHabit,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct World {
     phones: Vec<Phone>,
     calls: Vec<Call>,
     lines: HashMap<String, mpsc::Sender<Told>>,
+    texts: Vec<Text>,
+    mails: Vec<Mail>,
+    mail_fault: Option<MailFault>,
+    /// Who wants no texts from whom any more: the phone's number and the sender's.
+    stopped: HashSet<(String, String)>,
     fault: Option<Fault>,
     callbacks: Callbacks,
     requests: u64,
     hanging: usize,
+    slack: slack::World,
 }
 
 impl World {
     fn phone(&mut self, number: &str) -> &mut Phone {
         let at = self.phones.iter().position(|phone| phone.number == number).unwrap_or_else(|| {
-            self.phones.push(Phone { number: number.to_owned(), name: None, habit: Habit::Manual });
+            self.phones.push(Phone { number: number.to_owned(), name: None, habit: Habit::Manual, text_habit: TextHabit::Delivered });
             self.phones.len() - 1
         });
         &mut self.phones[at]
@@ -309,15 +367,20 @@ struct Pulse {
 
 struct Inner {
     address: SocketAddr,
+    smtp: Option<SocketAddr>,
     clock: Clock,
     account_sid: String,
     auth_token: Secret,
-    reveille_url: Option<String>,
+    reveille_url: Mutex<Option<String>>,
+    slack: slack::Options,
+    sms_url: Mutex<Option<String>>,
     http: reqwest::Client,
     world: Mutex<World>,
     pulse: Mutex<Pulse>,
     changes: watch::Sender<u64>,
     faults: watch::Sender<Option<Fault>>,
+    slack_faults: watch::Sender<u64>,
+    mail_faults: watch::Sender<u64>,
     /// `None` once the stage is shut.
     tasks: Mutex<Option<JoinSet<()>>>,
 }
@@ -385,6 +448,11 @@ impl Inner {
             while tasks.try_join_next().is_some() {}
             tasks.spawn(task);
         }
+    }
+
+    /// Reveille's address, without a slash at the end.
+    fn reveille(&self) -> Option<String> {
+        lock(&self.reveille_url).as_ref().map(|url| url.trim_end_matches('/').to_owned())
     }
 
     fn callbacks(&self) -> Callbacks {
@@ -474,7 +542,7 @@ struct DropUnanswered;
 
 /// Takes connections until the stage is shut.
 async fn serve(inner: Arc<Inner>, listener: TcpListener) {
-    let router = twilio::router().merge(page::router()).with_state(inner.clone());
+    let router = twilio::router().merge(slack::router()).merge(page::router()).with_state(inner.clone());
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {

@@ -21,8 +21,12 @@ use crate::base::limits;
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/stage.html"));
 const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/stage.js"));
 const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/stage.css"));
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; frame-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
+
+/// What a mail's HTML may do: look as it was made to look, and have its links opened.
+const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; \
+                           sandbox allow-popups allow-popups-to-escape-sandbox";
 
 /// Calls that one phone shows.
 const CALLS_SHOWN: usize = 20;
@@ -34,6 +38,7 @@ pub(super) fn router() -> Router<Arc<Inner>> {
         .route("/assets/stage.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/stage/state", get(|State(inner): State<Arc<Inner>>| async move { Json(snapshot(&inner)) }))
         .route("/stage/events", get(events))
+        .route("/stage/mails/{id}/html", get(mail_html))
         .route("/stage/calls/{sid}/{act}", post(act))
         .route("/stage/faults", post(faults))
         .route("/stage/habits", post(habits))
@@ -54,6 +59,7 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 /// Everything the page shows, as it is now. Times are milliseconds since the epoch.
 fn snapshot(inner: &Inner) -> Value {
     let now = inner.clock.now();
+    let reveille_url = inner.reveille();
     let world = inner.world();
     let phones: Vec<Value> = world
         .phones
@@ -93,13 +99,26 @@ fn snapshot(inner: &Inner) -> Value {
         .collect();
     json!({
         "now": now.millis(),
-        "reveille_url": inner.reveille_url,
+        "reveille_url": reveille_url,
         "fault": world.fault,
         "callbacks": world.callbacks,
         "requests": world.requests,
         "hanging": world.hanging,
         "phones": phones,
     })
+}
+
+/// The HTML part of a mail: in a sandbox, with nothing fetched and no script, its links in a tab of their own.
+async fn mail_html(State(inner): State<Arc<Inner>>, Path(id): Path<u64>) -> Response {
+    let found = inner.world().mails.iter().find(|mail| mail.id == id).and_then(|mail| mail.html.clone());
+    let Some(html) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let mut response = format!("<base target=\"_blank\">{html}").into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(MAIL_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 /// A snapshot now and after each change; a slow reader skips to the latest.
@@ -126,8 +145,12 @@ impl IntoResponse for Refused {
 impl From<StageError> for Refused {
     fn from(error: StageError) -> Self {
         let status = match &error {
-            StageError::NoSuchCall(_) => StatusCode::NOT_FOUND,
-            StageError::NotNow { .. } => StatusCode::CONFLICT,
+            StageError::NoSuchCall(_)
+            | StageError::NoSuchRoom(_)
+            | StageError::NoSuchPerson(_)
+            | StageError::NoSuchButton(_)
+            | StageError::NoSuchDialogue(_) => StatusCode::NOT_FOUND,
+            StageError::NoText(_) | StageError::NotNow { .. } | StageError::RoomArchived(_) => StatusCode::CONFLICT,
             StageError::NoSuchKey(_) => StatusCode::BAD_REQUEST,
             StageError::Shut | StageError::Listen { .. } | StageError::Client(_) | StageError::AccountSid => {
                 StatusCode::SERVICE_UNAVAILABLE

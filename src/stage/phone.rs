@@ -139,7 +139,7 @@ pub struct Speech {
 #[derive(Debug, Clone, Serialize)]
 pub struct Delivery {
     pub kind: DeliveryKind,
-    /// The call's status that it told.
+    /// The status of the call or text that it told.
     pub told: String,
     pub url: String,
     pub at: Time,
@@ -154,6 +154,8 @@ pub enum DeliveryKind {
     Status,
     Twiml,
     Keys,
+    /// A text that someone wrote.
+    Text,
 }
 
 /// How a request to the account's server ended.

@@ -1,4 +1,4 @@
-//! What a call sends to the account's own server: status callbacks and requests for documents, signed.
+//! What a call or a text sends to the account's own server: status callbacks and requests for documents, signed.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ enum Post {
     Later { due: Time, _parked: Parked },
 }
 
-/// Delivers the status callbacks of one call in order, as the stage's callbacks are set at that moment.
+/// Delivers the status callbacks of one call or text in order, as the stage's callbacks are set at that moment.
 pub(super) async fn deliver(inner: Arc<Inner>, sid: String, callback: StatusCallback, mut letters: mpsc::UnboundedReceiver<Letter>) {
     while let Some(Letter { fields, told, post }) = letters.recv().await {
         let work = match post {
@@ -67,16 +67,8 @@ pub(super) async fn deliver(inner: Arc<Inner>, sid: String, callback: StatusCall
                 Ok(answer) => Outcome::Answered { status: answer.status },
                 Err(why) => Outcome::Failed { why },
             };
-            inner.call(&sid, |call| {
-                call.callbacks.push(Delivery {
-                    kind: DeliveryKind::Status,
-                    told: told.to_owned(),
-                    url: callback.url.clone(),
-                    at,
-                    tries,
-                    outcome,
-                });
-            });
+            let url = callback.url.clone();
+            inner.record(&sid, Delivery { kind: DeliveryKind::Status, told: told.to_owned(), url, at, tries, outcome });
         }
         drop(work);
     }
@@ -89,6 +81,15 @@ pub(super) struct Answer {
 }
 
 impl Inner {
+    /// Notes a request on the call or the text that it was about.
+    pub(super) fn record(&self, sid: &str, delivery: Delivery) {
+        if sid.starts_with("CA") {
+            self.call(sid, |call| call.callbacks.push(delivery));
+        } else {
+            self.text(sid, |text| text.callbacks.push(delivery));
+        }
+    }
+
     /// One signed request to the account's server, tried again once when it fails without an answer. Gives how often it was tried.
     pub(super) async fn request(&self, url: &str, get: bool, fields: &[(&'static str, String)]) -> (u32, Result<Answer, String>) {
         match self.request_once(url, get, fields).await {

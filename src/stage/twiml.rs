@@ -11,6 +11,9 @@ const MOST_LOOPS: u32 = 100;
 /// The longest pause or wait that a document may ask for, seconds: the longest call there is.
 const MOST_SECONDS: i64 = 14_400;
 
+/// The longest message in an answer to a text, characters.
+const MESSAGE_CHARACTERS: usize = 1_600;
+
 /// A document, its verbs in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script(pub Vec<Verb>);
@@ -82,6 +85,35 @@ pub(super) fn parse(text: &str) -> Result<Script, Fault> {
         }
     }
     Ok(Script(verbs))
+}
+
+/// Reads the answer to a text: the messages it asks for. A message without words is refused, as Twilio refuses it.
+pub(super) fn messages(text: &str) -> Result<Vec<String>, Fault> {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let document = Document::parse(text).map_err(|error| Fault::new(12_100, format!("the document does not parse: {error}")))?;
+    let root = document.root_element();
+    if root.tag_name().name() != "Response" {
+        return Err(Fault::new(12_100, format!("the root element is <{}>, not <Response>", root.tag_name().name())));
+    }
+    let mut found = Vec::new();
+    for node in elements(root) {
+        match node.tag_name().name() {
+            "Message" | "Sms" => {
+                let body = elements(node).find(|child| child.tag_name().name() == "Body").unwrap_or(node);
+                let words: String = body.descendants().filter(Node::is_text).filter_map(|part| part.text()).collect();
+                let words = words.trim();
+                if words.is_empty() {
+                    return Err(Fault::new(14_103, "a <Message> has neither words nor a picture"));
+                }
+                if words.chars().count() > MESSAGE_CHARACTERS {
+                    return Err(Fault::new(21_617, format!("a <Message> is longer than {MESSAGE_CHARACTERS} characters")));
+                }
+                found.push(words.to_owned());
+            }
+            name => return Err(Fault::new(12_200, format!("<{name}> is no verb of messages that this stage knows"))),
+        }
+    }
+    Ok(found)
 }
 
 /// How long a phrase takes to say.

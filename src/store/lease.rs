@@ -22,6 +22,22 @@ pub async fn lease_hold(store: &Store, name: &str, owner: &str, span: Span) -> R
     Ok(alone.conn.execute(sql_made(hold).text(name).text(owner).int(span.0)).await? > 0)
 }
 
+/// Writes something that nobody reads, in the queue of pages: only a write that was made proves that the next can be.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn proof_of_writing(store: &Store, owner: &str) -> Result<()> {
+    let now = store.dialect().now();
+    let write = format!(
+        "INSERT INTO leases (name, owner, until) VALUES ($1, $2, {now}) \
+                         ON CONFLICT (name) DO UPDATE SET until = excluded.until"
+    );
+    // Each process has its own row, so that two never wait for one.
+    let write = sql_made(write).text(format!("heart {owner}")).text(owner);
+    store.alone(WriteLane::Page).await?.conn.execute(write).await?;
+    Ok(())
+}
+
 /// Gives a role up, so that another takes it at once.
 ///
 /// # Errors
@@ -37,15 +53,23 @@ pub async fn lease_drop(store: &Store, name: &str, owner: &str) -> Result<()> {
 /// # Errors
 /// As every call of the database.
 pub async fn leases_take_back(store: &Store, owner: &str) -> Result<()> {
-    let (claims, roles) = match store.dialect() {
-        Dialect::Sqlite => (sql("UPDATE outbox SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0"), sql("DELETE FROM leases")),
+    let (claims, followers, roles) = match store.dialect() {
+        Dialect::Sqlite => (
+            sql("UPDATE outbox SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0"),
+            sql("UPDATE followers SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0"),
+            sql("DELETE FROM leases"),
+        ),
         Dialect::Postgres => (
             sql("UPDATE outbox SET lease_owner = NULL, lease_until = 0 WHERE lease_owner = $1").text(owner),
+            // A follower's claim begins with its owner and has a mark of its own behind it.
+            sql("UPDATE followers SET lease_owner = NULL, lease_until = 0 WHERE SUBSTR(lease_owner, 1, LENGTH($1) + 1) = $1 || ' '")
+                .text(owner),
             sql("DELETE FROM leases WHERE owner = $1").text(owner),
         ),
     };
     let mut tx = store.begin(WriteLane::Page).await?;
     tx.execute(claims).await?;
+    tx.execute(followers).await?;
     tx.execute(roles).await?;
     tx.commit().await
 }

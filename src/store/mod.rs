@@ -13,6 +13,8 @@ mod error;
 mod fact;
 mod find;
 mod follow;
+mod follower;
+mod gauge;
 mod journal;
 mod lease;
 mod open;
@@ -45,11 +47,15 @@ pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
+pub use follower::{
+    FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,
+    follower_save, followers_due, followers_next_due,
+};
 pub use journal::{
     JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
     journal_set_aside, journal_take,
 };
-pub use lease::{lease_drop, lease_hold, leases_take_back};
+pub use lease::{lease_drop, lease_hold, leases_take_back, proof_of_writing};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,

@@ -18,11 +18,13 @@ use super::sql::{Columns as _, sql};
 use super::turns::Turns;
 use super::tx::{Alone, Conn, Tx};
 use crate::base::limits;
+use crate::base::metrics::Calls;
 
 /// In their order; each only adds to what was there, so that the version before runs beside it.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("first", include_str!("../../migrations/0001_first.sql")),
     ("whole", include_str!("../../migrations/0002_whole.sql")),
+    ("reach", include_str!("../../migrations/0005_reach.sql")),
     ("desk", include_str!("../../migrations/0007_desk.sql")),
 ];
 
@@ -55,6 +57,7 @@ struct Inner {
     page_readers: Pool<Any>,
     /// SQLite: the turns at its one writer.
     turns: Option<Turns>,
+    calls: Calls,
     /// Held until this store is closed: it keeps a second server off one SQLite file.
     lock: Option<File>,
 }
@@ -101,7 +104,7 @@ impl Store {
             Dialect::Postgres => (pool(options.page_writers, false), pool(options.writers, false), None),
         };
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
-        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, lock }));
+        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, calls: Calls::default(), lock }));
         store.check_version().await?;
         Ok(store)
     }
@@ -188,7 +191,7 @@ impl Store {
             ),
             None => None,
         };
-        Ok(Alone { conn: Conn::take(self.pool_of(lane), self.dialect()).await?, _turn: turn })
+        Ok(Alone { conn: Conn::take(self.pool_of(lane), self.dialect(), &self.0.calls).await?, _turn: turn })
     }
 
     /// How many writes wait for their turn; always 0 on PostgreSQL, which queues by itself.
@@ -197,16 +200,22 @@ impl Store {
         self.0.turns.as_ref().map_or(0, Turns::waiting)
     }
 
+    /// What the calls of this database are counted with.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.0.calls.clone()
+    }
+
     /// A reader for the doors.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(self.0.readers.clone(), self.dialect())
+        Reader::new(self.0.readers.clone(), self.dialect(), self.0.calls.clone())
     }
 
     /// A reader with connections that only the page path uses: no list on a web page makes it wait.
     #[must_use]
     pub fn page_reader(&self) -> Reader {
-        Reader::new(self.0.page_readers.clone(), self.dialect())
+        Reader::new(self.0.page_readers.clone(), self.dialect(), self.0.calls.clone())
     }
 
     /// Closes every connection once its work is done, and lets another server at the file.

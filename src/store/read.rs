@@ -16,11 +16,13 @@ pub use super::error::StoreError;
 pub use super::fact::FactRow;
 use super::fact::fact_of;
 pub use super::find::IncidentSearch;
+pub use super::gauge::{Gauges, Waiting};
 pub use super::overrides::OverrideView;
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
 use crate::base::limits;
+use crate::base::metrics::Calls;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
 use crate::domain::alert::AlertState;
@@ -34,6 +36,7 @@ pub use crate::domain::task::Task;
 pub struct Reader {
     pool: Pool<Any>,
     dialect: Dialect,
+    calls: Calls,
 }
 
 /// Part of a list, and the place to go on from.
@@ -179,8 +182,8 @@ const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p
 const FACT: &str = "SELECT f.seq, f.incident_id, f.at, f.actor, f.body FROM facts f";
 
 impl Reader {
-    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect) -> Self {
-        Self { pool, dialect }
+    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect, calls: Calls) -> Self {
+        Self { pool, dialect, calls }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -188,7 +191,7 @@ impl Reader {
     }
 
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<AnyRow>> {
-        Conn::take(&self.pool, self.dialect).await?.rows(sql).await
+        Conn::take(&self.pool, self.dialect, &self.calls).await?.rows(sql).await
     }
 
     /// Incidents, newest first.

@@ -13,7 +13,9 @@ use super::error::{Result, StoreError, lost_connection};
 use super::read::Reader;
 use super::sql::Sql;
 use super::turns::Turn;
+use crate::base::clock::Stopwatch;
 use crate::base::limits;
+use crate::base::metrics::Calls;
 use crate::domain::input::Scope;
 
 fn call_limit() -> Duration {
@@ -25,44 +27,46 @@ fn call_limit() -> Duration {
 pub(super) struct Conn {
     live: PoolConnection<Any>,
     pub(super) dialect: Dialect,
+    calls: Calls,
     at_risk: bool,
 }
 
 impl Conn {
-    pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect) -> Result<Self> {
+    pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect, calls: &Calls) -> Result<Self> {
         // The pool has a limit of its own for this wait.
-        Ok(Self { live: pool.acquire().await?, dialect, at_risk: false })
+        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), at_risk: false })
     }
 
     /// Runs a bare statement without values.
     async fn say(&mut self, text: &'static str) -> Result<()> {
-        self.start()?;
+        let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(&mut *self.live)).await;
-        self.ended(done).map(|_| ())
+        self.ended(took, done).map(|_| ())
     }
 
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
-        self.start()?;
+        let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.execute(&mut *self.live)).await;
-        self.ended(done).map(|done| done.rows_affected())
+        self.ended(took, done).map(|done| done.rows_affected())
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
-        self.start()?;
+        let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(&mut *self.live)).await;
-        self.ended(done)
+        self.ended(took, done)
     }
 
-    fn start(&mut self) -> Result<()> {
+    fn start(&mut self) -> Result<Stopwatch> {
         if self.at_risk {
             return Err(StoreError::Busy("an earlier call on this connection did not end".to_owned()));
         }
         // Stays so when the call is dropped half way.
         self.at_risk = true;
-        Ok(())
+        Ok(Stopwatch::start())
     }
 
-    fn ended<T>(&mut self, done: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>) -> Result<T> {
+    fn ended<T>(&mut self, took: Stopwatch, done: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>) -> Result<T> {
+        self.calls.note(took, matches!(done, Ok(Ok(_))));
         match done {
             Ok(Ok(value)) => {
                 self.at_risk = false;

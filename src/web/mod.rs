@@ -9,6 +9,7 @@ mod caller;
 mod form;
 pub mod hooks;
 mod look;
+mod metrics;
 mod pages;
 pub mod public;
 mod roles;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
+use axum::middleware;
 
 use crate::base::time::Time;
 use crate::flows::{House, Live};
@@ -61,7 +63,8 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, Needs)> {
 
 /// All three routers as one.
 pub fn router(doors: &Doors) -> Router {
-    hooks::router(doors).merge(public::router(doors)).merge(app::router(doors))
+    let all = hooks::router(doors).merge(public::router(doors)).merge(app::router(doors));
+    all.layer(middleware::from_fn_with_state(doors.clone(), metrics::count))
 }
 
 impl Doors {

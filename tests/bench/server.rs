@@ -98,6 +98,9 @@ impl Server {
             auth_token: Secret::new(TOKEN),
             people: people.iter().map(|person| (number(*person), format!("Person {person}"))).collect(),
             reveille_url: None,
+            slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: None,
         })
         .await
         .expect("the stage opens");

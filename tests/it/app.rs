@@ -188,6 +188,9 @@ impl App {
             auth_token: Secret::new(AUTH_TOKEN),
             people: PHONES.iter().map(|(name, number)| ((*number).to_owned(), (*name).to_owned())).collect(),
             reveille_url: None,
+            slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: Some(free_port()),
         })
         .await
         .expect("the stage opens");
@@ -210,7 +213,8 @@ impl App {
             config,
             var: self.var(),
             secret_key: None,
-            public_url: None,
+            own: live::Own::default(),
+            tls: None,
         })
         .await
         .expect("the server starts");

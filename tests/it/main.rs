@@ -4,8 +4,11 @@ mod app;
 mod doors;
 mod keys;
 mod night;
+mod outside;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod receiver;
 mod storm;
+mod tls;

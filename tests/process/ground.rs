@@ -106,6 +106,9 @@ impl Ground {
             auth_token: Secret::new(AUTH_TOKEN),
             people: vec![(ANA.to_owned(), "Ana Ruiz".to_owned())],
             reveille_url: None,
+            slack: stage::slack::Options::default(),
+            sms_url: None,
+            smtp: None,
         })
         .await
         .expect("the stage opens");

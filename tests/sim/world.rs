@@ -684,6 +684,7 @@ fn page_row(persons: &mut BTreeMap<UserId, Person>, fact: &Fact) {
                 planned_for: 0,
                 tried: Vec::new(),
                 failed: false,
+                reached: Vec::new(),
             });
         }
         What::PageRestarted { page, user, urgency } => {

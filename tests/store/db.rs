@@ -281,6 +281,7 @@ pub fn attempt(id: AttemptId, pages: &[PageId]) -> OpenAttempt {
     OpenAttempt {
         id,
         contact: ContactId::from("ana-phone"),
+        kind: ContactKind::Voice,
         pages: pages.to_vec(),
         placed_at: at(1),
         state: AttemptState::Waiting,
@@ -295,7 +296,7 @@ pub async fn place(db: &Db, ids: &mut Ids, incident: &IncidentId, pages: &[PageI
     let new = attempt(ids.attempt(), pages);
     let of: Vec<PageOf> = pages.iter().map(|page| PageOf { page: page.clone(), incident: incident.clone() }).collect();
     let mut tx = db.begin().await;
-    attempt_insert(&mut tx, &ana(), &new, "voice", &of).await.expect("the attempt is stored");
+    attempt_insert(&mut tx, &ana(), &new, &of).await.expect("the attempt is stored");
     tx.commit().await.expect("it commits");
     new.id
 }

@@ -4,6 +4,7 @@
 mod db;
 
 mod desk;
+mod follower;
 mod life;
 mod paging;
 mod small;

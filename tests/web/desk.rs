@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use reveille::base::bell::Bells;
 use reveille::base::clock::Clock;
 use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::metrics::Metrics;
 use reveille::base::secret::Secret;
 use reveille::base::time::Time;
 use reveille::base::viewer::{Role, Scope};
@@ -18,6 +19,7 @@ use reveille::channels::Channels;
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
+use reveille::flows::retain::Retention;
 use reveille::flows::{House, Live, Pulse, access, fold, ingest};
 use reveille::store::{Store, StoreOptions};
 use reveille::web::{self, Check, Doors};
@@ -117,7 +119,15 @@ impl Desk {
         Self::open_at("http://127.0.0.1:8080").await
     }
 
+    pub async fn open_with_metrics_token(token: &str) -> Self {
+        Self::open_as("http://127.0.0.1:8080", Some(Secret::new(token))).await
+    }
+
     pub async fn open_at(public_url: &str) -> Self {
+        Self::open_as(public_url, None).await
+    }
+
+    async fn open_as(public_url: &str, metrics_token: Option<Secret>) -> Self {
         let files = tempfile::tempdir().expect("a folder");
         let store = Store::open_exclusive(&files.path().join("reveille.db").display().to_string(), StoreOptions::default())
             .await
@@ -133,13 +143,20 @@ impl Desk {
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
             concurrent_calls: None,
+            metrics_token,
+            heartbeat: None,
+            webhooks: BTreeMap::new(),
+            retention: Retention::default(),
         };
         let (sender, live) = watch::channel(Arc::new(live));
         let (intake, queue) = ingest::queue();
         let clock = Clock::fake(Time::parse_rfc3339("2026-01-07T02:00:00Z").expect("a time"));
         let page_lane = Pulse::default();
-        let house = House { store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
-        tokio::spawn(ingest::keep_journal(house.clone(), queue));
+        let metrics = Metrics::new(&store.calls());
+        let house = House { metrics, store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
+        let keeper = house.clone();
+        let mut queue = queue;
+        tokio::spawn(async move { ingest::keep_journal(keeper, &mut queue).await });
         tokio::spawn(fold_always(house.clone()));
         let checks = || vec![Check { name: "configuration", well: false, needed: false, detail: "the file has a typo".to_owned() }];
         let doors = Doors::new(house.clone(), Arc::new(checks));

@@ -5,5 +5,6 @@ mod desk;
 mod access;
 mod api;
 mod hooks;
+mod metrics;
 mod pages;
 mod stream;

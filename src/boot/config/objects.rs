@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown};
-use super::settings::{Settings, e164, mail_address, web_url};
+use super::settings::{self, Settings, e164, mail_address, web_url};
 use super::{Config, Managed, USABLE_KINDS};
 use crate::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
 use crate::base::secret::Secret;
@@ -15,7 +15,8 @@ use crate::domain::setup::{
     Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
-const ROOT: &[&str] = &["server", "slack", "twilio", "smtp", "user", "schedule", "policy", "service", "integration"];
+const ROOT: &[&str] =
+    &["server", "slack", "twilio", "smtp", "retention", "user", "schedule", "policy", "service", "integration", "webhook"];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
@@ -25,6 +26,7 @@ const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
+const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key"];
 
 const ROLES: &[(&str, Role)] =
@@ -92,6 +94,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let tables = |kind, keys| reader.tables(root, kind, &format!("[[{kind}]]"), keys);
     let (users, schedules, policies) = (tables("user", USER), tables("schedule", SCHEDULE), tables("policy", POLICY));
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
+    let webhooks = tables("webhook", WEBHOOK);
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -101,6 +104,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
         policies: names(reader, "policy", &policies),
         services: names(reader, "service", &services),
         integrations: names(reader, "integration", &integrations),
+        webhooks: names(reader, "webhook", &webhooks),
         told: std::cell::RefCell::default(),
     };
     let mut config = Config { settings, ..Config::default() };
@@ -117,6 +121,9 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     }
     for (id, table) in in_file_order(&objects.services) {
         config.setup.services.extend(objects.service(id, table).map(|service| (service.id.clone(), service)));
+    }
+    for (id, table) in in_file_order(&objects.webhooks) {
+        config.settings.webhooks.extend(settings::webhook(reader, id, table));
     }
     let mut keys = Keys::default();
     for (id, table) in in_file_order(&objects.integrations) {
@@ -180,6 +187,7 @@ struct Objects<'r, 'a> {
     policies: Named<'a>,
     services: Named<'a>,
     integrations: Named<'a>,
+    webhooks: Named<'a>,
     /// What has been said once already not to be used yet.
     told: std::cell::RefCell<BTreeSet<String>>,
 }
@@ -380,13 +388,14 @@ impl<'a> Objects<'_, 'a> {
     }
 
     fn target(&self, text: &str, spot: Spot<'_>) -> Option<Target> {
-        const FORMS: &str = "write \"user:ID\", \"schedule:ID\" or \"everyone\"";
+        const FORMS: &str = "write \"user:ID\", \"schedule:ID\", \"everyone\" or \"webhook:ID\"";
         match text.split_once(':') {
             Some(("user", id)) => Some(Target::User(UserId::from_text(self.known(id, spot, "user", &ids(&self.users))?))),
             Some(("schedule", id)) => {
                 Some(Target::Schedule(ScheduleId::from_text(self.known(id, spot, "schedule", &ids(&self.schedules))?)))
             }
             Some(("slack", channel)) if !channel.is_empty() => Some(Target::Place(Place::Slack(channel.to_owned()))),
+            Some(("webhook", id)) => Some(Target::Place(Place::Webhook(self.known(id, spot, "webhook", &ids(&self.webhooks))?))),
             None if text == "everyone" => Some(Target::Everyone),
             Some((kind, id)) => {
                 let meant = [("user", &self.users), ("schedule", &self.schedules)].into_iter().find(|(_, named)| named.contains_key(id));
