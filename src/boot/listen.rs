@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "a connection keeps its delay");
                     }
-                    let talk = Talk { http: http.clone(), doors: Known { router: router.clone(), from }, watcher: graceful.watcher() };
+                    let talk = Talk { http: http.clone(), router: Known { router: router.clone(), from }, watcher: graceful.watcher() };
                     let (tls, stopping) = (tls.clone(), stopping.clone());
                     connections.spawn(async move {
                         let _place = place;
@@ -68,6 +68,35 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
     connections.shutdown().await;
 }
 
+/// One connection's conversation.
+struct Talk {
+    http: http1::Builder,
+    router: Known,
+    watcher: Watcher,
+}
+
+impl Talk {
+    async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+
+    /// The handshake has the time that headers have: a client that never ends it would hold a place for ever.
+    async fn over_tls(self, stream: TcpStream, tls: &TlsAcceptor, mut stopping: watch::Receiver<bool>) {
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(limits::HEADER_READ.as_duration(), tls.accept(stream)) => shaken,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.over(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+            Err(_) => tracing::debug!("a handshake took too long"),
+        }
+    }
+}
+
 /// The doors, told where each request comes from. Not a layer: that would build every route anew for each connection.
 #[derive(Clone)]
 struct Known {
@@ -87,35 +116,6 @@ impl tower_service::Service<hyper::Request<Incoming>> for Known {
     fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.from.ip()));
         tower_service::Service::call(&mut self.router, request)
-    }
-}
-
-/// One connection's conversation.
-struct Talk {
-    http: http1::Builder,
-    doors: Known,
-    watcher: Watcher,
-}
-
-impl Talk {
-    async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let connection = self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.doors));
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection ended");
-        }
-    }
-
-    /// The handshake has the time that headers have: a client that never ends it would hold a place for ever.
-    async fn over_tls(self, stream: TcpStream, tls: &TlsAcceptor, mut stopping: watch::Receiver<bool>) {
-        let shaken = tokio::select! {
-            shaken = tokio::time::timeout(limits::HEADER_READ.as_duration(), tls.accept(stream)) => shaken,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-        };
-        match shaken {
-            Ok(Ok(stream)) => self.over(stream).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-            Err(_) => tracing::debug!("a handshake took too long"),
-        }
     }
 }
 

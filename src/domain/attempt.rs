@@ -303,9 +303,7 @@ impl Draft<'_> {
         let open = self.person.attempts.iter().filter(|other| other.state != AttemptState::Lost && other.kind.is_call());
         // A telephone that another call of ours holds is no way on.
         let busy: Vec<ContactId> = open.map(|other| other.contact.clone()).chain([attempt.contact.clone()]).collect();
-        let rings = |contact: &ContactId| {
-            user.is_some_and(|user| user.contacts.iter().any(|own| &own.id == contact && own.kind.is_call()))
-        };
+        let rings = |contact: &ContactId| user.is_some_and(|user| user.contacts.iter().any(|own| &own.id == contact && own.kind.is_call()));
         let mut called_on = false;
         for id in &attempt.pages {
             let is_tried = self

@@ -265,7 +265,14 @@ mod tests {
         let mut night = with(&ALL[..2], high(&[(0, "phone"), (120, "text")])).phone("phone", Phone::Refused);
         night.fires("db");
         night.until(40);
-        night.has_rung(&[(0, "phone", false), (0, "text", false), (5, "phone", false), (10, "phone", false), (20, "phone", false), (40, "phone", false)]);
+        night.has_rung(&[
+            (0, "phone", false),
+            (0, "text", false),
+            (5, "phone", false),
+            (10, "phone", false),
+            (20, "phone", false),
+            (40, "phone", false),
+        ]);
         assert_eq!(night.count("page_failed"), 0, "the text got through");
     }
 
@@ -332,12 +339,7 @@ mod tests {
             night.fires(&format!("host{n}"));
         }
         night.until(600);
-        night.has_rung(&[
-            (0, "text", false),
-            (1, "text", false),
-            (2, "text", false),
-            (60, "text", false),
-        ]);
+        night.has_rung(&[(0, "text", false), (1, "text", false), (2, "text", false), (60, "text", false)]);
         let spoken: Vec<usize> = night
             .placed
             .iter()

@@ -7,8 +7,8 @@ use super::sql::{Columns as _, LIST, list, sql, sql_made, to_json, word_of};
 use super::tx::Tx;
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::domain::input::Scope;
-use crate::domain::setup::ContactKind;
 use crate::domain::person::{AttemptState, OpenAttempt, Person, PersonPage};
+use crate::domain::setup::ContactKind;
 
 /// Loads a person, locked: their own row first, then their live pages by id.
 ///

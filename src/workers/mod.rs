@@ -34,10 +34,8 @@ pub struct Crew {
 pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     let (stopping, stop) = watch::channel(false);
     let mut crew = Crew { house: house.clone(), couriers: JoinSet::new(), others: JoinSet::new(), stopping };
-    for lane in [Lane::Page, Lane::Settle] {
-        let (own, stop) = (house.clone(), stop.clone());
     for lane in Lane::ALL {
-        let (house, stop) = (house.clone(), stop.clone());
+        let (own, stop) = (house.clone(), stop.clone());
         let name = match lane {
             Lane::Page => "courier of calls",
             Lane::Text => "courier of texts",

@@ -240,7 +240,7 @@ impl Watch {
         }
         for effect in effects {
             match effect {
-                Effect::PlacePage { attempt, user, contact, pages, second_call, due_at } => {
+                Effect::PlacePage { attempt, user, contact, pages, second_call, due_at, kind: _ } => {
                     self.place(rows, attempt, user, contact, pages, *second_call, *due_at)?;
                 }
                 Effect::EndCall { attempt, .. } => {

@@ -12,7 +12,7 @@ use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState, Kind, OpenPage, Response, Run};
 use reveille::domain::input::Actor;
 use reveille::domain::person::{AttemptState, OpenAttempt};
-use reveille::domain::setup::{AlertSeverity, Severity, Urgency};
+use reveille::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
 use reveille::store::{Result, Store, StoreOptions, Tx, WriteLane, attempt_insert, desk_load, desk_load_incident, desk_save, facts_append};
 use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
