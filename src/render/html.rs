@@ -6,7 +6,9 @@ mod desk;
 use askama::Template;
 
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
-pub use desk::{AlertsPage, ContactRow, DeclarePage, MePage, RecordedRow, RuleRow, SessionRow};
+pub use desk::{
+    AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, RecordedRow, RuleRow, ScheduleCard, SessionRow, TurnChip,
+};
 
 use super::line::{self, Line};
 use crate::base::id::Number;

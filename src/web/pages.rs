@@ -5,6 +5,7 @@ pub mod declare;
 pub mod incident;
 pub mod list;
 pub mod me;
+pub mod oncall;
 
 use super::Doors;
 use super::caller::Caller;

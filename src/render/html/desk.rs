@@ -109,3 +109,76 @@ impl AlertsPage {
         self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
     }
 }
+
+/// Who is on call when, on one schedule.
+#[derive(Debug, Clone)]
+pub struct ScheduleCard {
+    pub id: String,
+    pub timezone: String,
+    pub now: String,
+    pub is_empty: bool,
+    /// Whether the reader is on call.
+    pub is_mine: bool,
+    pub until: Option<Stamp>,
+    /// The next hand-off by the reader's clock.
+    pub until_here: Option<String>,
+    /// By the schedule's, where that is another.
+    pub until_there: Option<String>,
+    pub next: Option<String>,
+    pub days: Vec<DayCell>,
+    pub overrides: Vec<OverrideRow>,
+}
+
+/// One day of the picture.
+#[derive(Debug, Clone)]
+pub struct DayCell {
+    pub name: String,
+    pub is_today: bool,
+    pub turns: Vec<TurnChip>,
+}
+
+/// One turn within one day.
+#[derive(Debug, Clone)]
+pub struct TurnChip {
+    pub who: String,
+    /// When it begins, where that is within this day.
+    pub from: Option<String>,
+    pub colour: Option<usize>,
+}
+
+/// One override, in force or to come.
+#[derive(Debug, Clone)]
+pub struct OverrideRow {
+    pub id: String,
+    pub who: String,
+    pub from: String,
+    pub until: String,
+    pub by: String,
+    pub may_remove: bool,
+}
+
+#[derive(Template)]
+#[template(path = "oncall.html")]
+pub struct OncallPage {
+    pub frame: Frame,
+    pub cards: Vec<ScheduleCard>,
+    pub schedules: Vec<Choice>,
+    /// Who may be put on call by this reader.
+    pub people: Vec<Choice>,
+    /// For the form, as its fields take it.
+    pub from: String,
+    pub until: String,
+    /// The reader's.
+    pub zone: String,
+    pub is_done: bool,
+}
+
+impl OncallPage {
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
