@@ -59,6 +59,8 @@ pub struct Live {
     pub setup: Setup,
     /// Integrations by the digest of their keys.
     pub keys: BTreeMap<String, IntegrationId>,
+    /// The keys themselves, for the administrator who pastes an address.
+    pub addresses: BTreeMap<IntegrationId, Secret>,
     pub channels: Channels,
     pub public_url: Option<String>,
     /// The pace of the telephone account.

@@ -7,7 +7,8 @@ use askama::Template;
 
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
 pub use desk::{
-    AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, RecordedRow, RuleRow, ScheduleCard, SessionRow, TurnChip,
+    AlertsPage, ContactRow, DayCell, DeclarePage, IntegrationCard, IntegrationsPage, MePage, OncallPage, OverrideRow, PeoplePage,
+    PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
 };
 
 use super::line::{self, Line};

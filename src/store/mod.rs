@@ -24,6 +24,7 @@ mod pace;
 mod password;
 mod person;
 pub mod read;
+mod sample;
 mod setup;
 mod spoken;
 mod sql;
@@ -64,6 +65,7 @@ pub use overrides::{override_create, override_remove, overrides_count, overrides
 pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
+pub use sample::{Sample, reveal_note, samples_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find};
 pub use tally::{tally_add, tally_list};

@@ -3,9 +3,11 @@
 pub mod alerts;
 pub mod declare;
 pub mod incident;
+pub mod integrations;
 pub mod list;
 pub mod me;
 pub mod oncall;
+pub mod people;
 
 use super::Doors;
 use super::caller::Caller;

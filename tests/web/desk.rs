@@ -139,6 +139,9 @@ impl Desk {
             version: 1,
             setup: setup(),
             keys: BTreeMap::from(keys),
+            addresses: ["generic", "rollbar"]
+                .map(|source| (IntegrationId::from_text(format!("api-{source}")), Secret::new(format!("{source}key000000000000001"))))
+                .into(),
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
