@@ -216,7 +216,7 @@ impl Desk {
         let entered = self.post(&link, &[("cookie", &form)], format!("csrf={}", offer.csrf())).await;
         assert_eq!(entered.status, StatusCode::SEE_OTHER, "{entered:?}");
         let cookie = entered.cookie("reveille").expect("the session's cookie");
-        let csrf = self.get("/", &[("cookie", &cookie)]).await.csrf();
+        let csrf = self.get("/me", &[("cookie", &cookie)]).await.csrf();
         (cookie, csrf)
     }
 
