@@ -242,6 +242,15 @@ pub const DEVICE_CHARS: usize = 200;
 /// Contacts and rules that one person may keep.
 pub const CONTACTS: usize = 20;
 pub const RULES: usize = 50;
+/// Samples kept of each integration's signals: enough to see what the last ones were.
+pub const SAMPLES: i64 = 10;
+/// At most one sample of an integration in this long: a flood must not be written twice.
+pub const SAMPLE_EVERY: Span = Span::seconds(1);
+/// What is kept of a sampled body, bytes; and the largest that is read as JSON for it.
+pub const EXCERPT_BYTES: usize = 2_048;
+pub const EXCERPT_READ_BYTES: usize = 64 << 10;
+/// How long the pages' test signal waits for its decision.
+pub const TEST_WAIT: Span = Span::seconds(3);
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 

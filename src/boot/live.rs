@@ -172,9 +172,11 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         (None, _) | (_, None) => None,
     };
     let mut keys = BTreeMap::new();
+    let mut addresses = BTreeMap::new();
     for id in saved.setup.integrations.keys() {
         for key in secrets.get(&format!("integration/{id}/key")).into_iter().flatten() {
             keys.insert(key.digest(), id.clone());
+            addresses.entry(id.clone()).or_insert_with(|| key.clone());
         }
     }
     let private_targets = match &own.private_targets {
@@ -201,6 +203,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         version: saved.version,
         setup,
         keys,
+        addresses,
         channels: Channels::new(channels),
         chat,
         public_url,

@@ -220,11 +220,15 @@ impl Ground {
         if let Some(failpoint) = failpoint {
             program.env("REVEILLE_FAILPOINT", failpoint);
         }
-        self.start_as(program).await
+        self.start_as_at(program, address).await
     }
 
     /// Starts this program as the server, and waits until it takes requests.
     pub async fn start_as(&self, program: Command) -> Server {
+        self.start_as_at(program, self.address).await
+    }
+
+    async fn start_as_at(&self, program: Command, address: SocketAddr) -> Server {
         let mut server = self.spawn(program);
         let mut tries = 0;
         loop {
