@@ -6,7 +6,7 @@ use super::read::{
     ALERT, AlertView, INCIDENT, IncidentView, Page, Reader, alert_of, alerts_below, bounded, cursor_read, incident_of, page_of,
 };
 use super::sql::{list, sql_made};
-use crate::base::id::{AlertId, ServiceId};
+use crate::base::id::ServiceId;
 use crate::base::viewer::Viewer;
 use crate::domain::incident::{IncidentState, Kind};
 use crate::domain::setup::Severity;
