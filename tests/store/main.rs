@@ -6,6 +6,7 @@ mod db;
 mod desk;
 mod follower;
 mod life;
+mod machine;
 mod paging;
 mod small;
 mod views;
