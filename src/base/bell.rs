@@ -46,6 +46,8 @@ pub struct Bells {
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same, for whoever tells Slack: one ring wakes one who waits.
+    pub chat: Bell,
     /// The same for those who tell webhooks: a bell wakes one listener.
     pub webhooks: Bell,
     /// Another configuration was applied.
@@ -55,7 +57,7 @@ pub struct Bells {
 impl Bells {
     /// The bells that other processes hear, by their names between processes.
     #[must_use]
-    pub fn shared(&self) -> [(&'static str, &Bell); 9] {
+    pub fn shared(&self) -> [(&'static str, &Bell); 10] {
         [
             ("journal", &self.journal),
             ("wakes", &self.wakes),
@@ -64,6 +66,7 @@ impl Bells {
             ("mails", &self.mails),
             ("settle", &self.settle),
             ("facts", &self.facts),
+            ("chat", &self.chat),
             ("webhooks", &self.webhooks),
             ("setup", &self.setup),
         ]

@@ -30,6 +30,8 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
+/// Alerts ended by the clock in one transaction.
+pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
 
@@ -136,6 +138,13 @@ pub const SPOKEN_TITLE_CHARS: usize = 120;
 pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
 /// Longest name of a person or service spoken, characters.
 pub const SPOKEN_NAME_CHARS: usize = 25;
+/// Places in two parts of a text message: of seven bits each, and of sixteen where a sign needs them. A third part is read by nobody.
+pub const TEXT_PLACES: usize = 306;
+pub const TEXT_PLACES_WIDE: usize = 134;
+/// A reply without a number means the newest text, if that is not older than this.
+pub const REPLY_WITHIN: Span = Span::hours(24);
+/// How long the link in a mail acknowledges.
+pub const MESSAGE_LINK: Span = Span::hours(24);
 /// How long a phone rings: under the 30 s after which most voicemails answer.
 pub const RING: Span = Span::seconds(25);
 /// How long a call waits for a key after it has spoken.
@@ -183,6 +192,21 @@ pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
+/// Log lines of one place in the code in one span; the rest are counted. A storm of errors must not fill the disk.
+pub const LOG_LINES: u32 = 100;
+pub const LOG_SPAN: Span = Span::minutes(1);
+/// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// How often the ballast is looked after.
+pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Rows thrown away in one transaction: a page never waits behind more.
+pub const JANITOR_ROWS: i64 = 256;
+/// Transactions of one kind in one round, and the pause between two.
+pub const JANITOR_PIECES: usize = 100;
+pub const JANITOR_BREATH: Span = Span::millis(10);
+/// How long one process throws away for all; longer than a round takes.
+pub const JANITOR_LEASE: Span = Span::minutes(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
@@ -221,6 +245,8 @@ pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
+/// Largest request of Slack's, bytes: a button brings along the message it stands in.
+pub const SLACK_BODY_BYTES: usize = 512 << 10;
 /// How old or young a request that Slack signed may be.
 pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
 /// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
@@ -230,6 +256,20 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// A message is edited, and a room written to, at most this often: Slack takes about one a second.
+pub const SLACK_PACE: Span = Span::seconds(1);
+/// What happened longer ago than this is not told in Slack any more: it was not configured then.
+pub const SLACK_LOOKS_BACK: Span = Span::hours(24);
+/// An event that was taken and not carried out may be taken again after this long; Slack repeats one after a minute and after five.
+pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
+/// How long the ids of events are kept; Slack repeats for about an hour.
+pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
+/// Rooms and announcements told at once, per process.
+pub const SLACK_AT_ONCE: i64 = 8;
+/// How long a slash command may wait for the room it asked for before it is answered without; Slack gives up after three seconds.
+pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
+/// How long an answer may take that is sent after a command.
+pub const SLACK_ANSWER_LATER: Span = Span::minutes(2);
 /// A request with an `Idempotency-Key` is answered as the first time for this long.
 pub const REPEATS_KEPT: Span = Span::hours(24);
 /// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.

@@ -94,6 +94,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         secret_key: None,
         own: live::Own::default(),
         tls: None,
+        ballast_bytes: 0,
     })
     .await?;
     let head_start = if demo.fast { Span::seconds(1) } else { HEAD_START };
@@ -115,7 +116,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
     let night = async {
         clock.sleep(head_start).await;
         let plan = Replay {
-            hook_url: format!("{server}/hooks/{}/{rollbar_key}", scenario.source),
+            hooks: vec![format!("{server}/hooks/{}/{rollbar_key}", scenario.source)],
             clock: clock.clone(),
             phones: Phones::Here(stage.clone()),
             numbers: PEOPLE.iter().map(|(number, _)| (*number).to_owned()).collect(),

@@ -101,7 +101,7 @@ pub fn worst_case(setup: &Setup, policy: &Policy, usable: &[ContactKind]) -> Wor
 
 /// The steps of one round that do anything, with their beginnings; a step that names nobody is skipped at once.
 fn step_starts(policy: &Policy) -> impl Iterator<Item = (Span, &Step)> {
-    policy.steps.iter().filter(|step| !step.notify.is_empty()).scan(Span::ZERO, |start, step| {
+    policy.steps.iter().filter(|step| !step.notify.is_empty() && !step.names_only_places()).scan(Span::ZERO, |start, step| {
         let begins = *start;
         *start = begins + step.wait();
         Some((begins, step))

@@ -1,12 +1,16 @@
 //! A person asks for something: acknowledge, resolve, escalate, reopen.
 
+use std::collections::BTreeSet;
+
 use super::house::House;
 use super::once::{self, Once};
 use super::{FlowError, save};
 use crate::base::failpoint;
 use crate::base::id::IncidentId;
+use crate::base::limits;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use crate::domain::input::{Command, Declare, Input};
+use crate::domain::reason::Reason;
 use crate::store::{self, Tx, WriteLane};
 
 /// Carries out one command on one incident.
@@ -32,7 +36,7 @@ pub async fn act_once(house: &House, command: Command, once: Option<Once>) -> Re
 /// A person says that there is an incident. The verdict names it.
 ///
 /// # Errors
-/// The store's.
+/// [`FlowError::Missing`] for a service or an alert that there is not, [`FlowError::Refused`] without a title, and the store's.
 pub async fn declare(house: &House, declare: Declare) -> Result<Verdict, FlowError> {
     declare_once(house, declare, None).await
 }
@@ -40,20 +44,46 @@ pub async fn declare(house: &House, declare: Declare) -> Result<Verdict, FlowErr
 /// The same; for a request that carries a key, once and never again.
 ///
 /// # Errors
-/// The store's.
+/// As [`declare`].
 pub async fn declare_once(house: &House, declare: Declare, once: Option<Once>) -> Result<Verdict, FlowError> {
+    let mut declare = declare;
+    declare.title = declare.title.trim().chars().take(limits::TITLE_CHARS).collect();
+    if declare.title.is_empty() && declare.alert.is_none() {
+        return Err(FlowError::Refused("An incident needs a title."));
+    }
     let house = house.clone();
-    tokio::spawn(async move { retrying(|| declare_in_one(&house, Input::Declare(declare.clone()), once.as_ref())).await })
+    let verdict = tokio::spawn(async move { retrying(|| declare_in_one(&house, declare.clone(), once.as_ref())).await })
         .await
-        .map_err(|_| FlowError::Gone)?
+        .map_err(|error| FlowError::of_task(&error, "a declaration"))??;
+    if verdict.reason == Reason::NoSuchService {
+        return Err(FlowError::Missing("such service"));
+    }
+    if verdict.reason == Reason::NoSuchAlert {
+        return Err(FlowError::Missing("such alert"));
+    }
+    Ok(verdict)
 }
 
-async fn declare_in_one(house: &House, input: Input, once: Option<&Once>) -> Result<Verdict, FlowError> {
+async fn declare_in_one(house: &House, declare: Declare, once: Option<&Once>) -> Result<Verdict, FlowError> {
+    let key = match &declare.alert {
+        Some(alert) => Some(store::alert_key(&house.store.page_reader(), alert).await?.ok_or(FlowError::Missing("such alert"))?),
+        None => None,
+    };
     let mut tx = house.store.begin(WriteLane::Page).await?;
     if let Some(verdict) = once::done_before(&mut tx, once).await? {
         return Ok(verdict);
     }
-    let (verdict, ring) = save_decision(house, &mut tx, Desk::default(), input).await?;
+    let before = match key {
+        Some((key, service)) => {
+            // The folder locks the service that the integration belongs to now.
+            let live = house.now_live();
+            let now_of = live.setup.integrations.get(&key.integration).map(|integration| integration.service.clone());
+            let services = now_of.into_iter().chain([service]).collect();
+            store::desk_load(&mut tx, &BTreeSet::from([key]), &services).await?
+        }
+        None => Desk::default(),
+    };
+    let (verdict, ring) = save_decision(house, &mut tx, before, Input::Declare(declare)).await?;
     once::mark(&mut tx, once, &verdict).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;

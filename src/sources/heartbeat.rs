@@ -42,6 +42,7 @@ pub fn missed(integration: &Integration, beat: &Beat, beat_at: Option<Time>, due
 
 fn signal(integration: &Integration, action: Action, at: Time, title: String, labels: BTreeMap<String, String>) -> Signal {
     Signal {
+        ends_at: None,
         integration: integration.id.clone(),
         dedup_key: KEY.to_owned(),
         title: reading::line(&title, limits::TITLE_CHARS),

@@ -81,6 +81,7 @@ fn unreadable(integration: &Integration, title: &str, sentence: &str) -> Signal 
         severity: None,
         action: Action::Unreadable(reading::line(sentence, limits::TITLE_CHARS)),
         at: None,
+        ends_at: None,
         url: None,
         labels: BTreeMap::new(),
     }

@@ -188,6 +188,7 @@ impl Envelope {
         let url = links(self.body.get("links"), "link", &mut labels);
         details(payload.get("custom_details"), &mut labels);
         let signal = Signal {
+            ends_at: None,
             integration: integration.id.clone(),
             dedup_key: self.generated.clone(),
             title: what.clone(),
@@ -223,6 +224,7 @@ impl Envelope {
     ) -> Result<Event, Vec<String>> {
         let (Some(action), Some(given), true) = (action, given, wrong.is_empty()) else { return Err(wrong) };
         let signal = Signal {
+            ends_at: None,
             integration: integration.id.clone(),
             dedup_key: reading::key(&given),
             title: title(&given),
@@ -252,6 +254,7 @@ impl Envelope {
         let dedup_key = given.unwrap_or_else(|| self.generated.clone());
         let client = reading::scalar(self.body.get("client_url")).and_then(|url| reading::url(&url));
         let signal = Signal {
+            ends_at: None,
             integration: integration.id.clone(),
             dedup_key: reading::key(&dedup_key),
             title: title(&summary),

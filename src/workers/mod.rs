@@ -8,6 +8,9 @@ mod heart;
 mod herald;
 mod janitor;
 mod messenger;
+mod ringer;
+mod stoker;
+mod sweeper;
 mod watchman;
 
 use std::sync::Arc;
@@ -57,9 +60,12 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
-    crew.keeps("messenger", house, messenger::run);
     crew.keeps("herald", house, herald::run);
+    crew.keeps("messenger", house, messenger::run);
+    crew.keeps("ringer", house, ringer::run);
+    crew.keeps("sweeper", house, sweeper::run);
     crew.keeps("watchman", house, watchman::run);
+    crew.keeps("stoker", house, stoker::run);
     crew
 }
 

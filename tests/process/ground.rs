@@ -220,6 +220,11 @@ impl Ground {
         if let Some(failpoint) = failpoint {
             program.env("REVEILLE_FAILPOINT", failpoint);
         }
+        self.start_as(program).await
+    }
+
+    /// Starts this program as the server, and waits until it takes requests.
+    pub async fn start_as(&self, program: Command) -> Server {
         let mut server = self.spawn(program);
         let mut tries = 0;
         loop {
@@ -360,6 +365,10 @@ impl Server {
     pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it is gone");
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn terminate(&self) {

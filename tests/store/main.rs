@@ -3,6 +3,7 @@
 #[macro_use]
 mod db;
 
+mod archive;
 mod desk;
 mod follower;
 mod life;

@@ -139,12 +139,14 @@ impl Desk {
         let keys = ["generic", "rollbar"]
             .map(|source| (Secret::new(format!("{source}key000000000000001")).digest(), IntegrationId::from_text(format!("api-{source}"))));
         let live = Live {
+            chat: None,
             version: 1,
             setup: setup(),
             keys: BTreeMap::from(keys),
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
+            texts_per_second: 1,
             concurrent_calls: None,
             metrics_token,
             heartbeat: None,
