@@ -8,4 +8,5 @@ mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod replays;
 mod storm;
