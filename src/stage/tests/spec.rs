@@ -139,7 +139,8 @@ fn fits(spec: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
         _ => vec![kind],
     };
-    if !allowed.contains(&kind) && !(kind == "integer" && allowed.contains(&"number")) {
+    let is_number = kind == "integer" && allowed.contains(&"number");
+    if !is_number && !allowed.contains(&kind) {
         return Err(format!("{at} is {kind}, not {}", allowed.join(" or ")));
     }
     if let Some(words) = schema["enum"].as_array()
