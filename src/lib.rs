@@ -11,8 +11,10 @@
 //! store     2      domain, base                               the only room that speaks SQL
 //! sources   2      domain, base                               bytes to signals, pure; one file each
 //! channels  2      domain, vendor, base                       ways to reach a person: send, and hear; one file each
+//! chat      2      domain, vendor, base                       the incident's room in Slack: what is done, written and said there
+//! errands   2      domain, vendor, base                       outgoing requests that wake nobody; one file each
 //! render    2      domain, base                               words people read and hear, from templates
-//! flows     3      store, sources, channels, render, domain, base  use-cases, one verb each: load, decide, save, commit, ring
+//! flows     3      store, sources, channels, chat, errands, render, domain, base  use-cases, one verb each: load, decide, save, commit, ring
 //! web       4      flows, store::read, render, domain, base   doors for HTTP: parse, call one flow, shape the answer
 //! workers   4      flows, base                                doors for time: supervised loops that sleep until something is due
 //! cli       4      flows, render, vendor, domain, base        doors for a terminal: arguments to REST, or to one flow
@@ -24,8 +26,10 @@
 pub mod base;
 pub mod boot;
 pub mod channels;
+pub mod chat;
 pub mod cli;
 pub mod domain;
+pub mod errands;
 pub mod flows;
 pub mod render;
 pub mod sources;

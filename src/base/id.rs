@@ -127,6 +127,10 @@ made_ids! {
     EffectId = "eff_";
     /// One accepted batch of the intake.
     JournalId = "jrn_";
+    /// One task of an incident's board.
+    TaskId = "tsk_";
+    /// Somebody takes a schedule for a while.
+    OverrideId = "ovr_";
     TokenId = "tok_";
     SessionId = "ses_";
 }

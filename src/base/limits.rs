@@ -30,6 +30,8 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
+/// Alerts ended by the clock in one transaction.
+pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
 
@@ -65,8 +67,26 @@ pub const STEP_WAIT: Span = Span::minutes(5);
 pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
 /// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
 pub const ACK_LAPSE: Span = Span::minutes(30);
+/// How much later than its period a beat may come, unless configured: a job takes now longer, now shorter.
+pub const HEARTBEAT_GRACE: Span = Span::minutes(1);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
+
+/// A snooze lasts this long at most: what nobody wants to hear of for longer is to be resolved.
+pub const SNOOZE_LONGEST: Span = Span::hours(24 * 7);
+/// The one who acknowledged is asked this long before it lapses.
+pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
+/// Whom an incident is given to has this long before its policy starts.
+pub const REASSIGN_WAIT: Span = Span::minutes(5);
+
+/// An override lasts this long at most: a quarter of a year.
+pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
+/// How far ahead an override may begin.
+pub const OVERRIDE_AHEAD: Span = Span::hours(24 * 366);
+/// How long ago an override may have ended and still be told of when somebody asks who was on call.
+pub const OVERRIDES_TOLD: Span = Span::hours(24 * 92);
+/// Overrides that may be planned at once; every decision looks through those of its schedules.
+pub const OVERRIDES: i64 = 2_000;
 
 /// A person gets at most one new call chain in this long.
 pub const CHAIN_EVERY: Span = Span::minutes(3);
@@ -85,6 +105,15 @@ pub const HOLD_TOLD: Span = Span::seconds(5);
 pub const SILENT_ASKS: u32 = 9;
 /// How often a call is asked about that rang and never told its end.
 pub const LIVE_ASKS: u32 = 3;
+/// Without a rule, a contact other than voice is tried this long after the page's start.
+pub const OTHER_CONTACTS: Span = Span::minutes(1);
+/// A contact gets at most this many messages within that long: a storm fills nobody's screen, and what came meanwhile is said in the next.
+pub const MESSAGES: usize = 3;
+pub const MESSAGES_WITHIN: Span = Span::minutes(1);
+/// Nothing was heard of an accepted message for this long: the provider is asked once what became of it.
+pub const MESSAGE_SILENCE: Span = Span::seconds(12);
+/// After that, news of its delivery is waited for this long, and no longer: carriers tell within seconds, or never.
+pub const MESSAGE_NEWS: Span = Span::minutes(5);
 /// An unknown outcome is asked about again after this long.
 pub const ASK_AGAIN: Span = Span::seconds(4);
 /// A call that stayed unknown and was placed again is watched for this long, in case it rings after all.
@@ -109,6 +138,13 @@ pub const SPOKEN_TITLE_CHARS: usize = 120;
 pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
 /// Longest name of a person or service spoken, characters.
 pub const SPOKEN_NAME_CHARS: usize = 25;
+/// Places in two parts of a text message: of seven bits each, and of sixteen where a sign needs them. A third part is read by nobody.
+pub const TEXT_PLACES: usize = 306;
+pub const TEXT_PLACES_WIDE: usize = 134;
+/// A reply without a number means the newest text, if that is not older than this.
+pub const REPLY_WITHIN: Span = Span::hours(24);
+/// How long the link in a mail acknowledges.
+pub const MESSAGE_LINK: Span = Span::hours(24);
 /// How long a phone rings: under the 30 s after which most voicemails answer.
 pub const RING: Span = Span::seconds(25);
 /// How long a call waits for a key after it has spoken.
@@ -132,6 +168,8 @@ pub const END_TRIES: i64 = 5;
 pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
+/// How often the connection that hears other processes' bells is asked whether it lives.
+pub const BELLS_CHECK: Span = Span::seconds(30);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 
@@ -139,6 +177,35 @@ pub const DATABASE_CALL: Span = Span::seconds(10);
 pub const ANSWERS_KEPT: Span = Span::minutes(5);
 /// The longest that a request may wait for its decisions.
 pub const ANSWER_WAIT: Span = Span::seconds(10);
+
+/// Outgoing webhooks told at once, per process.
+pub const WEBHOOKS_AT_ONCE: i64 = 32;
+/// A webhook that failed is tried again after at least this long, then after twice as long each time, up to the other.
+pub const WEBHOOK_AGAIN_LEAST: Span = Span::seconds(5);
+pub const WEBHOOK_AGAIN_MOST: Span = Span::hours(1);
+/// What a webhook has not taken for this long is dropped, and said so: a receiver that is down for a night hears all of it.
+pub const WEBHOOK_KEEPS: Span = Span::hours(24);
+/// How often the outside dead man's switch is told that all is well.
+pub const HEARTBEAT_EVERY: Span = Span::minutes(1);
+/// A wake-up or a page's effect that has been due for longer is one that did not leave.
+pub const OVERDUE: Span = Span::seconds(60);
+/// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
+pub const METRICS_LOOK: Span = Span::seconds(2);
+
+/// Log lines of one place in the code in one span; the rest are counted. A storm of errors must not fill the disk.
+pub const LOG_LINES: u32 = 100;
+pub const LOG_SPAN: Span = Span::minutes(1);
+/// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// How often the ballast is looked after.
+pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Rows thrown away in one transaction: a page never waits behind more.
+pub const JANITOR_ROWS: i64 = 256;
+/// Transactions of one kind in one round, and the pause between two.
+pub const JANITOR_PIECES: usize = 100;
+pub const JANITOR_BREATH: Span = Span::millis(10);
+/// How long one process throws away for all; longer than a round takes.
+pub const JANITOR_LEASE: Span = Span::minutes(2);
 
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
@@ -151,5 +218,65 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
+pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
+pub const PASSWORD_PASSES: u32 = 2;
+pub const PASSWORD_LANES: u32 = 1;
+/// Passwords hashed at once, per process: each takes its memory, and a core for some 50 ms.
+pub const PASSWORD_HASHES: usize = 2;
+/// How long a sign-in waits for its turn at the hash.
+pub const PASSWORD_WAIT: Span = Span::seconds(5);
+/// Shortest password, characters; longest, bytes: argon2 takes any, and somebody has to read it.
+pub const PASSWORD_LEAST_CHARS: usize = 10;
+pub const PASSWORD_MOST_BYTES: usize = 1_024;
+/// Wrong passwords in a row that cost nothing: of one account, and from one address, behind which a whole office may sit.
+pub const SIGN_IN_FREE: i64 = 5;
+pub const SIGN_IN_FREE_ADDRESS: i64 = 20;
+/// What the next wrong one costs; it doubles with each further one, up to the most.
+pub const SIGN_IN_WAIT: Span = Span::seconds(30);
+pub const SIGN_IN_WAIT_MOST: Span = Span::minutes(15);
+/// Wrong passwords are forgotten after this long.
+pub const SIGN_IN_FORGET: Span = Span::hours(24);
+/// Longest name kept of a browser, characters.
+pub const DEVICE_CHARS: usize = 200;
+/// Contacts and rules that one person may keep.
+pub const CONTACTS: usize = 20;
+pub const RULES: usize = 50;
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
+
+/// Largest request of Slack's, bytes: a button brings along the message it stands in.
+pub const SLACK_BODY_BYTES: usize = 512 << 10;
+/// How old or young a request that Slack signed may be.
+pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
+/// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
+pub const SLACK_RETRY_LEAST: Span = Span::seconds(1);
+pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
+/// Longest note or update, characters: one that fits in a room's message.
+pub const NOTE_CHARS: usize = 2_500;
+/// The longest that an incident may be snoozed.
+pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// A message is edited, and a room written to, at most this often: Slack takes about one a second.
+pub const SLACK_PACE: Span = Span::seconds(1);
+/// What happened longer ago than this is not told in Slack any more: it was not configured then.
+pub const SLACK_LOOKS_BACK: Span = Span::hours(24);
+/// An event that was taken and not carried out may be taken again after this long; Slack repeats one after a minute and after five.
+pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
+/// How long the ids of events are kept; Slack repeats for about an hour.
+pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
+/// Rooms and announcements told at once, per process.
+pub const SLACK_AT_ONCE: i64 = 8;
+/// How long a slash command may wait for the room it asked for before it is answered without; Slack gives up after three seconds.
+pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
+/// How long an answer may take that is sent after a command.
+pub const SLACK_ANSWER_LATER: Span = Span::minutes(2);
+/// A request with an `Idempotency-Key` is answered as the first time for this long.
+pub const REPEATS_KEPT: Span = Span::hours(24);
+/// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.
+pub const REPEATS: i64 = 100_000;
+/// Longest `Idempotency-Key`, bytes: two UUIDs fit several times.
+pub const REPEAT_KEY_BYTES: usize = 255;
+/// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
+pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
+pub const REPEAT_LEASE: Span = Span::seconds(15);

@@ -6,6 +6,8 @@ pub mod failpoint;
 pub mod id;
 pub mod inbound;
 pub mod limits;
+pub mod metrics;
+pub mod rarely;
 pub mod secret;
 pub mod time;
 pub mod viewer;

@@ -53,4 +53,24 @@ impl Viewer {
             Self::Public | Self::Integration(_) => false,
         }
     }
+
+    /// Whether this viewer may change other people's turns on call.
+    #[must_use]
+    pub fn may_manage(&self) -> bool {
+        match self {
+            Self::User { role, .. } => *role >= Role::Manager,
+            Self::Token { scope, .. } => *scope >= Scope::Admin,
+            Self::Public | Self::Integration(_) => false,
+        }
+    }
+
+    /// Whether this viewer may invite people and see the integrations and their addresses.
+    #[must_use]
+    pub fn may_administer(&self) -> bool {
+        match self {
+            Self::User { role, .. } => *role >= Role::Admin,
+            Self::Token { scope, .. } => *scope >= Scope::Admin,
+            Self::Public | Self::Integration(_) => false,
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::reader::{Reader, Table};
-pub use self::settings::{Server, Settings, Slack, Smtp, Twilio};
+pub use self::settings::{Server, Settings, Slack, Smtp, Twilio, Webhook};
 pub use self::surroundings::Surroundings;
 use crate::base::id::{IntegrationId, UserId};
 use crate::base::secret::Secret;
@@ -22,7 +22,7 @@ use crate::domain::lint::{self, Level};
 use crate::domain::setup::{ContactKind, Setup};
 
 /// The kinds of contact that this version reaches.
-pub const USABLE_KINDS: &[ContactKind] = &[ContactKind::Voice];
+pub const USABLE_KINDS: &[ContactKind] = &[ContactKind::Voice, ContactKind::Sms];
 
 /// A configuration that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

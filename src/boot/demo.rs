@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
-use super::BootError;
 use super::config::{self, Surroundings};
 use super::interrupt::interrupted;
 use super::wire::{self, Given, Options};
+use super::{BootError, live};
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
 use crate::base::limits;
@@ -92,7 +92,9 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         config: Given::Config(Box::new(config)),
         var: var.clone(),
         secret_key: None,
-        public_url: None,
+        own: live::Own::default(),
+        tls: None,
+        ballast_bytes: 0,
     })
     .await?;
     let head_start = if demo.fast { Span::seconds(1) } else { HEAD_START };

@@ -9,18 +9,31 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::config::Config;
+use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
-use crate::channels::Channels;
+use crate::channels::sms::Sms;
 use crate::channels::voice::Voice;
+use crate::channels::{Channel, Channels};
+use crate::chat::Chat;
+use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
+use crate::flows::retain::Retention;
 use crate::store::{self, Store};
+use crate::vendor::http::{self, PrivateTargets};
+use crate::vendor::slack::Slack;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
+const BOT_TOKEN: &str = "slack/bot_token";
+const SIGNING_SECRET: &str = "slack/signing_secret";
+const METRICS_TOKEN: &str = "server/metrics_token";
+const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
 /// How often a change made by another process is looked for; it must be in force within two seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -31,6 +44,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
+    slack: Option<SlackSettings>,
+    private_targets: PrivateTargets,
+    retention: Retention,
+    /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
+    webhooks: Vec<String>,
+}
+
+/// What this process's own environment says where no file was applied: it wins over what the database holds.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    pub public_url: Option<String>,
+    pub metrics_token: Option<Secret>,
+    pub heartbeat_url: Option<Secret>,
+    /// `PrivateTargets::None` is what nobody said.
+    pub private_targets: PrivateTargets,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,7 +66,23 @@ struct TwilioSettings {
     from: String,
     api_url: String,
     calls_per_second: u32,
+    #[serde(default)]
+    sms_from: Option<String>,
+    #[serde(default = "one")]
+    texts_per_second: u32,
     concurrent_calls: Option<u32>,
+}
+
+/// Of the version before, which sent no texts.
+const fn one() -> u32 {
+    1
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SlackSettings {
+    announce: Option<String>,
+    command: String,
+    api_url: String,
 }
 
 /// What `apply` makes so.
@@ -53,15 +97,37 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             from: twilio.from.clone(),
             api_url: twilio.api_url.clone(),
             calls_per_second: twilio.calls_per_second,
+            sms_from: twilio.sms_from.clone(),
+            texts_per_second: twilio.texts_per_second,
             concurrent_calls: twilio.concurrent_calls,
         }),
+        slack: config.settings.slack.as_ref().map(|slack| SlackSettings {
+            announce: slack.announce.clone(),
+            command: slack.command.clone(),
+            api_url: slack.api_url.clone(),
+        }),
+        private_targets: config.settings.server.private_targets.clone(),
+        retention: config.settings.retention.clone(),
+        webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
     };
     let mut secrets = BTreeMap::new();
     if let Some(twilio) = twilio {
         secrets.insert(ACCOUNT_SID.to_owned(), vec![twilio.account_sid.clone()]);
         secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
     }
+    if let Some(slack) = &config.settings.slack {
+        secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
+        secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
+    }
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
+    let server = &config.settings.server;
+    for (name, value) in [(METRICS_TOKEN, &server.metrics_token), (HEARTBEAT_URL, &server.heartbeat_url)] {
+        secrets.extend(value.clone().map(|value| (name.to_owned(), vec![value])));
+    }
+    for webhook in &config.settings.webhooks {
+        secrets.insert(format!("webhook/{}/url", webhook.id), vec![webhook.url.clone()]);
+        secrets.insert(format!("webhook/{}/secret", webhook.id), webhook.secrets.clone());
+    }
     for (id, values) in &config.keys {
         secrets.insert(format!("integration/{id}/key"), values.clone());
         keys.extend(values.iter().map(|key| (id.clone(), key.clone())));
@@ -74,20 +140,36 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 ///
 /// # Errors
 /// The database's, and a secret key that is not the one the secrets were sealed with.
-pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Option<&str>) -> Result<Live, BootError> {
-    let saved = store::setup_load(&store.reader()).await?;
+pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
+    let mut saved = store::setup_load(&store.reader()).await?;
+    store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
+    for closed in store::contacts_closed(&store.reader()).await? {
+        saved.setup.close(&closed.user, &closed.contact, &closed.address, closed.reason);
+    }
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
     };
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
-    let public_url = public_url.map(str::to_owned).or(settings.public_url);
-    let voice = match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
+    let public_url = own.public_url.clone().or(settings.public_url);
+    let one = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
+    let mut channels: Vec<Box<dyn Channel>> = Vec::new();
+    match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
         (Some(twilio), Some(account), Some(tokens)) => {
             let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
-            Some(Voice::new(client, twilio.from.clone(), public_url.as_deref()))
+            let texts_from = twilio.sms_from.clone().unwrap_or_else(|| twilio.from.clone());
+            channels.push(Box::new(Sms::new(client.clone(), texts_from, public_url.as_deref())));
+            channels.push(Box::new(Voice::new(client, twilio.from.clone(), public_url.as_deref())));
         }
-        (None, _, _) | (_, None, _) | (_, _, None) => None,
+        (None, _, _) | (_, None, _) | (_, _, None) => {}
+    }
+    let chat = match (&settings.slack, one(BOT_TOKEN)) {
+        (Some(slack), Some(token)) => {
+            let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
+            let client = Slack::new(&token, signing, &slack.api_url, clock.clone())?;
+            Some(Chat::new(Arc::new(client), slack.announce.clone(), slack.command.clone()))
+        }
+        (None, _) | (_, None) => None,
     };
     let mut keys = BTreeMap::new();
     for id in saved.setup.integrations.keys() {
@@ -95,24 +177,72 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, public_url: Opt
             keys.insert(key.digest(), id.clone());
         }
     }
+    let private_targets = match &own.private_targets {
+        PrivateTargets::None => &settings.private_targets,
+        said => said,
+    };
+    let strangers = http::for_strangers(private_targets)?;
+    let webhooks = settings.webhooks.iter().filter_map(|id| {
+        let url = one(&format!("webhook/{id}/url"))?;
+        Some((id.clone(), Webhook::new(strangers.clone(), url, secrets.get(&format!("webhook/{id}/secret"))?.clone())))
+    });
+    let webhooks = webhooks.collect();
+    let mut setup = saved.setup;
+    let after = clock.now() - limits::OVERRIDES_TOLD;
+    for (schedule, mut overrides) in store::overrides_load(&store.reader(), after).await? {
+        // Who has left takes nothing: the rotation counts, rather than nobody.
+        overrides.retain(|one| setup.users.contains_key(&one.user));
+        if let Some(schedule) = setup.schedules.get_mut(&schedule) {
+            schedule.overrides = overrides;
+        }
+    }
     Ok(Live {
+        webhooks,
         version: saved.version,
-        setup: saved.setup,
+        setup,
         keys,
-        channels: Channels::new(voice),
+        channels: Channels::new(channels),
+        chat,
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
+        texts_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.texts_per_second),
         concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
+        metrics_token: own.metrics_token.clone().or_else(|| one(METRICS_TOKEN)),
+        heartbeat: own.heartbeat_url.clone().or_else(|| one(HEARTBEAT_URL)).map(Heartbeat::new).transpose()?,
+        retention: settings.retention,
     })
 }
 
+/// How the providers of a saved setup are spoken to.
+#[derive(Default)]
+pub(super) struct Providers {
+    pub public_url: Option<String>,
+    /// The address, the account and its first token.
+    pub twilio: Option<(String, Secret, Secret)>,
+}
+
+/// Reads the providers out of a saved setup.
+pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Providers, BootError> {
+    let settings: Settings = match saved.settings_json.as_str() {
+        "" => Settings::default(),
+        text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
+    };
+    let secrets = apply::open_secrets(sealer, &saved.secrets)?;
+    let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
+    let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
+    Ok(Providers { public_url: settings.public_url, twilio })
+}
+
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, public_url: Option<String>, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = bells.setup.heard() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
-            Ok(version) => match load(&store, &sealer, &clock, public_url.as_deref()).await {
+            Ok(version) => match load(&store, &sealer, &clock, &own).await {
                 Ok(new) => {
                     tracing::info!(version, "a changed configuration is in force");
                     live.send_replace(Arc::new(new));

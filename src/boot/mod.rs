@@ -3,11 +3,15 @@
 pub mod commands;
 pub mod config;
 mod demo;
+mod doctor;
 mod interrupt;
+mod keep;
 mod listen;
 pub mod live;
+mod owner;
 mod staged;
 mod telemetry;
+pub mod tls;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -31,6 +35,8 @@ pub enum BootError {
     Scenario(#[from] crate::stage::scenario::ScenarioError),
     #[error("the stored settings do not read back: {0}")]
     Settings(String),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] tls::TlsError),
     #[error("cannot listen: {0}")]
     Listen(std::io::Error),
     #[error("{}: {source}", path.display())]

@@ -1,6 +1,6 @@
 //! The only place where things are built: from options to a running server.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,11 +13,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::config::{Config, ConfigError};
+use super::owner::{self, Owner};
+use super::tls::{Certificate, TlsFiles};
 use super::{BootError, listen, live};
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
 use crate::base::limits;
+use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
@@ -25,9 +28,6 @@ use crate::flows::{House, Pulse, access, apply, fold, ingest};
 use crate::store::{self, Store, StoreOptions};
 use crate::web::{self, Check, Checks, Doors};
 use crate::workers::{self, Crew};
-
-/// Far more than anybody runs on one machine; it only bounds a search.
-const REPLICAS_IN_A_FOLDER: usize = 64;
 
 /// What a server is built from.
 pub struct Options {
@@ -41,8 +41,12 @@ pub struct Options {
     pub var: PathBuf,
     /// Taken instead of the file in `var`; replicas share it.
     pub secret_key: Option<Secret>,
-    /// Wins over the configured one.
-    pub public_url: Option<String>,
+    /// Wins over what is configured.
+    pub own: live::Own,
+    /// `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Kept beside a SQLite database for a full disk; 0: none.
+    pub ballast_bytes: u64,
 }
 
 /// The configuration a server starts with.
@@ -81,13 +85,13 @@ pub struct Running {
 /// A database that cannot be opened, a configuration that cannot be applied, a secret key of another installation.
 pub async fn start(options: Options) -> Result<Running, BootError> {
     install_crypto();
-    let Options { database, listener, clock, config, var, secret_key, public_url } = options;
+    let Options { database, listener, clock, config, var, secret_key, own, tls, ballast_bytes } = options;
     let addr = listener.local_addr().map_err(BootError::Listen)?;
-    let store = Store::open_exclusive(&database, StoreOptions::default()).await?;
+    let store = Store::open_exclusive(&database, StoreOptions { ballast_bytes, ..StoreOptions::default() }).await?;
     store.migrate().await?;
-    let (owner, name) = owner(&var)?;
-    let owner: Arc<str> = owner.into();
-    store::leases_take_back(&store, &owner).await?;
+    let Owner { name, former, held } = owner::take(&var)?;
+    let owner: Arc<str> = name.into();
+    store::leases_take_back(&store, former.as_deref().unwrap_or(&owner)).await?;
     fold::put_back(&store).await?;
     let sealer = sealer(&var, secret_key)?;
     let mut complaint = None;
@@ -102,24 +106,36 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
             complaint = Some(error.to_string());
         }
     }
-    let (live_now, live) = watch::channel(Arc::new(live::load(&store, &sealer, &clock, public_url.as_deref()).await?));
+    let (live_now, live) = watch::channel(Arc::new(live::load(&store, &sealer, &clock, &own).await?));
     let (intake, queue) = ingest::queue();
     let page_lane = Pulse::default();
     page_lane.beat(clock.now());
-    let house = House { store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
-    let first_admin_link = first_admin_link(&house, &var, addr).await?;
+    let metrics = Metrics::new(&store.calls());
+    let house = House { metrics, store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
+    let certificate = tls.map(Certificate::open);
+    let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
+    let first_admin_link =
+        first_admin_link(&house, &var, &format!("{}://{addr}", if certificate.is_some() { "https" } else { "http" })).await?;
 
     let crew = workers::start(&house, queue);
     let mut beside = JoinSet::new();
-    beside.spawn(live::watch(store, sealer, clock, public_url, live_now));
+    let watcher = (store, sealer, clock, house.bells.clone(), own, live_now);
+    beside.spawn(workers::supervise("watcher of the configuration", house.metrics.clone(), move || {
+        let (store, sealer, clock, bells, own, live_now) = watcher.clone();
+        live::watch(store, sealer, clock, bells, own, live_now)
+    }));
     let (stop, stopping) = watch::channel(false);
     let configuration = Complaint::default();
     configuration.set(complaint);
-    let doors = Doors::new(house.clone(), checks(&house, &configuration));
-    beside.spawn(doors.tail.clone().run());
+    let doors = Doors::new(house.clone(), checks(&house, &configuration, certificate.clone()));
+    let tail = doors.tail.clone();
+    beside.spawn(workers::supervise("tailer of the stream", house.metrics.clone(), move || tail.clone().run()));
+    if let Some(certificate) = certificate {
+        beside.spawn(workers::supervise("watcher of the certificate", house.metrics.clone(), move || certificate.clone().watch()));
+    }
     let mut serving = JoinSet::new();
-    serving.spawn(listen::serve(listener, web::router(&doors), stopping));
-    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: name })
+    serving.spawn(listen::serve(listener, acceptor, web::router(&doors), stopping));
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: held })
 }
 
 impl Running {
@@ -160,13 +176,19 @@ impl Complaint {
 }
 
 /// What the roof knows about this process that its doors do not.
-fn checks(house: &House, configuration: &Complaint) -> Checks {
+fn checks(house: &House, configuration: &Complaint, certificate: Option<Certificate>) -> Checks {
     let (house, configuration) = (house.clone(), configuration.clone());
     Arc::new(move || {
         let silent = house.page_lane.age(house.clock.now());
         let complaint = configuration.get();
         let telephone = house.now_live().channels.find(ContactKind::Voice).is_some();
-        vec![
+        let certificate = certificate.as_ref().map(|certificate| {
+            let complaint = certificate.complaint();
+            // The one before may still be in force: senders notice that it is old before this process does.
+            let detail = complaint.clone().unwrap_or_else(|| "can be used".to_owned());
+            Check { name: "certificate", well: complaint.is_none(), needed: false, detail }
+        });
+        let mut checks = vec![
             Check {
                 name: "page lane",
                 well: silent <= limits::PAGE_LANE_SILENT,
@@ -185,7 +207,17 @@ fn checks(house: &House, configuration: &Complaint) -> Checks {
                 needed: false,
                 detail: complaint.unwrap_or_else(|| format!("version {} is in force", house.now_live().version)),
             },
-        ]
+        ];
+        checks.extend(certificate);
+        checks.extend(house.store.ballast().map(|ballast| {
+            let detail = match (ballast.is_held(), ballast.is_short()) {
+                (true, _) => "has room",
+                (false, true) => "short of room: pages go on with what is left of it. Make room",
+                (false, false) => "its ballast is being made",
+            };
+            Check { name: "disk", well: !ballast.is_short(), needed: false, detail: detail.to_owned() }
+        }));
+        checks
     })
 }
 
@@ -205,22 +237,6 @@ pub fn sealer(var: &Path, given: Option<Secret>) -> Result<Sealer, BootError> {
         None => Secret::new(kept(&var.join("secret.key"), || Sealer::new_key().expose().to_owned())?),
     };
     Ok(Sealer::open(&key)?)
-}
-
-/// The name under which leases are held: the same after a restart, another for each replica, also for two that share a folder.
-fn owner(var: &Path) -> Result<(String, File), BootError> {
-    for n in 1..=REPLICAS_IN_A_FOLDER {
-        let path = var.join(if n == 1 { "replica-id".to_owned() } else { format!("replica-id.{n}") });
-        let name = kept(&path, || Secret::random().digest()[..16].to_owned())?;
-        let failed = |source| BootError::File { path: path.clone(), source };
-        let file = File::open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => return Ok((name, file)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-    Err(BootError::Refused(format!("{REPLICAS_IN_A_FOLDER} servers run with the folder {} already", var.display())))
 }
 
 /// A file's text; made, readable by its owner alone, where it does not exist.
@@ -258,13 +274,13 @@ fn write_private(path: &Path, text: &str) -> Result<(), BootError> {
 }
 
 /// The first start writes a link with which the first administrator signs in.
-async fn first_admin_link(house: &House, var: &Path, addr: SocketAddr) -> Result<Option<PathBuf>, BootError> {
+async fn first_admin_link(house: &House, var: &Path, own_url: &str) -> Result<Option<PathBuf>, BootError> {
     let path = var.join("first-admin-link");
     if path.exists() {
         return Ok(None);
     }
     let live = house.now_live();
-    let url = sign_in_url(house, live.public_url.as_deref().unwrap_or(&format!("http://{addr}")), &first_admin(&live.setup)).await?;
+    let url = sign_in_url(house, live.public_url.as_deref().unwrap_or(own_url), &first_admin(&live.setup)).await?;
     write_private(&path, &url)?;
     Ok(Some(path))
 }

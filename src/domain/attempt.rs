@@ -4,15 +4,19 @@ use super::effect::Effect;
 use super::fact::What;
 use super::input::{CallEnd, News};
 use super::page::{Draft, plan, reachable};
-use super::person::{AttemptState, OpenAttempt, Planned};
+use super::person::{AttemptState, OpenAttempt, PersonPage, Planned};
 use super::reason::Reason;
 use super::setup::Urgency;
 use crate::base::id::{AttemptId, ContactId, PageId};
 use crate::base::limits;
+use crate::base::time::{Span, Time};
 
 impl Draft<'_> {
     pub fn hear(&mut self, id: &AttemptId, news: &News) {
         let Some(attempt) = self.person.attempts.iter().find(|attempt| &attempt.id == id).cloned() else { return };
+        if !attempt.kind.is_call() {
+            return self.hear_of_message(&attempt, news);
+        }
         match news {
             News::Accepted { .. } => self.accepted(&attempt),
             News::Rejected { reason } => self.rejected(&attempt, reason),
@@ -31,6 +35,8 @@ impl Draft<'_> {
                     open.ending = true;
                 });
             }
+            // Only messages are delivered.
+            News::Delivered | News::Undelivered { .. } => {}
             News::Ended(how) => self.ended(&attempt, *how),
         }
     }
@@ -151,6 +157,7 @@ impl Draft<'_> {
         match how {
             // The provider could not place it: the same as a refusal, told later.
             CallEnd::Failed if is_refusal => {
+                self.not_reached(attempt);
                 self.call_did_not_happen(attempt);
                 self.fall_forward(attempt, true);
             }
@@ -172,7 +179,7 @@ impl Draft<'_> {
     }
 
     /// Asked often and long enough to send it again.
-    fn is_settled(&self, attempt: &OpenAttempt) -> bool {
+    pub fn is_settled(&self, attempt: &OpenAttempt) -> bool {
         attempt.asked >= 2 && self.now() >= attempt.placed_at + limits::UNKNOWN_SETTLE
     }
 
@@ -204,6 +211,7 @@ impl Draft<'_> {
             open.asked = 2;
             open.look_at = now + limits::CALL_SILENCE;
         });
+        self.not_reached(attempt);
         self.tell(attempt, |page, user, contact, attempt| What::CallSilent { page, user, contact, attempt });
         self.fall_forward(attempt, false);
     }
@@ -214,6 +222,10 @@ impl Draft<'_> {
         let attempts = self.person.attempts.iter();
         let due: Vec<OpenAttempt> = attempts.filter(|attempt| attempt.look_at <= now).cloned().collect();
         for attempt in due {
+            if !attempt.kind.is_call() {
+                self.look_at_message(&attempt);
+                continue;
+            }
             let again = match attempt.state {
                 AttemptState::Waiting => continue,
                 AttemptState::Lost => {
@@ -240,17 +252,23 @@ impl Draft<'_> {
                 }
                 AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => limits::CALL_SILENCE,
             };
-            self.change(&attempt.id, |open| {
-                open.asked = attempt.asked + 1;
-                open.look_at = now + again;
-            });
-            self.effects.push(Effect::AskProvider {
-                attempt: attempt.id.clone(),
-                user: self.person.id.clone(),
-                contact: attempt.contact.clone(),
-                due_at: now,
-            });
+            self.ask(&attempt, again);
         }
+    }
+
+    /// Asks the provider about an attempt, and looks at it again after a while.
+    pub fn ask(&mut self, attempt: &OpenAttempt, again: Span) {
+        let now = self.now();
+        self.change(&attempt.id, |open| {
+            open.asked = attempt.asked + 1;
+            open.look_at = now + again;
+        });
+        self.effects.push(Effect::AskProvider {
+            attempt: attempt.id.clone(),
+            user: self.person.id.clone(),
+            contact: attempt.contact.clone(),
+            due_at: now,
+        });
     }
 
     /// Nobody tells how it ended: it counts as unanswered.
@@ -278,13 +296,15 @@ impl Draft<'_> {
     }
 
     /// Something went wrong with one contact: the next one is tried at once; after the last the first again, less and less often.
-    fn fall_forward(&mut self, attempt: &OpenAttempt, refused: bool) {
+    /// What should have rung goes on to the next telephone, and a message goes out beside it; for a message anything else will do.
+    pub fn fall_forward(&mut self, attempt: &OpenAttempt, refused: bool) {
         let now = self.now();
         let user = self.user();
-        let open = self.person.attempts.iter().filter(|other| other.state != AttemptState::Lost);
+        let open = self.person.attempts.iter().filter(|other| other.state != AttemptState::Lost && other.kind.is_call());
         // A telephone that another call of ours holds is no way on.
         let busy: Vec<ContactId> = open.map(|other| other.contact.clone()).chain([attempt.contact.clone()]).collect();
-        let mut moved_on = false;
+        let rings = |contact: &ContactId| user.is_some_and(|user| user.contacts.iter().any(|own| &own.id == contact && own.kind.is_call()));
+        let mut called_on = false;
         for id in &attempt.pages {
             let is_tried = self
                 .person
@@ -300,29 +320,28 @@ impl Draft<'_> {
             // The one tried longest ago stands first.
             page.tried.retain(|tried| tried != &attempt.contact);
             page.tried.push(attempt.contact.clone());
-            let planned = page.plan.iter_mut().filter(|entry| !busy.contains(&entry.contact)).min_by_key(|entry| entry.due_at);
-            if let Some(entry) = planned {
-                if entry.due_at > now {
-                    *entry = Planned { contact: entry.contact.clone(), due_at: now, reason: Reason::OtherContactRefused };
+            let moved_on = if attempt.kind.is_call() {
+                let to_a_call = bring_forward(page, &allowed, now, |contact| rings(contact) && !busy.contains(contact));
+                let to_a_message = bring_forward(page, &allowed, now, |contact| !rings(contact));
+                called_on |= to_a_call;
+                // A message may wake nobody: what cannot ring is tried again beside it.
+                if refused && !to_a_call {
+                    try_again(page, &allowed, now, rings);
                 }
-                moved_on = true;
-            } else if let Some(other) = allowed.iter().find(|contact| !page.tried.contains(contact) && !busy.contains(contact)) {
-                page.plan.push(Planned { contact: other.clone(), due_at: now, reason: Reason::OtherContactRefused });
-                moved_on = true;
-            } else if refused {
-                let wait = now.since(page.started_at).max(limits::RETRY_LEAST).min(limits::RETRY_MOST);
-                let oldest = page.tried.iter().find(|tried| allowed.contains(tried)).cloned();
-                if let Some(contact) = oldest
-                    && !page.plan.iter().any(|entry| entry.contact == contact && entry.due_at <= now + wait)
-                {
-                    page.plan.push(Planned { contact, due_at: now + wait, reason: Reason::TriedAgain });
+                to_a_call || to_a_message
+            } else {
+                let moved_on = bring_forward(page, &allowed, now, |contact| !busy.contains(contact));
+                // Where anything else has got through, one message that is refused is not worth another and another.
+                if refused && !moved_on && page.reached.is_empty() {
+                    try_again(page, &allowed, now, |contact| !rings(contact));
                 }
-                if !page.failed && !is_tried {
-                    self.fail(id);
-                }
+                moved_on
+            };
+            if refused && !moved_on && !page.failed && !is_tried && page.reached.is_empty() {
+                self.fail(id);
             }
         }
-        if moved_on && !refused {
+        if called_on && !refused {
             // Perhaps nothing rang: the chain moves on to the next contact rather than wait for its repeat.
             let chain = self.person.chain.take_if(|chain| chain.contact == attempt.contact && chain.calls <= 1);
             if chain.is_some() {
@@ -331,9 +350,18 @@ impl Draft<'_> {
         }
     }
 
-    fn reached(&mut self, attempt: &OpenAttempt) {
+    pub fn reached(&mut self, attempt: &OpenAttempt) {
         for page in self.person.pages.iter_mut().filter(|page| attempt.pages.contains(&page.id)) {
             page.failed = false;
+            if !page.reached.contains(&attempt.contact) {
+                page.reached.push(attempt.contact.clone());
+            }
+        }
+    }
+
+    pub fn not_reached(&mut self, attempt: &OpenAttempt) {
+        for page in self.person.pages.iter_mut().filter(|page| attempt.pages.contains(&page.id)) {
+            page.reached.retain(|contact| contact != &attempt.contact);
         }
     }
 
@@ -343,5 +371,30 @@ impl Draft<'_> {
             page.failed = true;
         }
         self.record(std::slice::from_ref(id), |page| What::PageFailed { page, user: user.clone() });
+    }
+}
+
+/// Makes the next of these contacts due now: what is planned first, else what was not tried yet. `false`: there is none.
+fn bring_forward(page: &mut PersonPage, allowed: &[ContactId], now: Time, which: impl Fn(&ContactId) -> bool) -> bool {
+    let planned = page.plan.iter_mut().filter(|entry| which(&entry.contact)).min_by_key(|entry| entry.due_at);
+    if let Some(entry) = planned {
+        if entry.due_at > now {
+            *entry = Planned { contact: entry.contact.clone(), due_at: now, reason: Reason::OtherContactRefused };
+        }
+        return true;
+    }
+    let untried = allowed.iter().find(|contact| which(contact) && !page.tried.contains(contact));
+    page.plan.extend(untried.map(|contact| Planned { contact: contact.clone(), due_at: now, reason: Reason::OtherContactRefused }));
+    untried.is_some()
+}
+
+/// Plans the one of these contacts again that was tried longest ago.
+fn try_again(page: &mut PersonPage, allowed: &[ContactId], now: Time, which: impl Fn(&ContactId) -> bool) {
+    let wait = now.since(page.started_at).max(limits::RETRY_LEAST).min(limits::RETRY_MOST);
+    let oldest = page.tried.iter().find(|tried| which(tried) && allowed.contains(tried)).cloned();
+    if let Some(contact) = oldest
+        && !page.plan.iter().any(|entry| entry.contact == contact && entry.due_at <= now + wait)
+    {
+        page.plan.push(Planned { contact, due_at: now + wait, reason: Reason::TriedAgain });
     }
 }

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::alert::{Alert, Key, KeyState};
 use super::effect::Effect;
 use super::fact::{Fact, What};
-use super::incident::Incident;
+use super::incident::{Incident, Kind};
 use super::input::{Actor, Input, Scope, Timer};
 use super::person::Person;
 use super::reason::Reason;
 use super::setup::Setup;
-use super::{command, escalation, grouping, page};
+use super::task::Task;
+use super::{command, declare, ending, escalation, grouping, page};
 use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
 use crate::base::time::Time;
 
@@ -47,6 +48,8 @@ pub struct Desk {
     pub newest: BTreeMap<ServiceId, IncidentId>,
     /// Alerts that gave way to a newer one of their key while this batch was decided: they are saved beside the keys' own.
     pub past: Vec<Alert>,
+    /// The board of the one incident that a command about tasks is for, by number.
+    pub tasks: BTreeMap<i64, Task>,
 }
 
 /// What follows from one input.
@@ -120,6 +123,8 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
             let verdict = match input {
                 Input::Signal(signal) => grouping::signal(&mut draft, signal),
                 Input::Command(command) => command::obey(&mut draft, command),
+                Input::Declare(declare) => declare::declare(&mut draft, declare),
+                Input::Expiry(expiry) => ending::expire(&mut draft, expiry),
                 Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
                 Input::Wake { scope: Scope::Person(_), .. } | Input::Report(_) => Verdict::nothing(),
             };
@@ -128,13 +133,15 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
         State::Person(person) => match input {
             Input::Report(report) => page::report(person, report, policy, moment),
             Input::Wake { scope: Scope::Person(_), .. } => page::attend(person, policy, moment),
-            Input::Wake { scope: Scope::Incident(_), .. } | Input::Signal(_) | Input::Command(_) => Decision {
-                state: State::Person(person),
-                facts: Vec::new(),
-                effects: Vec::new(),
-                timers: Vec::new(),
-                verdict: Verdict::nothing(),
-            },
+            Input::Wake { scope: Scope::Incident(_), .. } | Input::Signal(_) | Input::Command(_) | Input::Declare(_) | Input::Expiry(_) => {
+                Decision {
+                    state: State::Person(person),
+                    facts: Vec::new(),
+                    effects: Vec::new(),
+                    timers: Vec::new(),
+                    verdict: Verdict::nothing(),
+                }
+            }
         },
     }
 }
@@ -184,8 +191,18 @@ impl<'a> Draft<'a> {
         let fact = Fact { incident: incident.clone(), at: self.moment.at, actor: actor.clone(), what };
         if let Some(row) = self.desk.incidents.get_mut(incident) {
             row.fold(&fact);
+            match &fact.what {
+                What::TaskChanged { n, change, .. } => {
+                    if let Some(task) = self.desk.tasks.get_mut(n) {
+                        task.fold(fact.at, change);
+                    }
+                }
+                _ => self.desk.tasks.extend(Task::from_first(&fact).map(|task| (task.n, task))),
+            }
         } else if let Some(row) = Incident::from_first(&fact) {
-            self.desk.newest.insert(row.service.clone(), row.id.clone());
+            if row.kind == Kind::Real && row.has_service() {
+                self.desk.newest.insert(row.service.clone(), row.id.clone());
+            }
             self.desk.incidents.insert(row.id.clone(), row);
         }
         self.facts.push(fact);
@@ -193,7 +210,11 @@ impl<'a> Draft<'a> {
 
     /// The desk's newest open incident of this service, after one of them ended or came back.
     pub fn find_newest(&mut self, service: &ServiceId) {
-        let open = self.desk.incidents.values().filter(|incident| &incident.service == service && incident.is_open());
+        let open = self
+            .desk
+            .incidents
+            .values()
+            .filter(|incident| &incident.service == service && incident.kind == Kind::Real && incident.is_open());
         match open.max_by_key(|incident| (incident.opened_at, &incident.id)).map(|incident| incident.id.clone()) {
             Some(id) => self.desk.newest.insert(service.clone(), id),
             None => self.desk.newest.remove(service),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::setup::ContactKind;
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::base::time::Time;
 
@@ -10,11 +11,26 @@ use crate::base::time::Time;
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Reach this person through this contact for these pages.
-    PlacePage { attempt: AttemptId, user: UserId, contact: ContactId, pages: Vec<PageOf>, second_call: bool, due_at: Time },
+    PlacePage {
+        attempt: AttemptId,
+        user: UserId,
+        contact: ContactId,
+        /// What kind of contact it is: each goes out in a lane that waits for none of the others.
+        #[serde(default = "voice")]
+        kind: ContactKind,
+        pages: Vec<PageOf>,
+        second_call: bool,
+        due_at: Time,
+    },
     /// Ask the provider what became of an attempt.
     AskProvider { attempt: AttemptId, user: UserId, contact: ContactId, due_at: Time },
     /// Hang up: nobody wants this call any more.
     EndCall { attempt: AttemptId, user: UserId, contact: ContactId, due_at: Time },
+}
+
+/// Rows of the version that knew only calls.
+const fn voice() -> ContactKind {
+    ContactKind::Voice
 }
 
 /// A page an attempt speaks for, and its incident.
@@ -28,17 +44,25 @@ pub struct PageOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// What wakes people.
+    /// What wakes people: calls.
     Page,
+    /// Text messages.
+    Text,
+    /// Mail and whatever else carries words to a person.
+    Mail,
     /// What settles or ends a page that has left.
     Settle,
 }
 
 impl Lane {
+    pub const ALL: [Self; 4] = [Self::Page, Self::Text, Self::Mail, Self::Settle];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
+            Self::Text => "text",
+            Self::Mail => "mail",
             Self::Settle => "settle",
         }
     }
@@ -48,7 +72,9 @@ impl Effect {
     #[must_use]
     pub const fn lane(&self) -> Lane {
         match self {
-            Self::PlacePage { .. } => Lane::Page,
+            Self::PlacePage { kind: ContactKind::Voice, .. } => Lane::Page,
+            Self::PlacePage { kind: ContactKind::Sms, .. } => Lane::Text,
+            Self::PlacePage { kind: ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook, .. } => Lane::Mail,
             Self::AskProvider { .. } | Self::EndCall { .. } => Lane::Settle,
         }
     }

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::incident::{IncidentRole, Kind};
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
-use super::setup::{Severity, Step, Urgency};
-use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, PageId, PolicyId, ServiceId, UserId};
+use super::setup::{Place, Severity, Step, Urgency};
+use super::task::TaskChange;
+use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, ServiceId, TaskId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
 
@@ -28,6 +30,15 @@ pub enum What {
         severity: Severity,
         alert: AlertId,
     },
+    /// A person or a script said that there is one. Without a service nobody is paged by itself.
+    IncidentDeclared {
+        service: Option<ServiceId>,
+        title: String,
+        severity: Severity,
+        kind: Kind,
+        /// The recorded alert that was promoted.
+        alert: Option<AlertId>,
+    },
     /// Distinct alerts joined; several of one batch are one fact.
     AlertsJoined {
         count: i64,
@@ -45,6 +56,52 @@ pub enum What {
     SeverityRaised {
         from: Severity,
         to: Severity,
+    },
+    /// By hand.
+    SeverityChanged {
+        from: Severity,
+        to: Severity,
+    },
+    TitleChanged {
+        title: String,
+    },
+    /// Somebody has the role now, or with `None` nobody.
+    RoleChanged {
+        role: IncidentRole,
+        user: Option<UserId>,
+    },
+    NoteAdded {
+        text: String,
+        /// When it happened, where that was earlier than it was told.
+        at: Option<Time>,
+    },
+    UpdatePosted {
+        text: String,
+    },
+    TaskAdded {
+        task: TaskId,
+        n: i64,
+        title: String,
+        owner: Option<UserId>,
+        back_at: Option<Time>,
+    },
+    TaskChanged {
+        task: TaskId,
+        n: i64,
+        change: TaskChange,
+    },
+    /// A room is to be opened for it.
+    RoomWanted {
+        reason: Reason,
+    },
+    RoomOpened {
+        room: String,
+        name: String,
+    },
+    /// A step, or somebody, wants a place told. It never counts as reaching anyone.
+    NoticeWanted {
+        place: Place,
+        reason: Reason,
     },
     /// Paging starts from the first step.
     PolicyStarted {
@@ -105,6 +162,29 @@ pub enum What {
         lapses_at: Option<Time>,
     },
     AcknowledgementLapsed,
+    /// The one who acknowledged was asked quietly whether they are still there.
+    LapseAsked {
+        lapses_at: Time,
+    },
+    IncidentSnoozed {
+        until: Time,
+    },
+    SnoozeEnded,
+    IncidentReassigned {
+        to: UserId,
+    },
+    /// Somebody asked for people beside the policy.
+    PageAsked {
+        users: Vec<UserId>,
+    },
+    /// Its alerts are over; whether it is resolved, a person says.
+    ResolveAsked {
+        reason: Reason,
+    },
+    /// Alerts ended because their senders went silent: it stays open.
+    IntegrationWentSilent {
+        integration: IntegrationId,
+    },
     /// Somebody asked for the next step.
     IncidentEscalated,
     IncidentResolved {
@@ -162,6 +242,27 @@ pub enum What {
         contact: ContactId,
         attempt: AttemptId,
     },
+    /// A message arrived, as far as its provider knows: not an answer.
+    MessageDelivered {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+    },
+    MessageUndelivered {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        attempt: AttemptId,
+        reason: String,
+    },
+    /// The person told us not to use this contact any more, or its provider did.
+    ContactClosed {
+        page: PageId,
+        user: UserId,
+        contact: ContactId,
+        reason: String,
+    },
     /// Picked up, perhaps by a machine: not an answer.
     PhonePickedUp {
         page: PageId,
@@ -198,6 +299,27 @@ impl What {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::IncidentOpened { .. } => "incident_opened",
+            Self::IncidentDeclared { .. } => "incident_declared",
+            Self::SeverityChanged { .. } => "severity_changed",
+            Self::TitleChanged { .. } => "title_changed",
+            Self::RoleChanged { .. } => "role_changed",
+            Self::NoteAdded { .. } => "note_added",
+            Self::UpdatePosted { .. } => "update_posted",
+            Self::TaskAdded { .. } => "task_added",
+            Self::TaskChanged { .. } => "task_changed",
+            Self::RoomWanted { .. } => "room_wanted",
+            Self::RoomOpened { .. } => "room_opened",
+            Self::NoticeWanted { .. } => "notice_wanted",
+            Self::LapseAsked { .. } => "lapse_asked",
+            Self::IncidentSnoozed { .. } => "incident_snoozed",
+            Self::SnoozeEnded => "snooze_ended",
+            Self::IncidentReassigned { .. } => "incident_reassigned",
+            Self::PageAsked { .. } => "page_asked",
+            Self::ResolveAsked { .. } => "resolve_asked",
+            Self::IntegrationWentSilent { .. } => "integration_went_silent",
+            Self::MessageDelivered { .. } => "message_delivered",
+            Self::MessageUndelivered { .. } => "message_undelivered",
+            Self::ContactClosed { .. } => "contact_closed",
             Self::AlertsJoined { .. } => "alerts_joined",
             Self::AlertsRefired { .. } => "alerts_refired",
             Self::AlertsResolved { .. } => "alerts_resolved",

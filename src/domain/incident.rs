@@ -1,5 +1,7 @@
 //! An incident: what people respond to. Its decision fields, and the running policy that wakes people for it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, What};
@@ -15,6 +17,7 @@ pub struct Incident {
     pub number: Number,
     pub service: ServiceId,
     pub title: String,
+    pub kind: Kind,
     pub severity: Severity,
     pub state: IncidentState,
     pub opened_at: Time,
@@ -39,6 +42,97 @@ pub struct Incident {
     pub run: Option<Run>,
     /// Pages that nobody has ended.
     pub pages: Vec<OpenPage>,
+    /// What people do about it.
+    pub response: Response,
+}
+
+/// What people do about an incident, as far as decisions look at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Response {
+    pub roles: BTreeMap<IncidentRole, UserId>,
+    /// Set by hand it sticks.
+    pub severity_by_hand: bool,
+    /// Acknowledged until then.
+    pub snoozed_until: Option<Time>,
+    /// The numbers of its tasks given so far.
+    pub tasks: i64,
+    pub room: Room,
+    /// Its alerts are over and a person was asked whether it is.
+    pub resolve_asked: bool,
+    /// Who said that there is an incident, where it was declared.
+    pub declared_by: Option<Actor>,
+}
+
+/// Whether it has a room of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Room {
+    #[default]
+    None,
+    Wanted,
+    Open {
+        room: String,
+        name: String,
+    },
+}
+
+/// Real incidents page by policy; drills and tests page only whom they name, and join nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Real,
+    Drill,
+    Test,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Real, Self::Drill, Self::Test];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Drill => "drill",
+            Self::Test => "test",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+}
+
+/// What one person is for, while the incident lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IncidentRole {
+    /// The incident commander.
+    Lead,
+    Comms,
+    Ops,
+    Scribe,
+}
+
+impl IncidentRole {
+    pub const ALL: [Self; 4] = [Self::Lead, Self::Comms, Self::Ops, Self::Scribe];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Comms => "comms",
+            Self::Ops => "ops",
+            Self::Scribe => "scribe",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == text)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +175,9 @@ pub struct Run {
     pub exhausted: bool,
     /// When to go on; `None` at low urgency, which does not escalate.
     pub next_at: Option<Time>,
+    /// Who declared it, and is not called by the policy that this began.
+    #[serde(default)]
+    pub spared: Option<UserId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +189,18 @@ pub struct OpenPage {
     pub failed: bool,
 }
 
+const FIRST_EPOCH: i64 = 1;
+
+/// Stands where a declared incident has no service to take.
+pub const NO_SERVICE: &str = "";
+
 impl Incident {
+    /// Not where it was declared with no service to take.
+    #[must_use]
+    pub fn has_service(&self) -> bool {
+        self.service.as_str() != NO_SERVICE
+    }
+
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state != IncidentState::Resolved
@@ -109,12 +217,20 @@ impl Incident {
     /// The row that the first fact makes; `None` for any other fact.
     #[must_use]
     pub fn from_first(fact: &Fact) -> Option<Self> {
-        let What::IncidentOpened { service, title, severity, .. } = &fact.what else { return None };
+        let (service, title, severity, kind, alerts) = match &fact.what {
+            What::IncidentOpened { service, title, severity, .. } => (service.clone(), title, severity, Kind::Real, 1),
+            What::IncidentDeclared { service, title, severity, kind, alert } => {
+                (service.clone().unwrap_or_else(|| NO_SERVICE.into()), title, severity, *kind, i64::from(alert.is_some()))
+            }
+            _ => return None,
+        };
+        let declared_by = matches!(fact.what, What::IncidentDeclared { .. }).then(|| fact.actor.clone());
         Some(Self {
             id: fact.incident.clone(),
             number: Number(0),
-            service: service.clone(),
+            service,
             title: title.clone(),
+            kind,
             severity: *severity,
             state: IncidentState::Triggered,
             opened_at: fact.at,
@@ -125,11 +241,12 @@ impl Incident {
             resolved_at: None,
             resolved_by: None,
             closed_at: None,
-            alerts_count: 1,
-            firing_count: 1,
-            epoch: 1,
+            alerts_count: alerts,
+            firing_count: alerts,
+            epoch: FIRST_EPOCH,
             run: None,
             pages: Vec::new(),
+            response: Response { declared_by, ..Response::default() },
         })
     }
 
@@ -140,11 +257,48 @@ impl Incident {
                 self.alerts_count += count;
                 self.firing_count += count;
                 self.joined_at = fact.at;
+                self.response.resolve_asked = false;
             }
-            What::AlertsRefired { count, .. } => self.firing_count += count,
+            What::AlertsRefired { count, .. } => {
+                self.firing_count += count;
+                self.response.resolve_asked = false;
+            }
             What::AlertsResolved { count, .. } => self.firing_count -= count,
             What::SeverityRaised { to, .. } => self.severity = *to,
+            What::SeverityChanged { to, .. } => {
+                self.severity = *to;
+                self.response.severity_by_hand = true;
+                if to.urgency().is_none() {
+                    // What pages nobody has no policy on its way.
+                    self.run = None;
+                    self.epoch += 1;
+                }
+            }
+            What::TitleChanged { title } => self.title.clone_from(title),
+            What::RoleChanged { role, user: Some(user) } => {
+                self.response.roles.insert(*role, user.clone());
+            }
+            What::RoleChanged { role, user: None } => {
+                self.response.roles.remove(role);
+            }
+            What::TaskAdded { n, .. } => self.response.tasks = *n,
+            What::RoomWanted { .. } => self.response.room = Room::Wanted,
+            What::RoomOpened { room, name } => self.response.room = Room::Open { room: room.clone(), name: name.clone() },
+            What::IncidentSnoozed { until } => {
+                if self.state != IncidentState::Acknowledged {
+                    self.acknowledged_at = Some(fact.at);
+                }
+                self.state = IncidentState::Acknowledged;
+                self.acknowledged_by = Some(fact.actor.clone());
+                self.lapses_at = None;
+                self.response.snoozed_until = Some(*until);
+                self.stop();
+            }
+            What::ResolveAsked { .. } => self.response.resolve_asked = true,
             What::PolicyStarted { policy, steps, repeat, urgency, .. } => {
+                // Nothing has started or stopped before: this is the policy that declaring it began.
+                let is_first = self.epoch == FIRST_EPOCH;
+                let declarer = self.response.declared_by.as_ref().and_then(Actor::user).filter(|_| is_first).cloned();
                 self.trigger();
                 self.run = Some(Run {
                     policy: policy.clone(),
@@ -155,6 +309,7 @@ impl Incident {
                     step: 0,
                     exhausted: false,
                     next_at: None,
+                    spared: declarer,
                 });
             }
             What::StepStarted { round, step, next_at, .. } => self.at_step(*round, *step, *next_at),
@@ -187,7 +342,7 @@ impl Incident {
                 self.stop();
             }
             What::AcknowledgementRenewed { lapses_at } => self.lapses_at = *lapses_at,
-            What::AcknowledgementLapsed | What::IncidentEscalated => self.trigger(),
+            What::AcknowledgementLapsed | What::IncidentEscalated | What::SnoozeEnded | What::IncidentReassigned { .. } => self.trigger(),
             What::IncidentResolved { .. } => {
                 self.state = IncidentState::Resolved;
                 self.resolved_at = Some(fact.at);
@@ -199,6 +354,8 @@ impl Incident {
                 };
                 self.firing_count = 0;
                 self.lapses_at = None;
+                self.response.snoozed_until = None;
+                self.response.resolve_asked = false;
                 self.stop();
             }
             What::IncidentReopened { .. } => {
@@ -208,6 +365,17 @@ impl Incident {
             }
             // The incident was made of the first; the rest is told of a page and changes nothing that the incident decides by.
             What::IncidentOpened { .. }
+            | What::IncidentDeclared { .. }
+            | What::NoteAdded { .. }
+            | What::UpdatePosted { .. }
+            | What::TaskChanged { .. }
+            | What::NoticeWanted { .. }
+            | What::LapseAsked { .. }
+            | What::PageAsked { .. }
+            | What::IntegrationWentSilent { .. }
+            | What::MessageDelivered { .. }
+            | What::MessageUndelivered { .. }
+            | What::ContactClosed { .. }
             | What::IncidentReminded { .. }
             | What::PageFailed { .. }
             | What::PageUnhelpful { .. }
@@ -229,6 +397,7 @@ impl Incident {
         self.acknowledged_at = None;
         self.acknowledged_by = None;
         self.lapses_at = None;
+        self.response.snoozed_until = None;
         self.epoch += 1;
     }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::setup::AlertSeverity;
-use crate::base::id::{AttemptId, IncidentId, IntegrationId, UserId};
+use super::alert::Key;
+use super::incident::{IncidentRole, Kind};
+use super::setup::{AlertSeverity, Severity};
+use super::task::TaskChange;
+use crate::base::id::{AlertId, AttemptId, IncidentId, IntegrationId, PolicyId, ServiceId, UserId};
 use crate::base::time::Time;
 
 /// One thing that happened.
@@ -13,6 +16,8 @@ use crate::base::time::Time;
 pub enum Input {
     Signal(Signal),
     Command(Command),
+    Declare(Declare),
+    Expiry(Expiry),
     Report(Report),
     Wake { scope: Scope, timer: Timer },
 }
@@ -28,6 +33,9 @@ pub struct Signal {
     pub action: Action,
     /// When it happened, in the sender's time; compared with that sender's other times only.
     pub at: Option<Time>,
+    /// Until when the condition holds unless the sender repeats it, in our time; most senders do not say.
+    #[serde(default)]
+    pub ends_at: Option<Time>,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
 }
@@ -38,6 +46,8 @@ pub struct Signal {
 pub enum Action {
     Trigger,
     Resolve,
+    /// Somebody acknowledged it at the sender.
+    Acknowledge,
     /// The body could not be read; the text says why. It triggers, and the next readable body resolves it.
     Unreadable(String),
     /// Nothing to decide: a test ping, a deploy. The text says what it was.
@@ -53,7 +63,7 @@ pub struct Command {
     pub act: Act,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     Acknowledge,
@@ -64,6 +74,106 @@ pub enum Act {
     Reopen,
     /// "This should not have woken me": noted for the review, and an answer like any other key.
     Unhelpful,
+    /// That person now, then the policy after five minutes.
+    Reassign {
+        to: UserId,
+    },
+    /// Acknowledged until then, and paged again after it.
+    Snooze {
+        until: Time,
+    },
+    /// By hand it sticks: alerts do not change it any more.
+    SetSeverity {
+        to: Severity,
+    },
+    /// Gives a role, or with `None` takes it back.
+    SetRole {
+        role: IncidentRole,
+        user: Option<UserId>,
+    },
+    SetTitle {
+        title: String,
+    },
+    /// Pages somebody beside the policy.
+    Page {
+        whom: Whom,
+    },
+    /// `at`: when it happened, where that was earlier.
+    AddNote {
+        text: String,
+        at: Option<Time>,
+    },
+    /// A sentence for those who wait outside.
+    PostUpdate {
+        text: String,
+    },
+    AddTask {
+        title: String,
+        owner: Option<UserId>,
+        back_at: Option<Time>,
+    },
+    ChangeTask {
+        n: i64,
+        change: TaskChange,
+    },
+    /// Somebody writes in the room, or answers that they are still at it.
+    SignOfLife,
+}
+
+impl Act {
+    /// Whether the decision needs to see the incident's board.
+    #[must_use]
+    pub const fn is_about_tasks(&self) -> bool {
+        match self {
+            Self::AddTask { .. } | Self::ChangeTask { .. } => true,
+            Self::Acknowledge
+            | Self::Resolve
+            | Self::Escalate
+            | Self::Reopen
+            | Self::Unhelpful
+            | Self::Reassign { .. }
+            | Self::Snooze { .. }
+            | Self::SetSeverity { .. }
+            | Self::SetRole { .. }
+            | Self::SetTitle { .. }
+            | Self::Page { .. }
+            | Self::AddNote { .. }
+            | Self::PostUpdate { .. }
+            | Self::SignOfLife => false,
+        }
+    }
+}
+
+/// Whom a person wants paged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whom {
+    User(UserId),
+    Policy(PolicyId),
+    Everyone,
+}
+
+/// A person, or a script, says that there is an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declare {
+    pub actor: Actor,
+    pub via: Via,
+    pub title: String,
+    /// sev2 unless said; of an alert, its own unless that pages nobody.
+    pub severity: Option<Severity>,
+    /// The only one there is, unless said.
+    pub service: Option<ServiceId>,
+    pub kind: Kind,
+    /// The recorded alert that is promoted; the desk holds its key.
+    pub alert: Option<AlertId>,
+}
+
+/// The clock says that an alert's time may be over: its sender's `endsAt`, or its service's `close_after`. The desk holds its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    pub key: Key,
+    /// When anything at all was last heard of its integration.
+    pub heard_at: Option<Time>,
 }
 
 /// Who did it: `ana`, `token:deploy`, `reveille`, or an integration's id.
@@ -103,6 +213,9 @@ impl Actor {
 pub enum Via {
     /// A key pressed in this call.
     Phone(AttemptId),
+    /// A text message, or the link or button of a message.
+    Message(AttemptId),
+    Slack,
     Web,
     Api,
 }
@@ -135,6 +248,12 @@ pub enum News {
     },
     /// Withdrawn before it left: nobody wanted it any more.
     Withdrawn {
+        reason: String,
+    },
+    /// A message is on the person's device, as far as its provider knows. Not an answer.
+    Delivered,
+    /// A message that was accepted did not arrive.
+    Undelivered {
         reason: String,
     },
     Ringing,
@@ -178,6 +297,8 @@ pub enum Timer {
     Escalate,
     /// Incident: the acknowledgement lapses.
     Lapse,
+    /// Incident: the one who acknowledged is asked whether they are still there.
+    AskLapse,
     /// Incident: the daily reminder of low urgency.
     Remind,
     /// Person: something of their pages or their call chain is due.
@@ -185,13 +306,14 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 4] = [Self::Escalate, Self::Lapse, Self::Remind, Self::Attend];
+    pub const ALL: [Self; 5] = [Self::Escalate, Self::Lapse, Self::AskLapse, Self::Remind, Self::Attend];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Escalate => "escalate",
             Self::Lapse => "lapse",
+            Self::AskLapse => "ask_lapse",
             Self::Remind => "remind",
             Self::Attend => "attend",
         }

@@ -101,7 +101,7 @@ pub fn worst_case(setup: &Setup, policy: &Policy, usable: &[ContactKind]) -> Wor
 
 /// The steps of one round that do anything, with their beginnings; a step that names nobody is skipped at once.
 fn step_starts(policy: &Policy) -> impl Iterator<Item = (Span, &Step)> {
-    policy.steps.iter().filter(|step| !step.notify.is_empty()).scan(Span::ZERO, |start, step| {
+    policy.steps.iter().filter(|step| !step.notify.is_empty() && !step.names_only_places()).scan(Span::ZERO, |start, step| {
         let begins = *start;
         *start = begins + step.wait();
         Some((begins, step))
@@ -127,6 +127,7 @@ fn delay_of_target(setup: &Setup, target: &Target, spared: Option<&UserId>, usab
             });
             slowest.min()
         }
+        Target::Place(_) => None,
         Target::Everyone => setup.everyone().filter(|user| other(&user.id)).filter_map(|user| first_delay(user, usable)).min(),
     }
 }
@@ -246,6 +247,7 @@ impl Linter<'_> {
         match target {
             Target::User(id) => (*id == user.id).then_some(true),
             Target::Everyone => (user.role >= Role::Responder).then_some(true),
+            Target::Place(_) => None,
             Target::Schedule(id) => {
                 let member = |schedule: &Schedule| schedule.rotations.iter().any(|rotation| rotation.members.contains(&user.id));
                 self.setup.schedules.get(id).is_some_and(member).then_some(false)
@@ -371,9 +373,10 @@ mod tests {
             name: id.to_owned(),
             email: None,
             timezone: "UTC".to_owned(),
+            language: crate::domain::setup::Language::En,
             slack: None,
             role: Role::Responder,
-            contacts: vec![Contact { id: "phone".into(), kind: ContactKind::Voice, to: "+33100000001".to_owned() }],
+            contacts: vec![Contact { id: "phone".into(), kind: ContactKind::Voice, to: "+33100000001".to_owned(), closed: None }],
             rules: rules
                 .iter()
                 .map(|&(urgency, minutes)| Rule { urgency, after: Span::minutes(minutes), contact: "phone".into() })
@@ -409,12 +412,18 @@ mod tests {
         for user in setup.users.values_mut().filter(|user| user.id.as_str() == "ana") {
             user.role = Role::Admin;
         }
-        let schedule = Schedule { id: "day".into(), timezone: "UTC".to_owned(), rotations: vec![rotation(&["ana", "bo"])] };
+        let schedule =
+            Schedule { id: "day".into(), timezone: "UTC".to_owned(), rotations: vec![rotation(&["ana", "bo"])], overrides: Vec::new() };
         setup.schedules.insert("day".into(), schedule);
         setup.policies.insert("p".into(), Policy { id: "p".into(), steps, repeat });
         setup.services.insert("api".into(), Service::new("api".into(), "p".into()));
-        let integration =
-            Integration { id: "in".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        let integration = Integration {
+            id: "in".into(),
+            source: "generic".to_owned(),
+            service: "api".into(),
+            severity: AlertSeverity::Error,
+            heartbeat: None,
+        };
         setup.integrations.insert("in".into(), integration);
         setup
     }
@@ -528,7 +537,7 @@ mod tests {
         with(
             &|setup| {
                 let mut both = user("bo", &[(Urgency::High, 0)]);
-                both.contacts.push(Contact { id: "text".into(), kind: ContactKind::Sms, to: "+33100000001".to_owned() });
+                both.contacts.push(Contact { id: "text".into(), kind: ContactKind::Sms, to: "+33100000001".to_owned(), closed: None });
                 both.rules[0].contact = "text".into();
                 setup.users.insert("bo".into(), both);
             },

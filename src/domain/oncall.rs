@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use jiff::civil;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::setup::{Date, Every, Handoff, Rotation, Schedule, Weekday};
+use super::setup::{Date, Every, Handoff, Override, Rotation, Schedule, Weekday};
 use crate::base::id::UserId;
 use crate::base::time::Time;
 
@@ -41,11 +41,37 @@ pub enum OncallError {
     BeyondCalendar,
 }
 
-/// Who is on call at `at`: the turns of all rotations together.
+/// Who is on call at `at`: the newest override that holds then, else the turns of all rotations together.
 ///
 /// # Errors
 /// When the schedule's zone, a start, a hand-off or a turn's length makes no sense.
 pub fn who(schedule: &Schedule, at: Time) -> Result<Turn, OncallError> {
+    // Kept in the order in which they were made.
+    let holds = |one: &&Override| one.from <= at && at < one.until;
+    let (newer, turn) = match schedule.overrides.iter().rposition(|one| holds(&one)) {
+        Some(n) => {
+            let one = &schedule.overrides[n];
+            (&schedule.overrides[n + 1..], Turn { users: vec![one.user.clone()], from: one.from, until: Some(one.until) })
+        }
+        None => (schedule.overrides.as_slice(), rotating(schedule, at)?),
+    };
+    Ok(between(turn, newer, at))
+}
+
+/// What of a turn holds `at`: overrides that are newer and hold before or after it cut it short.
+fn between(mut turn: Turn, newer: &[Override], at: Time) -> Turn {
+    let newer = || newer.iter().filter(|one| one.from < one.until);
+    let began = newer().map(|one| one.until).filter(|until| *until <= at).max();
+    let ends = newer().map(|one| one.from).filter(|from| *from > at).min();
+    turn.from = began.map_or(turn.from, |began| turn.from.max(began));
+    turn.until = match (turn.until, ends) {
+        (Some(until), Some(ends)) => Some(until.min(ends)),
+        (until, ends) => until.or(ends),
+    };
+    turn
+}
+
+fn rotating(schedule: &Schedule, at: Time) -> Result<Turn, OncallError> {
     let mut all = Turn { users: Vec::new(), from: at, until: None };
     let mut began: Option<Time> = None;
     for turn in turns(schedule, at)? {
@@ -99,7 +125,7 @@ pub fn date_exists(date: Date) -> bool {
     civil_date(date).is_ok()
 }
 
-fn zone(name: &str) -> Option<TimeZone> {
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
     // Names are looked up in any case; only the official writing counts, because other programs read these too.
     let Ok(zone) = ZONES.get(name) else { return None };
     (zone.iana_name() == Some(name) && !zone.is_unknown()).then_some(zone)
@@ -254,6 +280,7 @@ mod tests {
                 handoff: handoff(time),
                 start: date(start),
             }],
+            overrides: Vec::new(),
         }
     }
 
@@ -314,6 +341,38 @@ mod tests {
         let midweek = schedule("UTC", Every::Weeks(2), "Mon 09:00", "2026-01-07", &["ana", "bo"]);
         assert_eq!(told(&midweek, "2026-01-11T00:00:00Z"), "- 2026-01-11T00:00Z 2026-01-12T09:00Z");
         assert_eq!(told(&midweek, "2026-01-12T09:00:00Z"), "ana 2026-01-12T09:00Z 2026-01-26T09:00Z");
+    }
+
+    #[test]
+    fn the_newest_override_that_holds_counts_to_the_second_at_both_edges() {
+        let mut week = schedule("UTC", Every::Weeks(1), "Mon 09:00", "2026-01-05", &["ana", "bo"]);
+        let over = |user: &str, from: &str, until: &str| Override {
+            id: crate::base::id::OverrideId::from_text(format!("ovr_{user}")),
+            user: user.into(),
+            from: at(&format!("2026-01-{from}:00Z")),
+            until: at(&format!("2026-01-{until}:00Z")),
+        };
+        week.overrides = vec![over("cy", "06T10:00", "08T10:00"), over("dee", "07T10:00", "07T12:00"), over("eve", "09T00:00", "09T00:00")];
+        for (moment, expected) in [
+            ("2026-01-06T09:59:59Z", "ana 2026-01-05T09:00Z 2026-01-06T10:00Z"),
+            ("2026-01-06T10:00:00Z", "cy 2026-01-06T10:00Z 2026-01-07T10:00Z"),
+            ("2026-01-07T09:59:59Z", "cy 2026-01-06T10:00Z 2026-01-07T10:00Z"),
+            ("2026-01-07T10:00:00Z", "dee 2026-01-07T10:00Z 2026-01-07T12:00Z"),
+            ("2026-01-07T11:59:59Z", "dee 2026-01-07T10:00Z 2026-01-07T12:00Z"),
+            ("2026-01-07T12:00:00Z", "cy 2026-01-07T12:00Z 2026-01-08T10:00Z"),
+            ("2026-01-08T09:59:59Z", "cy 2026-01-07T12:00Z 2026-01-08T10:00Z"),
+            // One of no length holds nothing.
+            ("2026-01-08T10:00:00Z", "ana 2026-01-08T10:00Z 2026-01-12T09:00Z"),
+        ] {
+            assert_eq!(told(&week, moment), expected, "at {moment}");
+        }
+        // Made in the other order, the long one holds throughout.
+        week.overrides.swap(0, 1);
+        assert_eq!(told(&week, "2026-01-07T11:00:00Z"), "cy 2026-01-06T10:00Z 2026-01-08T10:00Z");
+        // Before the first turn nobody is on call, unless somebody takes it.
+        week.rotations[0].start = date("2026-02-02");
+        assert_eq!(told(&week, "2026-01-07T11:00:00Z"), "cy 2026-01-06T10:00Z 2026-01-08T10:00Z");
+        assert_eq!(told(&week, "2026-01-08T10:00:00Z"), "- 2026-01-08T10:00Z 2026-02-02T09:00Z");
     }
 
     #[test]

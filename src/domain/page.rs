@@ -13,9 +13,6 @@ use crate::base::id::{AttemptId, ContactId, PageId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 
-/// Contacts that this version can reach people through; others are configured for later and are passed over.
-const REACHABLE: [ContactKind; 1] = [ContactKind::Voice];
-
 /// Looks at everything of this person that is due.
 pub(super) fn attend(person: Person, setup: &Setup, moment: &mut Moment) -> Decision {
     let mut draft = Draft::new(person, setup, moment);
@@ -94,15 +91,27 @@ impl<'a> Draft<'a> {
     fn plan_new_starts(&mut self) {
         let user = self.user();
         let usable: Vec<&ContactId> = user.into_iter().flat_map(reachable).map(|contact| &contact.id).collect();
+        let mut passed_over: Vec<(PageId, &Contact)> = Vec::new();
         for page in self.person.pages.iter_mut().filter(|page| page.wanted) {
             if page.starts > page.planned_for {
                 page.plan = user.map(|user| plan(user, page.urgency, page.started_at)).unwrap_or_default();
                 page.planned_for = page.starts;
                 page.tried.clear();
+                page.reached.clear();
                 page.failed = false;
+                passed_over.extend(user.into_iter().flat_map(|user| closed(user, page.urgency)).map(|contact| (page.id.clone(), contact)));
             }
             // A contact, or the person, may have left the setup since.
             page.plan.retain(|entry| usable.contains(&&entry.contact));
+        }
+        for (page, contact) in passed_over {
+            let (user, contact, reason) = (self.person.id.clone(), contact.id.clone(), contact.closed.clone().unwrap_or_default());
+            self.record(std::slice::from_ref(&page), |page| What::ContactClosed {
+                page,
+                user: user.clone(),
+                contact: contact.clone(),
+                reason: reason.clone(),
+            });
         }
         if self.person.chain.as_ref().is_some_and(|chain| !usable.contains(&&chain.contact)) {
             self.person.chain = None;
@@ -133,7 +142,7 @@ impl<'a> Draft<'a> {
                 AttemptState::Accepted | AttemptState::Live | AttemptState::Talking => true,
                 AttemptState::Waiting | AttemptState::Unknown | AttemptState::Lost => false,
             };
-            if !is_wanted && can_end && !attempt.ending {
+            if !is_wanted && can_end && !attempt.ending && attempt.kind.is_call() {
                 attempt.ending = true;
                 self.effects.push(Effect::EndCall {
                     attempt: attempt.id.clone(),
@@ -158,7 +167,7 @@ impl<'a> Draft<'a> {
 
     /// Whether a call of ours rings now, as far as is known.
     fn is_on_the_phone(&self) -> bool {
-        self.person.attempts.iter().any(|attempt| match attempt.state {
+        self.person.attempts.iter().filter(|attempt| attempt.kind.is_call()).any(|attempt| match attempt.state {
             AttemptState::Waiting | AttemptState::Live | AttemptState::Talking => true,
             // Asked about more than once, it is silent: perhaps nothing rings.
             AttemptState::Accepted => attempt.asked < 2,
@@ -201,6 +210,12 @@ impl<'a> Draft<'a> {
     fn try_one(&mut self, page: &PageId, planned: &Planned) {
         let now = self.now();
         let contact = &planned.contact;
+        // A message waits for no call, and none waits for it.
+        match self.kind_of(contact) {
+            Some(ContactKind::Voice) => {}
+            Some(kind) => return self.try_message(page, planned, kind),
+            None => return,
+        }
         if let Some(chain) = self.person.chain.as_ref().filter(|chain| &chain.contact == contact) {
             if chain.pages.contains(page) {
                 // A rule due while that contact's chain runs is its repeat.
@@ -229,17 +244,21 @@ impl<'a> Draft<'a> {
         self.done_with(contact);
     }
 
+    pub fn put_off(&mut self, page: &PageId, planned: &Planned, until: Time) {
+        for entry in self.page_mut(page).into_iter().flat_map(|page| &mut page.plan) {
+            if entry == planned {
+                entry.due_at = until;
+            }
+        }
+    }
+
     /// The call waits, the escalation clock does not.
     fn hold(&mut self, page: &PageId, planned: &Planned, until: Time) {
         let now = self.now();
         if until <= now {
             return;
         }
-        for entry in self.page_mut(page).into_iter().flat_map(|page| &mut page.plan) {
-            if entry == planned {
-                entry.due_at = until;
-            }
-        }
+        self.put_off(page, planned, until);
         if until.since(now) < limits::HOLD_TOLD {
             return;
         }
@@ -256,7 +275,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn take_off(&mut self, page: &PageId, contact: &ContactId) {
+    pub fn take_off(&mut self, page: &PageId, contact: &ContactId) {
         let now = self.moment.at;
         let Some(page) = self.page_mut(page) else { return };
         let before = page.plan.len();
@@ -273,20 +292,26 @@ impl<'a> Draft<'a> {
         pages.map(|page| PageOf { page: page.id.clone(), incident: page.incident.clone() }).collect()
     }
 
+    /// Places a call.
     pub fn place(&mut self, contact: &ContactId, second_call: bool, reason: Reason) {
-        let now = self.now();
         let pages = self.speaks_for(contact);
+        self.place_for(contact, ContactKind::Voice, pages, second_call, reason);
+    }
+
+    pub fn place_for(&mut self, contact: &ContactId, kind: ContactKind, pages: Vec<PageOf>, second_call: bool, reason: Reason) {
         if pages.is_empty() {
             return;
         }
+        let now = self.now();
         let id = AttemptId::make(&mut self.moment.ids);
         let page_ids: Vec<PageId> = pages.iter().map(|page| page.page.clone()).collect();
-        if let Some(chain) = &mut self.person.chain {
+        if let Some(chain) = self.person.chain.as_mut().filter(|chain| &chain.contact == contact) {
             chain.pages.extend(page_ids.iter().filter(|page| !chain.pages.contains(page)).cloned().collect::<Vec<_>>());
         }
         self.person.attempts.push(OpenAttempt {
             id: id.clone(),
             contact: contact.clone(),
+            kind,
             pages: page_ids.clone(),
             placed_at: now,
             state: AttemptState::Waiting,
@@ -306,6 +331,7 @@ impl<'a> Draft<'a> {
             attempt: id,
             user: self.person.id.clone(),
             contact: contact.clone(),
+            kind,
             pages,
             second_call,
             due_at: now,
@@ -313,6 +339,10 @@ impl<'a> Draft<'a> {
     }
 
     // Small change.
+
+    pub fn kind_of(&self, contact: &ContactId) -> Option<ContactKind> {
+        self.user()?.contacts.iter().find(|own| &own.id == contact).map(|own| own.kind)
+    }
 
     pub fn page_mut(&mut self, id: &PageId) -> Option<&mut PersonPage> {
         self.person.pages.iter_mut().find(|page| &page.id == id)
@@ -343,7 +373,27 @@ impl<'a> Draft<'a> {
 }
 
 pub(super) fn reachable(user: &User) -> impl Iterator<Item = &Contact> {
-    user.contacts.iter().filter(|contact| REACHABLE.contains(&contact.kind))
+    user.contacts.iter().filter(|contact| contact.closed.is_none())
+}
+
+/// Contacts that the rules of this urgency would use, were they not closed to us.
+fn closed(user: &User, urgency: Urgency) -> impl Iterator<Item = &Contact> {
+    let has_rules = user.rules.iter().any(|rule| rule.urgency == urgency);
+    let is_named = move |contact: &Contact| user.rules.iter().any(|rule| rule.urgency == urgency && rule.contact == contact.id);
+    let closed = user.contacts.iter().filter(|contact| contact.closed.is_some());
+    closed.filter(move |contact| if has_rules { is_named(contact) } else { without_rule(urgency, contact.kind).is_some() })
+}
+
+/// When a contact is tried for which there is no rule, and why then; `None`: not at all.
+const fn without_rule(urgency: Urgency, kind: ContactKind) -> Option<(Span, Reason)> {
+    match (urgency, kind) {
+        (Urgency::High, ContactKind::Voice) => Some((Span::ZERO, Reason::NoRuleSoVoice)),
+        (Urgency::High, ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => {
+            Some((limits::OTHER_CONTACTS, Reason::NoRuleSoVoice))
+        }
+        (Urgency::Low, ContactKind::Voice | ContactKind::Sms) => None,
+        (Urgency::Low, ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => Some((Span::ZERO, Reason::RuleDue)),
+    }
 }
 
 /// The person's rules for this urgency, as times. Without a rule: at high urgency voice at once and every other contact after a
@@ -352,18 +402,11 @@ pub(super) fn plan(user: &User, urgency: Urgency, started_at: Time) -> Vec<Plann
     let usable = |id: &ContactId| reachable(user).any(|contact| &contact.id == id);
     let rules: Vec<&Rule> = user.rules.iter().filter(|rule| rule.urgency == urgency && usable(&rule.contact)).collect();
     let mut plan: Vec<Planned> = if rules.is_empty() {
-        let without_rule = |contact: &Contact| {
-            let (after, reason) = match (urgency, contact.kind) {
-                (Urgency::High, ContactKind::Voice) => (Span::ZERO, Reason::NoRuleSoVoice),
-                (Urgency::High, ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => {
-                    (Span::minutes(1), Reason::NoRuleSoVoice)
-                }
-                (Urgency::Low, ContactKind::Voice | ContactKind::Sms) => return None,
-                (Urgency::Low, ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook) => (Span::ZERO, Reason::RuleDue),
-            };
+        let planned = |contact: &Contact| {
+            let (after, reason) = without_rule(urgency, contact.kind)?;
             Some(Planned { contact: contact.id.clone(), due_at: started_at + after, reason })
         };
-        reachable(user).filter_map(without_rule).collect()
+        reachable(user).filter_map(planned).collect()
     } else {
         let by_rule = |rule: &&Rule| Planned { contact: rule.contact.clone(), due_at: started_at + rule.after, reason: Reason::RuleDue };
         rules.iter().map(by_rule).collect()

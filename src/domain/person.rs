@@ -1,9 +1,11 @@
 //! One person who is being woken: their open pages, across incidents, and the call chain they share.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
-use super::setup::Urgency;
+use super::setup::{ContactKind, Urgency};
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::base::time::Time;
 
@@ -17,6 +19,8 @@ pub struct Person {
     pub chained_at: Option<Time>,
     /// What is on its way or not yet settled.
     pub attempts: Vec<OpenAttempt>,
+    /// When messages left for each contact of late: a storm is told in few of them.
+    pub messaged: BTreeMap<ContactId, Vec<Time>>,
 }
 
 /// One page as its person's decision sees it.
@@ -38,6 +42,8 @@ pub struct PersonPage {
     /// Contacts tried since the start.
     pub tried: Vec<ContactId>,
     pub failed: bool,
+    /// Contacts that got something through since the start, as far as their providers know.
+    pub reached: Vec<ContactId>,
 }
 
 /// One contact to be tried at a time.
@@ -65,6 +71,7 @@ pub struct Chain {
 pub struct OpenAttempt {
     pub id: AttemptId,
     pub contact: ContactId,
+    pub kind: ContactKind,
     pub pages: Vec<PageId>,
     pub placed_at: Time,
     pub state: AttemptState,
@@ -96,6 +103,6 @@ pub enum AttemptState {
 impl Person {
     #[must_use]
     pub const fn new(id: UserId) -> Self {
-        Self { id, pages: Vec::new(), chain: None, chained_at: None, attempts: Vec::new() }
+        Self { id, pages: Vec::new(), chain: None, chained_at: None, attempts: Vec::new(), messaged: BTreeMap::new() }
     }
 }

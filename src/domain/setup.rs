@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
 use crate::base::limits;
-use crate::base::time::Span;
+use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
 
 /// Everything configured, as one decision sees it.
@@ -21,6 +21,14 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// A contact is closed to us, if it still has this address.
+    pub fn close(&mut self, user: &UserId, contact: &ContactId, address: &str, reason: String) {
+        let contacts = self.users.get_mut(user).into_iter().flat_map(|user| &mut user.contacts);
+        for contact in contacts.filter(|own| own.id == *contact && own.to == address) {
+            contact.closed = Some(reason.clone());
+        }
+    }
+
     /// Active users from responder up, in the order of their ids.
     pub fn everyone(&self) -> impl Iterator<Item = &User> {
         self.users.values().filter(|user| user.role >= Role::Responder)
@@ -34,6 +42,8 @@ pub struct User {
     pub email: Option<String>,
     /// An IANA zone; times shown to this person are in it.
     pub timezone: String,
+    #[serde(default)]
+    pub language: Language,
     /// The person's id in Slack.
     pub slack: Option<String>,
     pub role: Role,
@@ -48,6 +58,9 @@ pub struct Contact {
     pub kind: ContactKind,
     /// A phone number in E.164, an address, a URL; empty for `slack_dm`, which uses the person's Slack id.
     pub to: String,
+    /// Why it cannot be used, where its owner or its provider has closed it to us. Kept apart from the configured object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,6 +74,8 @@ pub enum ContactKind {
 }
 
 impl ContactKind {
+    pub const ALL: [Self; 5] = [Self::Voice, Self::Sms, Self::Email, Self::SlackDm, Self::Webhook];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,6 +84,29 @@ impl ContactKind {
             Self::Email => "email",
             Self::SlackDm => "slack_dm",
             Self::Webhook => "webhook",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+
+    /// Whether it rings, and a key is the answer; anything else is a message.
+    #[must_use]
+    pub const fn is_call(self) -> bool {
+        match self {
+            Self::Voice => true,
+            Self::Sms | Self::Email | Self::SlackDm | Self::Webhook => false,
+        }
+    }
+
+    /// Whether its provider tells later what became of what it accepted, and can be asked for what it has.
+    #[must_use]
+    pub const fn is_followed(self) -> bool {
+        match self {
+            Self::Voice | Self::Sms => true,
+            Self::Email | Self::SlackDm | Self::Webhook => false,
         }
     }
 }
@@ -164,6 +202,9 @@ pub struct Schedule {
     /// An IANA zone; hand-offs happen at its local time.
     pub timezone: String,
     pub rotations: Vec<Rotation>,
+    /// In the order in which they were made. Kept apart from the configured object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
 }
 
 /// People taking turns: turn k begins k × `every` after the first hand-off on or after `start`, and members[k mod n] has it.
@@ -253,6 +294,12 @@ impl Step {
     pub fn wait(&self) -> Span {
         self.escalate_after.unwrap_or(limits::STEP_WAIT)
     }
+
+    /// Such a step reaches nobody: it tells and is over.
+    #[must_use]
+    pub fn names_only_places(&self) -> bool {
+        !self.notify.is_empty() && self.notify.iter().all(|target| matches!(target, Target::Place(_)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -261,6 +308,77 @@ pub enum Target {
     User(UserId),
     Schedule(ScheduleId),
     Everyone,
+    /// Telling a place never counts as reaching anyone.
+    Place(Place),
+}
+
+/// Where something can be told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A Slack channel's id.
+    Slack(String),
+    /// A configured outgoing webhook, by its id.
+    Webhook(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slack(id) => write!(f, "slack:{id}"),
+            Self::Webhook(id) => write!(f, "webhook:{id}"),
+        }
+    }
+}
+
+/// Somebody takes a schedule for a while. Of several that hold at once the newest counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    pub id: OverrideId,
+    pub user: UserId,
+    pub from: Time,
+    pub until: Time,
+}
+
+/// The language a person is spoken and written to in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    #[default]
+    En,
+    Fr,
+    De,
+    Es,
+}
+
+impl Language {
+    pub const ALL: [Self; 4] = [Self::En, Self::Fr, Self::De, Self::Es];
+
+    /// As ISO 639-1 writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Fr => "fr",
+            Self::De => "de",
+            Self::Es => "es",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.name() == text)
+    }
+}
+
+/// What follows when the last alert of an incident is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResolveMode {
+    #[default]
+    Auto,
+    /// A person is asked.
+    Ask,
 }
 
 /// What alerts are about; it says whom they wake and what belongs together.
@@ -276,6 +394,11 @@ pub struct Service {
     pub reopen_within: Span,
     /// How long an acknowledgement holds at sev1 and sev2 without a sign of life.
     pub ack_lapse: Option<Span>,
+    #[serde(default)]
+    pub resolve: ResolveMode,
+    /// Its alerts close this long after their last signal; `None`: only their sender, or a person, ends them.
+    #[serde(default)]
+    pub close_after: Option<Span>,
 }
 
 impl Service {
@@ -291,6 +414,8 @@ impl Service {
             severity: SeverityTable::default(),
             reopen_within: limits::REOPEN_WITHIN,
             ack_lapse: Some(limits::ACK_LAPSE),
+            resolve: ResolveMode::Auto,
+            close_after: None,
         }
     }
 }
@@ -331,6 +456,24 @@ pub struct Integration {
     pub service: ServiceId,
     /// Taken where the sender says none.
     pub severity: AlertSeverity,
+    /// Of the source `heartbeat`: when a beat is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// How often a beat comes, and by how much it may be late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub period: Span,
+    pub grace: Span,
+}
+
+impl Heartbeat {
+    /// From one beat until the next one is missed.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.period + self.grace
+    }
 }
 
 /// One configured object that differs between two setups.
@@ -374,6 +517,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("name", a.name == b.name),
             ("email", a.email == b.email),
             ("timezone", a.timezone == b.timezone),
+            ("language", a.language == b.language),
             ("slack", a.slack == b.slack),
             ("role", a.role == b.role),
             ("contacts", a.contacts == b.contacts),
@@ -395,6 +539,8 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("severity", a.severity == b.severity),
             ("reopen_within", a.reopen_within == b.reopen_within),
             ("ack_lapse", a.ack_lapse == b.ack_lapse),
+            ("resolve", a.resolve == b.resolve),
+            ("close_after", a.close_after == b.close_after),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {

@@ -5,9 +5,10 @@ use crate::base::clock::Clock;
 use crate::base::id::{IdSource, TokenId, UserId};
 use crate::base::limits;
 use crate::base::secret::Secret;
+use crate::base::time::Time;
 use crate::base::viewer::{Role, Scope, Viewer};
 use crate::domain::setup::Setup;
-use crate::store::{self, Session, Store, Token, WriteLane};
+use crate::store::{self, Session, Store, Token, Tx, WriteLane};
 
 /// Makes a token; it is shown this once and stored as its digest.
 ///
@@ -61,21 +62,64 @@ pub struct Opened {
     pub user: UserId,
 }
 
-/// Uses up a one-time link and opens a session.
+/// Whose link this is, without using it up.
 ///
 /// # Errors
 /// The store's.
-pub async fn use_link(store: &Store, clock: &Clock, setup: &Setup, link: &str) -> Result<Option<Opened>, FlowError> {
+pub async fn link_user(store: &Store, clock: &Clock, link: &str) -> Result<Option<UserId>, FlowError> {
+    Ok(store::link_find(&store.reader(), &Secret::new(link).digest(), clock.now()).await?)
+}
+
+/// Whether this person can sign in by password.
+///
+/// # Errors
+/// The store's.
+pub async fn has_password(store: &Store, user: &UserId) -> Result<bool, FlowError> {
+    Ok(store::password_find(&store.reader(), user).await?.is_some())
+}
+
+/// Uses up a one-time link and opens a session. With the hash of a new password it is set too, and every other session ends.
+///
+/// # Errors
+/// The store's.
+pub async fn use_link(
+    store: &Store,
+    clock: &Clock,
+    setup: &Setup,
+    link: &str,
+    password: Option<&str>,
+    device: &str,
+) -> Result<Option<Opened>, FlowError> {
     let now = clock.now();
     let mut tx = store.begin(WriteLane::Rest).await?;
     let Some(user) = store::link_use(&mut tx, &Secret::new(link).digest(), now).await? else { return Ok(None) };
-    let Some(role) = role_of(setup, &user) else { return Ok(None) };
+    if let Some(hash) = password {
+        store::password_save(&mut tx, &user, hash, now).await?;
+        store::sessions_end(&mut tx, &user).await?;
+    }
+    let opened = open_session(&mut tx, clock, setup, &user, device).await?;
+    if opened.is_some() {
+        tx.commit().await?;
+    }
+    Ok(opened)
+}
+
+/// Opens a session; `None` for somebody who is not configured any more.
+pub(super) async fn open_session(
+    tx: &mut Tx,
+    clock: &Clock,
+    setup: &Setup,
+    user: &UserId,
+    device: &str,
+) -> Result<Option<Opened>, FlowError> {
+    let now = clock.now();
+    let Some(role) = role_of(setup, user) else { return Ok(None) };
     let cookie = Secret::random();
     let csrf = Secret::random().expose().to_owned();
-    let session = Session { user: user.clone(), role, csrf, created_at: now, expires_at: now + limits::SESSION };
-    store::session_create(&mut tx, &cookie.digest(), &session).await?;
-    tx.commit().await?;
-    Ok(Some(Opened { cookie, user }))
+    let device = device.chars().filter(|c| !c.is_control()).take(limits::DEVICE_CHARS).collect();
+    let session = Session { user: user.clone(), role, csrf, created_at: now, expires_at: now + limits::SESSION, device };
+    store::session_create(tx, &cookie.digest(), &session).await?;
+    Ok(Some(Opened { cookie, user: user.clone() }))
 }
 
 /// A living session and who it is. The role is the one the setup gives now, not the one at sign-in.
@@ -94,6 +138,35 @@ fn role_of(setup: &Setup, user: &UserId) -> Option<Role> {
         Some(user) => Some(user.role),
         None => (user.as_str() == FIRST_ADMIN).then_some(Role::Admin),
     }
+}
+
+/// When this person's password was set; `None` without one.
+///
+/// # Errors
+/// The store's.
+pub async fn password_set_at(store: &Store, user: &UserId) -> Result<Option<Time>, FlowError> {
+    Ok(store::password_find(&store.reader(), user).await?.map(|(_, at)| at))
+}
+
+/// A person's living sessions by their digests, newest first.
+///
+/// # Errors
+/// The store's.
+pub async fn sessions(store: &Store, clock: &Clock, user: &UserId) -> Result<Vec<(String, Session)>, FlowError> {
+    Ok(store::sessions_list(&store.reader(), user, clock.now()).await?)
+}
+
+/// Ends the sessions with these digests.
+///
+/// # Errors
+/// The store's.
+pub async fn end_sessions(store: &Store, digests: &[String]) -> Result<(), FlowError> {
+    let mut tx = store.begin(WriteLane::Rest).await?;
+    for digest in digests {
+        store::session_end(&mut tx, digest).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Ends a session.

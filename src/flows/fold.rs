@@ -38,9 +38,10 @@ fn is_of_the_rows(error: &FlowError) -> bool {
     match error {
         FlowError::Store(StoreError::Refused(_) | StoreError::Corrupt(_) | StoreError::Missing(_) | StoreError::Exists(_))
         | FlowError::Missing(_)
+        | FlowError::Refused(_)
         | FlowError::Unreadable(..)
         | FlowError::Panicked(_) => true,
-        FlowError::Store(_) | FlowError::Gone => false,
+        FlowError::Store(_) | FlowError::Busy | FlowError::Gone => false,
     }
 }
 
@@ -136,7 +137,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let facts = coalesce(facts);
     store::journal_delete(&mut tx, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await?;
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
-    store::tally_add(&mut tx, &tallies).await?;
+    store::tally_add(&mut tx, &tallies, at).await?;
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;
     }

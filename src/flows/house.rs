@@ -7,12 +7,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::ingest::Pending;
+use super::retain::Retention;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::metrics::Metrics;
+use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::channels::Channels;
+use crate::chat::Chat;
 use crate::domain::setup::Setup;
+use crate::errands::heartbeat::Heartbeat;
+use crate::errands::webhook::Webhook;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -28,6 +34,7 @@ pub struct House {
     pub intake: mpsc::Sender<Pending>,
     /// When the courier of pages last looked for work.
     pub page_lane: Pulse,
+    pub metrics: Metrics,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.
@@ -54,11 +61,22 @@ pub struct Live {
     /// Integrations by the digest of their keys.
     pub keys: BTreeMap<String, IntegrationId>,
     pub channels: Channels,
+    /// `None`: no Slack is configured.
+    pub chat: Option<Chat>,
     pub public_url: Option<String>,
     /// The pace of the telephone account.
     pub calls_per_second: u32,
+    /// The pace of its text messages.
+    pub texts_per_second: u32,
     /// Calls that the account carries at once; `None`: as many as there are.
     pub concurrent_calls: Option<u32>,
+    /// What a reader of the metrics has to show; `None`: nothing.
+    pub metrics_token: Option<Secret>,
+    /// The outside dead man's switch.
+    pub heartbeat: Option<Heartbeat>,
+    /// The outgoing webhooks by their ids.
+    pub webhooks: BTreeMap<String, Webhook>,
+    pub retention: Retention,
 }
 
 impl House {

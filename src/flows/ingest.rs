@@ -79,7 +79,8 @@ pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], None).await.map(drop)
 }
 
-async fn accept(
+/// Makes signals durable, and waits for what is decided of them if somebody would like to.
+pub(super) async fn accept(
     house: &House,
     integration: &Integration,
     signals: Vec<Signal>,
@@ -115,7 +116,7 @@ async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
 }
 
 /// Writes what has queued into the journal, as few rows and one commit at a time, until every sender of the queue is gone.
-pub async fn keep_journal(house: House, mut queue: mpsc::Receiver<Pending>) {
+pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
     let mut batch: Vec<Pending> = Vec::new();
     let mut gauge = Gauge::default();
     // One source for all rows: they are folded in the order of their ids, and a resolve must not overtake its trigger within a millisecond.

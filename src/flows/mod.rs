@@ -2,16 +2,33 @@
 
 pub mod access;
 pub mod act;
+pub mod announce;
 pub mod apply;
 pub mod audit;
+pub mod backup;
+pub mod beat;
+pub mod carry;
+pub mod contact;
 pub mod deliver;
+pub mod enqueue;
+pub mod expire;
 pub mod fold;
 pub mod hear;
+pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod once;
+pub mod overrides;
+pub mod password;
+pub mod profile;
+mod reply;
 pub mod report;
+pub mod retain;
 mod save;
+pub mod say;
+pub mod tell;
 pub mod wake;
+mod write;
 
 pub use house::{House, Live, Pulse};
 
@@ -26,12 +43,18 @@ pub enum FlowError {
     /// There is no such incident, page or attempt, or the viewer may not see it.
     #[error("there is no {0}")]
     Missing(&'static str),
+    /// What was asked for makes no sense; the sentence says why.
+    #[error("{0}")]
+    Refused(&'static str),
     /// A stored value of our own does not read back.
     #[error("a stored {0} does not read back: {1}")]
     Unreadable(&'static str, String),
     /// A decision ended in a panic, which is a fault of ours; nothing of it was saved.
     #[error("{0} ended in a panic; please report this")]
     Panicked(&'static str),
+    /// Too many ask for the same costly thing at once.
+    #[error("too many ask for this at once")]
+    Busy,
     /// A task of this process ended before it answered.
     #[error("the server is shutting down")]
     Gone,
@@ -48,7 +71,7 @@ impl FlowError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Missing(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Gone => false,
+            Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Busy | Self::Gone => false,
         }
     }
 }

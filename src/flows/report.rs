@@ -25,12 +25,21 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
         News::Accepted { provider_id } => Some((AttemptOutcome::Accepted, Some(provider_id.as_str()), None)),
         News::Rejected { reason } | News::Withdrawn { reason } => Some((AttemptOutcome::Rejected, None, Some(reason.as_str()))),
         News::Unknown { reason } => Some((AttemptOutcome::Unknown, None, Some(reason.as_str()))),
-        News::NotFound { .. } | News::Ringing | News::PickedUp | News::KeyPressed | News::Ended(_) => None,
+        News::NotFound { .. }
+        | News::Delivered
+        | News::Undelivered { .. }
+        | News::Ringing
+        | News::PickedUp
+        | News::KeyPressed
+        | News::Ended(_) => None,
     };
+    let mut counted = None;
     if let Some((outcome, provider_id, reason)) = outcome {
         let live = house.now_live();
         let provider = live.channels.named(&row.channel).map(Channel::provider);
-        store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await?;
+        if store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await? && row.outcome != Some(outcome) {
+            counted = Some((provider, outcome.name()));
+        }
     }
     let input = Input::Report(Report { attempt: attempt.clone(), news });
     let ring = wake::decide_on_person(house, &mut tx, person, &row.user, &input).await?;
@@ -40,6 +49,9 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
     failpoint::reach("report.before_commit");
     tx.commit().await?;
     failpoint::reach("report.committed");
+    if let Some((provider, outcome)) = counted {
+        house.metrics.attempt(&row.channel, provider, outcome);
+    }
     ring(house);
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::FlowError;
 use super::house::House;
+use crate::base::bell::Bell;
 use crate::base::id::{EffectId, IdSource};
 use crate::base::time::Time;
 use crate::domain::decide::SetTimer;
@@ -11,7 +12,6 @@ use crate::domain::effect::{Effect, Lane};
 use crate::domain::fact::Fact;
 use crate::domain::input::{Scope, Timer};
 use crate::domain::person::Person;
-use crate::domain::setup::{ContactKind, Setup};
 use crate::store::{self, Tx};
 
 pub(super) fn json<T: Serialize>(what: &'static str, value: &T) -> Result<String, FlowError> {
@@ -31,16 +31,13 @@ pub(super) async fn timers(tx: &mut Tx, timers: &[SetTimer]) -> Result<(), FlowE
 }
 
 /// Puts effects into the outbox, and the attempts that some of them place into their own rows.
-pub(super) async fn effects(tx: &mut Tx, person: &Person, setup: &Setup, effects: &[Effect], at: Time) -> Result<(), FlowError> {
+pub(super) async fn effects(tx: &mut Tx, person: &Person, effects: &[Effect], at: Time) -> Result<(), FlowError> {
     let mut ids = IdSource::fresh(at);
     for effect in effects {
-        if let Effect::PlacePage { attempt, contact, pages, .. } = effect
+        if let Effect::PlacePage { attempt, pages, .. } = effect
             && let Some(open) = person.attempts.iter().find(|open| open.id == *attempt)
         {
-            let user = setup.users.get(&person.id);
-            let kind = user.and_then(|user| user.contacts.iter().find(|own| own.id == *contact)).map(|own| own.kind);
-            let channel = kind.unwrap_or(ContactKind::Voice).name();
-            store::attempt_insert(tx, &person.id, open, channel, pages).await?;
+            store::attempt_insert(tx, &person.id, open, pages).await?;
         }
         store::outbox_insert(tx, &EffectId::make(&mut ids), effect).await?;
     }
@@ -52,17 +49,29 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
     if !timers.is_empty() {
         house.bells.wakes.ring();
     }
+    for fact in facts {
+        house.metrics.facts(fact.what.kind());
+    }
     if !facts.is_empty() {
         house.bells.facts.ring();
+        house.bells.chat.ring();
+        house.bells.webhooks.ring();
     }
 }
 
 /// Rings for effects that were committed.
 pub(super) fn ring_effects(house: &House, effects: &[Effect]) {
     for effect in effects {
-        match effect.lane() {
-            Lane::Page => house.bells.pages.ring(),
-            Lane::Settle => house.bells.settle.ring(),
-        }
+        bell(house, effect.lane()).ring();
+    }
+}
+
+/// The bell of a lane of the outbox.
+pub(super) fn bell(house: &House, lane: Lane) -> &Bell {
+    match lane {
+        Lane::Page => &house.bells.pages,
+        Lane::Text => &house.bells.texts,
+        Lane::Mail => &house.bells.mails,
+        Lane::Settle => &house.bells.settle,
     }
 }

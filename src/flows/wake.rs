@@ -95,7 +95,7 @@ pub(super) async fn decide_on_person(
     let Decision { state, facts, effects, timers, .. } = decide(State::Person(before.clone()), input, &live.setup, &mut Moment::fresh(at));
     match state {
         State::Person(after) => {
-            save::effects(tx, &after, &live.setup, &effects, at).await?;
+            save::effects(tx, &after, &effects, at).await?;
             store::person_save(tx, &before, &after).await?;
         }
         State::Desk(_) => tracing::error!(%user, "a person's decision gave no person"),

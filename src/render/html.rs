@@ -1,6 +1,12 @@
 //! The web pages. Every text goes through askama's escaping; what is shown is handed in, nothing is looked up here.
 
+mod board;
+mod desk;
+
 use askama::Template;
+
+pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
+pub use desk::{ContactRow, MePage, RuleRow, SessionRow};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
@@ -13,6 +19,8 @@ pub struct Frame {
     /// URLs of the assets, with their digests.
     pub css: String,
     pub js: String,
+    /// The part of the house that this page belongs to, for the navigation.
+    pub here: &'static str,
     /// `None` on the pages for people who are not signed in.
     pub signed_in: Option<SignedIn>,
 }
@@ -24,6 +32,27 @@ pub struct SignedIn {
     pub csrf: String,
     /// Whether this person may acknowledge and the like.
     pub may_respond: bool,
+    /// Whether this person may invite people and see the integrations.
+    pub may_administer: bool,
+}
+
+impl Frame {
+    /// The parts of the house that this person may enter: the word for the navigation, where it is, how it is called.
+    fn parts(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        const PARTS: &[(&str, &str, &str)] = &[
+            ("incidents", "/", "Incidents"),
+            ("alerts", "/alerts", "Alerts"),
+            ("oncall", "/oncall", "On call"),
+            ("integrations", "/integrations", "Integrations"),
+            ("people", "/people", "People"),
+        ];
+        let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
+        if administers { PARTS } else { &PARTS[..3] }
+    }
+
+    fn is_in(&self, part: &str) -> bool {
+        self.here == part
+    }
 }
 
 /// An instant in a page: absolute in UTC for everyone, the reader's own time where scripts run.
@@ -159,9 +188,41 @@ pub struct IncidentPage {
     pub earlier: Option<String>,
     /// Whether the newest entries are shown, so that live ones can follow.
     pub is_newest: bool,
+    /// Open tasks, by number.
+    pub board: Vec<TaskRow>,
+    /// Tasks that are done or dropped.
+    pub board_over: Vec<TaskRow>,
+    pub roles: Vec<RoleRow>,
+    pub room: Option<RoomLink>,
+    pub snoozed_until: Option<Stamp>,
+    pub offers: Offers,
 }
 
 impl IncidentPage {
+    const fn back_in() -> [(&'static str, &'static str); 6] {
+        board::BACK_IN
+    }
+
+    const fn snooze_for() -> [(&'static str, &'static str); 6] {
+        board::SNOOZE_FOR
+    }
+
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+
+    fn has_roles(&self) -> bool {
+        self.roles.iter().any(|role| role.person.is_some())
+    }
+
+    fn is_open(&self) -> bool {
+        self.state != IncidentState::Resolved
+    }
+
     fn then(&self) -> Option<(&'static str, Stamp)> {
         self.now.then.map(|then| (then.what, Stamp(then.at)))
     }
@@ -190,11 +251,17 @@ impl Entry {
     }
 }
 
-/// How to get a link, for somebody who has none.
+/// Name and password, and how to get a link for somebody who has none.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub struct SignInPage {
     pub frame: Frame,
+    /// Pairs the form with this browser.
+    pub csrf: String,
+    /// As it was typed the last time.
+    pub name: String,
+    /// What was wrong then.
+    pub wrong: Option<String>,
 }
 
 /// The button that uses up a one-time link. Opening the page does not: previews in chats open links too.
@@ -205,6 +272,12 @@ pub struct SignInLinkPage {
     pub link: String,
     /// Pairs the form with this browser.
     pub csrf: String,
+    pub name: String,
+    /// For the browser's memory of passwords.
+    pub id: String,
+    pub has_password: bool,
+    /// What was wrong with the password chosen.
+    pub wrong: Option<String>,
 }
 
 /// Anything that did not work, in a person's words.

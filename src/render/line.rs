@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use crate::base::id::{ContactId, ServiceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::domain::fact::{Fact, What};
-use crate::domain::incident::{IncidentState, Run};
+use crate::domain::incident::{IncidentState, Kind, Run};
 use crate::domain::input::{Actor, CallEnd};
 use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
+use crate::domain::task::TaskChange;
 
 /// More people than this in one sentence are a number.
 const NAMED_PEOPLE: usize = 6;
@@ -96,6 +97,8 @@ pub enum Tone {
     Paging,
     /// A human answered or it is over.
     Good,
+    /// What people write down.
+    Note,
     /// A detail on the way.
     Quiet,
 }
@@ -107,6 +110,7 @@ impl Tone {
             Self::Bad => "bad",
             Self::Paging => "paging",
             Self::Good => "good",
+            Self::Note => "note",
             Self::Quiet => "quiet",
         }
     }
@@ -166,9 +170,68 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentOpened { service, title, severity, alert: _ } => {
             Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)))
         }
+        What::IncidentDeclared { service, title, severity, kind, alert } => {
+            let verb = if alert.is_some() { "Made an incident" } else { "Declared" };
+            let of = match kind {
+                Kind::Real => String::new(),
+                Kind::Drill | Kind::Test => format!(" as a {}", kind.name()),
+            };
+            let service = service.as_ref().map(|service| format!(" for {}", names.service(service))).unwrap_or_default();
+            Line::new(Tone::Bad, format!("{}{of} at {}{service}: {title}", by(verb), severity.name()))
+        }
+        What::SeverityChanged { from, to } => Line::new(
+            if to > from { Tone::Bad } else { Tone::Quiet },
+            format!("{} from {} to {}", by("Severity set"), from.name(), to.name()),
+        ),
+        What::TitleChanged { title } => Line::new(Tone::Quiet, format!("{}: {title}", by("Renamed"))),
+        What::RoleChanged { role, user: Some(user) } => Line::new(Tone::Good, format!("{} is {} now", who(user), role.name())),
+        What::RoleChanged { role, user: None } => Line::new(Tone::Quiet, format!("Nobody is {} now", role.name())),
+        What::NoteAdded { text, at } => {
+            let then = at.map(|at| format!(" (of {})", clock(at))).unwrap_or_default();
+            Line::new(Tone::Note, format!("{}{then}: {text}", names.actor(&fact.actor)))
+        }
+        What::UpdatePosted { text } => Line::new(Tone::Note, format!("Update by {}: {text}", names.actor(&fact.actor))),
+        What::TaskAdded { n, title, owner, back_at, task: _ } => {
+            let owner = owner.as_ref().map(|owner| format!(", {}", who(owner))).unwrap_or_default();
+            Line::new(Tone::Note, format!("{} {n}{owner}: {title}", by("Task"))).then("back with news", *back_at)
+        }
+        What::TaskChanged { n, change, task: _ } => Line::new(Tone::Note, format!("{} {n}: {}", by("Task"), task_change(change, names))),
+        What::RoomWanted { reason } => Line::new(Tone::Quiet, "A room is wanted for it".to_owned()).because(reason.sentence()),
+        What::RoomOpened { name, room: _ } => Line::new(Tone::Good, format!("The room #{name} is open")),
+        What::NoticeWanted { place, reason } => Line::new(Tone::Quiet, format!("Telling {place}")).because(reason.sentence()),
+        What::LapseAsked { lapses_at } => Line::new(Tone::Quiet, "Asked whether somebody is still at it".to_owned())
+            .then("lapses without a sign of life", Some(*lapses_at)),
+        What::IncidentSnoozed { until } => Line::new(Tone::Good, by("Snoozed")).then("pages again", Some(*until)),
+        What::SnoozeEnded => Line::new(Tone::Bad, "The snooze is over".to_owned()),
+        What::IncidentReassigned { to } => Line::new(Tone::Paging, format!("{} to {}", by("Given"), who(to))),
+        What::PageAsked { users } => {
+            let how = match &fact.actor {
+                Actor::Reveille => "Paging again who was asked for and has not answered".to_owned(),
+                Actor::User(_) | Actor::Token(_) | Actor::Integration(_) => by("Asked for"),
+            };
+            Line::new(Tone::Paging, format!("{how}: {}", names.people(users.iter())))
+        }
+        What::ResolveAsked { reason } => Line::new(Tone::Good, "Is it over? A person has to say so".to_owned()).because(reason.sentence()),
+        What::IntegrationWentSilent { integration } => {
+            Line::new(Tone::Bad, format!("Nothing at all comes from {integration} any more, so it stays open"))
+        }
+        What::MessageDelivered { user, contact, page: _, attempt: _ } => {
+            Line::new(Tone::Quiet, format!("The {} to {} arrived", names.way(user, contact).thing, who(user)))
+                .because("only an answer is an answer")
+        }
+        What::MessageUndelivered { user, contact, reason, page: _, attempt: _ } => {
+            Line::new(Tone::Bad, format!("The {} to {} did not arrive", names.way(user, contact).thing, who(user))).because(reason)
+        }
+        What::ContactClosed { user, contact, reason, page: _ } => {
+            Line::new(Tone::Bad, format!("{} can no longer be reached by {}", who(user), names.way(user, contact).thing)).because(reason)
+        }
         What::AlertsJoined { count, titles } => Line::new(Tone::Quiet, alerts(*count, "joined", titles)),
         What::AlertsRefired { count, titles } => Line::new(Tone::Bad, alerts(*count, "fired again", titles)),
-        What::AlertsResolved { count, titles } => Line::new(Tone::Good, alerts(*count, "resolved", titles)),
+        What::AlertsResolved { count, titles } => {
+            // A sender says so; the clock only has not heard of it.
+            let how = if fact.actor == Actor::Reveille { "ended without a word of the sender" } else { "resolved" };
+            Line::new(Tone::Good, alerts(*count, how, titles))
+        }
         What::SeverityRaised { from, to } => Line::new(Tone::Bad, format!("Severity raised from {} to {}", from.name(), to.name())),
         What::PolicyStarted { policy, steps, repeat, urgency, reason } => {
             let rounds = if *repeat == 0 { String::new() } else { format!(", {} rounds", u64::from(*repeat) + 1) };
@@ -202,7 +265,11 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Bad, format!("{} could not be reached: everything that could be tried was refused", who(user)))
         }
         What::IncidentAcknowledged { lapses_at } => {
-            Line::new(Tone::Good, by("Acknowledged")).then("lapses without a sign of life", *lapses_at)
+            let how = match &fact.actor {
+                Actor::Integration(id) => format!("Acknowledged at its sender, {id}"),
+                Actor::User(_) | Actor::Token(_) | Actor::Reveille => by("Acknowledged"),
+            };
+            Line::new(Tone::Good, how).then("lapses without a sign of life", *lapses_at)
         }
         What::AcknowledgementRenewed { lapses_at } => {
             Line::new(Tone::Quiet, format!("{} gave a sign of life", names.actor(&fact.actor))).then("lapses without another", *lapses_at)
@@ -252,6 +319,21 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             .because("a person gets at most one new chain of calls in three minutes")
             .then("due", Some(*until)),
     }
+}
+
+/// What is different about a task: `doing, Bo Lind, back at 03:20:00 UTC`.
+fn task_change(change: &TaskChange, names: &Names) -> String {
+    let parts = [
+        change.title.clone(),
+        change.state.map(|state| state.name().to_owned()),
+        change.owner.as_ref().map(|owner| owner.as_ref().map_or_else(|| "nobody's".to_owned(), |owner| names.user(owner).to_owned())),
+        change.blocked_on.as_ref().map(|on| {
+            let on = on.as_ref().map(|on| names.user(&UserId::from(on.as_str())).to_owned());
+            on.map_or_else(|| "waits for nothing".to_owned(), |on| format!("waits for {on}"))
+        }),
+        change.back_at.map(|at| at.map_or_else(|| "no time to be back".to_owned(), |at| format!("back at {}", clock(at)))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Where an incident stands: what [`now`] speaks of.

@@ -5,6 +5,8 @@
 mod alertmanager;
 mod datadog;
 mod generic;
+pub mod heartbeat;
+pub mod pagerduty;
 mod pingdom;
 mod reading;
 mod rollbar;
@@ -17,8 +19,15 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 5] =
-    [&alertmanager::Alertmanager, &datadog::Datadog, &generic::Generic, &pingdom::Pingdom, &rollbar::Rollbar];
+static REGISTRY: [&dyn Source; 7] = [
+    &alertmanager::Alertmanager,
+    &datadog::Datadog,
+    &generic::Generic,
+    &heartbeat::Heartbeat,
+    &pagerduty::PagerDuty,
+    &pingdom::Pingdom,
+    &rollbar::Rollbar,
+];
 
 /// A kind of sender.
 pub trait Source: Sync {
@@ -72,6 +81,7 @@ fn unreadable(integration: &Integration, title: &str, sentence: &str) -> Signal 
         severity: None,
         action: Action::Unreadable(reading::line(sentence, limits::TITLE_CHARS)),
         at: None,
+        ends_at: None,
         url: None,
         labels: BTreeMap::new(),
     }

@@ -56,6 +56,7 @@ fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
         title: title(&id, item, occurrence),
         severity: severity(item.get("level")).or_else(|| severity(occurrence.get("level"))),
         at: at(&action, item, occurrence),
+        ends_at: None,
         url: url(occurrence),
         labels: labels(&event, data, item, occurrence),
         action,
@@ -84,7 +85,7 @@ fn at(action: &Action, item: &Map<String, Value>, occurrence: &Map<String, Value
     let known = Time::from_seconds(known.or_else(|| reading::seconds(occurrence.get("timestamp")))?);
     Some(match action {
         Action::Resolve => known + Span(1),
-        Action::Trigger | Action::Unreadable(_) | Action::Ignore(_) => known,
+        Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Ignore(_) => known,
     })
 }
 
@@ -177,6 +178,7 @@ fn ignored(event: &str, data: &Map<String, Value>, integration: &Integration) ->
         severity: None,
         action: Action::Ignore(if event == "test" { "a test of Rollbar's".to_owned() } else { "a deploy, reported by Rollbar".to_owned() }),
         at: None,
+        ends_at: None,
         url: None,
         labels: labels.done(),
     }

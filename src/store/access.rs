@@ -30,6 +30,8 @@ pub struct Session {
     pub csrf: String,
     pub created_at: Time,
     pub expires_at: Time,
+    /// What the browser called itself; a stranger's words.
+    pub device: String,
 }
 
 const fn scope_name(scope: Scope) -> &'static str {
@@ -100,6 +102,14 @@ pub async fn token_list(reader: &Reader) -> Result<Vec<Token>> {
     reader.rows(sql(TOKENS)).await?.iter().map(token_of).collect()
 }
 
+/// Ends a token; it opens nothing from now on. `false`: there is none of this name.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn token_revoke(tx: &mut Tx, name: &str) -> Result<bool> {
+    Ok(tx.execute(sql("DELETE FROM tokens WHERE name = $1").text(name)).await? > 0)
+}
+
 /// # Errors
 /// As every call of the database.
 pub async fn link_create(tx: &mut Tx, digest: &str, user: &UserId, expires_at: Time) -> Result<()> {
@@ -118,33 +128,66 @@ pub async fn link_use(tx: &mut Tx, digest: &str, now: Time) -> Result<Option<Use
     row.map(|row| Ok(UserId::from_text(row.text("user_id")?))).transpose()
 }
 
+/// Whose link this is, without using it up.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn link_find(reader: &Reader, digest: &str, now: Time) -> Result<Option<UserId>> {
+    let find = sql("SELECT user_id FROM sign_in_links WHERE digest = $1 AND expires_at > $2");
+    let rows = reader.rows(find.text(digest).time(now)).await?;
+    rows.first().map(|row| Ok(UserId::from_text(row.text("user_id")?))).transpose()
+}
+
 /// # Errors
 /// As every call of the database.
 pub async fn session_create(tx: &mut Tx, digest: &str, session: &Session) -> Result<()> {
     // What has expired is of no use to anyone; a sign-in is rare enough to clear it away.
     tx.execute(sql("DELETE FROM sessions WHERE expires_at <= $1").time(session.created_at)).await?;
-    let insert = sql("INSERT INTO sessions (digest, user_id, role, csrf, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)");
+    let insert =
+        sql("INSERT INTO sessions (digest, user_id, role, csrf, created_at, expires_at, device) VALUES ($1, $2, $3, $4, $5, $6, $7)");
     let insert = insert.text(digest).text(session.user.as_str()).text(role_name(session.role)).text(&session.csrf);
-    tx.execute(insert.time(session.created_at).time(session.expires_at)).await?;
+    tx.execute(insert.time(session.created_at).time(session.expires_at).text(&session.device)).await?;
     Ok(())
+}
+
+fn session_of(row: &sqlx::any::AnyRow) -> Result<Session> {
+    Ok(Session {
+        user: UserId::from_text(row.text("user_id")?),
+        role: row.word("role", word_of)?,
+        csrf: row.text("csrf")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        device: row.text("device")?,
+    })
 }
 
 /// # Errors
 /// As every call of the database.
 pub async fn session_find(reader: &Reader, digest: &str, now: Time) -> Result<Option<Session>> {
-    let find = sql("SELECT user_id, role, csrf, created_at, expires_at FROM sessions WHERE digest = $1 AND expires_at > $2");
+    let find = sql("SELECT user_id, role, csrf, created_at, expires_at, device FROM sessions WHERE digest = $1 AND expires_at > $2");
     let rows = reader.rows(find.text(digest).time(now)).await?;
-    rows.first()
-        .map(|row| {
-            Ok(Session {
-                user: UserId::from_text(row.text("user_id")?),
-                role: row.word("role", word_of)?,
-                csrf: row.text("csrf")?,
-                created_at: row.time("created_at")?,
-                expires_at: row.time("expires_at")?,
-            })
-        })
-        .transpose()
+    rows.first().map(session_of).transpose()
+}
+
+/// A person's living sessions by their digests, newest first.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn sessions_list(reader: &Reader, user: &UserId, now: Time) -> Result<Vec<(String, Session)>> {
+    let find =
+        sql("SELECT digest, user_id, role, csrf, created_at, expires_at, device FROM sessions WHERE user_id = $1 AND expires_at > $2 \
+                    ORDER BY created_at DESC, digest LIMIT 50");
+    let rows = reader.rows(find.text(user.as_str()).time(now)).await?;
+    rows.iter().map(|row| Ok((row.text("digest")?, session_of(row)?))).collect()
+}
+
+/// Ends every session of a person but the one with this digest.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn sessions_end_others(tx: &mut Tx, user: &UserId, but: &str) -> Result<()> {
+    tx.execute(sql("DELETE FROM sessions WHERE user_id = $1 AND digest <> $2").text(user.as_str()).text(but)).await?;
+    Ok(())
 }
 
 /// # Errors

@@ -7,15 +7,17 @@ use sqlx::any::AnyRow;
 use super::error::Result;
 use super::fact::counter_add;
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
+use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
 use crate::base::time::Time;
 use crate::domain::alert::{Alert, AlertState, EarlyResolve, Key, KeyState};
 use crate::domain::decide::Desk;
 use crate::domain::fact::{Fact, What};
-use crate::domain::incident::{Incident, IncidentState, OpenPage};
+use crate::domain::incident::{Incident, IncidentState, Kind, OpenPage};
 use crate::domain::input::Scope;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
+use crate::domain::task::Task;
 
 /// Loads what signals with these keys may touch. The services are locked first and in their order, then the incidents by number.
 ///
@@ -85,7 +87,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
     let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
     for ids in ids.chunks(LIST) {
         let find = format!(
-            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, url, labels \
+            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, url, labels \
              FROM alerts WHERE id IN ({})",
             list(1, ids.len())
         );
@@ -124,6 +126,7 @@ fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
         fired_at: row.time("fired_at")?,
         resolved_at: row.maybe_time("resolved_at")?,
         incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
+        ends_at: row.maybe_time("ends_at")?,
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
     })
@@ -159,7 +162,7 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
 }
 
 pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, state, opened_at, joined_at, acknowledged_at, \
-    acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run FROM incidents";
+    acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, kind, response FROM incidents";
 
 pub(super) fn incident_of(row: &AnyRow) -> Result<Incident> {
     Ok(Incident {
@@ -182,6 +185,8 @@ pub(super) fn incident_of(row: &AnyRow) -> Result<Incident> {
         epoch: row.int("epoch")?,
         run: row.maybe_json("run")?,
         pages: Vec::new(),
+        kind: row.word("kind", Kind::parse)?,
+        response: row.json("response")?,
     })
 }
 
@@ -223,6 +228,8 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
         .collect();
     let keys: Vec<&KeyState> = keys.into_values().collect();
     keys_save(tx, &keys).await?;
+    let tasks: Vec<&Task> = after.tasks.values().filter(|task| before.tasks.get(&task.n) != Some(task)).collect();
+    tasks_save(tx, &tasks).await?;
     pages_save(tx, facts).await
 }
 
@@ -252,12 +259,13 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
     for rows in pieces(incidents) {
         let save = format!(
             "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
-             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run) VALUES {} \
+             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
              acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
-             alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run",
-            tuples(rows.len(), 19)
+             alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run, \
+             response = excluded.response",
+            tuples(rows.len(), 20)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -265,7 +273,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .text(incident.service.as_str())
                 .text(&incident.title)
                 .text(incident.severity.name())
-                .text("real")
+                .text(incident.kind.name())
                 .text(incident.state.name())
                 .time(incident.opened_at)
                 .time(incident.joined_at)
@@ -279,6 +287,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .int(incident.firing_count)
                 .int(incident.epoch)
                 .maybe_json(incident.run.as_ref())
+                .json(&incident.response)
         });
         tx.execute(save).await?;
     }
@@ -289,11 +298,11 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
     for rows in pieces(alerts) {
         let save = format!(
             "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
-             fired_at, resolved_at, incident_id, url, labels) VALUES {} \
+             fired_at, resolved_at, incident_id, url, labels, ends_at) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
-             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels",
-            tuples(rows.len(), 16)
+             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at",
+            tuples(rows.len(), 17)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -312,6 +321,7 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .maybe_text(alert.incident.as_ref().map(IncidentId::as_str))
                 .maybe_text(alert.url.as_ref())
                 .json(&alert.labels)
+                .maybe_time(alert.ends_at)
         });
         tx.execute(save).await?;
     }
@@ -406,7 +416,28 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::PhonePickedUp { .. }
             | What::CallEnded { .. }
             | What::CallSilent { .. }
-            | What::CallHeld { .. } => {}
+            | What::CallHeld { .. }
+            | What::IncidentDeclared { .. }
+            | What::SeverityChanged { .. }
+            | What::TitleChanged { .. }
+            | What::RoleChanged { .. }
+            | What::NoteAdded { .. }
+            | What::UpdatePosted { .. }
+            | What::TaskAdded { .. }
+            | What::TaskChanged { .. }
+            | What::RoomWanted { .. }
+            | What::RoomOpened { .. }
+            | What::NoticeWanted { .. }
+            | What::LapseAsked { .. }
+            | What::IncidentSnoozed { .. }
+            | What::SnoozeEnded
+            | What::IncidentReassigned { .. }
+            | What::PageAsked { .. }
+            | What::ResolveAsked { .. }
+            | What::IntegrationWentSilent { .. }
+            | What::MessageDelivered { .. }
+            | What::MessageUndelivered { .. }
+            | What::ContactClosed { .. } => {}
         }
     }
     let (opened, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(_, change)| change.opened.is_some());

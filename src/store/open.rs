@@ -11,6 +11,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyConnection, Connection as _, Pool, SqlSafeStr as _};
 
 use super::WriteLane;
+use super::ballast::Ballast;
 use super::dialect::{self, Dialect};
 use super::error::{Result, StoreError};
 use super::read::Reader;
@@ -18,6 +19,20 @@ use super::sql::{Columns as _, sql};
 use super::turns::Turns;
 use super::tx::{Alone, Conn, Tx};
 use crate::base::limits;
+use crate::base::metrics::Calls;
+
+/// In their order; each only adds to what was there, so that the version before runs beside it.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (2, "whole", include_str!("../../migrations/0002_whole.sql")),
+    (3, "ops", include_str!("../../migrations/0003_ops.sql")),
+    (4, "core", include_str!("../../migrations/0004_core.sql")),
+    (5, "reach", include_str!("../../migrations/0005_reach.sql")),
+    (6, "chat", include_str!("../../migrations/0006_chat.sql")),
+    (7, "desk", include_str!("../../migrations/0007_desk.sql")),
+    (8, "api", include_str!("../../migrations/0008_api.sql")),
+    (9, "proof", include_str!("../../migrations/0009_proof.sql")),
+];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +42,13 @@ pub struct StoreOptions {
     pub writers: u32,
     /// PostgreSQL: writers that pages have to themselves.
     pub page_writers: u32,
+    /// SQLite: the room kept for a full disk, in bytes.
+    pub ballast_bytes: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { readers: 4, writers: 8, page_writers: 4 }
+        Self { readers: 4, writers: 8, page_writers: 4, ballast_bytes: 0 }
     }
 }
 
@@ -48,6 +65,8 @@ struct Inner {
     page_readers: Pool<Any>,
     /// SQLite: the turns at its one writer.
     turns: Option<Turns>,
+    calls: Calls,
+    ballast: Option<Ballast>,
     /// Held until this store is closed: it keeps a second server off one SQLite file.
     lock: Option<File>,
 }
@@ -93,8 +112,10 @@ impl Store {
             }
             Dialect::Postgres => (pool(options.page_writers, false), pool(options.writers, false), None),
         };
+        let file = place.file.as_ref().filter(|_| options.ballast_bytes > 0);
+        let ballast = file.map(|(path, _)| Ballast::beside(path, options.ballast_bytes));
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
-        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, lock }));
+        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, calls: Calls::default(), ballast, lock }));
         store.check_version().await?;
         Ok(store)
     }
@@ -121,13 +142,12 @@ impl Store {
     /// # Errors
     /// When a migration fails; nothing of it stays then.
     pub async fn migrate(&self) -> Result<()> {
-        let migrator = Migrator::with_migrations(vec![Migration::new(
-            1,
-            "first".into(),
-            MigrationType::Simple,
-            include_str!("../../migrations/0001_first.sql").into_sql_str(),
-            false,
-        )]);
+        let made = MIGRATIONS
+            .iter()
+            .map(|(version, name, text)| Migration::new(*version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false));
+        let mut migrator = Migrator::with_migrations(made.collect());
+        // A later version may have migrated already and runs beside this one.
+        migrator.set_ignore_missing(true);
         // A connection of its own, because a migration may take longer than any call.
         let mut own = AnyConnection::connect_with(&self.0.place.address).await?;
         match self.dialect() {
@@ -144,9 +164,31 @@ impl Store {
         Ok(())
     }
 
+    /// The migrations that this version has and the database has not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn migrations_waiting(&self) -> Result<Vec<&'static str>> {
+        let there = match self.reader().rows(sql("SELECT version FROM _sqlx_migrations")).await {
+            Ok(rows) => rows.iter().map(|row| row.int("version")).collect::<Result<Vec<_>>>()?,
+            // A database without its tables.
+            Err(StoreError::Refused(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(MIGRATIONS.iter().filter(|(version, ..)| !there.contains(version)).map(|(_, name, _)| *name).collect())
+    }
+
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.place.dialect
+    }
+
+    /// Where other processes may share it: on PostgreSQL.
+    pub(super) fn shared_url(&self) -> Option<&str> {
+        match self.dialect() {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(self.0.place.address.database_url.as_str()),
+        }
     }
 
     /// The SQLite file, for what rests beside it.
@@ -182,7 +224,8 @@ impl Store {
             ),
             None => None,
         };
-        Ok(Alone { conn: Conn::take(self.pool_of(lane), self.dialect()).await?, _turn: turn })
+        let conn = Conn::take(self.pool_of(lane), self.dialect(), &self.0.calls).await?;
+        Ok(Alone { conn: conn.with(self.0.ballast.clone()), _turn: turn })
     }
 
     /// How many writes wait for their turn; always 0 on PostgreSQL, which queues by itself.
@@ -191,16 +234,38 @@ impl Store {
         self.0.turns.as_ref().map_or(0, Turns::waiting)
     }
 
+    /// The room kept for a full disk, where this store keeps any.
+    #[must_use]
+    pub fn ballast(&self) -> Option<&Ballast> {
+        self.0.ballast.as_ref()
+    }
+
+    /// Makes the ballast unless it is there; a disk that is short of room keeps what it has.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn keep_ballast(&self) -> std::io::Result<()> {
+        let Some(ballast) = self.0.ballast.clone() else { return Ok(()) };
+        // Off the runtime's own threads: the disk may take its time.
+        tokio::task::spawn_blocking(move || ballast.keep()).await.map_err(std::io::Error::other)?
+    }
+
+    /// What the calls of this database are counted with.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.0.calls.clone()
+    }
+
     /// A reader for the doors.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(self.0.readers.clone(), self.dialect())
+        Reader::new(self.0.readers.clone(), self.dialect(), self.0.calls.clone())
     }
 
     /// A reader with connections that only the page path uses: no list on a web page makes it wait.
     #[must_use]
     pub fn page_reader(&self) -> Reader {
-        Reader::new(self.0.page_readers.clone(), self.dialect())
+        Reader::new(self.0.page_readers.clone(), self.dialect(), self.0.calls.clone())
     }
 
     /// Closes every connection once its work is done, and lets another server at the file.

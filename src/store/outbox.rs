@@ -24,7 +24,7 @@ pub struct OutboxRow {
 const fn lane_of(lane: Lane) -> WriteLane {
     match lane {
         Lane::Page => WriteLane::Page,
-        Lane::Settle => WriteLane::Rest,
+        Lane::Text | Lane::Mail | Lane::Settle => WriteLane::Rest,
     }
 }
 
@@ -108,8 +108,8 @@ pub async fn outbox_withdraw(tx: &mut Tx, attempt: &AttemptId) -> Result<bool> {
     {
         return Ok(false);
     }
-    let withdraw = sql("DELETE FROM outbox WHERE attempt_id = $1 AND lane = $2");
-    Ok(tx.execute(withdraw.text(attempt.as_str()).text(Lane::Page.name())).await? > 0)
+    let withdraw = sql("DELETE FROM outbox WHERE attempt_id = $1 AND lane <> $2");
+    Ok(tx.execute(withdraw.text(attempt.as_str()).text(Lane::Settle.name())).await? > 0)
 }
 
 /// When the next effect of this lane is due that nobody holds. What a dead courier held is found by the safety net.

@@ -8,13 +8,14 @@ use super::tx::Tx;
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::domain::input::Scope;
 use crate::domain::person::{AttemptState, OpenAttempt, Person, PersonPage};
+use crate::domain::setup::ContactKind;
 
 /// Loads a person, locked: their own row first, then their live pages by id.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
-    let find = format!("SELECT chain, chained_at FROM persons WHERE id = $1{}", tx.dialect().for_update());
+    let find = format!("SELECT chain, chained_at, messaged FROM persons WHERE id = $1{}", tx.dialect().for_update());
     let row = if let Some(row) = tx.row(sql_made(find.clone()).text(id.as_str())).await? {
         Some(row)
     } else {
@@ -26,9 +27,10 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
     if let Some(row) = row {
         person.chain = row.maybe_json("chain")?;
         person.chained_at = row.maybe_time("chained_at")?;
+        person.messaged = row.json("messaged")?;
     }
     let find = format!(
-        "SELECT id, incident_id, urgency, starts, started_at, wanted, plan, planned_for, tried, failed FROM pages \
+        "SELECT id, incident_id, urgency, starts, started_at, wanted, plan, planned_for, tried, failed, reached FROM pages \
          WHERE user_id = $1 AND live = 1 ORDER BY id{}",
         tx.dialect().for_update()
     );
@@ -44,9 +46,10 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
             planned_for: row.int("planned_for")?,
             tried: row.json("tried")?,
             failed: row.flag("failed")?,
+            reached: row.json("reached")?,
         });
     }
-    let find = sql("SELECT a.id, a.contact, a.placed_at, a.state, a.look_at, a.asked, a.ending, p.page_id FROM attempts a \
+    let find = sql("SELECT a.id, a.contact, a.channel, a.placed_at, a.state, a.look_at, a.asked, a.ending, p.page_id FROM attempts a \
                     LEFT JOIN attempt_pages p ON p.attempt_id = a.id WHERE a.user_id = $1 AND a.open = 1 ORDER BY a.id, p.page_id");
     for row in tx.rows(find.text(id.as_str())).await? {
         let attempt = AttemptId::from_text(row.text("id")?);
@@ -54,6 +57,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
             person.attempts.push(OpenAttempt {
                 id: attempt,
                 contact: ContactId::from_text(row.text("contact")?),
+                kind: row.word("channel", ContactKind::parse)?,
                 pages: Vec::new(),
                 placed_at: row.time("placed_at")?,
                 state: row.word("state", word_of)?,
@@ -75,9 +79,10 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
 /// # Errors
 /// As every call of the database.
 pub async fn person_save(tx: &mut Tx, before: &Person, after: &Person) -> Result<()> {
-    if (&before.chain, before.chained_at) != (&after.chain, after.chained_at) {
-        let update = sql("UPDATE persons SET chain = $2, chained_at = $3 WHERE id = $1");
-        tx.execute(update.text(after.id.as_str()).maybe_json(after.chain.as_ref()).maybe_time(after.chained_at)).await?;
+    if (&before.chain, before.chained_at, &before.messaged) != (&after.chain, after.chained_at, &after.messaged) {
+        let update = sql("UPDATE persons SET chain = $2, chained_at = $3, messaged = $4 WHERE id = $1");
+        let update = update.text(after.id.as_str()).maybe_json(after.chain.as_ref()).maybe_time(after.chained_at);
+        tx.execute(update.json(&after.messaged)).await?;
     }
     pages_save(tx, before, after).await?;
     attempts_save(tx, before, after).await
@@ -86,13 +91,13 @@ pub async fn person_save(tx: &mut Tx, before: &Person, after: &Person) -> Result
 async fn pages_save(tx: &mut Tx, before: &Person, after: &Person) -> Result<()> {
     let old: BTreeMap<&PageId, &PersonPage> = before.pages.iter().map(|page| (&page.id, page)).collect();
     for page in &after.pages {
-        let own = |page: &PersonPage| (to_json(&page.plan), page.planned_for, to_json(&page.tried), page.failed);
+        let own = |page: &PersonPage| (to_json(&page.plan), page.planned_for, to_json(&page.tried), page.failed, to_json(&page.reached));
         if old.get(&page.id).is_some_and(|old| own(old) == own(page)) {
             continue;
         }
-        let (plan, planned_for, tried, failed) = own(page);
-        let update = sql("UPDATE pages SET plan = $2, planned_for = $3, tried = $4, failed = $5 WHERE id = $1");
-        tx.execute(update.text(page.id.as_str()).text(plan).int(planned_for).text(tried).flag(failed)).await?;
+        let (plan, planned_for, tried, failed, reached) = own(page);
+        let update = sql("UPDATE pages SET plan = $2, planned_for = $3, tried = $4, failed = $5, reached = $6 WHERE id = $1");
+        tx.execute(update.text(page.id.as_str()).text(plan).int(planned_for).text(tried).flag(failed).text(reached)).await?;
     }
     let kept: BTreeSet<&PageId> = after.pages.iter().map(|page| &page.id).collect();
     let gone: Vec<&str> = before.pages.iter().filter(|page| !kept.contains(&page.id)).map(|page| page.id.as_str()).collect();

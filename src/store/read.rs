@@ -15,22 +15,27 @@ use super::error::Result;
 pub use super::error::StoreError;
 pub use super::fact::FactRow;
 use super::fact::fact_of;
+pub use super::gauge::{Gauges, Waiting};
+pub use super::overrides::OverrideView;
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
 use crate::base::limits;
+use crate::base::metrics::Calls;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
 use crate::domain::alert::AlertState;
-use crate::domain::incident::{IncidentState, Run};
+use crate::domain::incident::{IncidentState, Kind, Response, Run};
 use crate::domain::input::Actor;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
+pub use crate::domain::task::Task;
 
 /// Connections that the database itself keeps from writing.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Pool<Any>,
     dialect: Dialect,
+    calls: Calls,
 }
 
 /// Part of a list, and the place to go on from.
@@ -65,13 +70,17 @@ pub struct IncidentView {
     pub alerts_count: i64,
     pub firing_count: i64,
     pub run: Option<Run>,
+    pub lapses_at: Option<Time>,
+    pub response: Response,
 }
 
-/// Which incidents; empty and `None` are all.
+/// Which incidents; empty states and no service are all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncidentFilter {
     pub states: Vec<IncidentState>,
     pub service: Option<ServiceId>,
+    /// Drills and tests stay out unless they are asked for: empty is real ones alone.
+    pub kinds: Vec<Kind>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -160,7 +169,7 @@ pub struct AttemptView {
 }
 
 const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
-                        resolved_at, resolved_by, alerts_count, firing_count, run FROM incidents";
+                        resolved_at, resolved_by, alerts_count, firing_count, run, lapses_at, response FROM incidents";
 
 /// An alert's own row is not touched when its incident is resolved: both columns are read through it.
 const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
@@ -174,8 +183,8 @@ const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p
 const FACT: &str = "SELECT f.seq, f.incident_id, f.at, f.actor, f.body FROM facts f";
 
 impl Reader {
-    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect) -> Self {
-        Self { pool, dialect }
+    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect, calls: Calls) -> Self {
+        Self { pool, dialect, calls }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -183,7 +192,12 @@ impl Reader {
     }
 
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<AnyRow>> {
-        Conn::take(&self.pool, self.dialect).await?.rows(sql).await
+        self.conn().await?.rows(sql).await
+    }
+
+    /// A connection for more than one statement.
+    pub(super) async fn conn(&self) -> Result<Conn> {
+        Conn::take(&self.pool, self.dialect, &self.calls).await
     }
 
     /// Incidents, newest first.
@@ -208,11 +222,17 @@ impl Reader {
         let states: Vec<IncidentState> =
             IncidentState::ALL.into_iter().filter(|state| filter.states.is_empty() || filter.states.contains(state)).collect();
         let states: Vec<&str> = states.into_iter().map(IncidentState::name).collect();
+        let kinds: Vec<&str> =
+            if filter.kinds.is_empty() { vec![Kind::Real.name()] } else { filter.kinds.iter().map(|kind| kind.name()).collect() };
+        let states_in = list(4, states.len());
+        // A list has one of a few sizes, so the second one begins where the first one's places end.
+        let kinds_in = list(4 + states_in.split(',').count(), kinds.len());
         let find = format!(
-            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND state IN ({}) ORDER BY number DESC LIMIT $3",
-            list(4, states.len())
+            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND state IN ({states_in}) AND kind IN ({kinds_in}) \
+             ORDER BY number DESC LIMIT $3"
         );
-        let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1).texts(&states);
+        let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1);
+        let find = find.texts(&states).texts(&kinds);
         let items = self.rows(find).await?.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
         Ok(page_of(items, limit, |incident| incident.number.0.to_string()))
     }
@@ -294,6 +314,16 @@ impl Reader {
         let items = self.rows(find.text(filter.state.map_or("", AlertState::name)).int(limit + 1)).await?;
         let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
         Ok(page_of(items, limit, |alert| alert.id.to_string()))
+    }
+
+    /// # Errors
+    /// As every call of the database.
+    pub async fn alert_get(&self, viewer: &Viewer, id: &AlertId) -> Result<Option<AlertView>> {
+        if !viewer.may_read() {
+            return Ok(None);
+        }
+        let rows = self.rows(sql_made(format!("{ALERT} WHERE a.id = $1")).text(id.as_str())).await?;
+        rows.first().map(alert_of).transpose()
     }
 
     /// The incident's pages with their attempts, oldest first; at most as many as the longest list.
@@ -389,6 +419,8 @@ fn incident_of(row: &AnyRow) -> Result<IncidentView> {
         alerts_count: row.int("alerts_count")?,
         firing_count: row.int("firing_count")?,
         run: row.maybe_json("run")?,
+        lapses_at: row.maybe_time("lapses_at")?,
+        response: row.json("response")?,
     })
 }
 

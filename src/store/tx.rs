@@ -8,12 +8,15 @@ use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, Pool};
 
+use super::ballast::Ballast;
 use super::dialect::Dialect;
 use super::error::{Result, StoreError, lost_connection};
 use super::read::Reader;
 use super::sql::Sql;
 use super::turns::Turn;
+use crate::base::clock::Stopwatch;
 use crate::base::limits;
+use crate::base::metrics::Calls;
 use crate::domain::input::Scope;
 
 fn call_limit() -> Duration {
@@ -25,44 +28,58 @@ fn call_limit() -> Duration {
 pub(super) struct Conn {
     live: PoolConnection<Any>,
     pub(super) dialect: Dialect,
+    calls: Calls,
+    ballast: Option<Ballast>,
     at_risk: bool,
 }
 
 impl Conn {
-    pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect) -> Result<Self> {
+    pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect, calls: &Calls) -> Result<Self> {
         // The pool has a limit of its own for this wait.
-        Ok(Self { live: pool.acquire().await?, dialect, at_risk: false })
+        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), ballast: None, at_risk: false })
+    }
+
+    /// A connection that writes, and lets the ballast go where it finds no room.
+    pub(super) fn with(mut self, ballast: Option<Ballast>) -> Self {
+        self.ballast = ballast;
+        self
     }
 
     /// Runs a bare statement without values.
-    async fn say(&mut self, text: &'static str) -> Result<()> {
-        self.start()?;
+    pub(super) async fn say(&mut self, text: &'static str) -> Result<()> {
+        let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(&mut *self.live)).await;
-        self.ended(done).map(|_| ())
+        self.ended(took, done).map(|_| ())
     }
 
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
-        self.start()?;
+        let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.execute(&mut *self.live)).await;
-        self.ended(done).map(|done| done.rows_affected())
+        self.ended(took, done).map(|done| done.rows_affected())
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
-        self.start()?;
+        let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(&mut *self.live)).await;
-        self.ended(done)
+        self.ended(took, done)
     }
 
-    fn start(&mut self) -> Result<()> {
+    /// Closes the connection when it is dropped, whatever its last call came to.
+    pub(super) const fn give_up(&mut self) {
+        self.at_risk = true;
+    }
+
+    fn start(&mut self) -> Result<Stopwatch> {
         if self.at_risk {
             return Err(StoreError::Busy("an earlier call on this connection did not end".to_owned()));
         }
         // Stays so when the call is dropped half way.
         self.at_risk = true;
-        Ok(())
+        Ok(Stopwatch::start())
     }
 
-    fn ended<T>(&mut self, done: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>) -> Result<T> {
+    fn ended<T>(&mut self, took: Stopwatch, done: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>) -> Result<T> {
+        self.calls.note(took, matches!(done, Ok(Ok(_))));
         match done {
             Ok(Ok(value)) => {
                 self.at_risk = false;
@@ -70,7 +87,13 @@ impl Conn {
             }
             Ok(Err(error)) => {
                 self.at_risk = lost_connection(&error);
-                Err(error.into())
+                match (StoreError::from(error), &self.ballast) {
+                    // There is room now, so the same may well succeed.
+                    (StoreError::Full, Some(ballast)) if ballast.let_go() => {
+                        Err(StoreError::Busy("the disk was full, and its ballast has been let go".to_owned()))
+                    }
+                    (error, _) => Err(error),
+                }
             }
             Err(_) => Err(StoreError::Busy(format!("no answer within {}", limits::DATABASE_CALL))),
         }

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::Doors;
 use super::answer::WebError;
+use crate::base::id::UserId;
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::viewer::Viewer;
@@ -39,15 +40,40 @@ impl Caller {
         }
     }
 
+    /// The person, where one looks.
+    pub fn user(&self) -> Option<&UserId> {
+        match &self.viewer {
+            Viewer::User { id, .. } => Some(id),
+            Viewer::Public | Viewer::Token { .. } | Viewer::Integration(_) => None,
+        }
+    }
+
+    /// The frame of a page that belongs to this part of the house.
+    pub fn frame_in(&self, here: &'static str) -> Frame {
+        Frame { here, ..self.frame() }
+    }
+
+    /// Tells callers apart, for what is kept for each.
+    pub fn key(&self) -> String {
+        match &self.viewer {
+            Viewer::User { id, .. } => format!("user:{id}"),
+            Viewer::Token { name, .. } => format!("token:{name}"),
+            Viewer::Integration(id) => format!("integration:{id}"),
+            Viewer::Public => String::new(),
+        }
+    }
+
     pub fn frame(&self) -> Frame {
         let assets = super::public::assets();
         Frame {
             css: assets.css.clone(),
             js: assets.js.clone(),
+            here: "",
             signed_in: self.session.as_ref().map(|session| SignedIn {
                 name: session.name.clone(),
                 csrf: session.csrf.expose().to_owned(),
                 may_respond: self.viewer.may_respond(),
+                may_administer: self.viewer.may_administer(),
             }),
         }
     }

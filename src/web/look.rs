@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::Doors;
 use super::answer::{WebError, problem};
+use super::api::words;
 use crate::base::id::{IncidentId, Number, PageId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -93,18 +94,34 @@ impl Params {
 }
 
 /// One entry of a timeline, as scripts see it.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct EntryBody {
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Entry)]
+pub struct EntryBody {
+    /// Grows with every entry of all incidents: what a stream resumes after.
     pub seq: i64,
+    /// The incident's number.
     pub incident: Option<i64>,
+    #[schema(schema_with = words::time)]
     pub at: String,
+    /// What happened, as `incident_acknowledged` or `note_added`.
     pub kind: &'static str,
+    /// A user's id, `token:NAME`, `reveille`, or an integration's id.
     pub actor: String,
     pub actor_name: String,
+    /// As a person reads it.
     pub text: String,
     pub tone: &'static str,
     pub reason: Option<String>,
-    pub then: Option<serde_json::Value>,
+    pub then: Option<ThenBody>,
+}
+
+/// What comes next, and when.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Then)]
+pub struct ThenBody {
+    pub what: String,
+    #[schema(schema_with = words::time)]
+    pub at: String,
 }
 
 impl EntryBody {
@@ -120,7 +137,7 @@ impl EntryBody {
             text,
             tone: tone.name(),
             reason,
-            then: then.map(|then| json!({ "what": then.what, "at": then.at.rfc3339() })),
+            then: then.map(|then| ThenBody { what: then.what.to_owned(), at: then.at.rfc3339() }),
         }
     }
 }
@@ -188,7 +205,12 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
     matches!(
         fact.what,
         What::IncidentOpened { .. }
+            | What::IncidentDeclared { .. }
             | What::SeverityRaised { .. }
+            | What::IncidentSnoozed { .. }
+            | What::SnoozeEnded
+            | What::IncidentReassigned { .. }
+            | What::PageAsked { .. }
             | What::PolicyStarted { .. }
             | What::StepSkipped { .. }
             | What::PolicyExhausted
@@ -217,6 +239,9 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::PhonePickedUp { page, .. }
         | What::CallEnded { page, .. }
         | What::CallSilent { page, .. }
+        | What::MessageDelivered { page, .. }
+        | What::MessageUndelivered { page, .. }
+        | What::ContactClosed { page, .. }
         | What::CallHeld { page, .. } => Some(page),
         What::IncidentOpened { .. }
         | What::AlertsJoined { .. }
@@ -235,6 +260,24 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
         | What::IncidentReminded { .. }
+        | What::IncidentDeclared { .. }
+        | What::SeverityChanged { .. }
+        | What::TitleChanged { .. }
+        | What::RoleChanged { .. }
+        | What::NoteAdded { .. }
+        | What::UpdatePosted { .. }
+        | What::TaskAdded { .. }
+        | What::TaskChanged { .. }
+        | What::RoomWanted { .. }
+        | What::RoomOpened { .. }
+        | What::NoticeWanted { .. }
+        | What::LapseAsked { .. }
+        | What::IncidentSnoozed { .. }
+        | What::SnoozeEnded
+        | What::IncidentReassigned { .. }
+        | What::PageAsked { .. }
+        | What::ResolveAsked { .. }
+        | What::IntegrationWentSilent { .. }
         | What::PageUnhelpful { .. } => None,
     }
 }

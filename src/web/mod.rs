@@ -6,18 +6,25 @@ mod api;
 pub mod app;
 mod body;
 mod caller;
+mod enqueue;
+mod form;
 pub mod hooks;
 mod look;
+mod metrics;
 mod pages;
 pub mod public;
+mod repeat;
 mod roles;
 mod sign_in;
+mod slack;
 pub mod stream;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
+use axum::middleware;
 
 use crate::base::time::Time;
 use crate::flows::{House, Live};
@@ -46,6 +53,10 @@ pub struct Check {
     pub detail: String,
 }
 
+/// Where a request came from, as the listener saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
 pub use roles::Needs;
 
 /// Every route of the pages and the API, and what it asks of its caller.
@@ -55,7 +66,8 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, Needs)> {
 
 /// All three routers as one.
 pub fn router(doors: &Doors) -> Router {
-    hooks::router(doors).merge(public::router(doors)).merge(app::router(doors))
+    let all = hooks::router(doors).merge(slack::router(doors)).merge(public::router(doors)).merge(app::router(doors));
+    all.layer(middleware::from_fn_with_state(doors.clone(), metrics::count))
 }
 
 impl Doors {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::answer::{WebError, plain, set, with_safe_headers};
-use super::{Check, Doors};
+use super::{Check, Doors, metrics};
 use crate::base::secret::digest_hex;
 
 const APP_CSS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/app.css"));
@@ -40,11 +40,12 @@ fn version(bytes: &[u8]) -> String {
     digest_hex(bytes).chars().take(16).collect()
 }
 
-/// `/healthz`, `/readyz`, `/assets/…`, `/robots.txt`, `/favicon.svg`.
+/// `/healthz`, `/readyz`, `/metrics`, `/assets/…`, `/robots.txt`, `/favicon.svg`.
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/healthz", get(|| async { plain(StatusCode::OK, "ok\n") }))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::show))
         .route("/assets/{name}", get(asset))
         .route("/robots.txt", get(|| async { plain(StatusCode::OK, "User-agent: *\nDisallow: /\n") }))
         .route("/favicon.svg", get(favicon))

@@ -43,6 +43,8 @@ struct Inner {
     news: broadcast::Sender<Arc<News>>,
     readers: Arc<Semaphore>,
     numbers: Mutex<BTreeMap<IncidentId, Number>>,
+    /// The last fact passed on; kept here, so that a tailer that is started again leaves none out.
+    seen: Mutex<Option<i64>>,
     /// Turns true when the process ends, so that open streams do not hold it up.
     over: watch::Sender<bool>,
 }
@@ -61,6 +63,7 @@ impl Tail {
             news: broadcast::Sender::new(limits::STREAM_LAG),
             readers: Arc::new(Semaphore::new(limits::STREAM_READERS)),
             numbers: Mutex::default(),
+            seen: Mutex::default(),
             over: watch::Sender::new(false),
         }))
     }
@@ -70,13 +73,17 @@ impl Tail {
         self.0.over.send_replace(true);
     }
 
+    /// How many readers there are just now.
+    pub(super) fn readers(&self) -> usize {
+        limits::STREAM_READERS - self.0.readers.available_permits()
+    }
+
     /// Reads new facts whenever the bell rings, until [`Tail::close`].
     pub async fn run(self) {
         let house = &self.0.house;
         let mut over = self.0.over.subscribe();
-        let mut seen = None;
         loop {
-            match self.pass_on(&mut seen).await {
+            match self.pass_on().await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "the stream cannot read new facts; it tries again"),
@@ -92,18 +99,21 @@ impl Tail {
     }
 
     /// Tells what is new; `true` when there may be more.
-    async fn pass_on(&self, seen: &mut Option<i64>) -> Result<bool, StoreError> {
+    async fn pass_on(&self) -> Result<bool, StoreError> {
         let reader = self.0.house.store.reader();
-        let after = match *seen {
+        let seen = || self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *seen();
+        let after = match known {
             Some(seq) => seq,
             // Whatever happened before this process began is for those who come back to ask for.
-            None => *seen.insert(reader.seq_last().await?),
+            None => reader.seq_last().await?,
         };
+        *seen() = Some(after);
         let rows = reader.facts_tail(&everything(), None, after, PIECE).await?;
         let names = crate::render::line::Names::of(&self.0.house.now_live().setup);
         for row in &rows {
             let news = self.word(row, &names).await?;
-            *seen = Some(row.seq);
+            *seen() = Some(row.seq);
             // Nobody listening is no error.
             self.0.news.send(Arc::new(news)).unwrap_or_default();
         }
@@ -180,7 +190,7 @@ fn open(doors: &Doors, caller: Caller, only: Option<(IncidentId, Number)>, last:
         until: doors.now() + LIFE,
         viewer: caller.viewer,
         only,
-        past: if last.is_some() { Past::ToRead } else { Past::Read },
+        past: if last.is_some() { Past::ToFind } else { Past::Read },
         seen: last.unwrap_or(0),
         ready: VecDeque::new(),
         _place: place,
@@ -212,6 +222,8 @@ struct StreamReader {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Past {
+    /// Whether the fact that the reader saw last is still there is not known yet.
+    ToFind,
     ToRead,
     Read,
 }
@@ -224,7 +236,7 @@ impl StreamReader {
                 return Some(event);
             }
             match self.past {
-                Past::ToRead => {
+                Past::ToFind | Past::ToRead => {
                     if let Err(error) = self.read_past().await {
                         tracing::warn!(%error, "a stream cannot read what its reader missed");
                         return None;
@@ -251,6 +263,17 @@ impl StreamReader {
 
     async fn read_past(&mut self) -> Result<(), StoreError> {
         let reader = self.tail.0.house.store.reader();
+        if self.past == Past::ToFind {
+            self.past = Past::ToRead;
+            if !reader.seq_is_known(self.seen).await? {
+                // What came after it cannot be told from what was thrown away: the reader starts over, from here on.
+                self.seen = reader.seq_last().await?;
+                self.past = Past::Read;
+                let data = format!(r#"{{"seq":{}}}"#, self.seen);
+                self.ready.push_back(Event::default().event("reset").id(self.seen.to_string()).data(data));
+                return Ok(());
+            }
+        }
         let number = self.only.as_ref().map(|(_, number)| *number);
         let rows = reader.facts_tail(&self.viewer, number, self.seen, PIECE).await?;
         let names = crate::render::line::Names::of(&self.tail.0.house.now_live().setup);

@@ -11,10 +11,7 @@ use crate::flows::deliver::Lane;
 
 /// Runs until it is told to stop; what has left by then is seen to its end, so that its outcome is not unknown at the next start.
 pub(super) async fn run(house: House, lane: Lane, mut stopping: watch::Receiver<bool>) {
-    let bell = match lane {
-        Lane::Page => house.bells.pages.clone(),
-        Lane::Settle => house.bells.settle.clone(),
-    };
+    let bell = deliver::bell(&house, lane).clone();
     let mut under_way: JoinSet<()> = JoinSet::new();
     while !*stopping.borrow_and_update() {
         while under_way.try_join_next().is_some() {}

@@ -4,14 +4,23 @@ mod alarm;
 mod auditor;
 mod courier;
 mod folder;
+mod heart;
+mod herald;
 mod janitor;
+mod messenger;
+mod ringer;
+mod stoker;
+mod sweeper;
+mod watchman;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::base::limits;
+use crate::base::metrics::Metrics;
 use crate::flows::House;
 use crate::flows::deliver::Lane;
 use crate::flows::fold;
@@ -30,23 +39,45 @@ pub struct Crew {
 pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     let (stopping, stop) = watch::channel(false);
     let mut crew = Crew { house: house.clone(), couriers: JoinSet::new(), others: JoinSet::new(), stopping };
-    for lane in [Lane::Page, Lane::Settle] {
-        let (house, stop) = (house.clone(), stop.clone());
+    for lane in Lane::ALL {
+        let (own, stop) = (house.clone(), stop.clone());
         let name = match lane {
-            Lane::Page => "courier of pages",
+            Lane::Page => "courier of calls",
+            Lane::Text => "courier of texts",
+            Lane::Mail => "courier of mail",
             Lane::Settle => "courier of settlements",
         };
-        crew.couriers.spawn(supervise(name, house, move |house| courier::run(house, lane, stop.clone())));
+        crew.couriers.spawn(supervise(name, house.metrics.clone(), move || courier::run(own.clone(), lane, stop.clone())));
     }
-    crew.others.spawn(ingest::keep_journal(house.clone(), queue));
-    crew.others.spawn(supervise("folder", house.clone(), folder::run));
-    crew.others.spawn(supervise("alarm", house.clone(), alarm::run));
-    crew.others.spawn(supervise("auditor", house.clone(), auditor::run));
-    crew.others.spawn(supervise("janitor", house.clone(), janitor::run));
+    // What the keeper held when it panicked is lost to it, and its senders hear 503 and come again.
+    let queue = Arc::new(Mutex::new(queue));
+    crew.keeps("keeper of the journal", house, move |house| {
+        let queue = Arc::clone(&queue);
+        async move { ingest::keep_journal(house, &mut *queue.lock().await).await }
+    });
+    crew.keeps("folder", house, folder::run);
+    crew.keeps("alarm", house, alarm::run);
+    crew.keeps("auditor", house, auditor::run);
+    crew.keeps("janitor", house, janitor::run);
+    crew.keeps("heart", house, heart::run);
+    crew.keeps("herald", house, herald::run);
+    crew.keeps("messenger", house, messenger::run);
+    crew.keeps("ringer", house, ringer::run);
+    crew.keeps("sweeper", house, sweeper::run);
+    crew.keeps("watchman", house, watchman::run);
+    crew.keeps("stoker", house, stoker::run);
     crew
 }
 
 impl Crew {
+    fn keeps<F>(&mut self, name: &'static str, house: &House, worker: impl Fn(House) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let own = house.clone();
+        self.others.spawn(supervise(name, house.metrics.clone(), move || worker(own.clone())));
+    }
+
     /// Lets nothing more leave, and waits until what has left has come to its end.
     pub async fn wind_down(&mut self) {
         self.stopping.send_replace(true);
@@ -64,17 +95,18 @@ impl Crew {
 }
 
 /// Runs a worker until it ends by itself: one that panics is told of and starts again.
-async fn supervise<F>(name: &'static str, house: House, worker: impl Fn(House) -> F)
+pub async fn supervise<F>(name: &'static str, metrics: Metrics, worker: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     loop {
         let mut alone = JoinSet::new();
-        alone.spawn(worker(house.clone()));
+        alone.spawn(worker());
         match alone.join_next().await {
             Some(Err(error)) if error.is_panic() => {}
             Some(_) | None => return,
         }
+        metrics.restart(name);
         tracing::error!(worker = name, "a worker panicked and is started again; please report this");
         tokio::time::sleep(BREATH).await;
     }
@@ -86,4 +118,28 @@ const BREATH: Duration = Duration::from_millis(200);
 /// The longest a worker sleeps without looking.
 const fn safety_poll() -> Duration {
     Duration::from_millis(limits::SAFETY_POLL.0.unsigned_abs() / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::base::metrics::Calls;
+
+    #[tokio::test]
+    async fn a_worker_that_panics_is_counted_and_starts_again() {
+        let metrics = Metrics::new(&Calls::default());
+        let starts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&starts);
+        let work = supervise("clumsy", metrics.clone(), move || {
+            let start = counted.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(start >= 2, "it stumbles twice") }
+        });
+        tokio::time::timeout(Duration::from_secs(10), work).await.expect("it comes to its end");
+        assert_eq!(starts.load(Ordering::Relaxed), 3);
+        let mut text = String::new();
+        metrics.write(&mut text).expect("a text");
+        assert!(text.contains("reveille_worker_restarts_total{worker=\"clumsy\"} 2"), "{text}");
+    }
 }

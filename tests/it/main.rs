@@ -2,11 +2,20 @@
 
 mod app;
 mod doors;
+mod events;
+mod heartbeat;
 mod keys;
 mod night;
+mod outside;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod receiver;
 mod replays;
+mod response;
+mod retain;
+mod slack;
 mod storm;
+mod texts;
+mod tls;

@@ -9,10 +9,10 @@ use reveille::domain::alert::{Alert, AlertState, Key, KeyState};
 use reveille::domain::decide::Desk;
 use reveille::domain::effect::PageOf;
 use reveille::domain::fact::{Fact, What};
-use reveille::domain::incident::{Incident, IncidentState, OpenPage, Run};
+use reveille::domain::incident::{Incident, IncidentState, Kind, OpenPage, Response, Run};
 use reveille::domain::input::Actor;
 use reveille::domain::person::{AttemptState, OpenAttempt};
-use reveille::domain::setup::{AlertSeverity, Severity, Urgency};
+use reveille::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
 use reveille::store::{Result, Store, StoreOptions, Tx, WriteLane, attempt_insert, desk_load, desk_load_incident, desk_save, facts_append};
 use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
@@ -163,6 +163,8 @@ pub fn incident(id: IncidentId) -> Incident {
         number: Number(0),
         service: service(),
         title: "the shop is down".to_owned(),
+        kind: Kind::Real,
+        response: Response { tasks: 2, ..Response::default() },
         severity: Severity::Sev1,
         state: IncidentState::Triggered,
         opened_at: at(0),
@@ -185,6 +187,7 @@ pub fn incident(id: IncidentId) -> Incident {
             step: 0,
             exhausted: false,
             next_at: Some(at(300)),
+            spared: None,
         }),
         pages: Vec::new(),
     }
@@ -205,6 +208,7 @@ pub fn alert(id: AlertId, key: Key, incident: Option<IncidentId>) -> Alert {
         fired_at: at(0),
         resolved_at: None,
         incident,
+        ends_at: Some(at(600)),
         url: Some("https://example.org/1".to_owned()),
         labels: BTreeMap::from([("host".to_owned(), "web1".to_owned())]),
     }
@@ -279,6 +283,7 @@ pub fn attempt(id: AttemptId, pages: &[PageId]) -> OpenAttempt {
     OpenAttempt {
         id,
         contact: ContactId::from("ana-phone"),
+        kind: ContactKind::Voice,
         pages: pages.to_vec(),
         placed_at: at(1),
         state: AttemptState::Waiting,
@@ -293,7 +298,7 @@ pub async fn place(db: &Db, ids: &mut Ids, incident: &IncidentId, pages: &[PageI
     let new = attempt(ids.attempt(), pages);
     let of: Vec<PageOf> = pages.iter().map(|page| PageOf { page: page.clone(), incident: incident.clone() }).collect();
     let mut tx = db.begin().await;
-    attempt_insert(&mut tx, &ana(), &new, "voice", &of).await.expect("the attempt is stored");
+    attempt_insert(&mut tx, &ana(), &new, &of).await.expect("the attempt is stored");
     tx.commit().await.expect("it commits");
     new.id
 }

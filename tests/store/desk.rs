@@ -171,7 +171,7 @@ on_both! {
         after.attempts.push(placed.clone());
         let of = after.pages.iter().map(|page| reveille::domain::effect::PageOf { page: page.id.clone(), incident: page.incident.clone() });
         person_save(&mut tx, &before, &after).await.expect("she is saved");
-        attempt_insert(&mut tx, &ana(), &placed, "voice", &of.collect::<Vec<_>>()).await.expect("the attempt is stored");
+        attempt_insert(&mut tx, &ana(), &placed, &of.collect::<Vec<_>>()).await.expect("the attempt is stored");
         tx.commit().await.expect("it commits");
 
         let mut tx = db.begin().await;

@@ -63,8 +63,8 @@ on_both! {
         let mut tx = db.begin().await;
         answer_save(&mut tx, "failed", at(0), "").await.expect("it is written");
         let twice = attempt(Ids::new().attempt(), &[]);
-        attempt_insert(&mut tx, &ana(), &twice, "voice", &[]).await.expect("it is stored");
-        assert!(matches!(attempt_insert(&mut tx, &ana(), &twice, "voice", &[]).await, Err(StoreError::Refused(_))));
+        attempt_insert(&mut tx, &ana(), &twice, &[]).await.expect("it is stored");
+        assert!(matches!(attempt_insert(&mut tx, &ana(), &twice, &[]).await, Err(StoreError::Refused(_))));
         assert!(tx.commit().await.is_err(), "half a decision is not committed");
         let mut tx = db.begin().await;
         answer_save(&mut tx, "kept", at(0), "").await.expect("it is written");

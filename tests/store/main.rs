@@ -3,7 +3,9 @@
 #[macro_use]
 mod db;
 
+mod archive;
 mod desk;
+mod follower;
 mod life;
 mod paging;
 mod small;

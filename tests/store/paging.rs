@@ -24,6 +24,7 @@ fn call(attempt: &reveille::base::id::AttemptId, page: &PageId, incident: &Incid
         attempt: attempt.clone(),
         user: ana(),
         contact: "ana-phone".into(),
+        kind: reveille::domain::setup::ContactKind::Voice,
         pages: vec![PageOf { page: page.clone(), incident: incident.clone() }],
         second_call: false,
         due_at: at(seconds),

@@ -27,14 +27,20 @@ fn setup() -> Setup {
         name: "Ana 🔥".to_owned(),
         email: None,
         timezone: "Europe/Berlin".to_owned(),
+        language: reveille::domain::setup::Language::De,
         slack: None,
         role: Role::Admin,
-        contacts: vec![Contact { id: "ana-phone".into(), kind: ContactKind::Voice, to: "+15550001".to_owned() }],
+        contacts: vec![Contact { id: "ana-phone".into(), kind: ContactKind::Voice, to: "+15550001".to_owned(), closed: None }],
         rules: Vec::new(),
     };
     let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1 };
-    let integration =
-        Integration { id: "rollbar".into(), source: "rollbar".to_owned(), service: service(), severity: AlertSeverity::Error };
+    let integration = Integration {
+        id: "rollbar".into(),
+        source: "rollbar".to_owned(),
+        service: service(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+    };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
         schedules: BTreeMap::new(),
@@ -159,7 +165,7 @@ on_both! {
         assert_eq!(link_use(&mut tx, "l2", at(10)).await.expect("it asks"), None, "it has expired");
         assert_eq!(link_use(&mut tx, "l1", at(10)).await.expect("it asks"), Some(ana()));
         assert_eq!(link_use(&mut tx, "l1", at(10)).await.expect("it asks"), None, "it was used");
-        let session = Session { user: ana(), role: Role::Admin, csrf: "c".to_owned(), created_at: at(10), expires_at: at(50) };
+        let session = Session { user: ana(), role: Role::Admin, csrf: "c".to_owned(), created_at: at(10), expires_at: at(50), device: String::new() };
         for digest in ["s1", "s2", "s3"] {
             session_create(&mut tx, digest, &session).await.expect("it is made");
         }
@@ -183,7 +189,7 @@ on_both! {
         for n in 1..=2 {
             let mut tx = db.begin().await;
             let add = BTreeMap::from([((rollbar.clone(), "accepted"), 10 * n), ((rollbar.clone(), "repeated"), n)]);
-            tally_add(&mut tx, &add).await.expect("it adds");
+            tally_add(&mut tx, &add, at(0)).await.expect("it adds");
             tx.commit().await.expect("it commits");
         }
         let sums = tally_list(&db.store.reader()).await.expect("it reads");

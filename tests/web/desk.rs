@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use reveille::base::bell::Bells;
 use reveille::base::clock::Clock;
 use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::metrics::Metrics;
 use reveille::base::secret::Secret;
 use reveille::base::time::Time;
 use reveille::base::viewer::{Role, Scope};
@@ -18,12 +19,15 @@ use reveille::channels::Channels;
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
+use reveille::flows::retain::Retention;
 use reveille::flows::{House, Live, Pulse, access, fold, ingest};
 use reveille::store::{Store, StoreOptions};
 use reveille::web::{self, Check, Doors};
 use serde_json::Value;
 use tokio::sync::watch;
 use tower_service::Service as _;
+
+use crate::document;
 
 pub const GENERIC: &str = "/hooks/generic/generickey000000000000001";
 pub const ROLLBAR: &str = "/hooks/rollbar/rollbarkey000000000000001";
@@ -69,12 +73,14 @@ impl Answer {
 fn setup() -> Setup {
     let mut setup = Setup::default();
     for (id, name, role) in [("ana", "Ana Ruiz", Role::Admin), ("bo", "Bo Lind", Role::Responder), ("oz", "Oz Look", Role::Observer)] {
-        let contacts = vec![Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33100000001".to_owned() }];
+        let contacts =
+            vec![Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33100000001".to_owned(), closed: None }];
         let user = User {
             id: UserId::from(id),
             name: name.to_owned(),
             email: None,
             timezone: "Europe/Paris".to_owned(),
+            language: reveille::domain::setup::Language::En,
             slack: None,
             role,
             contacts,
@@ -88,7 +94,8 @@ fn setup() -> Setup {
         handoff: Handoff { weekday: None, hour: 9, minute: 0 },
         start: Date { year: 2026, month: 1, day: 5 },
     };
-    let schedule = Schedule { id: ScheduleId::from("platform"), timezone: "UTC".to_owned(), rotations: vec![rotation] };
+    let schedule =
+        Schedule { id: ScheduleId::from("platform"), timezone: "UTC".to_owned(), rotations: vec![rotation], overrides: Vec::new() };
     setup.schedules.insert(schedule.id.clone(), schedule);
     let step = Step { notify: vec![Target::User(UserId::from("ana"))], escalate_after: None };
     let policy = Policy { id: PolicyId::from("platform"), steps: vec![step], repeat: 0 };
@@ -103,6 +110,7 @@ fn setup() -> Setup {
             source: source.to_owned(),
             service: ServiceId::from("api"),
             severity: AlertSeverity::Error,
+            heartbeat: None,
         };
         setup.integrations.insert(integration.id.clone(), integration);
     }
@@ -114,7 +122,15 @@ impl Desk {
         Self::open_at("http://127.0.0.1:8080").await
     }
 
+    pub async fn open_with_metrics_token(token: &str) -> Self {
+        Self::open_as("http://127.0.0.1:8080", Some(Secret::new(token))).await
+    }
+
     pub async fn open_at(public_url: &str) -> Self {
+        Self::open_as(public_url, None).await
+    }
+
+    async fn open_as(public_url: &str, metrics_token: Option<Secret>) -> Self {
         let files = tempfile::tempdir().expect("a folder");
         let store = Store::open_exclusive(&files.path().join("reveille.db").display().to_string(), StoreOptions::default())
             .await
@@ -123,20 +139,29 @@ impl Desk {
         let keys = ["generic", "rollbar"]
             .map(|source| (Secret::new(format!("{source}key000000000000001")).digest(), IntegrationId::from_text(format!("api-{source}"))));
         let live = Live {
+            chat: None,
             version: 1,
             setup: setup(),
             keys: BTreeMap::from(keys),
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
+            texts_per_second: 1,
             concurrent_calls: None,
+            metrics_token,
+            heartbeat: None,
+            webhooks: BTreeMap::new(),
+            retention: Retention::default(),
         };
         let (sender, live) = watch::channel(Arc::new(live));
         let (intake, queue) = ingest::queue();
         let clock = Clock::fake(Time::parse_rfc3339("2026-01-07T02:00:00Z").expect("a time"));
         let page_lane = Pulse::default();
-        let house = House { store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
-        tokio::spawn(ingest::keep_journal(house.clone(), queue));
+        let metrics = Metrics::new(&store.calls());
+        let house = House { metrics, store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
+        let keeper = house.clone();
+        let mut queue = queue;
+        tokio::spawn(async move { ingest::keep_journal(keeper, &mut queue).await });
         tokio::spawn(fold_always(house.clone()));
         let checks = || vec![Check { name: "configuration", well: false, needed: false, detail: "the file has a typo".to_owned() }];
         let doors = Doors::new(house.clone(), Arc::new(checks));
@@ -144,7 +169,20 @@ impl Desk {
         Self { router: web::router(&doors), house, doors, _live: sender, _files: files }
     }
 
+    /// What the API answers must have the shape that its document says.
     pub async fn call(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.answer(request).await;
+        if path.starts_with("/api/v1/") {
+            let asked = Request::get("/api/v1/openapi.json").body(Body::empty()).expect("a request");
+            let document = self.answer(asked).await.json();
+            let complaints = document::complaints(&document, &method, &path, &answer);
+            assert!(complaints.is_empty(), "{method} {path}: {complaints:#?}\n{answer:?}");
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.router.clone().call(request).await.expect("a router answers always").into_parts();
         let bytes = body.collect().await.expect("the answer ends").to_bytes();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("text") }

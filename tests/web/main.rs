@@ -4,6 +4,9 @@ mod desk;
 
 mod access;
 mod api;
+mod document;
 mod hooks;
+mod metrics;
+mod orders;
 mod pages;
 mod stream;

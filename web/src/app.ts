@@ -50,10 +50,16 @@ function showTimes(root: ParentNode): void {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     const how = time.dataset["how"];
-    const text = how === "ago" ? ago(at, now) : how === "both" ? `${shortTime(at, now)} (${ago(at, now)})` : shortTime(at, now);
+    if (how === "back") time.closest(".task")?.classList.toggle("overdue", at <= now);
+    const text = how === "ago" ? ago(at, now) : how === "back" ? back(at, now) : how === "both" ? `${shortTime(at, now)} (${ago(at, now)})` : shortTime(at, now);
     if (time.textContent !== text) time.textContent = text;
     if (!time.title) time.title = whole.format(at);
   }
+}
+
+/** "back at 03:15, in 5 minutes"; what was promised for a time that is over stands out. */
+function back(at: Date, now: Date): string {
+  return `${shortTime(at, now)} (${ago(at, now)})`;
 }
 
 function nameZone(): void {
@@ -71,22 +77,46 @@ async function refresh(): Promise<void> {
     return;
   }
   if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  take(await answer.text());
+}
+
+function take(html: string): void {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
   showTimes(fresh);
   for (const old of document.querySelectorAll<HTMLElement>("[data-live]")) {
     const next = fresh.getElementById(old.id);
     // A form that is on its way keeps its place until the answer is here.
     if (!next || old.querySelector("[aria-busy=true]")) continue;
     if (old.className !== next.className) old.className = next.className;
-    if (old.innerHTML === next.innerHTML) continue;
-    const held = document.activeElement instanceof HTMLElement && old.contains(document.activeElement) ? document.activeElement.id : "";
+    if (!old.querySelector("details") && old.innerHTML === next.innerHTML) continue;
+    const keep = kept(old);
     // Spread first: the list of nodes is live and shrinks as they move over.
     old.replaceChildren(...next.childNodes);
-    if (held) document.getElementById(held)?.focus({ preventScroll: true });
+    keep();
   }
   document.title = fresh.title;
   const late = fresh.getElementById("timeline");
   for (const item of late ? Array.from(late.children) : []) if (item instanceof HTMLElement) append(item);
+}
+
+type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
+/** What a person has opened, typed or focused in a part of the page outlives its new copy: somebody else's change must not cost it. */
+function kept(part: HTMLElement): () => void {
+  const held = document.activeElement instanceof HTMLElement && part.contains(document.activeElement) ? document.activeElement : null;
+  const open = Array.from(part.querySelectorAll<HTMLDetailsElement>("details[open]"), (each) => each.id);
+  const typed = Array.from(part.querySelectorAll<Field>("input:not([type=hidden]), select, textarea"), (each) => [each.id, each.value] as const);
+  const place = held instanceof HTMLInputElement ? held.selectionStart : null;
+  return () => {
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [id, value] of typed) {
+      const field = id ? (document.getElementById(id) as Field | null) : null;
+      if (field) field.value = value;
+    }
+    const again = held?.id ? document.getElementById(held.id) : null;
+    again?.focus({ preventScroll: true });
+    if (again instanceof HTMLInputElement && place !== null) again.setSelectionRange(place, place);
+  };
 }
 
 let wanted = false;
@@ -231,22 +261,55 @@ function follow(path: string): void {
 
 // ---- Forms ----
 
-/** A second tap of a tired thumb does not ask twice. */
+/** A second tap of a tired thumb does not ask twice; a form that may stay is sent without leaving the page. */
 function guardForms(): void {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!(form instanceof HTMLFormElement)) return;
-    const button = form.querySelector("button");
-    if (button?.getAttribute("aria-busy") === "true") {
+    const pressed = event.submitter instanceof HTMLButtonElement ? event.submitter : form.querySelector("button");
+    if (form.querySelector("[aria-busy=true]")) {
       event.preventDefault();
       return;
     }
-    button?.setAttribute("aria-busy", "true");
+    pressed?.setAttribute("aria-busy", "true");
+    if (form.dataset["stay"] === undefined) return;
+    event.preventDefault();
+    void send(form, pressed);
   });
   // Coming back by the back button shows the page as it was left, busy button included.
   window.addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
   });
+}
+
+/** The answer is the page as it is afterwards; a refusal is said beside the form, and what was typed stays. */
+async function send(form: HTMLFormElement, pressed: HTMLButtonElement | null): Promise<void> {
+  form.querySelector(".refused")?.remove();
+  try {
+    const fields = new URLSearchParams();
+    for (const [name, value] of new FormData(form, pressed)) fields.append(name, String(value));
+    const answer = await fetch(form.action, { method: "POST", body: fields, headers: { accept: "text/html" } });
+    const html = await answer.text();
+    pressed?.removeAttribute("aria-busy");
+    if (!answer.ok) {
+      const page = new DOMParser().parseFromString(html, "text/html");
+      refuse(form, page.querySelector("main .card p")?.textContent ?? "That did not work. Try again.");
+      return;
+    }
+    form.reset();
+    const around = form.closest("details");
+    if (around) around.open = false;
+    take(html);
+  } catch {
+    pressed?.removeAttribute("aria-busy");
+    refuse(form, "Nothing was heard from the server. Try again in a moment.");
+  }
+}
+
+function refuse(form: HTMLFormElement, why: string): void {
+  const note = textOf("p", "refused wide", why);
+  note.setAttribute("role", "alert");
+  form.append(note);
 }
 
 showTimes(document);

@@ -3,28 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown};
-use super::settings::{Settings, e164, mail_address, web_url};
+use super::settings::{self, Settings, e164, mail_address, web_url};
 use super::{Config, Managed, USABLE_KINDS};
 use crate::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::time::Span;
 use crate::base::viewer::Role;
 use crate::domain::oncall;
 use crate::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Rule, Schedule, Service, Setup, Severity,
-    SeverityTable, Step, Target, Urgency, User, Weekday,
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Heartbeat, Integration, Language, Place, Policy, ResolveMode, Rotation,
+    Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
-const ROOT: &[&str] = &["server", "slack", "twilio", "smtp", "user", "schedule", "policy", "service", "integration"];
-const USER: &[&str] = &["id", "name", "email", "timezone", "slack", "role", "admin", "contacts", "rules"];
+const ROOT: &[&str] =
+    &["server", "slack", "twilio", "smtp", "retention", "user", "schedule", "policy", "service", "integration", "webhook"];
+const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
+const LANGUAGES: &[(&str, Language)] = &[("en", Language::En), ("fr", Language::Fr), ("de", Language::De), ("es", Language::Es)];
 const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
-const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key"];
+const WEBHOOK: &[&str] = &["id", "url", "secret"];
+const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace"];
 
 const ROLES: &[(&str, Role)] =
     &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
@@ -91,6 +95,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let tables = |kind, keys| reader.tables(root, kind, &format!("[[{kind}]]"), keys);
     let (users, schedules, policies) = (tables("user", USER), tables("schedule", SCHEDULE), tables("policy", POLICY));
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
+    let webhooks = tables("webhook", WEBHOOK);
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -100,6 +105,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
         policies: names(reader, "policy", &policies),
         services: names(reader, "service", &services),
         integrations: names(reader, "integration", &integrations),
+        webhooks: names(reader, "webhook", &webhooks),
         told: std::cell::RefCell::default(),
     };
     let mut config = Config { settings, ..Config::default() };
@@ -116,6 +122,9 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     }
     for (id, table) in in_file_order(&objects.services) {
         config.setup.services.extend(objects.service(id, table).map(|service| (service.id.clone(), service)));
+    }
+    for (id, table) in in_file_order(&objects.webhooks) {
+        config.settings.webhooks.extend(settings::webhook(reader, id, table));
     }
     let mut keys = Keys::default();
     for (id, table) in in_file_order(&objects.integrations) {
@@ -179,6 +188,7 @@ struct Objects<'r, 'a> {
     policies: Named<'a>,
     services: Named<'a>,
     integrations: Named<'a>,
+    webhooks: Named<'a>,
     /// What has been said once already not to be used yet.
     told: std::cell::RefCell<BTreeSet<String>>,
 }
@@ -224,6 +234,7 @@ impl<'a> Objects<'_, 'a> {
         let name = reader.get(table, "name").map_or_else(|| Some(id.to_owned()), |field| reader.words(field));
         let email = reader.get(table, "email").map(|field| reader.parsed(field, mail_address));
         let timezone = self.timezone(table);
+        let language = reader.get(table, "language").map_or(Some(Language::En), |field| reader.word(field, LANGUAGES));
         let slack = reader.get(table, "slack").map(|field| reader.words(field));
         let role = self.role(table);
         let (contacts, contact_ids) = self.contacts(id, table, slack.is_some());
@@ -234,6 +245,7 @@ impl<'a> Objects<'_, 'a> {
                 name: name?,
                 email: email.map_or(Some(None), |email| email.map(Some))?,
                 timezone: timezone?,
+                language: language?,
                 slack: slack.map_or(Some(None), |slack| slack.map(Some))?,
                 role: role?,
                 contacts,
@@ -283,7 +295,7 @@ impl<'a> Objects<'_, 'a> {
             }
             let to = self.contact_address(table, kind);
             if let (Some((_, contact_id)), Some(to)) = (contact_id, to) {
-                contacts.push(Contact { id: ContactId::from_text(contact_id), kind, to });
+                contacts.push(Contact { id: ContactId::from_text(contact_id), kind, to, closed: None });
             }
         }
         (contacts, seen)
@@ -330,7 +342,7 @@ impl<'a> Objects<'_, 'a> {
             self.reader.place(format!("schedule.{id}.rotations[{n}]"), Spot::File(table.spot));
             rotations.extend(self.rotation(table));
         }
-        Some(Schedule { id: ScheduleId::from_text(id), timezone: timezone?, rotations })
+        Some(Schedule { id: ScheduleId::from_text(id), timezone: timezone?, rotations, overrides: Vec::new() })
     }
 
     fn rotation(&self, table: &Table<'a>) -> Option<Rotation> {
@@ -377,12 +389,14 @@ impl<'a> Objects<'_, 'a> {
     }
 
     fn target(&self, text: &str, spot: Spot<'_>) -> Option<Target> {
-        const FORMS: &str = "write \"user:ID\", \"schedule:ID\" or \"everyone\"";
+        const FORMS: &str = "write \"user:ID\", \"schedule:ID\", \"everyone\" or \"webhook:ID\"";
         match text.split_once(':') {
             Some(("user", id)) => Some(Target::User(UserId::from_text(self.known(id, spot, "user", &ids(&self.users))?))),
             Some(("schedule", id)) => {
                 Some(Target::Schedule(ScheduleId::from_text(self.known(id, spot, "schedule", &ids(&self.schedules))?)))
             }
+            Some(("slack", channel)) if !channel.is_empty() => Some(Target::Place(Place::Slack(channel.to_owned()))),
+            Some(("webhook", id)) => Some(Target::Place(Place::Webhook(self.known(id, spot, "webhook", &ids(&self.webhooks))?))),
             None if text == "everyone" => Some(Target::Everyone),
             Some((kind, id)) => {
                 let meant = [("user", &self.users), ("schedule", &self.schedules)].into_iter().find(|(_, named)| named.contains_key(id));
@@ -417,7 +431,6 @@ impl<'a> Objects<'_, 'a> {
             service.group_window = window;
         }
         if let Some(field) = reader.get(table, "room_at") {
-            self.not_yet(field, "room_at", "leave it for a later version, no room is opened");
             service.room_at = reader.word(field, SEVERITIES);
         }
         if let Some(field) = reader.get(table, "severity") {
@@ -430,14 +443,14 @@ impl<'a> Objects<'_, 'a> {
             service.ack_lapse = self.ack_lapse(field);
         }
         if let Some(field) = reader.get(table, "resolve")
-            && reader.word(field, &[("auto", false), ("ask", true)]) == Some(true)
+            && let Some(mode) = reader.word(field, &[("auto", ResolveMode::Auto), ("ask", ResolveMode::Ask)])
         {
-            self.not_yet(field, "resolve = \"ask\"", "leave it out, the last alert's end resolves the incident");
+            service.resolve = mode;
         }
         if let Some(field) = reader.get(table, "close_after")
-            && reader.span(field).is_some()
+            && let Some(after) = reader.span(field)
         {
-            self.not_yet(field, "close_after", "leave it out, alerts close when their sender says so");
+            service.close_after = Some(after);
         }
         policy.map(|_| service)
     }
@@ -483,7 +496,27 @@ impl<'a> Objects<'_, 'a> {
         let service =
             reader.need(table, "service", "\"the-service-it-is-about\"").and_then(|field| self.reference(field, "service", &self.services));
         let severity = reader.get(table, "severity").map_or(Some(AlertSeverity::Error), |field| reader.word(field, ALERT_SEVERITIES));
-        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity? })
+        let heartbeat = self.heartbeat(table, source.as_deref());
+        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity?, heartbeat })
+    }
+
+    fn heartbeat(&self, table: &Table<'a>, source: Option<&str>) -> Option<Heartbeat> {
+        let reader = self.reader;
+        if source != Some("heartbeat") {
+            for name in ["period", "grace"] {
+                if let (Some(field), Some(_)) = (reader.get(table, name), source) {
+                    reader.error(field.spot(), format!("{name} is for integrations with source = \"heartbeat\""), "remove it");
+                }
+            }
+            return None;
+        }
+        let field = reader.need(table, "period", "\"5m\"")?;
+        let period = reader.span(field)?;
+        if period == Span::ZERO {
+            reader.error(field.spot(), "the period is no time at all", "write how often a beat comes: 5m, 1h, 1d");
+        }
+        let grace = reader.get(table, "grace").map_or(Some(limits::HEARTBEAT_GRACE), |field| reader.span(field))?;
+        Some(Heartbeat { period, grace })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -170,6 +170,19 @@ impl<'a> Reader<'a> {
         Some(table)
     }
 
+    /// A table within a section, which the environment may give whole: `full` is both names as variables have them.
+    pub(super) fn subsection(&self, within: Option<&Table<'a>>, name: &str, full: &'static str, keys: &[&str]) -> Option<Table<'a>> {
+        let title = format!("[{}]", full.replace("__", "."));
+        let given = keys.iter().any(|key| self.around.variable(&variable_name(full, key)).is_some());
+        let mut table = match within.and_then(|within| within.entries).and_then(|entries| entries.get(name)) {
+            Some(value) => self.table_of(value, &title, keys)?,
+            None if given => Table { title, entries: None, spot: 0, section: None },
+            None => return None,
+        };
+        table.section = Some(full);
+        Some(table)
+    }
+
     /// The tables of `[[name]]`, or of a key whose value is a list of tables.
     pub(super) fn tables(&self, table: &Table<'a>, name: &'static str, title: &str, keys: &[&str]) -> Vec<Table<'a>> {
         let Some(field) = self.get(table, name) else { return Vec::new() };
@@ -241,7 +254,7 @@ impl<'a> Reader<'a> {
         match field.value {
             Value::File(value) => match value.get_ref() {
                 DeValue::Array(values) => Some(values.iter().collect()),
-                DeValue::Table(_) if ["user", "schedule", "policy", "service", "integration"].contains(&field.name) => {
+                DeValue::Table(_) if ["user", "schedule", "policy", "service", "integration", "webhook"].contains(&field.name) => {
                     let name = field.name;
                     self.error(field.spot(), format!("{name} is a table, not a list of tables"), format!("write [[{name}]]"));
                     None
@@ -427,6 +440,40 @@ impl<'a> Reader<'a> {
                 let text = format!("the file {} for {name} cannot be read: {error}", full.display());
                 self.unset(spot, &text, "put the secret there, readable for Reveille");
                 None
+            }
+        }
+    }
+
+    /// A file that the configuration names, as the configuration sees it: read from where the configuration file lies.
+    pub(super) fn path(&self, field: Field<'a>) -> Option<PathBuf> {
+        let path = self.words(field)?;
+        Some(Path::new(self.file).parent().unwrap_or(Path::new("")).join(path))
+    }
+
+    /// The text of such a file; one that cannot be read is complained of as a secret that is not at hand.
+    pub(super) fn text_in(&self, spot: Spot<'_>, path: &Path, what: &str) -> Option<String> {
+        match self.around.read(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let text = format!("the file {} for {what} cannot be read: {error}", path.display());
+                self.unset(spot, &text, "put it there, readable for Reveille");
+                None
+            }
+        }
+    }
+
+    /// The values of a list or a single value, as texts; or the one word that stands for all.
+    pub(super) fn truth_or_texts(&self, field: Field<'a>) -> Option<Result<bool, Vec<(&'a str, Spot<'a>)>>> {
+        match field.value {
+            Value::File(value) => match value.get_ref() {
+                DeValue::Boolean(truth) => Some(Ok(*truth)),
+                DeValue::Array(_) => self.texts(field).map(Err),
+                _ => self.wrong_type(&field, "true, false or a list of texts"),
+            },
+            Value::Variable(_, "true") => Some(Ok(true)),
+            Value::Variable(_, "false") => Some(Ok(false)),
+            Value::Variable(name, text) => {
+                Some(Err(text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(|text| (text, Spot::Variable(name))).collect()))
             }
         }
     }

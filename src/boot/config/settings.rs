@@ -2,12 +2,20 @@
 
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown, variable_name};
 use crate::base::secret::{Sealer, Secret};
+use crate::boot::tls::{self, TlsFiles};
+use crate::flows::retain::Retention;
+use crate::vendor::http::PrivateTargets;
 
-const SERVER: &[&str] = &["public_url", "listen", "database", "secret_key"];
-const TWILIO: &[&str] = &["account_sid", "auth_token", "from", "api_url", "calls_per_second", "concurrent_calls"];
+const SERVER: &[&str] =
+    &["public_url", "listen", "database", "secret_key", "tls", "metrics_token", "heartbeat_url", "allow_private_targets"];
+const TLS: &[&str] = &["cert", "key"];
+const RETENTION: &[&str] = &["samples", "samples_most", "alerts", "alerts_most", "incidents"];
+const TWILIO: &[&str] =
+    &["account_sid", "auth_token", "from", "sms_from", "api_url", "calls_per_second", "concurrent_calls", "texts_per_second"];
 const SLACK: &[&str] = &["bot_token", "signing_secret", "app_token", "announce", "command", "api_url"];
 const SMTP: &[&str] = &["url", "from"];
-const SECTIONS: [(&str, &[&str]); 4] = [("server", SERVER), ("twilio", TWILIO), ("slack", SLACK), ("smtp", SMTP)];
+const SECTIONS: [(&str, &[&str]); 6] =
+    [("server", SERVER), ("server__tls", TLS), ("retention", RETENTION), ("twilio", TWILIO), ("slack", SLACK), ("smtp", SMTP)];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -15,6 +23,18 @@ pub struct Settings {
     pub twilio: Option<Twilio>,
     pub slack: Option<Slack>,
     pub smtp: Option<Smtp>,
+    pub retention: Retention,
+    /// Places outside that are told of incidents.
+    pub webhooks: Vec<Webhook>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    pub id: String,
+    /// A secret, because such addresses often carry a key.
+    pub url: Secret,
+    /// Two while one is rotated.
+    pub secrets: Vec<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +46,13 @@ pub struct Server {
     pub database: Secret,
     /// In place of `var/secret.key`, for replicas, which share it.
     pub secret_key: Option<Secret>,
+    /// `None`: plain HTTP, for the own machine or behind a proxy.
+    pub tls: Option<TlsFiles>,
+    /// `None`: the metrics are open to everybody.
+    pub metrics_token: Option<Secret>,
+    /// Asked for every minute while pages can leave. A secret, because such addresses carry their key.
+    pub heartbeat_url: Option<Secret>,
+    pub private_targets: PrivateTargets,
 }
 
 impl Server {
@@ -35,7 +62,16 @@ impl Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { public_url: None, listen: Self::LISTEN.to_owned(), database: Secret::new(Self::DATABASE), secret_key: None }
+        Self {
+            public_url: None,
+            listen: Self::LISTEN.to_owned(),
+            database: Secret::new(Self::DATABASE),
+            secret_key: None,
+            tls: None,
+            metrics_token: None,
+            heartbeat_url: None,
+            private_targets: PrivateTargets::None,
+        }
     }
 }
 
@@ -46,8 +82,11 @@ pub struct Twilio {
     pub auth_tokens: Vec<Secret>,
     /// E.164.
     pub from: String,
+    /// The number texts come from, where it is another.
+    pub sms_from: Option<String>,
     pub api_url: String,
     pub calls_per_second: u32,
+    pub texts_per_second: u32,
     /// `None`: no limit known.
     pub concurrent_calls: Option<u32>,
 }
@@ -73,8 +112,17 @@ pub struct Smtp {
 
 pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Settings {
     let server_table = reader.section(root, "server", SERVER);
-    let server = server_table.as_ref().map_or_else(Server::default, |table| server(reader, table));
-    let settings = Settings { server, twilio: twilio(reader, root), slack: slack(reader, root), smtp: smtp(reader, root) };
+    let mut server = server_table.as_ref().map_or_else(Server::default, |table| server(reader, table));
+    server.tls = reader.subsection(server_table.as_ref(), "tls", "server__tls", TLS).and_then(|table| tls_files(reader, &table));
+    let settings = Settings {
+        server,
+        twilio: twilio(reader, root),
+        slack: slack(reader, root),
+        smtp: smtp(reader, root),
+        retention: retention(reader, root),
+        // Read with the objects, whose steps name them.
+        webhooks: Vec::new(),
+    };
     let has_public_url = server_table.is_some_and(|table| reader.get(&table, "public_url").is_some());
     let twilio_spot = reader.get(root, "twilio").map(|field| field.spot());
     if (settings.twilio.is_some() || twilio_spot.is_some()) && !has_public_url {
@@ -92,6 +140,101 @@ fn server<'a>(reader: &Reader<'a>, table: &Table<'a>) -> Server {
         listen: reader.get(table, "listen").and_then(|field| reader.parsed(field, listen)).unwrap_or(defaults.listen),
         database: reader.get(table, "database").and_then(|field| database(reader, field)).unwrap_or(defaults.database),
         secret_key: reader.get(table, "secret_key").and_then(|field| secret_key(reader, field)),
+        tls: None,
+        metrics_token: reader.get(table, "metrics_token").and_then(|field| metrics_token(reader, field)),
+        heartbeat_url: reader.get(table, "heartbeat_url").and_then(|field| secret_url(reader, field)),
+        private_targets: reader.get(table, "allow_private_targets").map_or_else(PrivateTargets::default, |field| targets(reader, field)),
+    }
+}
+
+/// A certificate and a key that can be read now and belong together.
+fn tls_files<'a>(reader: &Reader<'a>, table: &Table<'a>) -> Option<TlsFiles> {
+    let cert_field = reader.need(table, "cert", "\"/etc/reveille/fullchain.pem\"");
+    let key_field = reader.need(table, "key", "\"/etc/reveille/privkey.pem\"");
+    let (cert_field, key_field) = (cert_field?, key_field?);
+    let (cert, key) = (reader.path(cert_field)?, reader.path(key_field)?);
+    let texts = (reader.text_in(cert_field.spot(), &cert, "cert"), reader.text_in(key_field.spot(), &key, "key"));
+    if let (Some(cert_text), Some(key_text)) = texts
+        && let Err(error) = tls::read(cert_text.as_bytes(), key_text.as_bytes())
+    {
+        reader.error(cert_field.spot(), format!("{} and {}: {error}", cert.display(), key.display()), "give the chain in PEM and its key");
+    }
+    Some(TlsFiles { cert, key })
+}
+
+fn metrics_token<'a>(reader: &Reader<'a>, field: Field<'a>) -> Option<Secret> {
+    let token = reader.secret(field)?;
+    if token.expose().len() < 16 {
+        reader.error(field.spot(), "metrics_token is shorter than 16 characters", "make one with: openssl rand -hex 16");
+        return None;
+    }
+    Some(token)
+}
+
+/// A web address that carries its own key, and so is never repeated.
+pub(super) fn secret_url<'a>(reader: &Reader<'a>, field: Field<'a>) -> Option<Secret> {
+    let url = reader.secret(field)?;
+    let good = reqwest::Url::parse(url.expose()).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    if !good {
+        reader.error(field.spot(), format!("{} is no web address", field.name), "write it as https://example.com/path");
+    }
+    good.then_some(url)
+}
+
+fn targets<'a>(reader: &Reader<'a>, field: Field<'a>) -> PrivateTargets {
+    match reader.truth_or_texts(field) {
+        None | Some(Ok(false)) => PrivateTargets::None,
+        Some(Ok(true)) => PrivateTargets::All,
+        Some(Err(texts)) => {
+            let parsed = texts.into_iter().filter_map(|(text, spot)| {
+                let target = text.parse().ok();
+                if target.is_none() {
+                    let what = format!("{} is no host, address or network", shown(text));
+                    reader.error(spot, what, "write it as \"hooks.internal\", \"10.1.2.3\" or \"10.0.0.0/8\"");
+                }
+                target
+            });
+            PrivateTargets::These(parsed.collect())
+        }
+    }
+}
+
+pub(super) fn webhook<'a>(reader: &Reader<'a>, id: &str, table: &Table<'a>) -> Option<Webhook> {
+    let url = reader.need(table, "url", "\"https://example.com/hooks/incidents\"").and_then(|field| secret_url(reader, field));
+    let secrets = reader.need(table, "secret", "{ env = \"WEBHOOK_SECRET\" }").map(|field| {
+        for (secret, spot) in reader.secrets(field) {
+            if secret.expose().len() < 16 {
+                reader.error(
+                    spot,
+                    format!("the secret of webhook {id} is shorter than 16 characters"),
+                    "make one with: openssl rand -hex 32",
+                );
+            }
+        }
+        secrets(reader, field)
+    });
+    Some(Webhook { id: id.to_owned(), url: url?, secrets: secrets.filter(|secrets| !secrets.is_empty())? })
+}
+
+fn retention<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Retention {
+    let defaults = Retention::default();
+    let Some(table) = reader.section(root, "retention", RETENTION) else { return defaults };
+    let span = |name| {
+        let field = reader.get(&table, name)?;
+        let span = reader.span(field)?;
+        if span < Retention::LEAST {
+            let text = format!("{name} = {span} is too short to look back on a night");
+            reader.error(field.spot(), text, format!("keep them for at least {}", Retention::LEAST));
+        }
+        Some(span)
+    };
+    let most = |name| reader.get(&table, name).and_then(|field| reader.whole(field, 0..=1_000_000_000)).map(i64::from);
+    Retention {
+        samples: span("samples").unwrap_or(defaults.samples),
+        samples_most: most("samples_most").unwrap_or(defaults.samples_most),
+        alerts: span("alerts").unwrap_or(defaults.alerts),
+        alerts_most: most("alerts_most").unwrap_or(defaults.alerts_most),
+        incidents: span("incidents"),
     }
 }
 
@@ -102,11 +245,15 @@ fn twilio<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Twilio> {
     let from = reader.need(&table, "from", "\"+15005550006\"").and_then(|field| reader.parsed(field, e164));
     let api_url = reader.get(&table, "api_url").map(|field| web_url(reader, field));
     let calls_per_second = reader.get(&table, "calls_per_second").map(|field| reader.whole(field, 1..=1_000));
+    let texts_per_second = reader.get(&table, "texts_per_second").map(|field| reader.whole(field, 1..=1_000));
+    let sms_from = reader.get(&table, "sms_from").map(|field| reader.parsed(field, e164));
     let concurrent_calls = reader.get(&table, "concurrent_calls").map(|field| reader.whole(field, 1..=100_000));
     Some(Twilio {
         account_sid: account_sid?,
         auth_tokens: auth_tokens.filter(|tokens| !tokens.is_empty())?,
         from: from?,
+        sms_from: sms_from.unwrap_or(None),
+        texts_per_second: texts_per_second.unwrap_or(Some(1))?,
         api_url: api_url.unwrap_or_else(|| Some("https://api.twilio.com".to_owned()))?,
         calls_per_second: calls_per_second.unwrap_or(Some(1))?,
         concurrent_calls: concurrent_calls.unwrap_or(None),
@@ -115,9 +262,11 @@ fn twilio<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Twilio> {
 
 fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
     let table = reader.section(root, "slack", SLACK)?;
-    reader.not_yet(Spot::File(table.spot), "[slack]", "leave it for a later version, nothing is sent to Slack");
     let bot_token = reader.need(&table, "bot_token", "{ env = \"SLACK_BOT_TOKEN\" }").and_then(|field| reader.secret(field));
-    let app_token = reader.get(&table, "app_token").map(|field| reader.secret(field));
+    let app_token = reader.get(&table, "app_token").map(|field| {
+        reader.not_yet(field.spot(), "app_token", "give Slack the addresses under public_url, Socket Mode is for a later version");
+        reader.secret(field)
+    });
     // Socket Mode signs nothing, so only the HTTP doors need the secret.
     let signing_secrets = if app_token.is_some() {
         reader.get(&table, "signing_secret").map_or_else(Vec::new, |field| secrets(reader, field))

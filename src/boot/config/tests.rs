@@ -6,6 +6,7 @@ use super::*;
 use crate::base::time::Span;
 use crate::domain::oncall;
 use crate::domain::setup::{Every, Handoff, Severity, Target, Weekday};
+use crate::vendor::http::PrivateTargets;
 
 const SOURCES: &[&str] = &["alertmanager", "datadog", "generic", "pingdom", "rollbar"];
 const EXAMPLE: &str = include_str!("../../../reveille.example.toml");
@@ -315,5 +316,75 @@ fn no_damage_to_a_file_stops_the_reader() {
         let text: String = damaged.into_iter().collect();
         let told = check_text("reveille.toml", &text, &nothing(), SOURCES, june()).to_string();
         assert_eq!(misshapen(&told, "reveille.toml"), Vec::<String>::new(), "round {round}: {text}");
+    }
+}
+
+/// A certificate, its key, and the key of another.
+fn certificate() -> (String, String, String) {
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let other = rcgen::KeyPair::generate().expect("a key");
+    (pair.cert.pem(), pair.signing_key.serialize_pem(), other.serialize_pem())
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_named() {
+    let (cert, key, other) = certificate();
+    let text = "[server]\ntls = { cert = \"tls/chain.pem\", key = \"tls/key.pem\" }\n";
+    let lines = |files: &[(&str, &str)]| errors(text, &Surroundings::made(&[], files));
+    assert!(lines(&[("tls/chain.pem", &cert), ("tls/key.pem", &key)]).is_empty());
+    let mismatch = lines(&[("tls/chain.pem", &cert), ("tls/key.pem", &other)]);
+    assert_eq!(
+        mismatch,
+        ["reveille.toml:2:16: error: tls/chain.pem and tls/key.pem: the certificate and the key do not belong together; \
+          give the chain in PEM and its key"]
+    );
+    assert!(lines(&[("tls/chain.pem", &key), ("tls/key.pem", &key)])[0].contains("no certificate in PEM"));
+    assert!(lines(&[("tls/chain.pem", &cert), ("tls/key.pem", &cert)])[0].contains("no private key in PEM"));
+    // A file that is not at hand is a warning to `check`, which may run elsewhere, and an error to run.
+    let missing = Surroundings::made(&[], &[("tls/chain.pem", &cert)]);
+    assert!(errors(text, &missing).is_empty());
+    let warned = check_lines(text, &missing).join("\n");
+    assert!(warned.contains("reveille.toml:2:39: warning: the file tls/key.pem for key cannot be read"), "{warned}");
+    let run = load(Path::new("r.toml"), &Surroundings::made(&[], &[("r.toml", text)]), SOURCES);
+    assert!(matches!(run, Err(ConfigError::UnsetSecret(complaints)) if complaints.len() == 2));
+    let half = errors("[server]\ntls = { cert = \"a\" }\n", &nothing());
+    assert!(half[0].contains("[server.tls] has no key"), "{half:?}");
+    // The environment may give it whole.
+    let variables = [("REVEILLE_SERVER__TLS__CERT", "chain.pem"), ("REVEILLE_SERVER__TLS__KEY", "key.pem")];
+    let around = Surroundings::made(&variables, &[("chain.pem", &cert), ("key.pem", &key)]);
+    let (config, complaints) = from_environment(&around).expect("it is good");
+    assert!(complaints.is_empty(), "{complaints:?}");
+    assert_eq!(config.settings.server.tls.expect("given").key, PathBuf::from("key.pem"));
+}
+
+#[test]
+fn what_operators_set_is_read_and_what_they_mistype_is_named() {
+    let text = "[server]\nmetrics_token = \"0123456789abcdef\"\nheartbeat_url = \"https://hc.example.com/uuid\"\n\
+                allow_private_targets = [\"hooks.internal\", \"10.0.0.0/8\"]\n\
+                [retention]\nsamples = \"7d\"\nalerts_most = 10\nincidents = \"104w\"\n\
+                [[webhook]]\nid = \"ops\"\nurl = \"https://example.com/x?key=1\"\nsecret = [\"0123456789abcdef\", \"fedcba9876543210\"]\n\
+                [[policy]]\nid = \"p\"\nsteps = [{ notify = [\"webhook:ops\"] }]\n";
+    let (config, _) = run(text, &[]).expect("it is good");
+    let server = &config.settings.server;
+    assert_eq!(server.private_targets, PrivateTargets::These(vec!["hooks.internal".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]));
+    assert!(server.metrics_token.is_some() && server.heartbeat_url.is_some());
+    let retention = &config.settings.retention;
+    assert_eq!((retention.samples, retention.alerts_most, retention.incidents), (Span::hours(168), 10, Some(Span::hours(17_472))));
+    assert_eq!((config.settings.webhooks[0].id.as_str(), config.settings.webhooks[0].secrets.len()), ("ops", 2));
+    assert!(!format!("{:?}", config.settings).contains("0123456789abcdef") && !format!("{:?}", config.settings).contains("uuid"));
+
+    let wrong = text.replace("0123456789abcdef\"\nheart", "short\"\nheart").replace("https://hc.example.com/uuid", "hc.example.com");
+    let wrong = wrong.replace("hooks.internal", "http://x").replace("7d", "1h").replace("webhook:ops", "webhook:opps");
+    let lines = errors(&wrong, &nothing());
+    let expected = [
+        "metrics_token is shorter than 16",
+        "heartbeat_url is no web address",
+        "\"http://x\" is no host, address or network",
+        "samples = 1h is too short",
+        "there is no webhook \"opps\"; did you mean \"ops\"?",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected), "{line}");
     }
 }

@@ -1,0 +1,177 @@
+//! The incident's room in Slack: what can be done to it, each operation safe to repeat; how it reads (`blocks`) and what is said in it (`inbound`).
+
+pub mod blocks;
+pub mod inbound;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use self::blocks::Message;
+use crate::base::id::Number;
+use crate::vendor::slack::Slack;
+pub use crate::vendor::slack::{Channel, SlackError as ChatError};
+
+/// Slack's limit on a channel's name, characters.
+const NAME: usize = 80;
+/// Rooms of one name that are tried before it is given up.
+const NAMES_TRIED: u32 = 50;
+
+/// The workspace of this instance.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    slack: Arc<Slack>,
+    /// The room that hears of every incident.
+    pub announce: Option<String>,
+    /// The slash command, with its slash.
+    pub command: String,
+}
+
+impl Chat {
+    #[must_use]
+    pub const fn new(slack: Arc<Slack>, announce: Option<String>, command: String) -> Self {
+        Self { slack, announce, command }
+    }
+
+    /// Whether Slack signed this body just now.
+    #[must_use]
+    pub fn verify(&self, timestamp: &str, signature: &str, body: &[u8]) -> bool {
+        self.slack.verify(timestamp, signature, body)
+    }
+
+    /// Makes a room. A name that is taken gets a number behind it.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; [`ChatError::NameTaken`] when very many of them are.
+    pub async fn open_room(&self, name: &str) -> Result<Channel, ChatError> {
+        for n in 1..NAMES_TRIED {
+            match self.slack.create_channel(&numbered(name, n)).await {
+                Err(ChatError::NameTaken) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(ChatError::NameTaken)
+    }
+
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn set_topic(&self, room: &str, topic: &str) -> Result<(), ChatError> {
+        self.slack.set_topic(room, topic).await
+    }
+
+    /// Asks people in. One whom Slack does not let in keeps nobody else out: those are given back with Slack's reason.
+    ///
+    /// # Errors
+    /// When Slack cannot be asked just now; whoever was let in before stays so.
+    pub async fn invite(&self, room: &str, people: &BTreeSet<String>) -> Result<Vec<(String, String)>, ChatError> {
+        let mut refused = Vec::new();
+        for person in people {
+            match self.slack.invite(room, person).await {
+                Ok(()) => {}
+                Err(ChatError::Refused(why)) => refused.push((person.clone(), why)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Posts, and gives the message's `ts`. Not safe to repeat by itself: whoever calls it writes down that it was done.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn post(&self, room: &str, message: &Message) -> Result<String, ChatError> {
+        self.slack.post_message(room, None, message).await.map(|(_, ts)| ts)
+    }
+
+    /// Answers in a thread.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn reply(&self, room: &str, thread: &str, message: &Message) -> Result<(), ChatError> {
+        self.slack.post_message(room, Some(thread), message).await.map(drop)
+    }
+
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn edit(&self, room: &str, ts: &str, message: &Message) -> Result<(), ChatError> {
+        self.slack.update_message(room, ts, message).await
+    }
+
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn pin(&self, room: &str, ts: &str) -> Result<(), ChatError> {
+        self.slack.pin(room, ts).await
+    }
+
+    /// Answers a command or a button after its request, for the asker's eyes alone.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn respond(&self, response_url: &str, message: &Message) -> Result<(), ChatError> {
+        self.slack.respond(response_url, &ephemeral(message)).await
+    }
+}
+
+/// An answer that the asker alone sees, and that leaves the message with the button as it is.
+#[must_use]
+pub fn ephemeral(message: &Message) -> Value {
+    json!({ "response_type": "ephemeral", "replace_original": false, "text": message.text, "blocks": message.blocks })
+}
+
+/// A room's name: number and title, in the few signs that Slack allows.
+#[must_use]
+pub fn room_name(number: Number, title: &str) -> String {
+    let mut name = format!("inc-{}", number.0);
+    let mut words = title.to_lowercase();
+    words.retain(|c| c.is_ascii_alphanumeric() || c.is_whitespace() || matches!(c, '-' | '_' | '/' | '.' | ':' | ','));
+    for word in words.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| !word.is_empty()) {
+        if name.len() + 1 + word.len() > NAME {
+            // A word that would not fit even alone is cut; else the name ends with a whole one.
+            if word.len() > NAME / 2 {
+                name.push('-');
+                name.extend(word.chars().take(NAME - name.len()));
+            }
+            break;
+        }
+        name.push('-');
+        name.push_str(word);
+    }
+    name
+}
+
+/// The same name for the second and later rooms: cut before the number is added.
+fn numbered(name: &str, n: u32) -> String {
+    if n < 2 {
+        return name.to_owned();
+    }
+    let suffix = format!("-{n}");
+    let cut: String = name.chars().take(NAME - suffix.len()).collect();
+    format!("{}{suffix}", cut.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rooms_are_what_slack_allows() {
+        for (title, expected) in [
+            ("the disk is full", "inc-42-the-disk-is-full"),
+            ("CPU > 90% on db-1.paris", "inc-42-cpu-90-on-db-1-paris"),
+            ("Élan déjà 中文", "inc-42-lan-dj"),
+            ("", "inc-42"),
+            ("<!channel>", "inc-42-channel"),
+        ] {
+            assert_eq!(room_name(Number(42), title), expected, "{title}");
+        }
+        for title in ["word ".repeat(100), "x".repeat(300), "💥".repeat(300), "-_-".repeat(100)] {
+            for n in [1, 2, 50] {
+                let name = numbered(&room_name(Number(1_234_567), &title), n);
+                let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+                assert!(!name.is_empty() && name.len() <= NAME && name.chars().all(good), "{name}");
+                assert_eq!(name.ends_with(&format!("-{n}")), n > 1, "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A form's fields, read once by the gate and handed on.
+
+use std::collections::BTreeMap;
+
+use super::answer::WebError;
+use crate::base::limits;
+use crate::base::time::{Span, Time};
+
+/// What a browser sent; of several fields of one name the last counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    pub fn of(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// As it was sent: passwords keep their spaces.
+    pub fn raw(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Without the blanks around it; absent and empty are the same.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        Some(self.raw(name).trim()).filter(|value| !value.is_empty())
+    }
+
+    /// One line of words, which must be there.
+    pub fn line(&self, name: &str, what: &str) -> Result<String, WebError> {
+        let line = self.words(name, what, limits::TITLE_CHARS)?;
+        Ok(line.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Words, which must be there, at most so many characters.
+    pub fn words(&self, name: &str, what: &str, most: usize) -> Result<String, WebError> {
+        let Some(text) = self.get(name) else { return Err(WebError::BadRequest(format!("Write {what} first."))) };
+        if text.chars().count() > most {
+            return Err(WebError::BadRequest(format!("This is longer than {most} characters. Say it shorter.")));
+        }
+        Ok(text.to_owned())
+    }
+
+    /// A span from now, as in `15m`.
+    pub fn after(&self, name: &str, now: Time) -> Result<Option<Time>, WebError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let span = Span::parse(text).map_err(|how| WebError::BadRequest(format!("{how}.")))?;
+        Ok(Some(now + span))
+    }
+}

@@ -1,0 +1,265 @@
+//! One incident: what happens now, its timeline and its board, and everything that can be done about it.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+
+use super::{people_for, zone_of};
+use crate::base::id::{PolicyId, UserId};
+use crate::base::limits;
+use crate::base::time::Time;
+use crate::domain::incident::{IncidentRole, IncidentState, Room};
+use crate::domain::input::{Act, Via, Whom};
+use crate::domain::local;
+use crate::domain::setup::Severity;
+use crate::domain::task::{Task, TaskChange, TaskState};
+use crate::render::html::{AlertRow, AttemptRow, Choice, Entry, IncidentPage, Offers, PageCard, RoleRow, RoomLink, Stamp, TaskRow};
+use crate::render::line::{self, Names};
+use crate::store::read::{AlertView, AttemptOutcome, FactRow, PageView};
+use crate::web::Doors;
+use crate::web::answer::{WebError, see_other};
+use crate::web::caller::Caller;
+use crate::web::form::Form;
+use crate::web::look::{self, Params};
+use crate::web::roles::shown;
+
+/// Alerts on an incident's page: the rest is a number.
+const ALERTS_SHOWN: i64 = 20;
+/// Timeline entries on one page.
+const ENTRIES_SHOWN: i64 = 300;
+
+pub(in crate::web) async fn incident(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<String>,
+    uri: Uri,
+) -> Result<Response, WebError> {
+    let params = Params::of(&uri);
+    let before = match params.get("before") {
+        Some(seq) => Some(seq.parse().map_err(|_| WebError::NotFound("such part of the timeline"))?),
+        None => None,
+    };
+    let viewer = &caller.viewer;
+    let view = look::incident(&doors, viewer, &number).await?;
+    let number = view.number;
+    let reader = doors.house.store.reader();
+    let pages = reader.incident_pages(viewer, number).await?;
+    let alerts = reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?;
+    let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
+    let has_earlier = facts.len() > usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
+    if has_earlier {
+        facts.remove(0);
+    }
+    let earlier = facts.first().filter(|_| has_earlier).map(|first| format!("/incidents/{}?before={}", number.0, first.seq));
+
+    let names = doors.names();
+    let me = caller.user();
+    let tasks = reader.board(viewer, number).await?;
+    let (open, over): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(|task| task.state.is_open());
+    let rows = |tasks: Vec<&Task>| tasks.into_iter().map(|task| task_row(task, me, doors.now(), &names)).collect();
+    let roles = IncidentRole::ALL
+        .map(|role| RoleRow { role: role.name(), person: view.response.roles.get(&role).map(|user| names.user(user).to_owned()) });
+    let page = IncidentPage {
+        frame: caller.frame_in("incidents"),
+        board: rows(open),
+        board_over: rows(over),
+        roles: roles.into(),
+        room: room_link(&view.response.room),
+        snoozed_until: view.response.snoozed_until.filter(|_| view.state == IncidentState::Acknowledged).map(Stamp),
+        offers: offers(&doors, &caller),
+        number,
+        now: look::now(&view, &pages, look::lapses_at(&facts), &names),
+        title: view.title,
+        service: names.service(&view.service).to_owned(),
+        severity: view.severity.name(),
+        state: view.state,
+        opened_at: Stamp(view.opened_at),
+        resolved_at: view.resolved_at.map(Stamp),
+        answered_after: view.acknowledged_at.map(|at| at.since(view.opened_at).to_string()),
+        alerts_count: view.alerts_count,
+        alerts: alerts.items.into_iter().map(alert_row).collect(),
+        pages: pages.iter().map(|page| page_card(page, &names)).collect(),
+        timeline: facts.iter().map(|row| entry(row, &names)).collect(),
+        earlier,
+        is_newest: before.is_none(),
+    };
+    Ok(shown(StatusCode::OK, &page))
+}
+
+fn alert_row(alert: AlertView) -> AlertRow {
+    AlertRow {
+        title: alert.title,
+        source: alert.source,
+        severity: alert.severity.name(),
+        state: alert.state.name(),
+        count: alert.count,
+        first_at: Stamp(alert.first_at),
+        last_at: Stamp(alert.last_at),
+        url: alert.url,
+    }
+}
+
+fn page_card(page: &PageView, names: &Names) -> PageCard {
+    let attempts = page.attempts.iter().map(|attempt| AttemptRow {
+        channel: look::channel_word(&attempt.channel),
+        at: Stamp(attempt.sent_at.unwrap_or(attempt.placed_at)),
+        outcome: attempt.outcome.map_or("on its way", AttemptOutcome::name),
+        reason: attempt.reason.clone(),
+    });
+    PageCard {
+        person: names.user(&page.user).to_owned(),
+        state: page.state.name(),
+        since: Stamp(page.created_at),
+        attempts: attempts.collect(),
+    }
+}
+
+fn entry(row: &FactRow, names: &Names) -> Entry {
+    Entry { seq: row.seq, at: Stamp(row.fact.at), actor: names.actor(&row.fact.actor), line: line::of(&row.fact, names) }
+}
+
+fn task_row(task: &Task, me: Option<&UserId>, now: Time, names: &Names) -> TaskRow {
+    // Somebody's id is shown as their name; any other words stand for themselves.
+    let waits_for = |on: &String| names.user(&UserId::from(on.as_str())).to_owned();
+    TaskRow {
+        n: task.n,
+        title: task.title.clone(),
+        state: task.state,
+        owner: task.owner.as_ref().map(|user| names.user(user).to_owned()),
+        is_mine: task.owner.is_some() && task.owner.as_ref() == me,
+        since: Stamp(task.changed_at),
+        blocked_on: task.blocked_on.as_ref().map(waits_for),
+        back_at: task.back_at.map(Stamp),
+        is_overdue: task.state.is_open() && task.back_at.is_some_and(|at| at <= now),
+    }
+}
+
+fn room_link(room: &Room) -> Option<RoomLink> {
+    match room {
+        Room::Open { room, name } => {
+            let id: String = form_urlencoded::byte_serialize(room.as_bytes()).collect();
+            Some(RoomLink { name: name.clone(), url: format!("https://slack.com/app_redirect?channel={id}") })
+        }
+        Room::None | Room::Wanted => None,
+    }
+}
+
+fn offers(doors: &Doors, caller: &Caller) -> Offers {
+    let live = doors.live();
+    let policies = live.setup.policies.keys().map(|id| Choice { id: id.to_string(), name: id.to_string() });
+    Offers { people: people_for(doors, caller), policies: policies.collect(), timezone: zone_of(doors, caller) }
+}
+
+/// A button was pressed or a form sent. The answer is the page itself, which shows what became of it.
+pub(in crate::web) async fn act(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Extension(form): Extension<Form>,
+    Path((number, word)): Path<(String, String)>,
+) -> Result<Response, WebError> {
+    let act = act_of(&doors, &caller, &word, &form)?;
+    let incident = look::command(&doors, &caller, &number, act, Via::Web).await?;
+    Ok(see_other(&format!("/incidents/{}", incident.number.0)))
+}
+
+/// What a form of the page asks for.
+fn act_of(doors: &Doors, caller: &Caller, word: &str, form: &Form) -> Result<Act, WebError> {
+    let now = doors.now();
+    Ok(match word {
+        "acknowledge" => Act::Acknowledge,
+        "escalate" => Act::Escalate,
+        "resolve" => Act::Resolve,
+        "reopen" => Act::Reopen,
+        "severity" => {
+            let to = form.get("to").and_then(Severity::parse);
+            Act::SetSeverity { to: to.ok_or_else(|| WebError::BadRequest("Choose sev1, sev2, sev3 or sev4.".to_owned()))? }
+        }
+        "title" => Act::SetTitle { title: form.line("title", "a title")? },
+        "role" => {
+            let role = form.get("role").and_then(IncidentRole::parse);
+            let role = role.ok_or_else(|| WebError::BadRequest("Choose lead, comms, ops or scribe.".to_owned()))?;
+            Act::SetRole { role, user: person(doors, form, "user")? }
+        }
+        "note" => {
+            let at = match form.get("at") {
+                Some(clock) => {
+                    let at = local::last_at(&zone_of(doors, caller), clock, now);
+                    Some(at.ok_or_else(|| WebError::BadRequest("Write the time as 12:56.".to_owned()))?)
+                }
+                None => None,
+            };
+            Act::AddNote { text: form.words("text", "the note", limits::NOTE_CHARS)?, at }
+        }
+        "update" => Act::PostUpdate { text: form.words("text", "the update", limits::NOTE_CHARS)? },
+        "snooze" => {
+            let until = form.after("for", now)?.filter(|until| *until > now && *until <= now + limits::SNOOZE_MOST);
+            Act::Snooze { until: until.ok_or_else(|| WebError::BadRequest(format!("Snooze for at most {}.", limits::SNOOZE_MOST)))? }
+        }
+        "reassign" => Act::Reassign { to: someone(doors, form, "to")? },
+        "page" => Act::Page { whom: whom(doors, form)? },
+        "task" => {
+            let title = form.line("title", "what is to be done")?;
+            Act::AddTask { title, owner: person(doors, form, "owner")?, back_at: form.after("back", now)? }
+        }
+        _ => return Err(WebError::NotFound("such command")),
+    })
+}
+
+fn whom(doors: &Doors, form: &Form) -> Result<Whom, WebError> {
+    let unknown = || WebError::BadRequest("Choose a person, a policy or everyone.".to_owned());
+    match form.get("whom").ok_or_else(unknown)?.split_once(':') {
+        None => Ok(Whom::Everyone),
+        Some(("user", id)) => known_person(doors, id).map(Whom::User),
+        Some(("policy", id)) => {
+            let id = PolicyId::from(id);
+            if doors.live().setup.policies.contains_key(&id) { Ok(Whom::Policy(id)) } else { Err(unknown()) }
+        }
+        Some(_) => Err(unknown()),
+    }
+}
+
+fn someone(doors: &Doors, form: &Form, field: &str) -> Result<UserId, WebError> {
+    person(doors, form, field)?.ok_or_else(|| WebError::BadRequest("Choose a person.".to_owned()))
+}
+
+/// The person that a field names; `None` where it names nobody.
+fn person(doors: &Doors, form: &Form, field: &str) -> Result<Option<UserId>, WebError> {
+    form.get(field).map(|id| known_person(doors, id)).transpose()
+}
+
+pub(super) fn known_person(doors: &Doors, id: &str) -> Result<UserId, WebError> {
+    let id = UserId::from(id);
+    if doors.live().setup.users.contains_key(&id) { Ok(id) } else { Err(WebError::BadRequest("There is no such person.".to_owned())) }
+}
+
+/// A button of one row of the board.
+pub(in crate::web) async fn task(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Extension(form): Extension<Form>,
+    Path((number, n)): Path<(String, String)>,
+) -> Result<Response, WebError> {
+    let n: i64 = n.parse().map_err(|_| WebError::NotFound("such task"))?;
+    let change = change_of(&doors, &caller, &form)?;
+    let incident = look::command(&doors, &caller, &number, Act::ChangeTask { n, change }, Via::Web).await?;
+    Ok(see_other(&format!("/incidents/{}", incident.number.0)))
+}
+
+fn change_of(doors: &Doors, caller: &Caller, form: &Form) -> Result<TaskChange, WebError> {
+    let to = |state: TaskState| TaskChange { state: Some(state), ..TaskChange::default() };
+    Ok(match form.raw("do") {
+        "take" => {
+            let me = caller.user().cloned().ok_or(WebError::NotSignedIn)?;
+            TaskChange { owner: Some(Some(me)), ..to(TaskState::Doing) }
+        }
+        "give" => TaskChange { owner: Some(Some(someone(doors, form, "to")?)), ..to(TaskState::Doing) },
+        "todo" => to(TaskState::Todo),
+        "doing" => to(TaskState::Doing),
+        "done" => to(TaskState::Done),
+        "drop" => to(TaskState::Dropped),
+        "block" => TaskChange { blocked_on: Some(Some(form.line("on", "whom or what it waits for")?)), ..to(TaskState::Blocked) },
+        "back" => TaskChange { back_at: Some(form.after("back", doors.now())?), ..TaskChange::default() },
+        _ => return Err(WebError::NotFound("such command")),
+    })
+}
