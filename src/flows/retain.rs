@@ -52,6 +52,7 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
         Due::Answers { before: now - limits::ANSWERS_KEPT },
         Due::Sessions { now },
         Due::Bodies { before: now - retention.samples, keep: retention.samples_most },
+        Due::Samples { before: now - retention.samples, keep: retention.samples_most },
         Due::Alerts { before: now - retention.alerts, keep: retention.alerts_most },
     ] {
         more |= throw_away(house, &due).await?;
@@ -88,6 +89,11 @@ enum Due {
         before: Time,
         keep: i64,
     },
+    /// Samples of signals and what was made of them.
+    Samples {
+        before: Time,
+        keep: i64,
+    },
     /// Closed alerts without an incident.
     Alerts {
         before: Time,
@@ -105,6 +111,7 @@ impl Due {
             Self::Answers { .. } => "answers",
             Self::Sessions { .. } => "sessions",
             Self::Bodies { .. } => "bodies",
+            Self::Samples { .. } => "samples",
             Self::Alerts { .. } => "alerts",
             Self::Incident { .. } => "incidents",
         }
@@ -116,6 +123,7 @@ impl Due {
             Self::Answers { before } => store::answers_forget(tx, *before, limit).await,
             Self::Sessions { now } => store::access_forget(tx, *now).await,
             Self::Bodies { before, keep } => store::aside_forget(tx, *before, *keep, limit).await,
+            Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,
             Self::Alerts { before, keep } => store::alerts_forget(tx, *before, *keep, limit).await,
             Self::Incident { id, before } => store::incident_forget(tx, id, *before, limit).await,
         }

@@ -7,13 +7,14 @@ use super::tx::Tx;
 use crate::base::id::IncidentId;
 use crate::base::time::Time;
 
-/// Deletes sessions and sign-in links that have ended, and says how many.
+/// Deletes sessions, sign-in links and links in messages that have ended, and says how many.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn access_forget(tx: &mut Tx, now: Time) -> Result<u64> {
     let sessions = tx.execute(sql("DELETE FROM sessions WHERE expires_at <= $1").time(now)).await?;
-    Ok(sessions + tx.execute(sql("DELETE FROM sign_in_links WHERE expires_at <= $1").time(now)).await?)
+    let links = tx.execute(sql("DELETE FROM sign_in_links WHERE expires_at <= $1").time(now)).await?;
+    Ok(sessions + links + tx.execute(sql("DELETE FROM message_links WHERE expires_at <= $1").time(now)).await?)
 }
 
 /// Deletes the oldest of the batches kept aside: those from before `before`, and those beyond the newest `keep`; at most `limit`.
@@ -24,6 +25,18 @@ pub async fn aside_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) -> R
     let forget = sql("DELETE FROM journal_aside WHERE id IN (SELECT id FROM journal_aside \
                       WHERE at < $1 OR id <= COALESCE((SELECT id FROM journal_aside ORDER BY id DESC LIMIT 1 OFFSET $2), '') \
                       ORDER BY id LIMIT $3)");
+    tx.execute(forget.time(before).int(keep).int(limit)).await
+}
+
+/// Deletes the oldest samples of signals, as [`aside_forget`] does with batches.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn samples_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) -> Result<u64> {
+    // The table is small: a few for each integration.
+    let forget = sql("DELETE FROM signal_samples WHERE request IN (SELECT request FROM signal_samples \
+                      WHERE at < $1 OR request <= COALESCE((SELECT request FROM signal_samples ORDER BY request DESC LIMIT 1 OFFSET $2), '') \
+                      ORDER BY request LIMIT $3)");
     tx.execute(forget.time(before).int(keep).int(limit)).await
 }
 
@@ -81,6 +94,9 @@ pub async fn incident_forget(tx: &mut Tx, id: &IncidentId, before: Time, limit: 
     if rows > 0 {
         return Ok(rows);
     }
+    tx.execute(sql("DELETE FROM rooms WHERE incident_id = $1").text(id.as_str())).await?;
+    // Whoever told of it in a room of its own: room:, card: and the like, with its id at the end.
+    tx.execute(sql("DELETE FROM followers WHERE name LIKE '%:' || $1 AND name NOT LIKE 'webhook:%'").text(id.as_str())).await?;
     tx.execute(sql("DELETE FROM wakes WHERE scope = 'incident' AND id = $1").text(id.as_str())).await?;
     tx.execute(sql("DELETE FROM incidents WHERE id = $1").text(id.as_str())).await
 }

@@ -133,3 +133,31 @@ story!(a_reopened_incident_is_not_thrown_away, |app| {
     let heard = app.hears(SHOP, &json!({"title": "another", "severity": "info"})).await;
     assert_eq!(heard.outcome, "recorded");
 });
+
+story!(samples_and_bodies_kept_aside_go_by_age_and_by_count, |app| {
+    app.applies(&keeping("samples = \"2d\"\nsamples_most = 3")).await;
+    let now = app.clock.now();
+    for n in 0..6 {
+        let at = (now - reveille::base::time::Span::hours(10 * n)).0;
+        app.sql(&format!(
+            "INSERT INTO signal_samples (integration, request, at, signals, title, outcome, reason, body) \
+             VALUES ('api-scripts', 'jrn_{}', {at}, 1, '', '', '', '');
+             INSERT INTO journal_aside (id, at, signals, body, reason) VALUES ('jrn_{}', {at}, 0, '', '')",
+            9 - n,
+            9 - n
+        ))
+        .await;
+    }
+    tidies(app).await;
+    for (name, table) in [("samples", "signal_samples"), ("aside", "journal_aside")] {
+        app.sql(&format!("INSERT INTO counters (name, value) SELECT '{name}', COUNT(*) FROM {table}")).await;
+        assert_eq!(counter(app, name).await, 3, "{table}");
+    }
+    app.advance("29h").await;
+    tidies(app).await;
+    for (name, table) in [("samples later", "signal_samples"), ("aside later", "journal_aside")] {
+        app.sql(&format!("INSERT INTO counters (name, value) SELECT '{name}', COUNT(*) FROM {table}")).await;
+        assert_eq!(counter(app, name).await, 2, "{table}: the one of twenty hours ago has gone");
+    }
+    app.sql("DELETE FROM journal_aside").await;
+});
