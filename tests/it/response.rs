@@ -256,6 +256,18 @@ story!(an_alert_that_nobody_repeats_closes_by_age_and_its_incident_with_it, many
     let incident = app.incident(1).await;
     incident.is("resolved");
     assert_eq!(incident.alerts[0]["state"], "resolved");
+    // An alert that ended with its incident, and gave way to a newer one since, is written down and not looked at again.
+    app.advance("11m").await;
+    app.posts(DATADOG, &body).await;
+    app.phone("ana").rings().await.press('6').await;
+    app.advance("11m").await;
+    app.posts(DATADOG, &body).await;
+    app.phone("ana").rings().await.press('1').await;
+    app.clock.advance_to(app.clock.now() + Span::minutes(25));
+    app.sweeps().await;
+    app.clock.advance_to(app.clock.now() + Span::minutes(5));
+    app.sweeps().await;
+    app.incident(3).await.is("resolved");
     let why = incident.entry("incident_resolved")["reason"].as_str().expect("a reason").to_owned();
     assert!(why.contains("nothing was heard of it"), "{why}");
 });
