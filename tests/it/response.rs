@@ -326,3 +326,19 @@ story!(the_one_who_has_it_is_asked_quietly_before_it_lapses, |app| {
     app.incident(1).await.is_acknowledged_by("ana");
     app.phone("ana").rings_after("1m").await.press('1').await;
 });
+
+story!(an_acknowledgement_or_a_snooze_whose_end_is_lost_is_found_by_the_audit, |app| {
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    app.shop_fires("nobody can pay").await;
+    asks(app, "bo", 2, Act::Snooze { until: app.clock.now() + Span::hours(1) }).await;
+    // As no code of ours makes it go.
+    app.sql("DELETE FROM wakes WHERE scope = 'incident'").await;
+    app.advance("2m").await;
+    reveille::flows::audit::audit(app.house()).await.expect("the audit is made");
+    app.settle().await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.phone("ana").rings_after("28m").await.press('6').await;
+    app.phone("ana").rings_after("30m").await.press('1').await;
+    assert_eq!(app.incident(2).await.times("snooze_ended"), 1);
+});
