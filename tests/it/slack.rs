@@ -79,6 +79,7 @@ story!(an_incident_has_a_room_with_its_board_and_its_people, &in_slack(), |app| 
     let labels: Vec<String> = board.buttons().into_iter().map(|button| button.label).collect();
     assert_eq!(labels, ["Acknowledge", "Escalate", "Take lead", "Resolve"]);
     assert!(app.told_in(1).contains("Opened at sev2 for Public API: the disk is full"), "{}", app.told_in(1));
+    app.advance("1s").await;
     let [announced] = app.announced().try_into().expect("one announcement");
     assert!(announced.words().contains(&format!("<#{}>", room.id)), "{}", announced.words());
 
