@@ -138,6 +138,13 @@ pub const SPOKEN_TITLE_CHARS: usize = 120;
 pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
 /// Longest name of a person or service spoken, characters.
 pub const SPOKEN_NAME_CHARS: usize = 25;
+/// Places in two parts of a text message: of seven bits each, and of sixteen where a sign needs them. A third part is read by nobody.
+pub const TEXT_PLACES: usize = 306;
+pub const TEXT_PLACES_WIDE: usize = 134;
+/// A reply without a number means the newest text, if that is not older than this.
+pub const REPLY_WITHIN: Span = Span::hours(24);
+/// How long the link in a mail acknowledges.
+pub const MESSAGE_LINK: Span = Span::hours(24);
 /// How long a phone rings: under the 30 s after which most voicemails answer.
 pub const RING: Span = Span::seconds(25);
 /// How long a call waits for a key after it has spoken.

@@ -258,7 +258,7 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         }
         return Ok(());
     }
-    let (Some(name), Some(hook)) = (&asked.scenario, &asked.hook) else {
+    let (Some(name), false) = (&asked.scenario, asked.hook.is_empty()) else {
         return Err(BootError::Refused("name a scenario and the address to post to; `reveille replay --list` shows them".to_owned()));
     };
     let scenario = match std::fs::read_to_string(name) {
@@ -266,7 +266,7 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         Err(_) => Scenario::named(name)?,
     };
     let plan = Replay {
-        hook_url: hook.clone(),
+        hooks: asked.hook.clone(),
         clock: Clock::system(),
         phones: asked.stage.clone().map_or(Phones::Real, Phones::At),
         numbers: asked.number.clone(),

@@ -14,8 +14,9 @@ use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
-use crate::channels::Channels;
+use crate::channels::sms::Sms;
 use crate::channels::voice::Voice;
+use crate::channels::{Channel, Channels};
 use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
@@ -65,7 +66,16 @@ struct TwilioSettings {
     from: String,
     api_url: String,
     calls_per_second: u32,
+    #[serde(default)]
+    sms_from: Option<String>,
+    #[serde(default = "one")]
+    texts_per_second: u32,
     concurrent_calls: Option<u32>,
+}
+
+/// Of the version before, which sent no texts.
+const fn one() -> u32 {
+    1
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,6 +97,8 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             from: twilio.from.clone(),
             api_url: twilio.api_url.clone(),
             calls_per_second: twilio.calls_per_second,
+            sms_from: twilio.sms_from.clone(),
+            texts_per_second: twilio.texts_per_second,
             concurrent_calls: twilio.concurrent_calls,
         }),
         slack: config.settings.slack.as_ref().map(|slack| SlackSettings {
@@ -131,6 +143,9 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
     let mut saved = store::setup_load(&store.reader()).await?;
     store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
+    for closed in store::contacts_closed(&store.reader()).await? {
+        saved.setup.close(&closed.user, &closed.contact, &closed.address, closed.reason);
+    }
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
@@ -138,13 +153,16 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
     let public_url = own.public_url.clone().or(settings.public_url);
     let one = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
-    let voice = match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
+    let mut channels: Vec<Box<dyn Channel>> = Vec::new();
+    match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
         (Some(twilio), Some(account), Some(tokens)) => {
             let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
-            Some(Voice::new(client, twilio.from.clone(), public_url.as_deref()))
+            let texts_from = twilio.sms_from.clone().unwrap_or_else(|| twilio.from.clone());
+            channels.push(Box::new(Sms::new(client.clone(), texts_from, public_url.as_deref())));
+            channels.push(Box::new(Voice::new(client, twilio.from.clone(), public_url.as_deref())));
         }
-        (None, _, _) | (_, None, _) | (_, _, None) => None,
-    };
+        (None, _, _) | (_, None, _) | (_, _, None) => {}
+    }
     let chat = match (&settings.slack, one(BOT_TOKEN)) {
         (Some(slack), Some(token)) => {
             let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
@@ -183,10 +201,11 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         version: saved.version,
         setup,
         keys,
-        channels: Channels::new(voice),
+        channels: Channels::new(channels),
         chat,
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
+        texts_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.texts_per_second),
         concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
         metrics_token: own.metrics_token.clone().or_else(|| one(METRICS_TOKEN)),
         heartbeat: own.heartbeat_url.clone().or_else(|| one(HEARTBEAT_URL)).map(Heartbeat::new).transpose()?,

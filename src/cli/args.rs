@@ -320,9 +320,9 @@ pub struct Replay {
     /// List the scenarios that come with this program
     #[arg(long, conflicts_with_all = ["scenario", "hook", "stage", "number"])]
     pub list: bool,
-    /// Where to post: the webhook address of an integration
+    /// Where to post: the webhook address of an integration; one for each kind of sender in the scenario
     #[arg(long, value_name = "URL", required_unless_present = "list")]
-    pub hook: Option<String>,
+    pub hook: Vec<String>,
     /// The stage whose phones shall behave as those people's did
     #[arg(long, value_name = "URL")]
     pub stage: Option<String>,

@@ -21,6 +21,14 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// A contact is closed to us, if it still has this address.
+    pub fn close(&mut self, user: &UserId, contact: &ContactId, address: &str, reason: String) {
+        let contacts = self.users.get_mut(user).into_iter().flat_map(|user| &mut user.contacts);
+        for contact in contacts.filter(|own| own.id == *contact && own.to == address) {
+            contact.closed = Some(reason.clone());
+        }
+    }
+
     /// Active users from responder up, in the order of their ids.
     pub fn everyone(&self) -> impl Iterator<Item = &User> {
         self.users.values().filter(|user| user.role >= Role::Responder)

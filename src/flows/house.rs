@@ -66,6 +66,8 @@ pub struct Live {
     pub public_url: Option<String>,
     /// The pace of the telephone account.
     pub calls_per_second: u32,
+    /// The pace of its text messages.
+    pub texts_per_second: u32,
     /// Calls that the account carries at once; `None`: as many as there are.
     pub concurrent_calls: Option<u32>,
     /// What a reader of the metrics has to show; `None`: nothing.

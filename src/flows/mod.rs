@@ -4,6 +4,7 @@ pub mod access;
 pub mod act;
 pub mod announce;
 pub mod apply;
+pub mod contact;
 pub mod audit;
 pub mod beat;
 pub mod carry;
@@ -20,11 +21,13 @@ pub mod overrides;
 pub mod password;
 pub mod profile;
 pub mod report;
+mod reply;
 pub mod retain;
 mod save;
 pub mod say;
 pub mod tell;
 pub mod wake;
+mod write;
 
 pub use house::{House, Live, Pulse};
 

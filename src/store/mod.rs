@@ -7,6 +7,7 @@
 mod access;
 mod attempt;
 mod audit;
+mod closed;
 mod bells;
 mod desk;
 mod dialect;
@@ -43,9 +44,10 @@ pub use access::{
     sessions_list, token_create, token_find, token_list, token_touch,
 };
 pub use attempt::{
-    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_outcome,
-    attempt_provider_ids_known, attempts_under_way,
+    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text, attempt_outcome,
+    attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
+pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use audit::{audit_lost, audit_silent};
 pub use bells::{Ears, bell_ring};
 pub use desk::{desk_load, desk_load_incident, desk_save};
@@ -77,7 +79,7 @@ pub use room::{
     room_incident,
 };
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
-pub use spoken::{alert_titles, incident_find};
+pub use spoken::{alert_titles, incident_find, incident_find_by_number};
 pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;
 pub use tx::{Ask, Tx};

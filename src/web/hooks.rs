@@ -22,6 +22,7 @@ use crate::flows::{beat, hear};
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
+        .route("/callbacks/{channel}", post(written).get(|| async { wrong_way() }))
         .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
         .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
@@ -200,13 +201,22 @@ pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: b
 
 /// A provider calls back: it is in the database before it is answered.
 async fn heard(State(doors): State<Doors>, Path((channel, _)): Path<(String, String)>, request: Request) -> Response {
+    called_back(&doors, &channel, request).await
+}
+
+/// What people write to one of our numbers.
+async fn written(State(doors): State<Doors>, Path(channel): Path<String>, request: Request) -> Response {
+    called_back(&doors, &channel, request).await
+}
+
+async fn called_back(doors: &Doors, channel: &str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = match body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
-    let inbound = inbound(&doors, &parts, body);
-    match hear::hear(&doors.house, &channel, &inbound).await {
+    let inbound = inbound(doors, &parts, body);
+    match hear::hear(&doors.house, channel, &inbound).await {
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(answer)) => {
             let mut response = Response::new(Body::from(answer.body));

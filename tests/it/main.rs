@@ -13,5 +13,7 @@ mod postgres;
 mod provider;
 mod receiver;
 mod slack;
+mod response;
 mod storm;
+mod texts;
 mod tls;

@@ -146,6 +146,7 @@ impl Desk {
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
+            texts_per_second: 1,
             concurrent_calls: None,
             metrics_token,
             heartbeat: None,
