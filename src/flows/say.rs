@@ -71,6 +71,10 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
     match incoming.ok_or(SayError::Unreadable)? {
         Incoming::Nothing => Ok(Reply::Nothing),
         Incoming::Challenge(challenge) => Ok(Reply::Text(challenge)),
+        Incoming::Wrote { user, channel } => {
+            carry::sign_of_life(house, &user, &channel).await?;
+            Ok(Reply::Nothing)
+        }
         Incoming::Asked(asked) => Ok(answer(house, chat, asked).await?),
     }
 }

@@ -27,14 +27,7 @@ pub(super) async fn content(
     let incidents: Vec<SpokenIncident> = all.iter().map(|(_, spoken)| spoken.clone()).take(limits::SPOKEN_INCIDENTS).collect();
     Ok(match channel.kind() {
         ContactKind::Voice => Content::Call(words(spoken::call(
-            &CallWords {
-                person_name: user.name.clone(),
-                incidents,
-                more,
-                repeat: second_call,
-                drill: false,
-                keys: channel.takes_keys(),
-            },
+            &CallWords { person_name: user.name.clone(), incidents, more, repeat: second_call, drill: false, keys: channel.takes_keys() },
             user.language,
         ))),
         ContactKind::Sms | ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook => {

@@ -7,8 +7,8 @@
 mod access;
 mod attempt;
 mod audit;
-mod closed;
 mod bells;
+mod closed;
 mod desk;
 mod dialect;
 mod error;
@@ -44,12 +44,12 @@ pub use access::{
     sessions_list, token_create, token_find, token_list, token_touch,
 };
 pub use attempt::{
-    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text, attempt_outcome,
-    attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
+    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
+    attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
-pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use audit::{audit_lost, audit_silent};
 pub use bells::{Ears, bell_ring};
+pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};

@@ -29,10 +29,7 @@ async fn attempts(app: &App) -> Vec<(String, String)> {
 
 story!(a_text_is_answered_with_1, &text_first(), |app| {
     app.fires("the disk is full").await;
-    assert_eq!(
-        app.texts("ana"),
-        ["Reveille #1 SEV2 Public API: the disk is full. Reply 1 to acknowledge, or: resolve 1, escalate 1."]
-    );
+    assert_eq!(app.texts("ana"), ["Reveille #1 SEV2 Public API: the disk is full. Reply 1 to acknowledge, or: resolve 1, escalate 1."]);
     let incident = app.incident(1).await;
     incident.is("triggered");
     assert_eq!((incident.times("attempt_accepted"), incident.times("message_delivered")), (1, 1));

@@ -48,6 +48,22 @@ pub(super) async fn carry(house: &House, asked: &Asked) -> Result<Answer, FlowEr
     }
 }
 
+/// Somebody writes in the room of an acknowledged incident: it is not forgotten. Told at most once a minute, whatever is written.
+pub(super) async fn sign_of_life(house: &House, slack_id: &str, channel: &str) -> Result<(), FlowError> {
+    let live = house.now_live();
+    let Some(user) = live.setup.users.values().find(|user| user.slack.as_deref() == Some(slack_id)) else { return Ok(()) };
+    let reader = house.store.reader();
+    let Some(id) = store::room_incident(&reader, channel).await? else { return Ok(()) };
+    let Some(incident) = store::incident_find(&reader, &id).await? else { return Ok(()) };
+    let lapse = live.setup.services.get(&incident.service).and_then(|service| service.ack_lapse).unwrap_or(limits::ACK_LAPSE);
+    let is_due = incident.lapses_at.is_some_and(|at| at.since(house.clock.now()) < Span(lapse.0 - limits::SIGN_OF_LIFE_EVERY.0));
+    if user.role >= Role::Responder && incident.state == IncidentState::Acknowledged && is_due {
+        let command = Command { incident: id, actor: Actor::User(user.id.clone()), via: Via::Slack, act: Act::SignOfLife };
+        act::act(house, command).await?;
+    }
+    Ok(())
+}
+
 fn stranger(id: &str) -> Answer {
     let id = escaped(id, 40);
     Answer::of(format!(
