@@ -148,7 +148,7 @@ impl Teller<'_> {
         }
         if state.board.is_none() {
             match self.chat.post(room, &message).await {
-                Ok(ts) => (state.board, state.digest, state.edited_at) = (Some(ts), Some(now_reads), Some(now)),
+                Ok((_, ts)) => (state.board, state.digest, state.edited_at) = (Some(ts), Some(now_reads), Some(now)),
                 Err(error) => return Ok(Err(error)),
             }
             self.keep(row, state).await?;
@@ -215,18 +215,20 @@ impl Teller<'_> {
     /// A fact that asks somebody something, with the buttons to answer by. What was answered meanwhile is not asked any more.
     fn question(&self, fact: &Fact, incident: &Incident, names: &Names) -> Option<Message> {
         let n = incident.number.0;
-        let (whom, buttons) = match &fact.what {
-            What::LapseAsked { .. } if incident.state == IncidentState::Acknowledged => {
-                (incident.acknowledged_by.as_ref().and_then(Actor::user), vec![Button::new("I am on it", format!("{n} ack")).primary()])
-            }
-            What::ResolveAsked { .. } if incident.response.resolve_asked => {
-                (incident.response.roles.get(&IncidentRole::Lead), vec![Button::new("Resolve", format!("{n} resolve")).primary()])
-            }
-            _ => return None,
+        let (whom, button) = if let What::LapseAsked { .. } = &fact.what
+            && incident.state == IncidentState::Acknowledged
+        {
+            (incident.acknowledged_by.as_ref().and_then(Actor::user), Button::new("I am on it", format!("{n} ack")))
+        } else if let What::ResolveAsked { .. } = &fact.what
+            && incident.response.resolve_asked
+        {
+            (incident.response.roles.get(&IncidentRole::Lead), Button::new("Resolve", format!("{n} resolve")))
+        } else {
+            return None;
         };
         let slack = whom.and_then(|user| self.live.setup.users.get(user)?.slack.as_deref());
         let whom = slack.map(|id| format!("<@{}> ", blocks::escaped(id, 40))).unwrap_or_default();
-        Some(blocks::answer(&[format!("{whom}{}", blocks::escaped(&sentence(fact, names), 500))], &buttons))
+        Some(blocks::answer(&[format!("{whom}{}", blocks::escaped(&sentence(fact, names), 500))], &[button.primary()]))
     }
 
     /// The topic, and whoever belongs here.
@@ -255,20 +257,23 @@ impl Teller<'_> {
 impl State {
     /// What a fact says about the room itself.
     fn notice(&mut self, fact: &Fact) {
-        let people: Vec<UserId> = match &fact.what {
-            What::UpdatePosted { text } => {
-                self.update = Some(text.clone());
-                Vec::new()
-            }
-            What::PageOpened { user, .. } | What::RoleChanged { user: Some(user), .. } | What::IncidentReassigned { to: user } => {
-                vec![user.clone()]
-            }
-            What::TaskAdded { owner: Some(owner), .. } => vec![owner.clone()],
-            What::TaskChanged { change, .. } => change.owner.clone().flatten().into_iter().collect(),
-            What::IncidentAcknowledged { .. } | What::IncidentDeclared { .. } => fact.actor.user().cloned().into_iter().collect(),
-            _ => Vec::new(),
-        };
-        self.people.extend(people);
+        if let What::UpdatePosted { text } = &fact.what {
+            self.update = Some(text.clone());
+        }
+        if let What::PageOpened { user, .. } | What::RoleChanged { user: Some(user), .. } | What::IncidentReassigned { to: user } =
+            &fact.what
+        {
+            self.people.insert(user.clone());
+        }
+        if let What::TaskAdded { owner: Some(owner), .. } = &fact.what {
+            self.people.insert(owner.clone());
+        }
+        if let What::TaskChanged { change, .. } = &fact.what {
+            self.people.extend(change.owner.clone().flatten());
+        }
+        if let What::IncidentAcknowledged { .. } | What::IncidentDeclared { .. } = &fact.what {
+            self.people.extend(fact.actor.user().cloned());
+        }
     }
 }
 
