@@ -265,6 +265,8 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// Writing in an incident's room is a sign of life, noted at most this often.
+pub const SIGN_OF_LIFE_EVERY: Span = Span::minutes(1);
 /// A message is edited, and a room written to, at most this often: Slack takes about one a second.
 pub const SLACK_PACE: Span = Span::seconds(1);
 /// What happened longer ago than this is not told in Slack any more: it was not configured then.
