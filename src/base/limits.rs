@@ -192,6 +192,21 @@ pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
+/// Log lines of one place in the code in one span; the rest are counted. A storm of errors must not fill the disk.
+pub const LOG_LINES: u32 = 100;
+pub const LOG_SPAN: Span = Span::minutes(1);
+/// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// How often the ballast is looked after.
+pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Rows thrown away in one transaction: a page never waits behind more.
+pub const JANITOR_ROWS: i64 = 256;
+/// Transactions of one kind in one round, and the pause between two.
+pub const JANITOR_PIECES: usize = 100;
+pub const JANITOR_BREATH: Span = Span::millis(10);
+/// How long one process throws away for all; longer than a round takes.
+pub const JANITOR_LEASE: Span = Span::minutes(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;

@@ -14,6 +14,7 @@ use super::interrupt::interrupted;
 use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, doctor, keep, live, staged, telemetry};
 use crate::base::clock::Clock;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::cli::args::{self, Admin, Args, Command, Token};
 use crate::cli::{Exit, remote};
@@ -105,6 +106,7 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
         secret_key: server.secret_key.clone(),
         own: if from_environment { own(&server) } else { live::Own::default() },
         tls: server.tls.clone(),
+        ballast_bytes: limits::BALLAST_BYTES,
     })
     .await?;
     eprintln!("Reveille listens on {}://{}", if server.tls.is_some() { "https" } else { "http" }, running.addr);

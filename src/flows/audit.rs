@@ -2,7 +2,6 @@
 
 use super::house::House;
 use super::{FlowError, report};
-use crate::base::limits;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{News, Scope, Timer};
 use crate::store::{self, WriteLane};
@@ -46,13 +45,9 @@ async fn silent(house: &House) -> Result<usize, FlowError> {
     Ok(silent.len())
 }
 
-/// Forgets the answers that nobody waits for any more.
-///
-/// # Errors
-/// The store's.
-pub async fn forget_answers(house: &House) -> Result<(), FlowError> {
-    let mut tx = house.store.begin(WriteLane::Rest).await?;
-    store::answers_forget(&mut tx, house.clock.now() - limits::ANSWERS_KEPT, 1_000).await?;
-    tx.commit().await?;
-    Ok(())
+/// Keeps room on the disk for the night on which it is full. What is wrong with it is told by the log and `/readyz`.
+pub async fn keep_ballast(house: &House) {
+    if let Err(error) = house.store.keep_ballast().await {
+        tracing::warn!(%error, "the ballast of the disk cannot be made");
+    }
 }

@@ -142,6 +142,11 @@ pub(super) fn failure(code: &str) -> Failure {
             _ => Failure::Refused,
         };
     }
+    match code.parse::<u32>() {
+        // A write past a quota or a limit, and a shared-memory file that cannot grow: SQLite has its own code only for ENOSPC on a write.
+        Ok(778 | 4_874) => return Failure::Full,
+        Ok(_) | Err(_) => {}
+    }
     match code.parse::<u32>().map(|code| code & 0xff) {
         // BUSY, LOCKED, and a lock protocol that gave up.
         Ok(5 | 6 | 15) => Failure::Busy,
@@ -172,7 +177,7 @@ mod tests {
         for busy in ["5", "517", "6", "40001", "40P01", "57P01", "08006", "53300"] {
             assert_eq!(failure(busy), Failure::Busy, "{busy}");
         }
-        for full in ["13", "53100"] {
+        for full in ["13", "778", "4874", "53100"] {
             assert_eq!(failure(full), Failure::Full, "{full}");
         }
         assert_eq!(failure("11"), Failure::Corrupt);

@@ -8,6 +8,7 @@ mod access;
 mod archive;
 mod attempt;
 mod audit;
+mod ballast;
 mod bells;
 mod closed;
 mod desk;
@@ -29,6 +30,7 @@ mod password;
 mod person;
 pub mod read;
 mod repeat;
+mod retain;
 mod room;
 mod setup;
 mod spoken;
@@ -53,6 +55,7 @@ pub use attempt::{
     attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
 pub use audit::{audit_lost, audit_silent};
+pub use ballast::Ballast;
 pub use bells::{Ears, bell_ring};
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
@@ -79,6 +82,7 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
+pub use retain::{access_forget, alerts_forget, aside_forget, incident_expired, incident_forget};
 pub use room::{
     event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,
     room_incident,

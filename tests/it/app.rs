@@ -219,6 +219,7 @@ impl App {
             secret_key: None,
             own: live::Own::default(),
             tls: None,
+            ballast_bytes: 0,
         })
         .await
         .expect("the server starts");

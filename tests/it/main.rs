@@ -13,6 +13,7 @@ mod postgres;
 mod provider;
 mod receiver;
 mod response;
+mod retain;
 mod slack;
 mod storm;
 mod texts;
