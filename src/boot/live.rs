@@ -222,6 +222,8 @@ pub(super) struct Providers {
     pub public_url: Option<String>,
     /// The address, the account and its first token.
     pub twilio: Option<(String, Secret, Secret)>,
+    /// The address and the bot token.
+    pub slack: Option<(String, Secret)>,
 }
 
 /// Reads the providers out of a saved setup.
@@ -233,7 +235,8 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
     let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
-    Ok(Providers { public_url: settings.public_url, twilio })
+    let slack = settings.slack.and_then(|slack| Some((slack.api_url, first(BOT_TOKEN)?)));
+    Ok(Providers { public_url: settings.public_url, twilio, slack })
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
