@@ -242,6 +242,15 @@ pub const DEVICE_CHARS: usize = 200;
 /// Contacts and rules that one person may keep.
 pub const CONTACTS: usize = 20;
 pub const RULES: usize = 50;
+/// Samples kept of each integration's signals: enough to see what the last ones were.
+pub const SAMPLES: i64 = 10;
+/// At most one sample of an integration in this long: a flood must not be written twice.
+pub const SAMPLE_EVERY: Span = Span::seconds(1);
+/// What is kept of a sampled body, bytes; and the largest that is read as JSON for it.
+pub const EXCERPT_BYTES: usize = 2_048;
+pub const EXCERPT_READ_BYTES: usize = 64 << 10;
+/// How long the pages' test signal waits for its decision.
+pub const TEST_WAIT: Span = Span::seconds(3);
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
@@ -256,6 +265,8 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// Writing in an incident's room is a sign of life, noted at most this often.
+pub const SIGN_OF_LIFE_EVERY: Span = Span::minutes(1);
 /// A message is edited, and a room written to, at most this often: Slack takes about one a second.
 pub const SLACK_PACE: Span = Span::seconds(1);
 /// What happened longer ago than this is not told in Slack any more: it was not configured then.

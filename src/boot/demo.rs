@@ -76,6 +76,9 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         ("stage", &stage.url()),
         ("account", &account),
         ("token", token.expose()),
+        ("slack", &stage.slack().api_url()),
+        ("slack_token", stage.slack().bot_token().expose()),
+        ("slack_secret", stage.slack().signing_secret().expose()),
         ("rollbar_key", &rollbar_key),
         ("generic_key", &generic_key),
     ]

@@ -155,7 +155,7 @@ fn providers_of_file(config: &Config) -> Providers {
 }
 
 fn saved_providers(saved: live::Providers) -> Providers {
-    Providers { public_url: saved.public_url, twilio: saved.twilio, slack: None, smtp: None }
+    Providers { public_url: saved.public_url, twilio: saved.twilio, slack: saved.slack, smtp: None }
 }
 
 fn secret_key(var: &Path, given: Option<Secret>, found: &mut Vec<Finding>) -> Option<Sealer> {

@@ -172,9 +172,11 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         (None, _) | (_, None) => None,
     };
     let mut keys = BTreeMap::new();
+    let mut addresses = BTreeMap::new();
     for id in saved.setup.integrations.keys() {
         for key in secrets.get(&format!("integration/{id}/key")).into_iter().flatten() {
             keys.insert(key.digest(), id.clone());
+            addresses.entry(id.clone()).or_insert_with(|| key.clone());
         }
     }
     let private_targets = match &own.private_targets {
@@ -201,6 +203,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         version: saved.version,
         setup,
         keys,
+        addresses,
         channels: Channels::new(channels),
         chat,
         public_url,
@@ -219,6 +222,8 @@ pub(super) struct Providers {
     pub public_url: Option<String>,
     /// The address, the account and its first token.
     pub twilio: Option<(String, Secret, Secret)>,
+    /// The address and the bot token.
+    pub slack: Option<(String, Secret)>,
 }
 
 /// Reads the providers out of a saved setup.
@@ -230,7 +235,8 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
     let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
-    Ok(Providers { public_url: settings.public_url, twilio })
+    let slack = settings.slack.and_then(|slack| Some((slack.api_url, first(BOT_TOKEN)?)));
+    Ok(Providers { public_url: settings.public_url, twilio, slack })
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.

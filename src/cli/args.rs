@@ -311,7 +311,7 @@ pub struct Stage {
     /// Where to take mail by SMTP
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_STAGE_SMTP)]
     pub smtp: SocketAddr,
-    /// Where texts that people write are told, if not at /callbacks/sms/inbound of that server
+    /// Where texts that people write are told, if not at /callbacks/sms of that server
     #[arg(long, value_name = "URL")]
     pub sms_url: Option<String>,
 }

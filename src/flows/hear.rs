@@ -187,7 +187,10 @@ pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf
             let spoken = SpokenIncident {
                 number: incident.number,
                 severity: incident.severity,
-                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
+                service_name: service.map_or_else(
+                    || if incident.has_service() { incident.service.to_string() } else { "no service".to_owned() },
+                    |service| service.name.clone(),
+                ),
                 title: incident.title,
                 alerts_count: incident.alerts_count,
                 opened_ago: now.since(incident.opened_at),

@@ -16,6 +16,7 @@ mod dialect;
 mod error;
 mod expiry;
 mod fact;
+mod find;
 mod follow;
 mod follower;
 mod gauge;
@@ -32,6 +33,7 @@ pub mod read;
 mod repeat;
 mod retain;
 mod room;
+mod sample;
 mod setup;
 mod spoken;
 mod sql;
@@ -87,6 +89,7 @@ pub use room::{
     event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,
     room_incident,
 };
+pub use sample::{Sample, reveal_note, samples_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use spoken::{alert_titles, incident_find, incident_find_by_number};
 pub use tally::{tally_add, tally_list};

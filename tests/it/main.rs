@@ -12,6 +12,7 @@ mod pages;
 mod postgres;
 mod provider;
 mod receiver;
+mod replays;
 mod response;
 mod retain;
 mod slack;

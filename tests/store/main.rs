@@ -7,6 +7,7 @@ mod archive;
 mod desk;
 mod follower;
 mod life;
+mod machine;
 mod paging;
 mod small;
 mod views;
