@@ -23,6 +23,7 @@ mod gauge;
 mod heartbeat;
 mod journal;
 mod lease;
+mod message_link;
 mod open;
 mod outbox;
 mod overrides;
@@ -75,6 +76,7 @@ pub use journal::{
     journal_put_back, journal_set_aside, journal_take,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
+pub use message_link::{message_link_create, message_link_find};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
@@ -84,7 +86,6 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
-pub use retain::{access_forget, alerts_forget, aside_forget, incident_expired, incident_forget};
 pub use retain::{access_forget, alerts_forget, aside_forget, incident_expired, incident_forget, samples_forget};
 pub use room::{
     event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,

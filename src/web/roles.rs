@@ -12,7 +12,7 @@ use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
 use super::form::Form;
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, api, body, pages, sign_in, stream};
+use super::{Doors, acknowledge, api, body, pages, sign_in, stream};
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::viewer::Viewer;
@@ -83,6 +83,8 @@ pub(super) static ROUTES: &[Route] = &[
     page("/incidents/{number}", Needs::Reader, || get(pages::incident::incident)),
     form("/incidents/{number}/{act}", Needs::Responder, || post(pages::incident::act)),
     form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),
+    page("/acknowledge/{link}", Needs::Nobody, || get(acknowledge::offer)),
+    form("/acknowledge/{link}", Needs::Nobody, || post(acknowledge::act)),
     page("/sign-in", Needs::Nobody, || get(sign_in::explain)),
     page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
     form("/sign-in", Needs::Nobody, || post(sign_in::with_password)),

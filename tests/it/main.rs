@@ -5,6 +5,7 @@ mod doors;
 mod events;
 mod heartbeat;
 mod keys;
+mod letters;
 mod night;
 mod outside;
 mod pages;

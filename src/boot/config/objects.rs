@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown};
 use super::settings::{self, Settings, e164, mail_address, web_url};
-use super::{Config, Managed, USABLE_KINDS};
+use super::{Config, Managed};
 use crate::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::secret::Secret;
@@ -286,9 +286,6 @@ impl<'a> Objects<'_, 'a> {
             let kind_field = reader.need(table, "kind", "\"voice\"");
             let kind = kind_field.and_then(|field| Some((field, reader.word(field, KINDS)?)));
             let Some((field, kind)) = kind else { continue };
-            if !USABLE_KINDS.contains(&kind) {
-                self.not_yet(field, &format!("contacts of the kind {}", kind.name()), "add a voice contact beside it");
-            }
             if kind == ContactKind::SlackDm && !has_slack {
                 let text = format!("user {user} has a slack_dm contact and no id in Slack");
                 reader.error(field.spot(), text, "add slack = \"U0…\" to the user");
