@@ -21,7 +21,6 @@ use crate::base::time::Time;
 use crate::domain::lint::{self, Level};
 use crate::domain::setup::{ContactKind, Setup};
 
-
 /// A configuration that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {

@@ -101,6 +101,9 @@ mod tests {
         let made = message(&Direct { text: "<@U1>".to_owned(), sections });
         assert_eq!(made.text, "&lt;@U1&gt;");
         assert_eq!(made.blocks[0]["text"]["text"], "&lt;!channel&gt; a &amp; b");
-        assert_eq!((&made.blocks[1]["elements"][0]["value"], &made.blocks[1]["elements"][0]["action_id"]), (&json!("42 ack"), &json!("42_ack")));
+        assert_eq!(
+            (&made.blocks[1]["elements"][0]["value"], &made.blocks[1]["elements"][0]["action_id"]),
+            (&json!("42 ack"), &json!("42_ack"))
+        );
     }
 }

@@ -97,7 +97,8 @@ impl Channel for Sms {
     /// `…/callbacks/sms/{attempt}/status` tells of one of ours; `…/callbacks/sms` is where people write to.
     fn hear(&self, inbound: &Inbound) -> Result<Heard, HearError> {
         let form = signed_form(&self.twilio, self.public_url.as_deref(), inbound)?;
-        let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
+        let field =
+            |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let provider_id = field("MessageSid").ok_or(HearError::Unreadable)?;
         match place_of(&inbound.path) {
             Some((attempt, "status")) => {

@@ -28,7 +28,9 @@ pub fn call(words: &Words, keys: Option<&str>) -> String {
 pub fn answer(words: &Words, keys: Option<&str>) -> String {
     match keys.filter(|_| !words.menu.is_empty()) {
         Some(_) => call(words, keys),
-        None => format!("<Response>{}<Hangup/></Response>", say(words.language, &format!("{} {}", escape(&words.body), escape(&words.goodbye)))),
+        None => {
+            format!("<Response>{}<Hangup/></Response>", say(words.language, &format!("{} {}", escape(&words.body), escape(&words.goodbye))))
+        }
     }
 }
 
@@ -114,7 +116,12 @@ mod tests {
     use super::*;
 
     fn words(body: &str) -> Words {
-        Words { body: body.to_owned(), menu: "Press 1.".to_owned(), goodbye: "No key was pressed. Goodbye.".to_owned(), language: Language::En }
+        Words {
+            body: body.to_owned(),
+            menu: "Press 1.".to_owned(),
+            goodbye: "No key was pressed. Goodbye.".to_owned(),
+            language: Language::En,
+        }
     }
 
     const KEYS: Option<&str> = Some("https://reveille.example.com/callbacks/voice/att_1/keys");
@@ -165,7 +172,12 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_menu_ends_the_call() {
-        let done = Words { body: "Incident 42 is acknowledged.".to_owned(), menu: String::new(), goodbye: "Good luck.".to_owned(), language: Language::En };
+        let done = Words {
+            body: "Incident 42 is acknowledged.".to_owned(),
+            menu: String::new(),
+            goodbye: "Good luck.".to_owned(),
+            language: Language::En,
+        };
         let said = r#"<Say language="en-US" voice="Polly.Joanna">Incident 42 is acknowledged. Good luck.</Say>"#;
         assert_eq!(answer(&done, KEYS), format!("<Response>{said}<Hangup/></Response>"));
         assert_eq!(answer(&words("In detail."), KEYS).matches("<Gather").count(), 2);

@@ -188,7 +188,9 @@ impl Linter<'_> {
         for (n, contact) in user.contacts.iter().enumerate().filter(|(_, contact)| unusable(contact)) {
             let (text, suggestion) = match contact.kind {
                 ContactKind::Email => ("no [smtp] is configured, so no mail can be sent to this contact", "add [smtp] with url and from"),
-                ContactKind::SlackDm => ("no [slack] is configured, so no message can be sent to this contact", "add [slack] with bot_token"),
+                ContactKind::SlackDm => {
+                    ("no [slack] is configured, so no message can be sent to this contact", "add [slack] with bot_token")
+                }
                 ContactKind::Voice | ContactKind::Sms => ("no [twilio] is configured, so this contact cannot be reached", "add [twilio]"),
                 ContactKind::Webhook => ("this contact cannot be reached", "remove it"),
             };

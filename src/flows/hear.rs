@@ -69,7 +69,8 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
         })),
     };
     if let (Some(reason), Some(address)) = (closed, &row.sent_to) {
-        let closed = ClosedContact { user: row.user.clone(), contact: row.contact.clone(), address: address.clone(), reason: reason.clone() };
+        let closed =
+            ClosedContact { user: row.user.clone(), contact: row.contact.clone(), address: address.clone(), reason: reason.clone() };
         contact::close(house, &closed, &Actor::Reveille).await?;
     }
     failpoint::reach(match &heard.said {

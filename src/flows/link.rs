@@ -27,7 +27,9 @@ pub async fn look(house: &House, link: &str) -> Result<Option<Offer>, FlowError>
     let live = house.now_live();
     let mut incidents = Vec::new();
     for (id, spoken) in spoken_incidents(house, &live, &row.pages).await? {
-        let waits = store::incident_find(&house.store.page_reader(), &id).await?.is_some_and(|incident| incident.acknowledged_by.is_none() && incident.is_open());
+        let waits = store::incident_find(&house.store.page_reader(), &id)
+            .await?
+            .is_some_and(|incident| incident.acknowledged_by.is_none() && incident.is_open());
         incidents.push((spoken, waits));
     }
     let person = live.setup.users.get(&row.user).map_or_else(|| row.user.to_string(), |user| user.name.clone());

@@ -79,7 +79,12 @@ pub(super) async fn content(house: &House, live: &Live, tx: &mut Tx, channel: &d
         }
         ContactKind::Webhook => {
             let at = house.clock.now().rfc3339();
-            Content::Hook(letter::hook(attempt.as_str(), user.id.as_str(), &at, &with_pages(all.into_iter().map(|(_, spoken)| spoken).collect())))
+            Content::Hook(letter::hook(
+                attempt.as_str(),
+                user.id.as_str(),
+                &at,
+                &with_pages(all.into_iter().map(|(_, spoken)| spoken).collect()),
+            ))
         }
     })
 }

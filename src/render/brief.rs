@@ -24,7 +24,10 @@ pub enum Answer {
     /// Said what is understood.
     Help,
     /// The verb needs a number: these were named.
-    Which { verb: &'static str, numbers: Vec<Number> },
+    Which {
+        verb: &'static str,
+        numbers: Vec<Number>,
+    },
     UnknownIncident(Number),
     /// There is nothing that a bare reply could mean.
     NothingToAnswer,
@@ -133,7 +136,8 @@ const fn is_invisible(c: char) -> bool {
 /// `db-3.example.com` becomes `db-3 example com`; numbers and the end of a sentence keep their dots.
 fn unlinked(word: &str) -> String {
     let chars: Vec<char> = word.chars().collect();
-    let links = |n: usize| chars[n] == '.' && n > 0 && chars[n - 1].is_alphanumeric() && chars.get(n + 1).is_some_and(|next| next.is_alphabetic());
+    let links =
+        |n: usize| chars[n] == '.' && n > 0 && chars[n - 1].is_alphanumeric() && chars.get(n + 1).is_some_and(|next| next.is_alphabetic());
     let dot_to_space = |n: usize| if links(n) || chars[n] == '@' && n > 0 { ' ' } else { chars[n] };
     (0..chars.len()).map(dot_to_space).collect()
 }
@@ -149,7 +153,8 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// The characters of GSM 03.38 that take one place, and those that take two (3GPP TS 23.038).
-const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const GSM: &str =
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const GSM_TWO: &str = "\u{c}^{}\\[~]|€";
 
 /// How many places a text takes, and how many there are in two parts of it: 153 of seven bits or 67 of sixteen each, because a part of a
@@ -257,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_text_is_two_parts_at_most_and_keeps_its_menu() {
-        let titles = ["word ".repeat(200), "x".repeat(900), "€".repeat(900), "数据库已满".repeat(90), "\u{1f525}".repeat(300), "[a]".repeat(300)];
+        let titles =
+            ["word ".repeat(200), "x".repeat(900), "€".repeat(900), "数据库已满".repeat(90), "\u{1f525}".repeat(300), "[a]".repeat(300)];
         for title in &titles {
             for language in Language::ALL {
                 for n in 1..=3 {

@@ -73,7 +73,10 @@ pub fn mail(words: &LetterWords, language: Language) -> Mail {
     let label = if total > 1 { p.mail_acknowledge_many } else { p.mail_acknowledge_one };
     let mut text = String::new();
     for line in &lines {
-        text.push_str(&format!("#{} {}\n{} · {} · {}, {}\n", line.number, line.title, line.severity, line.service, line.alerts, line.opened));
+        text.push_str(&format!(
+            "#{} {}\n{} · {} · {}, {}\n",
+            line.number, line.title, line.severity, line.service, line.alerts, line.opened
+        ));
         if let Some(url) = &line.url {
             text.push_str(&format!("{}: {url}\n", p.mail_open));
         }
@@ -203,7 +206,9 @@ mod tests {
             }
             assert!(mail.html.contains(&format!("lang=\"{}\"", language.name())) && !mail.text.contains('{'));
             let (text, buttons) = direct(&words.incidents[0].0, None, language);
-            assert!(text.contains("#42 the disk is full") && buttons.iter().all(|(label, says)| !label.is_empty() && says.starts_with("42 ")));
+            assert!(
+                text.contains("#42 the disk is full") && buttons.iter().all(|(label, says)| !label.is_empty() && says.starts_with("42 "))
+            );
         }
     }
 
@@ -214,12 +219,18 @@ mod tests {
         let mail = mail(&words, Language::En);
         assert!(mail.subject.starts_with("[SEV1] 9 incidents need you: #42 "), "{}", mail.subject);
         assert!(!mail.html.contains("<script>") && !mail.text.contains("evil.example"), "{}", mail.html);
-        assert!(!mail.subject.contains(['\r', '\n']) && mail.text.contains("+7 more") && mail.text.contains("Open Reveille to acknowledge."));
+        assert!(
+            !mail.subject.contains(['\r', '\n']) && mail.text.contains("+7 more") && mail.text.contains("Open Reveille to acknowledge.")
+        );
     }
 
     #[test]
     fn a_hook_is_told_in_json() {
-        let told: serde_json::Value = serde_json::from_str(&hook("att_1", "ana", "2026-01-07T02:00:00Z", &[incident(42, "down\"")])).expect("JSON");
-        assert_eq!((&told["type"], &told["incidents"][0]["number"], &told["incidents"][0]["title"]), (&"page".into(), &42.into(), &"down\"".into()));
+        let told: serde_json::Value =
+            serde_json::from_str(&hook("att_1", "ana", "2026-01-07T02:00:00Z", &[incident(42, "down\"")])).expect("JSON");
+        assert_eq!(
+            (&told["type"], &told["incidents"][0]["number"], &told["incidents"][0]["title"]),
+            (&"page".into(), &42.into(), &"down\"".into())
+        );
     }
 }

@@ -197,7 +197,14 @@ pub fn withdrawn(language: Language) -> Spoken {
 
 fn menu(total: usize, keys: bool, language: Language) -> String {
     let p = words::of(language);
-    (if !keys { p.no_keys } else if total > 1 { p.menu_many } else { p.menu_one }).to_owned()
+    (if !keys {
+        p.no_keys
+    } else if total > 1 {
+        p.menu_many
+    } else {
+        p.menu_one
+    })
+    .to_owned()
 }
 
 fn goodbye(keys: bool, language: Language) -> String {

@@ -153,10 +153,11 @@ pub async fn attempt_outcome(
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_find(from: &mut impl Ask, id: &AttemptId) -> Result<Option<AttemptRow>> {
-    let find =
-        sql("SELECT a.id, a.user_id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
+    let find = sql(
+        "SELECT a.id, a.user_id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
                     a.sent_to, a.sent_text, a.open, p.page_id, p.incident_id FROM attempts a LEFT JOIN attempt_pages p ON p.attempt_id = a.id \
-                    WHERE a.id = $1 ORDER BY p.page_id");
+                    WHERE a.id = $1 ORDER BY p.page_id",
+    );
     let rows = from.ask(find.text(id.as_str())).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let mut pages = Vec::new();

@@ -7,8 +7,8 @@
 mod access;
 mod attempt;
 mod audit;
-mod closed;
 mod bells;
+mod closed;
 mod desk;
 mod dialect;
 mod error;
@@ -44,12 +44,12 @@ pub use access::{
     sessions_list, token_create, token_find, token_list, token_touch,
 };
 pub use attempt::{
-    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text, attempt_outcome,
-    attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
+    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
+    attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
-pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use audit::{audit_lost, audit_silent};
 pub use bells::{Ears, bell_ring};
+pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
@@ -64,8 +64,8 @@ pub use journal::{
     journal_put_back, journal_set_aside, journal_take,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
-pub use open::{Store, StoreOptions};
 pub use message_link::{message_link_create, message_link_find};
+pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
 };

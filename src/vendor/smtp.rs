@@ -26,7 +26,9 @@ enum Tls {
 
 /// The address of a mail server that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no mail server's address: write it as smtp://host:port, smtp://user:password@host?tls=required or smtps://user:password@host")]
+#[error(
+    "this is no mail server's address: write it as smtp://host:port, smtp://user:password@host?tls=required or smtps://user:password@host"
+)]
 pub struct BadServer;
 
 /// Why a mail was not taken.
@@ -188,7 +190,9 @@ fn one_line(text: &str) -> String {
 }
 
 fn percent_decoded(text: &str) -> String {
-    form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes()).next().map_or_else(String::new, |(_, value)| value.into_owned())
+    form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes())
+        .next()
+        .map_or_else(String::new, |(_, value)| value.into_owned())
 }
 
 #[cfg(test)]
@@ -233,7 +237,9 @@ mod tests {
         let text = String::from_utf8(made.expect("a mail").1).expect("ascii");
         let headers: Vec<&str> = text.split("\r\n\r\n").next().expect("headers").lines().collect();
         assert!(!headers.iter().any(|line| line.to_ascii_lowercase().starts_with("bcc")), "{headers:?}");
-        for line in ["Message-ID: <att_1@example.com>", "References: <inc_1@example.com>", "Auto-Submitted: auto-generated", "To: ana@example.com"] {
+        for line in
+            ["Message-ID: <att_1@example.com>", "References: <inc_1@example.com>", "Auto-Submitted: auto-generated", "To: ana@example.com"]
+        {
             assert!(headers.contains(&line), "{line} in {headers:?}");
         }
         assert!(headers.contains(&"Date: Wed, 07 Jan 2026 02:00:00 +0000"), "{headers:?}");

@@ -51,7 +51,10 @@ fn link(app: &App) -> String {
 story!(a_mail_is_acknowledged_by_its_link_which_asks_first, &by_mail(), |app| {
     app.fires("the disk is full").await;
     let mail = app.stage.mails().pop().expect("a mail");
-    assert_eq!((mail.to.as_slice(), mail.subject.as_str()), (&["ana@example.com".to_owned()][..], "[SEV2] #1 Public API: the disk is full"));
+    assert_eq!(
+        (mail.to.as_slice(), mail.subject.as_str()),
+        (&["ana@example.com".to_owned()][..], "[SEV2] #1 Public API: the disk is full")
+    );
     assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
     assert!(mail.header("Message-ID").is_some_and(|id| id.starts_with("<att_") && id.ends_with("@example.com>")));
     assert!(mail.html.is_some_and(|html| html.contains("the disk is full")));
@@ -61,7 +64,11 @@ story!(a_mail_is_acknowledged_by_its_link_which_asks_first, &by_mail(), |app| {
     let (scanner, link) = (app.stranger(), link(app));
     for _ in 0..2 {
         let page = scanner.get(&link).await;
-        assert!(page.status == 200 && page.text.contains("the disk is full") && page.text.contains("Acknowledge as Ana Ruiz?"), "{}", page.text);
+        assert!(
+            page.status == 200 && page.text.contains("the disk is full") && page.text.contains("Acknowledge as Ana Ruiz?"),
+            "{}",
+            page.text
+        );
     }
     assert_eq!(scanner.post(&link, "csrf=guessed").await.status, 403);
     app.incident(1).await.is("triggered");
@@ -126,7 +133,11 @@ story!(a_direct_message_is_answered_with_a_button, &by_slack(), |app| {
     app.fires("the disk is <!channel> full").await;
     let messages = app.stage.slack().direct("U0ANA");
     let message = messages.last().expect("a message");
-    assert!(message.words().contains("#1 the disk is <!channel> full") || message.words().contains("&lt;!channel&gt;"), "{}", message.words());
+    assert!(
+        message.words().contains("#1 the disk is <!channel> full") || message.words().contains("&lt;!channel&gt;"),
+        "{}",
+        message.words()
+    );
     let labels: Vec<String> = message.buttons().into_iter().map(|button| button.label).collect();
     assert_eq!(labels, ["Acknowledge", "Escalate", "Resolve"]);
     let room = app.stage.slack().rooms().into_iter().find(|room| room.messages.iter().any(|own| own.ts == message.ts)).expect("their room");
@@ -156,7 +167,10 @@ story!(a_persons_webhook_is_told_signed, |app| {
     let t: i64 = signed.strip_prefix("t=").and_then(|rest| rest.split(',').next()).and_then(|t| t.parse().ok()).expect("a time");
     assert_eq!(signed, webhook_signature(&[Secret::new(SECRET)], &got.body, Time::from_seconds(t)));
     let told = got.json();
-    assert_eq!((&told["type"], &told["user"], &told["incidents"][0]["title"]), (&"page".into(), &"ana".into(), &"the disk is \"full\"".into()));
+    assert_eq!(
+        (&told["type"], &told["user"], &told["incidents"][0]["title"]),
+        (&"page".into(), &"ana".into(), &"the disk is \"full\"".into())
+    );
     assert_eq!(told["id"], got.header("x-reveille-delivery"));
     assert_eq!(outcomes(app).await, ["accepted"]);
     app.command(1, "resolve").await;
@@ -168,14 +182,18 @@ story!(a_persons_webhook_is_told_signed, |app| {
     app.phone("ana").rings().await.press('1').await;
 });
 
-story!(a_webhook_into_a_private_network_is_refused, &with("", r#"{ id = "other", kind = "webhook", to = "http://127.0.0.1:1/x?key=hidden" }"#), |app| {
-    app.fires("the disk is full").await;
-    app.phone("ana").rings().await.press('1').await;
-    let incident = app.incident(1).await;
-    let attempt = incident.attempts("ana")[0].clone();
-    assert_eq!(attempt["outcome"], "rejected");
-    assert!(attempt["reason"].as_str().is_some_and(|why| why.contains("private") && !why.contains("hidden")), "{attempt}");
-});
+story!(
+    a_webhook_into_a_private_network_is_refused,
+    &with("", r#"{ id = "other", kind = "webhook", to = "http://127.0.0.1:1/x?key=hidden" }"#),
+    |app| {
+        app.fires("the disk is full").await;
+        app.phone("ana").rings().await.press('1').await;
+        let incident = app.incident(1).await;
+        let attempt = incident.attempts("ana")[0].clone();
+        assert_eq!(attempt["outcome"], "rejected");
+        assert!(attempt["reason"].as_str().is_some_and(|why| why.contains("private") && !why.contains("hidden")), "{attempt}");
+    }
+);
 
 story!(the_calling_number_can_be_saved, |app| {
     let card = app.stranger().get("/reveille.vcf").await;

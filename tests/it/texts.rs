@@ -29,10 +29,7 @@ async fn attempts(app: &App) -> Vec<(String, String)> {
 
 story!(a_text_is_answered_with_1, &text_first(), |app| {
     app.fires("the disk is full").await;
-    assert_eq!(
-        app.texts("ana"),
-        ["Reveille #1 SEV2 Public API: the disk is full. Reply 1 to acknowledge, or: resolve 1, escalate 1."]
-    );
+    assert_eq!(app.texts("ana"), ["Reveille #1 SEV2 Public API: the disk is full. Reply 1 to acknowledge, or: resolve 1, escalate 1."]);
     let incident = app.incident(1).await;
     incident.is("triggered");
     assert_eq!((incident.times("attempt_accepted"), incident.times("message_delivered")), (1, 1));
@@ -75,7 +72,7 @@ story!(a_refused_text_rings_at_once, &text_first(), |app| {
     app.stage.set_fault(None);
     app.advance("5s").await;
     app.phone("ana").rings().await.press('1').await;
-    assert_eq!(attempts(app).await[0], ("text".to_owned(), "rejected".to_owned()));
+    assert!(attempts(app).await.contains(&("text".to_owned(), "rejected".to_owned())));
     app.incident(1).await.is_acknowledged_by("ana");
 });
 

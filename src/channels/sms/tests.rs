@@ -60,7 +60,8 @@ async fn what_came_of_a_send_is_news() {
     assert_eq!(sent, Sent::of(News::Accepted { provider_id: "SM1".to_owned() }));
     let sent = answering(400, json!({ "code": 21_211, "message": "Invalid 'To' Phone Number" })).await.send(&outgoing()).await;
     assert!(matches!(sent.news, News::Rejected { .. }) && sent.closed.is_none(), "{sent:?}");
-    let sent = answering(400, json!({ "code": 21_610, "message": "Attempt to send to unsubscribed recipient" })).await.send(&outgoing()).await;
+    let sent =
+        answering(400, json!({ "code": 21_610, "message": "Attempt to send to unsubscribed recipient" })).await.send(&outgoing()).await;
     assert!(matches!(sent.news, News::Rejected { .. }) && sent.closed.is_some(), "{sent:?}");
     for (status, body) in [(500, json!({})), (503, json!({ "code": 20_503, "message": "try later" })), (201, json!({ "sid": "" }))] {
         let sent = answering(status, body).await.send(&outgoing()).await;
@@ -106,9 +107,8 @@ fn what_twilio_signed_is_heard() {
         Ok(Heard::Attempt(heard)) => Some((heard.attempt.to_string(), heard.provider_id, heard.said, heard.closed)),
         Ok(Heard::Written(_)) | Err(_) => None,
     };
-    let told = |news: News, closed: Option<&str>| {
-        Some(("att_01k".to_owned(), "SM1".to_owned(), Said::Status(news), closed.map(str::to_owned)))
-    };
+    let told =
+        |news: News, closed: Option<&str>| Some(("att_01k".to_owned(), "SM1".to_owned(), Said::Status(news), closed.map(str::to_owned)));
     assert_eq!(of("delivered"), told(News::Delivered, None));
     assert_eq!(of("sent"), told(News::Accepted { provider_id: "SM1".to_owned() }, None));
     let reason = "Twilio says undelivered, code 21610".to_owned();

@@ -40,7 +40,8 @@ fn attempt() -> AttemptId {
 }
 
 fn outgoing() -> Outgoing {
-    let words = Words { body: "Incident 42.".to_owned(), menu: "Press 1.".to_owned(), goodbye: "Goodbye.".to_owned(), language: Language::En };
+    let words =
+        Words { body: "Incident 42.".to_owned(), menu: "Press 1.".to_owned(), goodbye: "Goodbye.".to_owned(), language: Language::En };
     Outgoing { attempt: attempt(), to: "+33100000001".to_owned(), content: Content::Call(words) }
 }
 

@@ -70,8 +70,9 @@ impl Twilio {
         match self.exchange(self.http.post(self.url("Messages.json")).form(&form)).await {
             Exchange::NotSent(reason) => Err(rejected(None, reason, None)),
             Exchange::NoAnswer(reason) => Err(unknown(None, reason)),
-            Exchange::Answer { status, body, .. } if status.is_success() => parse(&body)
-                .ok_or_else(|| unknown(None, format!("Twilio answered {} with something that is no message", status.as_u16()))),
+            Exchange::Answer { status, body, .. } if status.is_success() => {
+                parse(&body).ok_or_else(|| unknown(None, format!("Twilio answered {} with something that is no message", status.as_u16())))
+            }
             Exchange::Answer { status, .. } if status.is_redirection() => {
                 Err(rejected(None, format!("Twilio answered {} (a redirect, which is not followed)", status.as_u16()), None))
             }
