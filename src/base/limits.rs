@@ -192,6 +192,21 @@ pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
+/// Log lines of one place in the code in one span; the rest are counted. A storm of errors must not fill the disk.
+pub const LOG_LINES: u32 = 100;
+pub const LOG_SPAN: Span = Span::minutes(1);
+/// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// How often the ballast is looked after.
+pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Rows thrown away in one transaction: a page never waits behind more.
+pub const JANITOR_ROWS: i64 = 256;
+/// Transactions of one kind in one round, and the pause between two.
+pub const JANITOR_PIECES: usize = 100;
+pub const JANITOR_BREATH: Span = Span::millis(10);
+/// How long one process throws away for all; longer than a round takes.
+pub const JANITOR_LEASE: Span = Span::minutes(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
@@ -227,6 +242,15 @@ pub const DEVICE_CHARS: usize = 200;
 /// Contacts and rules that one person may keep.
 pub const CONTACTS: usize = 20;
 pub const RULES: usize = 50;
+/// Samples kept of each integration's signals: enough to see what the last ones were.
+pub const SAMPLES: i64 = 10;
+/// At most one sample of an integration in this long: a flood must not be written twice.
+pub const SAMPLE_EVERY: Span = Span::seconds(1);
+/// What is kept of a sampled body, bytes; and the largest that is read as JSON for it.
+pub const EXCERPT_BYTES: usize = 2_048;
+pub const EXCERPT_READ_BYTES: usize = 64 << 10;
+/// How long the pages' test signal waits for its decision.
+pub const TEST_WAIT: Span = Span::seconds(3);
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 

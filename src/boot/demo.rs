@@ -97,6 +97,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         secret_key: None,
         own: live::Own::default(),
         tls: None,
+        ballast_bytes: 0,
     })
     .await?;
     let head_start = if demo.fast { Span::seconds(1) } else { HEAD_START };

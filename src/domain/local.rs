@@ -3,7 +3,7 @@
 use jiff::civil;
 
 use super::oncall::zone;
-use crate::base::time::{Span, Time};
+use crate::base::time::Time;
 
 /// The newest instant not after `now` at which clocks of this zone showed `HH:MM`.
 #[must_use]
@@ -78,9 +78,6 @@ fn instant(at: civil::DateTime, zone: &jiff::tz::TimeZone) -> Option<Time> {
     };
     Some(Time(stamp.as_microsecond()))
 }
-
-/// The longest that somebody may take a schedule for.
-pub const OVERRIDE_MOST: Span = Span::hours(24 * 92);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::FlowError;
 use crate::base::clock::Clock;
-use crate::base::id::{IdSource, TokenId, UserId};
+use crate::base::id::{IdSource, IntegrationId, TokenId, UserId};
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
@@ -154,6 +154,34 @@ pub async fn password_set_at(store: &Store, user: &UserId) -> Result<Option<Time
 /// The store's.
 pub async fn sessions(store: &Store, clock: &Clock, user: &UserId) -> Result<Vec<(String, Session)>, FlowError> {
     Ok(store::sessions_list(&store.reader(), user, clock.now()).await?)
+}
+
+/// Everybody who has a password.
+///
+/// # Errors
+/// The store's.
+pub async fn password_owners(store: &Store) -> Result<Vec<UserId>, FlowError> {
+    Ok(store::password_owners(&store.reader()).await?)
+}
+
+/// Notes who was shown an integration's address.
+///
+/// # Errors
+/// The store's.
+pub async fn note_reveal(store: &Store, integration: &IntegrationId, user: &UserId, at: Time) -> Result<(), FlowError> {
+    let mut tx = store.begin(WriteLane::Rest).await?;
+    store::reveal_note(&mut tx, integration, user, at).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What became of each integration's signals: the integration, the outcome, how many.
+///
+/// # Errors
+/// The store's.
+pub async fn tallies(store: &Store) -> Result<Vec<(IntegrationId, String, i64)>, FlowError> {
+    let tallies = store::tally_list(&store.reader()).await?;
+    Ok(tallies.into_iter().map(|((integration, outcome), n)| (integration, outcome, n)).collect())
 }
 
 /// Ends the sessions with these digests.

@@ -38,7 +38,7 @@ pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Optio
         Ok(event) => (event.signal, Ok(event.dedup_key)),
         Err(wrong) => (pagerduty::invalid(integration, &wrong), Err(EnqueueError::Invalid(wrong))),
     };
-    match ingest::accept(house, integration, vec![signal], None).await {
+    match ingest::accept(house, integration, vec![signal], inbound.body.clone(), None).await {
         Ok(_) => told,
         Err(IngestError::CannotStore | IngestError::UnknownKey) => Err(EnqueueError::CannotStore),
     }

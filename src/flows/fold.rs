@@ -14,7 +14,7 @@ use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input};
 use crate::sources;
-use crate::store::{self, JournalRow, Store, StoreError, WriteLane};
+use crate::store::{self, JournalRow, Sample, Store, StoreError, WriteLane};
 
 /// Folds the oldest journal rows; the number of signals decided or set aside. Zero means that the journal is empty.
 ///
@@ -83,6 +83,7 @@ fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
             request: JournalId::make(&mut ids),
             integration: integration.id.clone(),
             answer: false,
+            sample: None,
             signals: vec![sources::set_aside(integration, row.id.as_str())],
         })
         .collect()
@@ -115,8 +116,11 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut answers: BTreeMap<String, Vec<Verdict>> = BTreeMap::new();
     let mut decided = 0;
     let mut moment = Moment::fresh(at);
+    let mut samples = Vec::new();
     for entry in entries {
+        let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, entry.signals.len(), body));
         for signal in entry.signals {
+            let (title, said) = (signal.title.clone(), ignored_because(&signal.action));
             let decision = decide(State::Desk(desk), &Input::Signal(signal), &live.setup, &mut moment);
             desk = match decision.state {
                 State::Desk(desk) => desk,
@@ -125,6 +129,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             facts.extend(decision.facts);
             timers.extend(decision.timers);
             decided += 1;
+            if let Some(sample) = &mut sample {
+                sample.made(title, said, &decision.verdict);
+            }
             for outcome in ["accepted", decision.verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
             }
@@ -132,12 +139,14 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
                 answers.entry(entry.request.as_str().to_owned()).or_default().push(decision.verdict);
             }
         }
+        samples.extend(sample);
     }
 
     let facts = coalesce(facts);
     store::journal_delete(&mut tx, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await?;
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
     store::tally_add(&mut tx, &tallies, at).await?;
+    store::samples_save(&mut tx, &samples).await?;
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;
     }
@@ -148,6 +157,14 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     failpoint::reach("fold.committed");
     save::ring(house, &facts, &timers);
     Ok(decided)
+}
+
+/// A sender's own words for why there was nothing to decide.
+fn ignored_because(action: &Action) -> Option<String> {
+    match action {
+        Action::Ignore(said) | Action::Unreadable(said) => Some(said.clone()),
+        Action::Trigger | Action::Resolve | Action::Acknowledge => None,
+    }
 }
 
 /// As many of the oldest rows as one transaction may decide; always the first.

@@ -60,6 +60,8 @@ pub struct Live {
     pub setup: Setup,
     /// Integrations by the digest of their keys.
     pub keys: BTreeMap<String, IntegrationId>,
+    /// The keys themselves, for the administrator who pastes an address.
+    pub addresses: BTreeMap<IntegrationId, Secret>,
     pub channels: Channels,
     /// `None`: no Slack is configured.
     pub chat: Option<Chat>,

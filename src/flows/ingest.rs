@@ -1,5 +1,8 @@
 //! A sender's message becomes durable: bytes to signals, signals to the journal, and only then an answer.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,6 +23,8 @@ use crate::store::{self, JournalRow, StoreError};
 pub struct Pending {
     entry: Entry,
     at: Time,
+    /// Shared with the request, which waits until this is journaled.
+    body: Bytes,
     done: oneshot::Sender<Result<(), IngestError>>,
 }
 
@@ -30,6 +35,9 @@ pub struct Entry {
     pub integration: IntegrationId,
     /// Whether somebody waits for the decisions.
     pub answer: bool,
+    /// The beginning of the body, where this request is kept as a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
     pub signals: Vec<Signal>,
 }
 
@@ -68,7 +76,18 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
 pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
     let signals = door.source.read(inbound, &door.integration);
     failpoint::reach("intake.read");
-    accept(house, &door.integration, signals, wait).await
+    accept(house, &door.integration, signals, inbound.body.clone(), wait).await
+}
+
+/// Sends a signal the way that every signal takes, which says that it is a test and wakes nobody. `None`: it is durable, and was not
+/// decided within [`limits::TEST_WAIT`].
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub async fn test(house: &House, integration: &Integration) -> Result<Option<Verdict>, IngestError> {
+    let signal = sources::test_signal(integration);
+    let verdicts = accept(house, integration, vec![signal], Bytes::new(), Some(limits::TEST_WAIT)).await?;
+    Ok(verdicts.into_iter().next().flatten())
 }
 
 /// Makes the alert durable that says that a body was too large to be read.
@@ -76,7 +95,7 @@ pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<
 /// # Errors
 /// [`IngestError::CannotStore`] when nothing was stored.
 pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
-    accept(house, &door.integration, vec![sources::oversized(&door.integration)], None).await.map(drop)
+    accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
 }
 
 /// Makes signals durable, and waits for what is decided of them if somebody would like to.
@@ -84,6 +103,7 @@ pub(super) async fn accept(
     house: &House,
     integration: &Integration,
     signals: Vec<Signal>,
+    body: Bytes,
     wait: Option<Span>,
 ) -> Result<Vec<Option<Verdict>>, IngestError> {
     let at = house.clock.now();
@@ -92,9 +112,9 @@ pub(super) async fn accept(
     // that it is durable.
     let wait = wait.filter(|_| count <= limits::JOURNAL_BATCH_ROWS);
     let request = JournalId::make(&mut IdSource::fresh(at));
-    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), signals };
+    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), sample: None, signals };
     let (done, committed) = oneshot::channel();
-    house.intake.try_send(Pending { entry, at, done }).map_err(|_| IngestError::CannotStore)?;
+    house.intake.try_send(Pending { entry, at, body, done }).map_err(|_| IngestError::CannotStore)?;
     failpoint::reach("intake.queued");
     committed.await.map_err(|_| IngestError::CannotStore)??;
     let Some(wait) = wait else { return Ok(vec![None; count]) };
@@ -119,10 +139,11 @@ async fn decisions(house: &House, request: &JournalId) -> Vec<Option<Verdict>> {
 pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
     let mut batch: Vec<Pending> = Vec::new();
     let mut gauge = Gauge::default();
+    let mut sampler = Sampler::default();
     // One source for all rows: they are folded in the order of their ids, and a resolve must not overtake its trigger within a millisecond.
     let mut ids = IdSource::fresh(house.clock.now());
     while queue.recv_many(&mut batch, limits::JOURNAL_BATCH_ROWS).await > 0 {
-        let outcome = journal(&house, &mut gauge, &mut ids, &batch).await;
+        let outcome = journal(&house, &mut gauge, &mut sampler, &mut ids, &batch).await;
         for pending in batch.drain(..) {
             // A sender that has gone away does not listen; its message is stored all the same.
             pending.done.send(outcome).unwrap_or(());
@@ -160,7 +181,28 @@ impl Gauge {
     }
 }
 
-async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, batch: &[Pending]) -> Result<(), IngestError> {
+/// Which requests are kept to be looked at: one of each integration once in a while.
+#[derive(Default)]
+struct Sampler(BTreeMap<IntegrationId, Time>);
+
+impl Sampler {
+    fn take(&mut self, pending: &Pending) -> Option<String> {
+        let last = self.0.get(&pending.entry.integration);
+        if last.is_some_and(|last| pending.at >= *last && pending.at.since(*last) < limits::SAMPLE_EVERY) {
+            return None;
+        }
+        self.0.insert(pending.entry.integration.clone(), pending.at);
+        Some(sources::excerpt(&pending.body))
+    }
+}
+
+async fn journal(
+    house: &House,
+    gauge: &mut Gauge,
+    sampler: &mut Sampler,
+    ids: &mut IdSource,
+    batch: &[Pending],
+) -> Result<(), IngestError> {
     let refuse = |error: &StoreError| {
         tracing::error!(%error, "the journal cannot be written");
         IngestError::CannotStore
@@ -174,7 +216,7 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, batch: &[
         return Err(IngestError::CannotStore);
     }
     failpoint::reach("intake.before_commit");
-    let rows = rows(batch, ids).map_err(|error| {
+    let rows = rows(batch, sampler, ids).map_err(|error| {
         tracing::error!(%error, "signals do not serialise");
         IngestError::CannotStore
     })?;
@@ -187,7 +229,7 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, batch: &[
 }
 
 /// A row holds at most [`limits::JOURNAL_BATCH_ROWS`] signals, because a row is folded in one transaction.
-fn rows(batch: &[Pending], ids: &mut IdSource) -> Result<Vec<JournalRow>, serde_json::Error> {
+fn rows(batch: &[Pending], sampler: &mut Sampler, ids: &mut IdSource) -> Result<Vec<JournalRow>, serde_json::Error> {
     let Some(at) = batch.iter().map(|pending| pending.at).min() else { return Ok(Vec::new()) };
     ids.move_to(at);
     let mut rows = Vec::new();
@@ -203,14 +245,16 @@ fn rows(batch: &[Pending], ids: &mut IdSource) -> Result<Vec<JournalRow>, serde_
         Ok(())
     };
     for pending in batch {
+        let mut sampled = sampler.take(pending);
         for part in pending.entry.signals.chunks(limits::JOURNAL_BATCH_ROWS) {
             if held + part.len() > limits::JOURNAL_BATCH_ROWS {
                 close(&mut entries, &mut held)?;
             }
             held += part.len();
             // Field by field: a copy of the whole entry for each part would be quadratic in a group's size.
-            let Entry { request, integration, answer, signals: _ } = &pending.entry;
-            entries.push(Entry { request: request.clone(), integration: integration.clone(), answer: *answer, signals: part.to_vec() });
+            let Entry { request, integration, answer, .. } = &pending.entry;
+            let (request, integration, signals) = (request.clone(), integration.clone(), part.to_vec());
+            entries.push(Entry { request, integration, answer: *answer, sample: sampled.take(), signals });
         }
     }
     close(&mut entries, &mut held)?;

@@ -6,7 +6,10 @@ mod desk;
 use askama::Template;
 
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
-pub use desk::{ContactRow, MePage, RuleRow, SessionRow};
+pub use desk::{
+    AlertsPage, ContactRow, DayCell, DeclarePage, IntegrationCard, IntegrationsPage, MePage, OncallPage, OverrideRow, PeoplePage,
+    PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
+};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
@@ -98,6 +101,10 @@ pub struct IncidentsPage {
     pub frame: Frame,
     /// The state that is filtered by; `None` shows all, open ones first.
     pub filter: Option<IncidentState>,
+    pub services: Vec<Choice>,
+    pub service: String,
+    pub severity: String,
+    pub words: String,
     pub open: Vec<Row>,
     pub resolved: Vec<Row>,
     /// The URL of the next page of the list.
@@ -111,6 +118,15 @@ pub struct IncidentsPage {
 impl IncidentsPage {
     fn is_on(&self, state: IncidentState) -> bool {
         self.filter == Some(state)
+    }
+
+    /// Whether more is asked for than a state.
+    fn is_narrowed(&self) -> bool {
+        !(self.service.is_empty() && self.severity.is_empty() && self.words.is_empty())
+    }
+
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
     }
 }
 

@@ -27,6 +27,10 @@ impl Source for Alertmanager {
         "Alertmanager"
     }
 
+    fn guide(&self) -> &'static str {
+        "In alertmanager.yml, add a receiver with this address: webhook_configs: [{ url: '…', send_resolved: true }]. Route what should wake people to it."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         reading::json(&inbound.body)
             .and_then(|body| group(&body, integration))

@@ -59,6 +59,10 @@ impl Source for Datadog {
         "Datadog"
     }
 
+    fn guide(&self) -> &'static str {
+        "In Datadog under Integrations, Webhooks, add a webhook with this address, then name it in a monitor’s message as @webhook-NAME. Leave the payload as it is, or include $ALERT_TRANSITION and $AGGREG_KEY in your own."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let signal = reading::json(&inbound.body)
             .and_then(|body| signal(&body, integration))

@@ -46,6 +46,10 @@ impl Source for Generic {
         "The sender"
     }
 
+    fn guide(&self) -> &'static str {
+        "Post JSON to this address from scripts and cron: {\"dedup_key\":\"backup\",\"title\":\"The backup failed\"}. The same key with \"action\":\"resolve\" ends it. The command reveille send does it for you."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let complain = |why: &str| unreadable(integration, self.title(), why);
         match reading::json(&inbound.body) {

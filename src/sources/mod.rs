@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod datadog;
+mod excerpt;
 mod generic;
 pub mod heartbeat;
 pub mod pagerduty;
@@ -12,6 +13,8 @@ mod reading;
 mod rollbar;
 
 use std::collections::BTreeMap;
+
+pub use excerpt::excerpt;
 
 use crate::base::inbound::Inbound;
 use crate::base::limits;
@@ -40,6 +43,11 @@ pub trait Source: Sync {
     /// At least one signal for any bytes whatsoever.
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal>;
 
+    /// How this sender is wired to the address, in a sentence or two.
+    fn guide(&self) -> &'static str {
+        "Give the sender this address as a webhook. It takes what that sender posts, as it posts it."
+    }
+
     /// Largest body taken, bytes.
     fn body_cap(&self) -> usize {
         limits::BODY_BYTES
@@ -61,6 +69,22 @@ pub fn oversized(integration: &Integration) -> Signal {
     let source = find(&integration.source);
     let cap = source.map_or(limits::BODY_BYTES, Source::body_cap);
     unreadable(integration, source.map_or("The sender", Source::title), &format!("it is over the limit of {cap} bytes"))
+}
+
+/// What the pages send to see whether an integration works.
+#[must_use]
+pub fn test_signal(integration: &Integration) -> Signal {
+    Signal {
+        integration: integration.id.clone(),
+        dedup_key: "reveille-test".to_owned(),
+        title: "A test signal from the web pages".to_owned(),
+        severity: None,
+        action: Action::Ignore("it is a test signal, and wakes nobody".to_owned()),
+        at: None,
+        url: None,
+        labels: BTreeMap::new(),
+        ends_at: None,
+    }
 }
 
 /// What stands in for signals that could not be decided and are kept aside: somebody must hear of them.

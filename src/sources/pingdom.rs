@@ -25,6 +25,10 @@ impl Source for Pingdom {
         "Pingdom"
     }
 
+    fn guide(&self) -> &'static str {
+        "In Pingdom under Integrations, add an integration of the type webhook with this address, then tick it in each check."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let signal = reading::json(&inbound.body)
             .and_then(|body| signal(&body, integration))

@@ -28,6 +28,10 @@ impl Source for Rollbar {
         "Rollbar"
     }
 
+    fn guide(&self) -> &'static str {
+        "In the project’s settings under Notifications, Webhook, enable it with this address. Rollbar’s own test is answered and wakes nobody."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let signal = reading::json(&inbound.body)
             .and_then(|body| signal(&body, integration))

@@ -15,8 +15,10 @@ use super::error::Result;
 pub use super::error::StoreError;
 pub use super::fact::FactRow;
 use super::fact::fact_of;
+pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::overrides::OverrideView;
+pub use super::sample::Sample;
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
@@ -47,7 +49,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    const fn empty() -> Self {
+    pub(super) const fn empty() -> Self {
         Self { items: Vec::new(), next: None }
     }
 }
@@ -168,11 +170,11 @@ pub struct AttemptView {
     pub open: bool,
 }
 
-const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
+pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
                         resolved_at, resolved_by, alerts_count, firing_count, run, lapses_at, response FROM incidents";
 
 /// An alert's own row is not touched when its incident is resolved: both columns are read through it.
-const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
+pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
                      CASE WHEN a.state = 'firing' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
                      a.first_at, a.last_at, CASE WHEN a.state = 'firing' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
                      i.number, a.url, a.labels FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
@@ -192,7 +194,12 @@ impl Reader {
     }
 
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<AnyRow>> {
-        Conn::take(&self.pool, self.dialect, &self.calls).await?.rows(sql).await
+        self.conn().await?.rows(sql).await
+    }
+
+    /// A connection for more than one statement.
+    pub(super) async fn conn(&self) -> Result<Conn> {
+        Conn::take(&self.pool, self.dialect, &self.calls).await
     }
 
     /// Incidents, newest first.
@@ -371,24 +378,24 @@ impl Reader {
     }
 }
 
-fn bounded(limit: i64) -> i64 {
+pub(super) fn bounded(limit: i64) -> i64 {
     limit.clamp(1, limits::LIST_MOST)
 }
 
-fn cursor_read(cursor: &str) -> Result<String> {
+pub(super) fn cursor_read(cursor: &str) -> Result<String> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
     String::from_utf8(bytes).map_err(|_| StoreError::Cursor)
 }
 
 /// The id below which the list goes on; the first part starts above all ids.
-fn alerts_below(cursor: Option<&str>) -> Result<String> {
+pub(super) fn alerts_below(cursor: Option<&str>) -> Result<String> {
     let Some(cursor) = cursor else { return Ok("b".to_owned()) };
     let id = cursor_read(cursor)?;
     if id.starts_with(AlertId::PREFIX) { Ok(id) } else { Err(StoreError::Cursor) }
 }
 
 /// Cuts off the one row that was read to see whether the list goes on.
-fn page_of<T>(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> String) -> Page<T> {
+pub(super) fn page_of<T>(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> String) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let goes_on = items.len() > limit;
     items.truncate(limit);
@@ -396,7 +403,7 @@ fn page_of<T>(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> String) -> Pa
     Page { items, next }
 }
 
-fn incident_of(row: &AnyRow) -> Result<IncidentView> {
+pub(super) fn incident_of(row: &AnyRow) -> Result<IncidentView> {
     Ok(IncidentView {
         id: IncidentId::from_text(row.text("id")?),
         number: Number(row.int("number")?),
@@ -419,7 +426,7 @@ fn incident_of(row: &AnyRow) -> Result<IncidentView> {
     })
 }
 
-fn alert_of(row: &AnyRow) -> Result<AlertView> {
+pub(super) fn alert_of(row: &AnyRow) -> Result<AlertView> {
     Ok(AlertView {
         id: AlertId::from_text(row.text("id")?),
         integration: IntegrationId::from_text(row.text("integration")?),

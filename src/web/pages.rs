@@ -1,8 +1,13 @@
 //! The pages people look at, and their buttons: one file for each part of the house.
 
+pub mod alerts;
+pub mod declare;
 pub mod incident;
+pub mod integrations;
 pub mod list;
 pub mod me;
+pub mod oncall;
+pub mod people;
 
 use super::Doors;
 use super::caller::Caller;

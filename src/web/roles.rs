@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
@@ -76,6 +76,10 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 
 pub(super) static ROUTES: &[Route] = &[
     page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents/new", Needs::Responder, || get(pages::declare::ask)),
+    form("/incidents/new", Needs::Responder, || post(pages::declare::declare)),
+    page("/alerts", Needs::Reader, || get(pages::alerts::alerts)),
+    form("/alerts/{id}/promote", Needs::Responder, || post(pages::alerts::promote)),
     page("/incidents/{number}", Needs::Reader, || get(pages::incident::incident)),
     form("/incidents/{number}/{act}", Needs::Responder, || post(pages::incident::act)),
     form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),
@@ -84,6 +88,14 @@ pub(super) static ROUTES: &[Route] = &[
     form("/sign-in", Needs::Nobody, || post(sign_in::with_password)),
     form("/sign-in/{link}", Needs::Nobody, || post(sign_in::enter)),
     form("/sign-out", Needs::Reader, || post(sign_in::leave)),
+    page("/oncall", Needs::Reader, || get(pages::oncall::oncall)),
+    form("/oncall/overrides", Needs::Responder, || post(pages::oncall::take)),
+    form("/oncall/overrides/{id}/remove", Needs::Responder, || post(pages::oncall::give_back)),
+    page("/integrations", Needs::Admin, || get(pages::integrations::integrations)),
+    form("/integrations/{id}/address", Needs::Admin, || post(pages::integrations::reveal)),
+    form("/integrations/{id}/test", Needs::Admin, || post(pages::integrations::test)),
+    page("/people", Needs::Admin, || get(pages::people::people)),
+    form("/people/{id}/invite", Needs::Admin, || post(pages::people::invite)),
     page("/me", Needs::Reader, || get(pages::me::me)),
     form("/me/password", Needs::Reader, || post(pages::me::set_password)),
     form("/me/sessions/end", Needs::Reader, || post(pages::me::end_session)),
@@ -119,6 +131,10 @@ pub(super) static ROUTES: &[Route] = &[
     command("/api/v1/alerts/{alert}/promote", || post(api::declare::promote)),
     read("/api/v1/stream", || get(stream::of_all)),
     read("/api/v1/oncall", || get(api::oncall)),
+    read("/api/v1/overrides", || get(api::stand_in::all)),
+    read("/api/v1/schedules/{schedule}/overrides", || get(api::stand_in::list)),
+    command("/api/v1/schedules/{schedule}/overrides", || post(api::stand_in::add)),
+    change(Method::DELETE, "/api/v1/schedules/{schedule}/overrides/{override}", || delete(api::stand_in::remove)),
     read("/api/v1/freeze", || get(api::freeze)),
     read("/api/v1/why/{subject}", || get(api::why)),
 ];

@@ -143,6 +143,9 @@ impl Desk {
             version: 1,
             setup: setup(),
             keys: BTreeMap::from(keys),
+            addresses: ["generic", "rollbar"]
+                .map(|source| (IntegrationId::from_text(format!("api-{source}")), Secret::new(format!("{source}key000000000000001"))))
+                .into(),
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
@@ -231,7 +234,7 @@ impl Desk {
         let entered = self.post(&link, &[("cookie", &form)], format!("csrf={}", offer.csrf())).await;
         assert_eq!(entered.status, StatusCode::SEE_OTHER, "{entered:?}");
         let cookie = entered.cookie("reveille").expect("the session's cookie");
-        let csrf = self.get("/", &[("cookie", &cookie)]).await.csrf();
+        let csrf = self.get("/me", &[("cookie", &cookie)]).await.csrf();
         (cookie, csrf)
     }
 

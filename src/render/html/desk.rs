@@ -63,3 +63,202 @@ impl MePage {
         self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
     }
 }
+
+/// Says that there is an incident: a title is enough.
+#[derive(Template)]
+#[template(path = "declare.html")]
+pub struct DeclarePage {
+    pub frame: Frame,
+    pub services: Vec<Choice>,
+}
+
+impl DeclarePage {
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
+
+/// One alert that woke nobody.
+#[derive(Debug, Clone)]
+pub struct RecordedRow {
+    pub id: String,
+    pub title: String,
+    pub service: String,
+    pub source: String,
+    pub severity: &'static str,
+    pub state: &'static str,
+    pub count: i64,
+    pub last_at: Stamp,
+}
+
+#[derive(Template)]
+#[template(path = "alerts.html")]
+pub struct AlertsPage {
+    pub frame: Frame,
+    pub alerts: Vec<RecordedRow>,
+    pub older: Option<String>,
+    pub is_first: bool,
+}
+
+impl AlertsPage {
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
+
+/// Who is on call when, on one schedule.
+#[derive(Debug, Clone)]
+pub struct ScheduleCard {
+    pub id: String,
+    pub timezone: String,
+    pub now: String,
+    pub is_empty: bool,
+    /// Whether the reader is on call.
+    pub is_mine: bool,
+    pub until: Option<Stamp>,
+    /// The next hand-off by the reader's clock.
+    pub until_here: Option<String>,
+    /// By the schedule's, where that is another.
+    pub until_there: Option<String>,
+    pub next: Option<String>,
+    pub days: Vec<DayCell>,
+    pub overrides: Vec<OverrideRow>,
+}
+
+/// One day of the picture.
+#[derive(Debug, Clone)]
+pub struct DayCell {
+    pub name: String,
+    pub is_today: bool,
+    pub turns: Vec<TurnChip>,
+}
+
+/// One turn within one day.
+#[derive(Debug, Clone)]
+pub struct TurnChip {
+    pub who: String,
+    /// When it begins, where that is within this day.
+    pub from: Option<String>,
+    pub colour: Option<usize>,
+}
+
+/// One override, in force or to come.
+#[derive(Debug, Clone)]
+pub struct OverrideRow {
+    pub id: String,
+    pub who: String,
+    pub from: String,
+    pub until: String,
+    pub by: String,
+    pub may_remove: bool,
+}
+
+#[derive(Template)]
+#[template(path = "oncall.html")]
+pub struct OncallPage {
+    pub frame: Frame,
+    pub cards: Vec<ScheduleCard>,
+    pub schedules: Vec<Choice>,
+    /// Who may be put on call by this reader.
+    pub people: Vec<Choice>,
+    /// For the form, as its fields take it.
+    pub from: String,
+    pub until: String,
+    /// The reader's.
+    pub zone: String,
+    pub is_done: bool,
+}
+
+impl OncallPage {
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
+
+/// How many signals came to one outcome.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    pub outcome: String,
+    pub n: i64,
+}
+
+/// One request of a sender and what was made of it.
+#[derive(Debug, Clone)]
+pub struct SampleRow {
+    pub at: Stamp,
+    pub title: String,
+    pub outcome: String,
+    pub reason: String,
+    pub signals: i64,
+    pub alert: Option<String>,
+    pub number: Option<i64>,
+    /// Its beginning, without secrets.
+    pub body: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct IntegrationCard {
+    pub id: String,
+    pub title: String,
+    pub source: String,
+    pub service: String,
+    /// With its key only where that was asked for.
+    pub address: String,
+    pub is_revealed: bool,
+    /// To whom the whole address was last shown, and when.
+    pub revealed: Option<(String, Stamp)>,
+    pub guide: &'static str,
+    /// What came of the test signal just sent.
+    pub tested: Option<String>,
+    pub tallies: Vec<Tally>,
+    /// Newest first.
+    pub samples: Vec<SampleRow>,
+}
+
+#[derive(Template)]
+#[template(path = "integrations.html")]
+pub struct IntegrationsPage {
+    pub frame: Frame,
+    pub cards: Vec<IntegrationCard>,
+}
+
+impl IntegrationsPage {
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
+
+/// One configured person.
+#[derive(Debug, Clone)]
+pub struct PersonRow {
+    pub id: String,
+    pub name: String,
+    pub email: Option<String>,
+    pub role: &'static str,
+    pub has_password: bool,
+    /// How many contacts they have.
+    pub ways: usize,
+    /// The one-time link just made for them.
+    pub link: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+pub struct PeoplePage {
+    pub frame: Frame,
+    pub people: Vec<PersonRow>,
+}
+
+impl PeoplePage {
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}

@@ -48,6 +48,13 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
     IncidentsPage {
         frame: frame(),
         filter: None,
+        services: vec![
+            Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() },
+            Choice { id: "api".to_owned(), name: "API".to_owned() },
+        ],
+        service: HOSTILE.to_owned(),
+        severity: String::new(),
+        words: HOSTILE.to_owned(),
         open,
         resolved,
         older: None,
