@@ -158,6 +158,18 @@ story!(a_step_that_names_a_webhook_tells_that_one_alone, |app| {
     app.command(1, "resolve").await;
 });
 
+story!(a_policy_s_step_tells_a_webhook_and_moves_on_at_once, |app| {
+    let receiver = Receiver::open().await;
+    let team = with_webhook(&receiver, "allow_private_targets = true");
+    app.applies(&team.replace("steps = [\n", "steps = [\n  { notify = [\"webhook:ops\"], escalate_after = \"5m\" },\n")).await;
+    is_followed(app).await;
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    let got = receiver.gets(3).await;
+    assert_eq!(kinds(&got), ["incident_opened", "notice_wanted", "incident_acknowledged"]);
+    app.command(1, "resolve").await;
+});
+
 story!(a_webhook_that_leaves_the_file_is_told_nothing_more, |app| {
     let receiver = Receiver::open().await;
     follows(app, &receiver).await;
