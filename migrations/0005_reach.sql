@@ -6,6 +6,9 @@ ALTER TABLE persons ADD COLUMN messaged TEXT NOT NULL DEFAULT '{}';
 -- Contacts that got something through since the page's start, as JSON.
 ALTER TABLE pages ADD COLUMN reached TEXT NOT NULL DEFAULT '[]';
 
+-- The words of a text, to know it again in its provider's list.
+ALTER TABLE attempts ADD COLUMN sent_text TEXT;
+
 -- Links in mails with which a page is acknowledged: found by digest, good for one attempt's pages and for a while.
 CREATE TABLE message_links (
   digest     TEXT PRIMARY KEY,

@@ -6,15 +6,26 @@ use tokio::sync::Notify;
 
 /// One bell. A ring with nobody waiting is kept for the next one who waits, once.
 #[derive(Clone, Debug, Default)]
-pub struct Bell(Arc<Notify>);
+pub struct Bell {
+    here: Arc<Notify>,
+    /// For whoever tells the other processes of this database.
+    away: Arc<Notify>,
+}
 
 impl Bell {
+    /// For this process and every other one.
     pub fn ring(&self) {
-        self.0.notify_one();
+        self.here.notify_one();
+        self.away.notify_one();
+    }
+
+    /// Another process rang.
+    pub fn ring_here(&self) {
+        self.here.notify_one();
     }
 
     pub async fn heard(&self) {
-        self.0.notified().await;
+        self.here.notified().await;
     }
 }
 
@@ -35,6 +46,56 @@ pub struct Bells {
     pub settle: Bell,
     /// New facts were committed.
     pub facts: Bell,
+    /// The same, for whoever tells Slack: one ring wakes one who waits.
+    pub chat: Bell,
     /// The same for those who tell webhooks: a bell wakes one listener.
     pub webhooks: Bell,
+    /// Another configuration was applied.
+    pub setup: Bell,
+}
+
+impl Bells {
+    /// The bells that other processes hear, by their names between processes.
+    #[must_use]
+    pub fn shared(&self) -> [(&'static str, &Bell); 7] {
+        [
+            ("journal", &self.journal),
+            ("wakes", &self.wakes),
+            ("pages", &self.pages),
+            ("settle", &self.settle),
+            ("facts", &self.facts),
+            ("webhooks", &self.webhooks),
+            ("setup", &self.setup),
+        ]
+    }
+
+    /// Waits until a shared bell was rung in this process, and gives its name. Rings meanwhile are one. Dropped, it forgets no ring.
+    pub async fn rung(&self) -> &'static str {
+        let rings = self.shared().map(|(name, bell)| {
+            let away = Arc::clone(&bell.away);
+            Box::pin(async move {
+                away.notified().await;
+                name
+            })
+        });
+        futures_util::future::select_all(rings).await.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ring_goes_here_and_away_and_an_echo_goes_no_further() {
+        let bells = Bells::default();
+        bells.pages.ring();
+        bells.pages.ring();
+        bells.facts.ring_here();
+        bells.pages.heard().await;
+        bells.facts.heard().await;
+        assert_eq!(bells.rung().await, "pages");
+        bells.wakes.ring();
+        assert_eq!(bells.rung().await, "wakes", "two rings of the pages' bell were one");
+    }
 }

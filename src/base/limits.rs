@@ -30,6 +30,8 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
+/// Alerts ended by the clock in one transaction.
+pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
 
@@ -65,6 +67,8 @@ pub const STEP_WAIT: Span = Span::minutes(5);
 pub const EXHAUSTED_EVERY: Span = Span::minutes(15);
 /// An acknowledgement of sev1 or sev2 lapses after this long without a sign of life.
 pub const ACK_LAPSE: Span = Span::minutes(30);
+/// How much later than its period a beat may come, unless configured: a job takes now longer, now shorter.
+pub const HEARTBEAT_GRACE: Span = Span::minutes(1);
 /// The low-urgency reminder.
 pub const REMINDER: Span = Span::hours(24);
 
@@ -134,6 +138,13 @@ pub const SPOKEN_TITLE_CHARS: usize = 120;
 pub const SPOKEN_TITLE_CHARS_EACH: usize = 32;
 /// Longest name of a person or service spoken, characters.
 pub const SPOKEN_NAME_CHARS: usize = 25;
+/// Places in two parts of a text message: of seven bits each, and of sixteen where a sign needs them. A third part is read by nobody.
+pub const TEXT_PLACES: usize = 306;
+pub const TEXT_PLACES_WIDE: usize = 134;
+/// A reply without a number means the newest text, if that is not older than this.
+pub const REPLY_WITHIN: Span = Span::hours(24);
+/// How long the link in a mail acknowledges.
+pub const MESSAGE_LINK: Span = Span::hours(24);
 /// How long a phone rings: under the 30 s after which most voicemails answer.
 pub const RING: Span = Span::seconds(25);
 /// How long a call waits for a key after it has spoken.
@@ -157,6 +168,8 @@ pub const END_TRIES: i64 = 5;
 pub const SENDS: i64 = 32;
 /// The safety net of workers that are normally nudged.
 pub const SAFETY_POLL: Span = Span::seconds(1);
+/// How often the connection that hears other processes' bells is asked whether it lives.
+pub const BELLS_CHECK: Span = Span::seconds(30);
 /// The hard limit around every database call.
 pub const DATABASE_CALL: Span = Span::seconds(10);
 
@@ -226,6 +239,8 @@ pub const TEST_WAIT: Span = Span::seconds(3);
 /// How long requests under way may take to end when the server stops.
 pub const SHUT_DOWN: Span = Span::seconds(4);
 
+/// Largest request of Slack's, bytes: a button brings along the message it stands in.
+pub const SLACK_BODY_BYTES: usize = 512 << 10;
 /// How old or young a request that Slack signed may be.
 pub const SLACK_SIGNATURE_AGE: Span = Span::seconds(300);
 /// How long Slack is left alone after a 429 that does not say for how long, and after a failure; it doubles up to the longest.
@@ -235,3 +250,27 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// A message is edited, and a room written to, at most this often: Slack takes about one a second.
+pub const SLACK_PACE: Span = Span::seconds(1);
+/// What happened longer ago than this is not told in Slack any more: it was not configured then.
+pub const SLACK_LOOKS_BACK: Span = Span::hours(24);
+/// An event that was taken and not carried out may be taken again after this long; Slack repeats one after a minute and after five.
+pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
+/// How long the ids of events are kept; Slack repeats for about an hour.
+pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
+/// Rooms and announcements told at once, per process.
+pub const SLACK_AT_ONCE: i64 = 8;
+/// How long a slash command may wait for the room it asked for before it is answered without; Slack gives up after three seconds.
+pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
+/// How long an answer may take that is sent after a command.
+pub const SLACK_ANSWER_LATER: Span = Span::minutes(2);
+/// A request with an `Idempotency-Key` is answered as the first time for this long.
+pub const REPEATS_KEPT: Span = Span::hours(24);
+/// Keys remembered at most: more than a day of one command a second, and at most some hundred MB.
+pub const REPEATS: i64 = 100_000;
+/// Longest `Idempotency-Key`, bytes: two UUIDs fit several times.
+pub const REPEAT_KEY_BYTES: usize = 255;
+/// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
+pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
+pub const REPEAT_LEASE: Span = Span::seconds(15);

@@ -15,7 +15,7 @@ use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, live, staged, telemetry};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
-use crate::cli::args::{self, Admin, Args, Command, Token};
+use crate::cli::args::{self, Admin, Args, Command, Token, User};
 use crate::cli::{Exit, remote};
 use crate::domain::setup;
 use crate::flows::{House, access, apply};
@@ -54,6 +54,7 @@ fn run(args: Args) -> ExitCode {
             Command::Migrate(migrate) => self::migrate(&migrate).await,
             Command::Token { command: Token::Create(token) } => token_create(&token, json).await,
             Command::Admin { command: Admin::Link(link) } => admin_link(&link).await,
+            Command::User { command: User::Invite(invite) } => user_invite(&invite, json).await,
             Command::Replay(replay) => self::replay_scenario(&replay).await,
             Command::Remote(remote) => return remote::run(&args.global, &remote).await,
         }
@@ -226,6 +227,23 @@ async fn token_create(token: &args::TokenCreate, json: bool) -> Result<(), BootE
 }
 
 async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
+    println!("{}", one_time_link(link).await?);
+    Ok(())
+}
+
+async fn user_invite(invite: &args::AdminLink, json: bool) -> Result<(), BootError> {
+    let link = one_time_link(invite).await?;
+    if json {
+        println!("{}", serde_json::json!({ "user": invite.user.as_str(), "link": link }));
+    } else {
+        println!("{link}");
+        eprintln!("Give this link to {} and to nobody else: it works once, for a day, and lets them choose a password.", invite.user);
+    }
+    Ok(())
+}
+
+/// The whole address of a new one-time link.
+async fn one_time_link(link: &args::AdminLink) -> Result<String, BootError> {
     let database = link.database.url();
     let (store, sealer) = open(database.expose(), None).await?;
     if link.user.as_str() != access::FIRST_ADMIN {
@@ -235,9 +253,8 @@ async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
     let settings = live::load(&store, &sealer, &clock, &live::Own::default()).await?;
     let base = settings.public_url.unwrap_or_else(|| format!("http://{}", config::Server::LISTEN));
     let secret = access::create_link(&store, &clock, &link.user).await?;
-    println!("{base}/sign-in/{}", secret.expose());
     store.close().await;
-    Ok(())
+    Ok(format!("{base}/sign-in/{}", secret.expose()))
 }
 
 /// Refuses an id that nobody has, with the ids there are.
@@ -258,7 +275,7 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         }
         return Ok(());
     }
-    let (Some(name), Some(hook)) = (&asked.scenario, &asked.hook) else {
+    let (Some(name), false) = (&asked.scenario, asked.hook.is_empty()) else {
         return Err(BootError::Refused("name a scenario and the address to post to; `reveille replay --list` shows them".to_owned()));
     };
     let scenario = match std::fs::read_to_string(name) {
@@ -266,7 +283,7 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         Err(_) => Scenario::named(name)?,
     };
     let plan = Replay {
-        hook_url: hook.clone(),
+        hooks: asked.hook.clone(),
         clock: Clock::system(),
         phones: asked.stage.clone().map_or(Phones::Real, Phones::At),
         numbers: asked.number.clone(),

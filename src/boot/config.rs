@@ -22,7 +22,7 @@ use crate::domain::lint::{self, Level};
 use crate::domain::setup::{ContactKind, Setup};
 
 /// The kinds of contact that this version reaches.
-pub const USABLE_KINDS: &[ContactKind] = &[ContactKind::Voice];
+pub const USABLE_KINDS: &[ContactKind] = &[ContactKind::Voice, ContactKind::Sms];
 
 /// A configuration that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

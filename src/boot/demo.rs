@@ -115,7 +115,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
     let night = async {
         clock.sleep(head_start).await;
         let plan = Replay {
-            hook_url: format!("{server}/hooks/{}/{rollbar_key}", scenario.source),
+            hooks: vec![format!("{server}/hooks/{}/{rollbar_key}", scenario.source)],
             clock: clock.clone(),
             phones: Phones::Here(stage.clone()),
             numbers: PEOPLE.iter().map(|(number, _)| (*number).to_owned()).collect(),

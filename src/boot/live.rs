@@ -9,12 +9,15 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::config::Config;
+use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
-use crate::channels::Channels;
+use crate::channels::sms::Sms;
 use crate::channels::voice::Voice;
+use crate::channels::{Channel, Channels};
+use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
 use crate::flows::Live;
@@ -22,10 +25,13 @@ use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
 use crate::store::{self, Store};
 use crate::vendor::http::{self, PrivateTargets};
+use crate::vendor::slack::Slack;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
+const BOT_TOKEN: &str = "slack/bot_token";
+const SIGNING_SECRET: &str = "slack/signing_secret";
 const METRICS_TOKEN: &str = "server/metrics_token";
 const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
@@ -38,6 +44,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
+    slack: Option<SlackSettings>,
     private_targets: PrivateTargets,
     retention: Retention,
     /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
@@ -59,7 +66,23 @@ struct TwilioSettings {
     from: String,
     api_url: String,
     calls_per_second: u32,
+    #[serde(default)]
+    sms_from: Option<String>,
+    #[serde(default = "one")]
+    texts_per_second: u32,
     concurrent_calls: Option<u32>,
+}
+
+/// Of the version before, which sent no texts.
+const fn one() -> u32 {
+    1
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SlackSettings {
+    announce: Option<String>,
+    command: String,
+    api_url: String,
 }
 
 /// What `apply` makes so.
@@ -74,7 +97,14 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             from: twilio.from.clone(),
             api_url: twilio.api_url.clone(),
             calls_per_second: twilio.calls_per_second,
+            sms_from: twilio.sms_from.clone(),
+            texts_per_second: twilio.texts_per_second,
             concurrent_calls: twilio.concurrent_calls,
+        }),
+        slack: config.settings.slack.as_ref().map(|slack| SlackSettings {
+            announce: slack.announce.clone(),
+            command: slack.command.clone(),
+            api_url: slack.api_url.clone(),
         }),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
@@ -84,6 +114,10 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
     if let Some(twilio) = twilio {
         secrets.insert(ACCOUNT_SID.to_owned(), vec![twilio.account_sid.clone()]);
         secrets.insert(AUTH_TOKEN.to_owned(), twilio.auth_tokens.clone());
+    }
+    if let Some(slack) = &config.settings.slack {
+        secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
+        secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
     }
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
     let server = &config.settings.server;
@@ -109,6 +143,9 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
 pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> Result<Live, BootError> {
     let mut saved = store::setup_load(&store.reader()).await?;
     store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
+    for closed in store::contacts_closed(&store.reader()).await? {
+        saved.setup.close(&closed.user, &closed.contact, &closed.address, closed.reason);
+    }
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
@@ -116,12 +153,23 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
     let public_url = own.public_url.clone().or(settings.public_url);
     let one = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
-    let voice = match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
+    let mut channels: Vec<Box<dyn Channel>> = Vec::new();
+    match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
         (Some(twilio), Some(account), Some(tokens)) => {
             let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
-            Some(Voice::new(client, twilio.from.clone(), public_url.as_deref()))
+            let texts_from = twilio.sms_from.clone().unwrap_or_else(|| twilio.from.clone());
+            channels.push(Box::new(Sms::new(client.clone(), texts_from, public_url.as_deref())));
+            channels.push(Box::new(Voice::new(client, twilio.from.clone(), public_url.as_deref())));
         }
-        (None, _, _) | (_, None, _) | (_, _, None) => None,
+        (None, _, _) | (_, None, _) | (_, _, None) => {}
+    }
+    let chat = match (&settings.slack, one(BOT_TOKEN)) {
+        (Some(slack), Some(token)) => {
+            let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
+            let client = Slack::new(&token, signing, &slack.api_url, clock.clone())?;
+            Some(Chat::new(Arc::new(client), slack.announce.clone(), slack.command.clone()))
+        }
+        (None, _) | (_, None) => None,
     };
     let mut keys = BTreeMap::new();
     let mut addresses = BTreeMap::new();
@@ -156,9 +204,11 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         setup,
         keys,
         addresses,
-        channels: Channels::new(voice),
+        channels: Channels::new(channels),
+        chat,
         public_url,
         calls_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.calls_per_second),
+        texts_per_second: settings.twilio.as_ref().map_or(1, |twilio| twilio.texts_per_second),
         concurrent_calls: settings.twilio.and_then(|twilio| twilio.concurrent_calls),
         metrics_token: own.metrics_token.clone().or_else(|| one(METRICS_TOKEN)),
         heartbeat: own.heartbeat_url.clone().or_else(|| one(HEARTBEAT_URL)).map(Heartbeat::new).transpose()?,
@@ -167,9 +217,12 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
-pub async fn watch(store: Store, sealer: Sealer, clock: Clock, own: Own, live: watch::Sender<Arc<Live>>) {
+pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = bells.setup.heard() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
         match store::setup_version(&store.reader()).await {
             Ok(version) if version == live.borrow().version => {}
             Ok(version) => match load(&store, &sealer, &clock, &own).await {

@@ -6,6 +6,7 @@ mod demo;
 mod interrupt;
 mod listen;
 pub mod live;
+mod owner;
 mod staged;
 mod telemetry;
 pub mod tls;

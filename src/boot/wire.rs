@@ -1,6 +1,6 @@
 //! The only place where things are built: from options to a running server.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::config::{Config, ConfigError};
+use super::owner::{self, Owner};
 use super::tls::{Certificate, TlsFiles};
 use super::{BootError, listen, live};
 use crate::base::bell::Bells;
@@ -27,9 +28,6 @@ use crate::flows::{House, Pulse, access, apply, fold, ingest};
 use crate::store::{self, Store, StoreOptions};
 use crate::web::{self, Check, Checks, Doors};
 use crate::workers::{self, Crew};
-
-/// Far more than anybody runs on one machine; it only bounds a search.
-const REPLICAS_IN_A_FOLDER: usize = 64;
 
 /// What a server is built from.
 pub struct Options {
@@ -89,9 +87,9 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let addr = listener.local_addr().map_err(BootError::Listen)?;
     let store = Store::open_exclusive(&database, StoreOptions::default()).await?;
     store.migrate().await?;
-    let (owner, name) = owner(&var)?;
-    let owner: Arc<str> = owner.into();
-    store::leases_take_back(&store, &owner).await?;
+    let Owner { name, former, held } = owner::take(&var)?;
+    let owner: Arc<str> = name.into();
+    store::leases_take_back(&store, former.as_deref().unwrap_or(&owner)).await?;
     fold::put_back(&store).await?;
     let sealer = sealer(&var, secret_key)?;
     let mut complaint = None;
@@ -119,10 +117,10 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
 
     let crew = workers::start(&house, queue);
     let mut beside = JoinSet::new();
-    let watcher = (store, sealer, clock, own, live_now);
+    let watcher = (store, sealer, clock, house.bells.clone(), own, live_now);
     beside.spawn(workers::supervise("watcher of the configuration", house.metrics.clone(), move || {
-        let (store, sealer, clock, own, live_now) = watcher.clone();
-        live::watch(store, sealer, clock, own, live_now)
+        let (store, sealer, clock, bells, own, live_now) = watcher.clone();
+        live::watch(store, sealer, clock, bells, own, live_now)
     }));
     let (stop, stopping) = watch::channel(false);
     let configuration = Complaint::default();
@@ -135,7 +133,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     }
     let mut serving = JoinSet::new();
     serving.spawn(listen::serve(listener, acceptor, web::router(&doors), stopping));
-    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: name })
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: held })
 }
 
 impl Running {
@@ -229,22 +227,6 @@ pub fn sealer(var: &Path, given: Option<Secret>) -> Result<Sealer, BootError> {
         None => Secret::new(kept(&var.join("secret.key"), || Sealer::new_key().expose().to_owned())?),
     };
     Ok(Sealer::open(&key)?)
-}
-
-/// The name under which leases are held: the same after a restart, another for each replica, also for two that share a folder.
-fn owner(var: &Path) -> Result<(String, File), BootError> {
-    for n in 1..=REPLICAS_IN_A_FOLDER {
-        let path = var.join(if n == 1 { "replica-id".to_owned() } else { format!("replica-id.{n}") });
-        let name = kept(&path, || Secret::random().digest()[..16].to_owned())?;
-        let failed = |source| BootError::File { path: path.clone(), source };
-        let file = File::open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => return Ok((name, file)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-    Err(BootError::Refused(format!("{REPLICAS_IN_A_FOLDER} servers run with the folder {} already", var.display())))
 }
 
 /// A file's text; made, readable by its owner alone, where it does not exist.

@@ -1,19 +1,21 @@
 //! Ways to reach a person: send, and hear. A channel wraps finished words for its provider and reads what the provider says back.
 //!
-//! A new channel is one file here and one line in [`Channels::new`].
+//! A new channel is one file here and one line in `boot::live`, where they are built.
 
+pub mod sms;
 mod twiml;
 pub mod voice;
 
 use std::collections::BTreeSet;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::base::id::AttemptId;
 use crate::base::inbound::Inbound;
 use crate::base::time::{Span, Time};
 use crate::domain::input::News;
-use crate::domain::setup::ContactKind;
+use crate::domain::setup::{ContactKind, Language};
 
 /// One way to reach people.
 pub trait Channel: Send + Sync {
@@ -25,32 +27,51 @@ pub trait Channel: Send + Sync {
     /// The number or address it comes from; a call and its repeat come from the same.
     fn from(&self) -> &str;
 
-    /// Whether a person's keys can reach us: the words must not offer what cannot be taken.
+    /// Whether a person's keys and replies can reach us: the words must not offer what cannot be taken.
     fn takes_keys(&self) -> bool;
 
     /// Sends once. It does not fail: what came of it is news.
     fn send<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Sent>;
 
+    // What follows is for providers that can be asked, or that call back.
+
     /// Settles an attempt whose outcome is unknown, by the provider's own list.
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Settled>;
+    fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, Settled> {
+        async { Settled::CouldNotAsk(format!("nobody can be asked about {}", self.kind().name())) }.boxed()
+    }
 
-    /// What has become of a call, by the provider's id; a sentence where it cannot be told.
-    fn status<'a>(&'a self, provider_id: &'a str) -> BoxFuture<'a, Result<News, String>>;
+    /// What has become of it, by the provider's id; a sentence where it cannot be told.
+    fn status<'a>(&'a self, _provider_id: &'a str) -> BoxFuture<'a, Result<News, String>> {
+        async { Err(format!("nobody can be asked about {}", self.kind().name())) }.boxed()
+    }
 
-    /// Ends a call in whatever state it is; a sentence where it may go on.
-    fn end<'a>(&'a self, provider_id: &'a str) -> BoxFuture<'a, Result<(), String>>;
+    /// Ends a call in whatever state it is; a sentence where it may go on. A message has no end.
+    fn end<'a>(&'a self, _provider_id: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        async { Ok(()) }.boxed()
+    }
 
     /// Reads a callback, after its signature.
     ///
     /// # Errors
     /// When the provider did not sign it, or it says nothing that can be read.
-    fn hear(&self, inbound: &Inbound) -> Result<Heard, HearError>;
+    fn hear(&self, _inbound: &Inbound) -> Result<Heard, HearError> {
+        Err(HearError::Unreadable)
+    }
 
-    /// The callback's answer: words spoken back. With a menu they offer the keys again, without one the call ends after them.
-    fn answer(&self, attempt: &AttemptId, words: &Words) -> Answer;
+    /// The callback's answer: words spoken or written back. With a menu they offer the keys again, without one a call ends after them.
+    fn answer(&self, _attempt: &AttemptId, _words: &Words) -> Answer {
+        self.acknowledge()
+    }
+
+    /// The answer to what a person has written: words, or nothing.
+    fn reply(&self, _text: Option<&str>) -> Answer {
+        self.acknowledge()
+    }
 
     /// The answer to a callback that only tells something.
-    fn acknowledge(&self) -> Answer;
+    fn acknowledge(&self) -> Answer {
+        Answer { content_type: "text/plain; charset=utf-8", body: String::new() }
+    }
 }
 
 /// The channels of this instance: those that are configured.
@@ -59,8 +80,8 @@ pub struct Channels(Vec<Box<dyn Channel>>);
 
 impl Channels {
     #[must_use]
-    pub fn new(voice: Option<voice::Voice>) -> Self {
-        Self(voice.map(|voice| -> Box<dyn Channel> { Box::new(voice) }).into_iter().collect())
+    pub fn new(channels: Vec<Box<dyn Channel>>) -> Self {
+        Self(channels)
     }
 
     #[must_use]
@@ -84,6 +105,16 @@ pub struct Words {
     pub menu: String,
     /// Said when no key came.
     pub goodbye: String,
+    /// What they are spoken in.
+    pub language: Language,
+}
+
+/// What goes out, finished, in the form its kind of contact takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    Call(Words),
+    /// A text message, cut to what fits.
+    Text(String),
 }
 
 /// One message to one person.
@@ -91,7 +122,7 @@ pub struct Words {
 pub struct Outgoing {
     pub attempt: AttemptId,
     pub to: String,
-    pub words: Words,
+    pub content: Content,
 }
 
 /// What came of sending.
@@ -101,6 +132,21 @@ pub struct Sent {
     pub news: News,
     /// How long the provider wants to be left alone, where it refused for that.
     pub retry_after: Option<Span>,
+    /// Why this contact is closed to us for good, where that is what the provider said.
+    pub closed: Option<String>,
+}
+
+impl Sent {
+    #[must_use]
+    pub const fn of(news: News) -> Self {
+        Self { news, retry_after: None, closed: None }
+    }
+
+    /// A channel that is handed what another kind of contact takes. It never leaves.
+    #[must_use]
+    pub fn unfit() -> Self {
+        Self::of(News::Rejected { reason: "the words were made for another kind of contact; please report this".to_owned() })
+    }
 }
 
 /// "Was this placed?"
@@ -108,7 +154,9 @@ pub struct Sent {
 pub struct Question {
     pub to: String,
     pub sent_at: Time,
-    /// Calls that belong to other attempts.
+    /// The words of a text, where they were kept: two of them to one number leave close together.
+    pub text: Option<String>,
+    /// Calls and messages that belong to other attempts.
     pub known: BTreeSet<String>,
 }
 
@@ -126,10 +174,27 @@ pub enum Settled {
 
 /// One callback, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub enum Heard {
+    /// Something of an attempt of ours.
+    Attempt(OfAttempt),
+    /// A person has written to us.
+    Written(Written),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfAttempt {
     pub attempt: AttemptId,
     pub provider_id: String,
     pub said: Said,
+    /// Why the contact is closed to us, where that is what the provider told.
+    pub closed: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The number or address it comes from.
+    pub from: String,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

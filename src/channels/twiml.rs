@@ -1,11 +1,18 @@
 //! `TwiML`: what a call says and which keys it takes.
 
-use crate::base::limits;
-
 use super::Words;
+use crate::base::limits;
+use crate::domain::setup::Language;
 
-/// Twilio reads it in this language and voice.
-const SAY: &str = r#"<Say language="en-US" voice="Polly.Joanna">"#;
+/// Twilio reads it in this language and voice: the standard ones of Amazon Polly, which every account has.
+const fn say_in(language: Language) -> &'static str {
+    match language {
+        Language::En => r#"<Say language="en-US" voice="Polly.Joanna">"#,
+        Language::Fr => r#"<Say language="fr-FR" voice="Polly.Lea">"#,
+        Language::De => r#"<Say language="de-DE" voice="Polly.Vicki">"#,
+        Language::Es => r#"<Say language="es-ES" voice="Polly.Lucia">"#,
+    }
+}
 
 /// A whole call. With `keys`, the URL that takes them, all is said twice and every moment of it takes a key; people answer a phone
 /// and listen only from the middle on. The body is cut so that everything fits into what may go with a call.
@@ -21,14 +28,16 @@ pub fn call(words: &Words, keys: Option<&str>) -> String {
 pub fn answer(words: &Words, keys: Option<&str>) -> String {
     match keys.filter(|_| !words.menu.is_empty()) {
         Some(_) => call(words, keys),
-        None => format!("<Response>{}<Hangup/></Response>", say(&format!("{} {}", escape(&words.body), escape(&words.goodbye)))),
+        None => {
+            format!("<Response>{}<Hangup/></Response>", say(words.language, &format!("{} {}", escape(&words.body), escape(&words.goodbye))))
+        }
     }
 }
 
 /// `body` is escaped already.
 fn whole(body: &str, words: &Words, keys: Option<&str>) -> String {
-    let said = say(&format!("{body} {}", escape(&words.menu)));
-    let goodbye = say(&escape(&words.goodbye));
+    let said = say(words.language, &format!("{body} {}", escape(&words.menu)));
+    let goodbye = say(words.language, &escape(&words.goodbye));
     match keys {
         Some(url) => {
             // An empty finishOnKey: "#" and "*" are keys like the others and get an answer.
@@ -43,9 +52,14 @@ fn whole(body: &str, words: &Words, keys: Option<&str>) -> String {
     }
 }
 
-fn say(escaped: &str) -> String {
+/// The answer to a text message: words, or none.
+pub fn message(text: Option<&str>) -> String {
+    text.map_or_else(|| "<Response/>".to_owned(), |text| format!("<Response><Message>{}</Message></Response>", escape(text)))
+}
+
+fn say(language: Language, escaped: &str) -> String {
     let words = escaped.trim();
-    if words.is_empty() { String::new() } else { format!("{SAY}{words}</Say>") }
+    if words.is_empty() { String::new() } else { format!("{}{words}</Say>", say_in(language)) }
 }
 
 /// The text escaped, at most `room` characters of it, ending with a whole character and if possible a whole word.
@@ -102,7 +116,12 @@ mod tests {
     use super::*;
 
     fn words(body: &str) -> Words {
-        Words { body: body.to_owned(), menu: "Press 1.".to_owned(), goodbye: "No key was pressed. Goodbye.".to_owned() }
+        Words {
+            body: body.to_owned(),
+            menu: "Press 1.".to_owned(),
+            goodbye: "No key was pressed. Goodbye.".to_owned(),
+            language: Language::En,
+        }
     }
 
     const KEYS: Option<&str> = Some("https://reveille.example.com/callbacks/voice/att_1/keys");
@@ -153,9 +172,34 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_menu_ends_the_call() {
-        let done = Words { body: "Incident 42 is acknowledged.".to_owned(), menu: String::new(), goodbye: "Good luck.".to_owned() };
+        let done = Words {
+            body: "Incident 42 is acknowledged.".to_owned(),
+            menu: String::new(),
+            goodbye: "Good luck.".to_owned(),
+            language: Language::En,
+        };
         let said = r#"<Say language="en-US" voice="Polly.Joanna">Incident 42 is acknowledged. Good luck.</Say>"#;
         assert_eq!(answer(&done, KEYS), format!("<Response>{said}<Hangup/></Response>"));
         assert_eq!(answer(&words("In detail."), KEYS).matches("<Gather").count(), 2);
+    }
+
+    #[test]
+    fn each_language_has_its_voice() {
+        for (language, voice) in [
+            (Language::En, r#"language="en-US" voice="Polly.Joanna""#),
+            (Language::Fr, r#"language="fr-FR" voice="Polly.Lea""#),
+            (Language::De, r#"language="de-DE" voice="Polly.Vicki""#),
+            (Language::Es, r#"language="es-ES" voice="Polly.Lucia""#),
+        ] {
+            let twiml = call(&Words { language, ..words("Incident 42.") }, KEYS);
+            assert_eq!(twiml.matches(voice).count(), 3, "{twiml}");
+            assert_eq!(twiml.matches("<Say").count(), 3);
+        }
+    }
+
+    #[test]
+    fn a_written_answer_is_escaped_and_none_is_empty() {
+        assert_eq!(message(Some("a<b & c")), "<Response><Message>a&lt;b &amp; c</Message></Response>");
+        assert_eq!(message(None), "<Response/>");
     }
 }

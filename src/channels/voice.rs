@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use super::{Answer, Channel, HearError, Heard, Outgoing, Question, Said, Sent, Settled, Words, twiml};
+use super::{Answer, Channel, Content, HearError, Heard, OfAttempt, Outgoing, Question, Said, Sent, Settled, Words, twiml};
 use crate::base::id::AttemptId;
 use crate::base::inbound::Inbound;
 use crate::base::limits;
@@ -14,9 +14,9 @@ use crate::vendor::twilio::{CallResource, NewCall, SendError, Twilio};
 
 /// How far Twilio's clock may be behind ours when a lost call is looked for. The calls known already are left out, so that a wide
 /// margin finds no wrong one.
-const CLOCKS_APART: Span = Span::minutes(1);
+pub(super) const CLOCKS_APART: Span = Span::minutes(1);
 
-const TWIML_TYPE: &str = "text/xml; charset=utf-8";
+pub(super) const TWIML_TYPE: &str = "text/xml; charset=utf-8";
 
 /// Where Twilio's signature is.
 const SIGNATURE: &str = "x-twilio-signature";
@@ -39,17 +39,18 @@ impl Voice {
     }
 
     async fn place(&self, outgoing: &Outgoing) -> Sent {
+        let Content::Call(words) = &outgoing.content else { return Sent::unfit() };
         let call = NewCall {
             to: outgoing.to.clone(),
             from: self.from.clone(),
-            twiml: twiml::call(&outgoing.words, self.callback(&outgoing.attempt, "keys").as_deref()),
+            twiml: twiml::call(words, self.callback(&outgoing.attempt, "keys").as_deref()),
             status_callback: self.callback(&outgoing.attempt, "status"),
             timeout: limits::RING,
         };
         match self.twilio.create_call(&call).await {
-            Ok(call) => Sent { news: News::Accepted { provider_id: call.sid }, retry_after: None },
-            Err(SendError::Rejected { reason, retry_after }) => Sent { news: News::Rejected { reason }, retry_after },
-            Err(SendError::Unknown { reason }) => Sent { news: News::Unknown { reason }, retry_after: None },
+            Ok(call) => Sent::of(News::Accepted { provider_id: call.sid }),
+            Err(SendError::Rejected { reason, retry_after }) => Sent { retry_after, ..Sent::of(News::Rejected { reason }) },
+            Err(SendError::Unknown { reason }) => Sent::of(News::Unknown { reason }),
         }
     }
 
@@ -108,13 +109,7 @@ impl Channel for Voice {
     }
 
     fn hear(&self, inbound: &Inbound) -> Result<Heard, HearError> {
-        let public_url = self.public_url.as_ref().ok_or(HearError::BadSignature)?;
-        let form: Vec<(String, String)> = form_urlencoded::parse(&inbound.body).into_owned().collect();
-        // Behind a proxy our own host and scheme differ from those that Twilio called and signed.
-        let url = format!("{public_url}{}", inbound.path);
-        if !self.twilio.verify(&url, &form, inbound.header(SIGNATURE).unwrap_or_default()) {
-            return Err(HearError::BadSignature);
-        }
+        let form = signed_form(&self.twilio, self.public_url.as_deref(), inbound)?;
         let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let (attempt, what) = place_of(&inbound.path).ok_or(HearError::Unreadable)?;
         let provider_id = field("CallSid").filter(|sid| !sid.is_empty()).ok_or(HearError::Unreadable)?;
@@ -123,7 +118,7 @@ impl Channel for Voice {
             "status" => Said::Status(field("CallStatus").and_then(|status| news(status, provider_id)).ok_or(HearError::Unreadable)?),
             _ => return Err(HearError::Unreadable),
         };
-        Ok(Heard { attempt, provider_id: provider_id.to_owned(), said })
+        Ok(Heard::Attempt(OfAttempt { attempt, provider_id: provider_id.to_owned(), said, closed: None }))
     }
 
     fn answer(&self, attempt: &AttemptId, words: &Words) -> Answer {
@@ -135,8 +130,17 @@ impl Channel for Voice {
     }
 }
 
-/// The attempt and the last word of `…/callbacks/voice/{attempt}/{what}`.
-fn place_of(path: &str) -> Option<(AttemptId, &str)> {
+/// The fields of a form that Twilio has signed.
+pub(super) fn signed_form(twilio: &Twilio, public_url: Option<&str>, inbound: &Inbound) -> Result<Vec<(String, String)>, HearError> {
+    let public_url = public_url.ok_or(HearError::BadSignature)?;
+    let form: Vec<(String, String)> = form_urlencoded::parse(&inbound.body).into_owned().collect();
+    // Behind a proxy our own host and scheme differ from those that Twilio called and signed.
+    let url = format!("{public_url}{}", inbound.path);
+    if twilio.verify(&url, &form, inbound.header(SIGNATURE).unwrap_or_default()) { Ok(form) } else { Err(HearError::BadSignature) }
+}
+
+/// The attempt and the last word of `…/callbacks/{channel}/{attempt}/{what}`.
+pub(super) fn place_of(path: &str) -> Option<(AttemptId, &str)> {
     let path = path.split('?').next()?;
     let mut parts = path.rsplit('/');
     let (what, attempt) = (parts.next()?, parts.next()?);

@@ -233,9 +233,10 @@ pub fn topic(card: &Card) -> String {
     let head = format!("{} {} {}", card.number, card.severity.name(), card.state.name());
     let url = card.url.as_ref().map(|url| format!(" · {url}")).unwrap_or_default();
     let room = TOPIC.saturating_sub(chars(&head) + chars(&url) + 12 + chars(lead));
+    let words = format!("{head} · {} · lead: {}", plain(&card.title, room), plain(lead, 80));
     // Slack reads markup in topics too, so what could be markup is left out rather than shown as entities.
-    let title: String = plain(&card.title, room).chars().filter(|c| !matches!(c, '<' | '>' | '&')).collect();
-    cut(&format!("{head} · {title} · lead: {}{url}", plain(lead, 80)), TOPIC)
+    let words: String = words.chars().filter(|c| !matches!(c, '<' | '>' | '&')).collect();
+    cut(&format!("{words}{url}"), TOPIC)
 }
 
 /// How an incident is named in a sentence: `#42 the disk is full`, as mrkdwn.
@@ -376,8 +377,10 @@ fn actions(buttons: &[Button]) -> Option<Value> {
 }
 
 fn element(button: &Button) -> Value {
-    let label = cut(&plain(&button.label, BUTTON), BUTTON);
-    let says = cut(&button.says, VALUE);
+    // Slack takes neither an empty label nor an empty value.
+    let shown = |text: String| if text.is_empty() { "·".to_owned() } else { text };
+    let label = shown(plain(&button.label, BUTTON));
+    let says = shown(cut(&button.says, VALUE));
     // An id that a handler could tell apart, and unique within its block.
     let id: String = says.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(200).collect();
     let mut element = json!({

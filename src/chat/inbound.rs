@@ -113,6 +113,7 @@ pub enum Verb {
         who: Person,
         from: String,
         to: String,
+        schedule: Option<String>,
     },
     Why,
     List,
@@ -209,7 +210,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("snooze <1h>", "acknowledged until then"),
     ("why", "why who was paged, or not"),
     ("oncall", "who is on call now"),
-    ("override @ana <from> <to>", "take a turn for somebody"),
+    ("override @ana <from> <to> [schedule]", "somebody takes the turn for a while"),
 ];
 
 /// Reads what was said. `in_room`: said in the room of an incident, so that a bare number there is a task's and a text begins at once.
@@ -287,7 +288,7 @@ fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
             let usage =
                 "write who, from when and until when: `override @bo 18:00 22:00` or `override @bo 2026-01-07T18:00 2026-01-08T09:00`";
             let (who, from, to) = (words.person().ok_or(usage)?, words.next().ok_or(usage)?, words.next().ok_or(usage)?);
-            Verb::Override { who, from: from.to_owned(), to: to.to_owned() }
+            Verb::Override { who, from: from.to_owned(), to: to.to_owned(), schedule: words.next().map(str::to_owned) }
         }
         "why" => Verb::Why,
         "list" => Verb::List,
@@ -336,6 +337,12 @@ pub fn hour_and_minute(text: &str) -> Option<(u8, u8)> {
     let (hour, minute) = text.split_once(':')?;
     let digits = |part: &str, most: u8| part.parse::<u8>().ok().filter(|n| *n <= most && part.len() <= 2 && !part.starts_with('+'));
     Some((digits(hour, 23)?, digits(minute, 59).filter(|_| minute.len() == 2)?))
+}
+
+/// The one person that these words name, and nothing else.
+#[must_use]
+pub fn mentioned(words: &str) -> Option<Person> {
+    person(words.trim())
 }
 
 /// `<@U0ANA|ana>`, `<@U0ANA>`, `@ana`, `me`.
@@ -478,7 +485,10 @@ mod tests {
             ("page all-hands", Verb::Page(Paged::Named("all-hands".to_owned()))),
             ("snooze 1h30m", Verb::Snooze(Span::minutes(90))),
             ("oncall", Verb::Oncall),
-            ("override @bo 18:00 22:00", Verb::Override { who: named("bo"), from: "18:00".to_owned(), to: "22:00".to_owned() }),
+            (
+                "override @bo 18:00 22:00",
+                Verb::Override { who: named("bo"), from: "18:00".to_owned(), to: "22:00".to_owned(), schedule: None },
+            ),
             ("why", Verb::Why),
             ("list", Verb::List),
             ("help", Verb::Help),

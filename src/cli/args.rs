@@ -146,6 +146,15 @@ Next: open the link in a browser; it works once.")]
         #[command(subcommand)]
         command: Admin,
     },
+    /// Invite people to the web pages
+    #[command(after_help = "Example:
+  reveille user invite bo
+
+Next: give them the link; with it they choose a password.")]
+    User {
+        #[command(subcommand)]
+        command: User,
+    },
     /// Replay a real night: post its alerts, timed as they were
     #[command(after_help = "Example:
   reveille replay --list
@@ -303,6 +312,18 @@ Next: open it in a browser.")]
     Link(AdminLink),
 }
 
+#[derive(Debug, Clone, Subcommand)]
+pub enum User {
+    /// Print a link with which somebody signs in for the first time and chooses a password
+    #[command(after_help = "Example:
+  reveille user invite bo
+
+The link works once and for a day. It also lets somebody in who forgot their password.
+
+Next: give it to them, and to nobody else.")]
+    Invite(AdminLink),
+}
+
 #[derive(Debug, Clone, clap::Args)]
 pub struct AdminLink {
     /// The user's id
@@ -320,9 +341,9 @@ pub struct Replay {
     /// List the scenarios that come with this program
     #[arg(long, conflicts_with_all = ["scenario", "hook", "stage", "number"])]
     pub list: bool,
-    /// Where to post: the webhook address of an integration
+    /// Where to post: the webhook address of an integration; one for each kind of sender in the scenario
     #[arg(long, value_name = "URL", required_unless_present = "list")]
-    pub hook: Option<String>,
+    pub hook: Vec<String>,
     /// The stage whose phones shall behave as those people's did
     #[arg(long, value_name = "URL")]
     pub stage: Option<String>,

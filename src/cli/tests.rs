@@ -183,6 +183,7 @@ fn asks(command: Command) -> Remote {
         | Command::Migrate(_)
         | Command::Token { .. }
         | Command::Admin { .. }
+        | Command::User { .. }
         | Command::Replay(_) => panic!("this command asks no server"),
     }
 }

@@ -63,6 +63,9 @@ pub struct Alert {
     pub resolved_at: Option<Time>,
     /// `None` for what only records.
     pub incident: Option<IncidentId>,
+    /// Until when it holds, by its sender's last word; past it, it is over.
+    #[serde(default)]
+    pub ends_at: Option<Time>,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
 }

@@ -1,13 +1,12 @@
-//! What people ask for, through any door: acknowledge, resolve, escalate, reopen.
+//! What people ask for, through any door: acknowledge, resolve, escalate, reopen; and what they write down.
 
 use super::decide::{Draft, Outcome, Verdict};
-use super::escalation;
 use super::fact::What;
-use super::incident::{IncidentRole, IncidentState};
-use super::input::{Act, Actor, Command, Declare, Timer};
+use super::incident::{IncidentRole, IncidentState, Kind};
+use super::input::{Act, Actor, Command, Timer};
 use super::reason::Reason;
-use super::setup::Severity;
 use super::task::TaskChange;
+use super::{ask, escalation, severity, snooze};
 use crate::base::id::{IncidentId, TaskId, UserId};
 
 /// Does what is asked, if there is anything left to do.
@@ -16,87 +15,95 @@ pub(super) fn obey(draft: &mut Draft, command: &Command) -> Verdict {
     let Some(state) = draft.incident(id).map(|incident| incident.state) else { return Verdict::nothing() };
     let actor = &command.actor;
     let verdict = match &command.act {
-        Act::Acknowledge => acknowledge(draft, id, state, &command.actor),
+        Act::Acknowledge => acknowledge(draft, id, actor),
         Act::Unhelpful => {
-            if let Some(user) = command.actor.user() {
-                draft.record(id, &command.actor, What::PageUnhelpful { user: user.clone() });
+            if let Some(user) = actor.user() {
+                draft.record(id, actor, What::PageUnhelpful { user: user.clone() });
             }
-            acknowledge(draft, id, state, &command.actor)
+            acknowledge(draft, id, actor)
         }
         Act::Resolve => match state {
             IncidentState::Triggered | IncidentState::Acknowledged => {
-                escalation::resolve(draft, id, &command.actor, Reason::ResolvedByHand, None);
+                escalation::resolve(draft, id, actor, Reason::ResolvedByHand, None);
                 Verdict::of(Outcome::Resolved, Reason::ResolvedByHand)
             }
             IncidentState::Resolved => Verdict::of(Outcome::Ignored, Reason::AlreadyResolved),
         },
         Act::Escalate => match state {
-            IncidentState::Triggered | IncidentState::Acknowledged => {
-                escalate(draft, id, &command.actor);
-                Verdict::of(Outcome::Recorded, Reason::AskedToEscalate)
-            }
+            IncidentState::Triggered | IncidentState::Acknowledged => escalate(draft, id, actor),
             IncidentState::Resolved => Verdict::of(Outcome::Ignored, Reason::NotOpen),
         },
         Act::Reopen => match state {
             IncidentState::Resolved => {
-                draft.record(id, &command.actor, What::IncidentReopened { reason: Reason::Reopened });
+                draft.record(id, actor, What::IncidentReopened { reason: Reason::Reopened });
                 escalation::start(draft, id, Reason::Reopened);
                 Verdict::of(Outcome::Reopened, Reason::Reopened)
             }
             IncidentState::Triggered | IncidentState::Acknowledged => Verdict::of(Outcome::Ignored, Reason::NothingToDecide),
         },
-        // The law of these comes with the next change; until then they are refused, never half done.
-        Act::Reassign { .. } | Act::Snooze { .. } | Act::Page { .. } => Verdict::nothing(),
-        Act::SetSeverity { to } => set_severity(draft, id, actor, *to),
+        Act::Reassign { to } => ask::reassign(draft, id, state, actor, to),
+        Act::Snooze { until } => snooze::snooze(draft, id, state, actor, *until),
+        Act::Page { whom } => ask::page(draft, id, state, actor, whom),
+        Act::SetSeverity { to } => severity::set(draft, id, actor, *to),
         Act::SetRole { role, user } => set_role(draft, id, actor, *role, user.as_ref()),
         Act::SetTitle { title } => {
             draft.record(id, actor, What::TitleChanged { title: title.clone() });
-            done(draft, id)
+            done(draft, id, actor)
         }
         Act::AddNote { text, at } => {
             draft.record(id, actor, What::NoteAdded { text: text.clone(), at: *at });
-            done(draft, id)
+            done(draft, id, actor)
         }
         Act::PostUpdate { text } => {
             draft.record(id, actor, What::UpdatePosted { text: text.clone() });
-            done(draft, id)
+            done(draft, id, actor)
         }
         Act::AddTask { title, owner, back_at } => {
             let n = draft.incident(id).map_or(0, |incident| incident.response.tasks) + 1;
             let task = TaskId::make(&mut draft.moment.ids);
             let added = What::TaskAdded { task, n, title: title.clone(), owner: owner.clone(), back_at: *back_at };
             draft.record(id, actor, added);
-            done(draft, id)
+            done(draft, id, actor)
         }
         Act::ChangeTask { n, change } => change_task(draft, id, actor, *n, change),
+        Act::SignOfLife => done(draft, id, actor),
     };
     verdict.about(None, Some(id.clone()))
 }
 
 /// What was asked for stands in the timeline. Whoever does something about an acknowledged incident gives a sign of life by it.
-fn done(draft: &mut Draft, id: &IncidentId) -> Verdict {
-    let is_acknowledged = draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Acknowledged);
-    if is_acknowledged && draft.incident(id).is_some_and(|incident| incident.response.snoozed_until.is_none()) {
-        let lapses_at = escalation::lapses_at(draft, id);
-        draft.record(id, &Actor::Reveille, What::AcknowledgementRenewed { lapses_at });
-        draft.set(id, Timer::Lapse, lapses_at);
-    }
+fn done(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verdict {
+    sign_of_life(draft, id, actor);
     Verdict::of(Outcome::Recorded, Reason::AskedFor)
 }
 
-/// A raise by hand leaves an answered incident answered; its pages are offered, not sent.
-fn set_severity(draft: &mut Draft, id: &IncidentId, actor: &Actor, to: Severity) -> Verdict {
-    let Some(from) = draft.incident(id).map(|incident| incident.severity) else { return Verdict::nothing() };
-    draft.record(id, actor, What::SeverityChanged { from, to });
-    done(draft, id)
+/// The acknowledgement holds from now on anew. A script is alive whether anybody is or not.
+pub(super) fn sign_of_life(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
+    if actor.user().is_some() {
+        renew(draft, id, actor);
+    }
+}
+
+/// Moves the lapse of an acknowledgement, where it has one or should have one. A snooze has its own end.
+pub(super) fn renew(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
+    let Some(incident) = draft.incident(id) else { return };
+    let lapses_at = escalation::lapses_at(draft, id);
+    if incident.state != IncidentState::Acknowledged || incident.response.snoozed_until.is_some() || incident.lapses_at == lapses_at {
+        return;
+    }
+    draft.record(id, actor, What::AcknowledgementRenewed { lapses_at });
+    escalation::hold(draft, id, lapses_at);
 }
 
 fn set_role(draft: &mut Draft, id: &IncidentId, actor: &Actor, role: IncidentRole, user: Option<&UserId>) -> Verdict {
     if draft.incident(id).is_some_and(|incident| incident.response.roles.get(&role) == user) {
         return Verdict::of(Outcome::Ignored, Reason::NothingToDecide);
     }
+    if user.is_some_and(|user| !draft.setup.users.contains_key(user)) {
+        return Verdict::of(Outcome::Ignored, Reason::NoSuchUser);
+    }
     draft.record(id, actor, What::RoleChanged { role, user: user.cloned() });
-    done(draft, id)
+    done(draft, id, actor)
 }
 
 fn change_task(draft: &mut Draft, id: &IncidentId, actor: &Actor, n: i64, change: &TaskChange) -> Verdict {
@@ -106,60 +113,64 @@ fn change_task(draft: &mut Draft, id: &IncidentId, actor: &Actor, n: i64, change
         return Verdict::of(Outcome::Ignored, Reason::NothingToDecide);
     }
     draft.record(id, actor, What::TaskChanged { task, n, change });
-    done(draft, id)
+    done(draft, id, actor)
 }
 
-/// A person says that there is an incident.
-pub(super) fn declare(draft: &mut Draft, declare: &Declare) -> Verdict {
-    let id = IncidentId::make(&mut draft.moment.ids);
-    let only = (draft.setup.services.len() == 1).then(|| draft.setup.services.keys().next().cloned()).flatten();
-    let declared = What::IncidentDeclared {
-        service: declare.service.clone().or(only),
-        title: declare.title.clone(),
-        severity: declare.severity.unwrap_or(Severity::Sev2),
-        kind: declare.kind,
-        alert: declare.alert.clone(),
-    };
-    draft.record(&id, &declare.actor, declared);
-    draft.record(&id, &declare.actor, What::RoomWanted { reason: Reason::DeclaredByHand });
-    escalation::start(draft, &id, Reason::DeclaredByHand);
-    Verdict::of(Outcome::Opened, Reason::DeclaredByHand).about(declare.alert.clone(), Some(id))
-}
-
-fn acknowledge(draft: &mut Draft, id: &IncidentId, state: IncidentState, actor: &Actor) -> Verdict {
-    let lapses_at = escalation::lapses_at(draft, id);
-    match state {
+/// Stops every page, those asked for by hand too. Who has an incident already keeps it, and has given a sign of life.
+pub(super) fn acknowledge(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verdict {
+    let Some(incident) = draft.incident(id) else { return Verdict::nothing() };
+    match incident.state {
         IncidentState::Triggered => {
-            draft.record(id, actor, What::IncidentAcknowledged { lapses_at });
-            escalation::end_pages(draft, id, actor, Reason::Acknowledged);
-            draft.set(id, Timer::Escalate, None);
-            draft.set(id, Timer::Remind, None);
-            draft.set(id, Timer::Lapse, lapses_at);
+            take(draft, id, actor);
             Verdict::of(Outcome::Acknowledged, Reason::Acknowledged)
         }
         IncidentState::Acknowledged => {
-            draft.record(id, actor, What::AcknowledgementRenewed { lapses_at });
-            draft.set(id, Timer::Lapse, lapses_at);
-            Verdict::of(Outcome::Ignored, Reason::AlreadyAcknowledged)
+            let has_answered = actor.user().is_some_and(|user| incident.page_of(user).is_some());
+            escalation::end_pages(draft, id, actor, Reason::Acknowledged);
+            draft.set(id, Timer::Escalate, None);
+            renew(draft, id, actor);
+            let outcome = if has_answered { Outcome::Acknowledged } else { Outcome::Ignored };
+            Verdict::of(outcome, Reason::AlreadyAcknowledged)
         }
         IncidentState::Resolved => Verdict::of(Outcome::Ignored, Reason::AlreadyResolved),
     }
 }
 
+/// It is theirs from now on, and nobody else is paged for it.
+pub(super) fn take(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
+    let lapses_at = escalation::lapses_at(draft, id);
+    draft.record(id, actor, What::IncidentAcknowledged { lapses_at });
+    let reason = match actor {
+        Actor::Integration(_) => Reason::AcknowledgedAtSender,
+        Actor::User(_) | Actor::Token(_) | Actor::Reveille => Reason::Acknowledged,
+    };
+    escalation::end_pages(draft, id, actor, reason);
+    escalation::clear_timers(draft, id);
+    escalation::hold(draft, id, lapses_at);
+}
+
 /// The next step now. Who asks for it has answered: they are not called again for it.
-fn escalate(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
+fn escalate(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verdict {
+    let Some(incident) = draft.incident(id) else { return Verdict::nothing() };
+    if incident.kind != Kind::Real {
+        return Verdict::of(Outcome::Ignored, Reason::OnlyWhomItNames);
+    }
+    let Some(urgency) = incident.severity.urgency() else { return Verdict::of(Outcome::Ignored, Reason::PagesNobody) };
+    // Where the severity was changed by hand meanwhile, the steps of the other urgency say nothing.
+    let goes_on = incident.run.as_ref().is_some_and(|run| run.urgency == urgency);
+    let own = actor.user().and_then(|user| incident.page_of(user)).cloned();
     draft.record(id, actor, What::IncidentEscalated);
-    draft.set(id, Timer::Lapse, None);
-    let own = draft.incident(id).and_then(|incident| incident.page_of(actor.user()?)).cloned();
+    escalation::hold(draft, id, None);
     if let Some(page) = own {
         draft.record(id, actor, What::PageAnswered { page: page.id, user: page.user.clone() });
         draft.nudge(&page.user);
     }
-    if draft.incident(id).is_some_and(|incident| incident.run.is_some()) {
+    if goes_on {
         escalation::next(draft, id, Reason::AskedToEscalate, actor.user());
     } else {
         escalation::start(draft, id, Reason::AskedToEscalate);
     }
+    Verdict::of(Outcome::Recorded, Reason::AskedToEscalate)
 }
 
 #[cfg(test)]

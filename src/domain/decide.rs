@@ -13,7 +13,7 @@ use super::person::Person;
 use super::reason::Reason;
 use super::setup::Setup;
 use super::task::Task;
-use super::{command, escalation, grouping, page};
+use super::{command, declare, ending, escalation, grouping, page};
 use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
 use crate::base::time::Time;
 
@@ -123,7 +123,8 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
             let verdict = match input {
                 Input::Signal(signal) => grouping::signal(&mut draft, signal),
                 Input::Command(command) => command::obey(&mut draft, command),
-                Input::Declare(declare) => command::declare(&mut draft, declare),
+                Input::Declare(declare) => declare::declare(&mut draft, declare),
+                Input::Expiry(expiry) => ending::expire(&mut draft, expiry),
                 Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
                 Input::Wake { scope: Scope::Person(_), .. } | Input::Report(_) => Verdict::nothing(),
             };
@@ -132,13 +133,15 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
         State::Person(person) => match input {
             Input::Report(report) => page::report(person, report, policy, moment),
             Input::Wake { scope: Scope::Person(_), .. } => page::attend(person, policy, moment),
-            Input::Wake { scope: Scope::Incident(_), .. } | Input::Signal(_) | Input::Command(_) | Input::Declare(_) => Decision {
-                state: State::Person(person),
-                facts: Vec::new(),
-                effects: Vec::new(),
-                timers: Vec::new(),
-                verdict: Verdict::nothing(),
-            },
+            Input::Wake { scope: Scope::Incident(_), .. } | Input::Signal(_) | Input::Command(_) | Input::Declare(_) | Input::Expiry(_) => {
+                Decision {
+                    state: State::Person(person),
+                    facts: Vec::new(),
+                    effects: Vec::new(),
+                    timers: Vec::new(),
+                    verdict: Verdict::nothing(),
+                }
+            }
         },
     }
 }

@@ -4,32 +4,67 @@ use std::collections::BTreeSet;
 
 use super::decide::{Draft, Outcome, Verdict};
 use super::fact::What;
-use super::incident::IncidentState;
+use super::incident::{IncidentState, Kind};
 use super::input::{Actor, Timer};
 use super::reason::Reason;
-use super::setup::{Severity, Step, Target, Urgency};
-use super::{oncall, setup::Setup};
-use crate::base::id::{IncidentId, PageId, UserId};
+use super::setup::{Policy, Setup, Severity, Step, Target, Urgency};
+use super::{ask, oncall, snooze};
+use crate::base::id::{IncidentId, PageId, PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
 
-/// Starts the service's policy at its first step.
+/// Stands for the policy of an incident that has none.
+pub(super) const NO_POLICY: &str = "none";
+
+/// What a policy begins with, and keeps.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub policy: PolicyId,
+    pub steps: Vec<Step>,
+    pub repeat: u32,
+}
+
+/// Starts the service's policy at its first step. Drills, tests and what pages nobody have none.
 pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
     let Some(incident) = draft.incident(id) else { return };
-    let Some(urgency) = incident.severity.urgency() else { return };
-    let policy = draft.setup.services.get(&incident.service).and_then(|service| draft.setup.policies.get(&service.policy));
+    let Some(urgency) = incident.severity.urgency().filter(|_| incident.kind == Kind::Real) else { return };
     // A policy that is gone has no steps: it is exhausted at once, and that pages everyone.
-    let started = match policy {
-        Some(policy) => {
-            What::PolicyStarted { policy: policy.id.clone(), steps: policy.steps.clone(), repeat: policy.repeat, urgency, reason }
+    let (begin, reason) = match policy_of(draft, id) {
+        Some(policy) => (Begin { policy: policy.id.clone(), steps: policy.steps.clone(), repeat: policy.repeat }, reason),
+        None => {
+            let reason = if incident.has_service() { Reason::PolicyGone } else { Reason::NoService };
+            (Begin { policy: NO_POLICY.into(), steps: Vec::new(), repeat: 0 }, reason)
         }
-        None => What::PolicyStarted { policy: "none".into(), steps: Vec::new(), repeat: 0, urgency, reason: Reason::PolicyGone },
     };
-    draft.record(id, &Actor::Reveille, started);
-    draft.set(id, Timer::Lapse, None);
-    draft.set(id, Timer::Escalate, None);
-    draft.set(id, Timer::Remind, None);
+    self::begin(draft, id, begin, urgency, reason);
+}
+
+/// The policy of the incident's service, as it is now.
+pub(super) fn policy_of<'a>(draft: &Draft<'a>, id: &IncidentId) -> Option<&'a Policy> {
+    let setup: &'a Setup = draft.setup;
+    draft.incident(id).and_then(|incident| setup.services.get(&incident.service)).and_then(|service| setup.policies.get(&service.policy))
+}
+
+/// Starts these steps at the first.
+pub(super) fn begin(draft: &mut Draft, id: &IncidentId, begin: Begin, urgency: Urgency, reason: Reason) {
+    let Begin { policy, steps, repeat } = begin;
+    draft.record(id, &Actor::Reveille, What::PolicyStarted { policy, steps, repeat, urgency, reason });
+    clear_timers(draft, id);
     step(draft, id, 0, 0, Reason::StepBegan, None);
+}
+
+/// Nothing is to be done about the incident by itself any more.
+pub(super) fn clear_timers(draft: &mut Draft, id: &IncidentId) {
+    for timer in [Timer::Escalate, Timer::Lapse, Timer::AskLapse, Timer::Remind] {
+        draft.set(id, timer, None);
+    }
+}
+
+/// Sets when the acknowledgement lapses, and when the one who has it is asked before that.
+pub(super) fn hold(draft: &mut Draft, id: &IncidentId, lapses_at: Option<Time>) {
+    let ask_at = lapses_at.map(|at| at - limits::ASK_BEFORE_LAPSE).filter(|at| *at > draft.now());
+    draft.set(id, Timer::Lapse, lapses_at);
+    draft.set(id, Timer::AskLapse, ask_at);
 }
 
 /// Goes on to the step after the one under way. `answered` has just said what to do and is not called by that step.
@@ -62,10 +97,12 @@ fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reaso
             beyond(draft, id, run.urgency);
             return;
         };
+        tell_places(draft, id, step, reason);
         let mut users = people(step, draft.setup, now);
-        users.retain(|user| Some(user) != answered);
+        users.retain(|user| Some(user) != answered && Some(user) != run.spared.as_ref());
         if users.is_empty() {
-            draft.record(id, &Actor::Reveille, What::StepSkipped { round, step: at, reason: Reason::NobodyInStep });
+            let reason = if step.names_only_places() { Reason::OnlyPlacesInStep } else { Reason::NobodyInStep };
+            draft.record(id, &Actor::Reveille, What::StepSkipped { round, step: at, reason });
             at += 1;
             continue;
         }
@@ -91,14 +128,15 @@ fn beyond(draft: &mut Draft, id: &IncidentId, urgency: Urgency) {
 /// Pages everyone, and again every fifteen minutes until a human answers.
 fn widen(draft: &mut Draft, id: &IncidentId) {
     let next_at = draft.now() + limits::EXHAUSTED_EVERY;
-    let users: BTreeSet<UserId> = draft.setup.everyone().map(|user| user.id.clone()).collect();
+    let spared = draft.incident(id).and_then(|incident| incident.run.as_ref()).and_then(|run| run.spared.as_ref());
+    let users: BTreeSet<UserId> = draft.setup.everyone().map(|user| user.id.clone()).filter(|user| Some(user) != spared).collect();
     draft.record(id, &Actor::Reveille, What::PagedWider { users: users.iter().cloned().collect(), next_at });
     draft.set(id, Timer::Escalate, Some(next_at));
     page(draft, id, &users, Urgency::High);
 }
 
 /// Opens a page for each, or starts the rules of an open one again.
-fn page(draft: &mut Draft, id: &IncidentId, users: &BTreeSet<UserId>, urgency: Urgency) {
+pub(super) fn page(draft: &mut Draft, id: &IncidentId, users: &BTreeSet<UserId>, urgency: Urgency) {
     for user in users {
         let open = draft.incident(id).and_then(|incident| incident.page_of(user)).map(|page| page.id.clone());
         let what = match open {
@@ -110,8 +148,18 @@ fn page(draft: &mut Draft, id: &IncidentId, users: &BTreeSet<UserId>, urgency: U
     }
 }
 
+/// Tells the places that a step names. That reaches nobody.
+pub(super) fn tell_places(draft: &mut Draft, id: &IncidentId, step: &Step, reason: Reason) {
+    for target in &step.notify {
+        match target {
+            Target::Place(place) => draft.record(id, &Actor::Reveille, What::NoticeWanted { place: place.clone(), reason }),
+            Target::User(_) | Target::Schedule(_) | Target::Everyone => {}
+        }
+    }
+}
+
 /// Whom a step calls, looked up when it starts.
-fn people(step: &Step, setup: &Setup, now: Time) -> BTreeSet<UserId> {
+pub(super) fn people(step: &Step, setup: &Setup, now: Time) -> BTreeSet<UserId> {
     let mut users = BTreeSet::new();
     for target in &step.notify {
         match target {
@@ -134,8 +182,13 @@ fn people(step: &Step, setup: &Setup, now: Time) -> BTreeSet<UserId> {
 
 /// Ends every open page; the answering person's as answered.
 pub(super) fn end_pages(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason) {
+    end_pages_but(draft, id, actor, reason, None);
+}
+
+/// As [`end_pages`], but for the page of one person.
+pub(super) fn end_pages_but(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason, kept: Option<&UserId>) {
     let pages = draft.incident(id).map(|incident| incident.pages.clone()).unwrap_or_default();
-    for page in pages {
+    for page in pages.into_iter().filter(|page| Some(&page.user) != kept) {
         let what = if actor.user() == Some(&page.user) {
             What::PageAnswered { page: page.id, user: page.user.clone() }
         } else {
@@ -150,9 +203,7 @@ pub(super) fn end_pages(draft: &mut Draft, id: &IncidentId, actor: &Actor, reaso
 pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason, answered_by: Option<&Actor>) {
     draft.record(id, actor, What::IncidentResolved { reason });
     end_pages(draft, id, answered_by.unwrap_or(actor), Reason::Resolved);
-    for timer in [Timer::Escalate, Timer::Lapse, Timer::Remind] {
-        draft.set(id, timer, None);
-    }
+    clear_timers(draft, id);
     if let Some(service) = draft.incident(id).map(|incident| incident.service.clone()) {
         draft.find_newest(&service);
     }
@@ -160,7 +211,7 @@ pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason:
 
 /// When an acknowledgement given now lapses.
 pub(super) fn lapses_at(draft: &Draft, id: &IncidentId) -> Option<Time> {
-    let incident = draft.incident(id)?;
+    let incident = draft.incident(id).filter(|incident| incident.kind == Kind::Real)?;
     match incident.severity {
         Severity::Sev1 | Severity::Sev2 => {}
         Severity::Sev3 | Severity::Sev4 => return None,
@@ -175,7 +226,7 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
     let Some(incident) = draft.incident(id) else { return Verdict::nothing() };
     let urgency = incident.run.as_ref().map(|run| run.urgency);
     let next_at = incident.run.as_ref().and_then(|run| run.next_at);
-    let lapses_at = incident.lapses_at;
+    let (lapses_at, snoozed_until) = (incident.lapses_at, incident.response.snoozed_until);
     let told = |reason| Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()));
     match (timer, incident.state) {
         // Low urgency does not escalate, whoever set this timer.
@@ -189,6 +240,20 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
                 told(Reason::NobodyAnswered)
             }
         },
+        // No policy runs on then: these are pages that somebody asked for.
+        (Timer::Escalate, IncidentState::Acknowledged) => ask::again(draft, id),
+        (Timer::AskLapse, IncidentState::Acknowledged) => match lapses_at {
+            Some(due) if due - limits::ASK_BEFORE_LAPSE > now => {
+                draft.set(id, Timer::AskLapse, Some(due - limits::ASK_BEFORE_LAPSE));
+                Verdict::nothing()
+            }
+            Some(lapses_at) => {
+                draft.record(id, &Actor::Reveille, What::LapseAsked { lapses_at });
+                told(Reason::AskedBeforeLapse)
+            }
+            None => Verdict::nothing(),
+        },
+        (Timer::Lapse, IncidentState::Acknowledged) if snoozed_until.is_some() => snooze::end(draft, id, snoozed_until.unwrap_or(now)),
         (Timer::Lapse, IncidentState::Acknowledged) => match lapses_at {
             Some(due) if due > now => {
                 draft.set(id, Timer::Lapse, Some(due));
@@ -364,6 +429,110 @@ mod tests {
                 assert_eq!(started(&night).last(), Some(&(60 + lapse, 0, 0, 1)), "from the first step");
             }
         }
+    }
+
+    #[test]
+    fn places_are_told_when_a_step_starts_and_reach_nobody() {
+        let room = || Target::Place(super::super::setup::Place::Slack("C1".to_owned()));
+        let hook = || Target::Place(super::super::setup::Place::Webhook("pager".to_owned()));
+        let ana = || Target::User("ana".into());
+        let told = |notify: Vec<Target>| Step { notify, escalate_after: Some(Span::minutes(5)) };
+        // The steps and rounds; when places are told, which steps are skipped, when the policy is exhausted.
+        for (steps, repeat, notices, skipped, exhausted) in [
+            (vec![told(vec![room(), ana()])], 0, vec![0], 0, 300),
+            (vec![told(vec![room(), hook()]), told(vec![ana()])], 0, vec![0, 0], 1, 300),
+            (vec![told(vec![ana()]), told(vec![room()])], 0, vec![300], 1, 300),
+            (vec![told(vec![room()]), told(vec![ana()])], 1, vec![0, 300], 2, 600),
+            // Nobody is reached by any of it: everyone, at once, however many rounds it has.
+            (vec![told(vec![room()]), told(vec![hook()])], 3, vec![0, 0], 2, 0),
+        ] {
+            let mut night = Trial::new().steps(steps, repeat);
+            night.fires("db");
+            night.until(700);
+            assert_eq!(night.seconds_of("notice_wanted"), notices);
+            assert_eq!((night.count("step_skipped"), night.seconds_of("policy_exhausted")), (skipped, vec![exhausted]));
+            let reasons = night.facts.iter().filter_map(|fact| match &fact.what {
+                What::StepSkipped { reason, .. } => Some(*reason),
+                _ => None,
+            });
+            assert!(reasons.into_iter().all(|reason| reason == Reason::OnlyPlacesInStep));
+        }
+    }
+
+    #[test]
+    fn nobody_answers_and_why_to_the_second() {
+        let steps = vec![step(&["ana"], Some(5)), step(&["bo"], Some(2)), step(&["everyone"], None)];
+        let mut night = Trial::new().steps(steps, 1);
+        night.fires("db");
+        night.until(1_440 + 900);
+        let told: Vec<(i64, String)> = night
+            .facts
+            .iter()
+            .filter_map(|fact| {
+                let what = match &fact.what {
+                    What::PolicyStarted { reason, .. } => format!("starts: {}", reason.name()),
+                    What::StepStarted { round, step, users, reason, .. } => {
+                        format!("{round}.{step} {} people: {}", users.len(), reason.name())
+                    }
+                    What::PolicyExhausted => "exhausted".to_owned(),
+                    What::PagedWider { users, .. } => format!("wider: {}", users.len()),
+                    _ => return None,
+                };
+                Some((fact.at.since(Trial::time(0)).as_seconds(), what))
+            })
+            .collect();
+        let expected = [
+            (0, "starts: incident_opened"),
+            (0, "0.0 1 people: step_began"),
+            (300, "0.1 1 people: nobody_answered"),
+            (420, "0.2 3 people: nobody_answered"),
+            (720, "1.0 1 people: nobody_answered"),
+            (1_020, "1.1 1 people: nobody_answered"),
+            (1_140, "1.2 3 people: nobody_answered"),
+            (1_440, "exhausted"),
+            (1_440, "wider: 3"),
+            (2_340, "wider: 3"),
+        ];
+        assert_eq!(told, expected.map(|(at, what)| (at, what.to_owned())));
+    }
+
+    #[test]
+    fn the_one_who_acknowledged_is_asked_5_minutes_before_it_lapses() {
+        // The lapse, and when the question comes after an acknowledgement at 60 s.
+        for (lapse, asked) in [(Some(1_800), vec![1_560]), (Some(301), vec![61]), (Some(300), vec![]), (None, vec![])] {
+            let mut night = Trial::new();
+            night.service().ack_lapse = lapse.map(Span::seconds);
+            night.fires("db");
+            night.until(60);
+            night.asks("ana", Act::Acknowledge);
+            night.until(60 + lapse.unwrap_or(1_800));
+            assert_eq!(night.seconds_of("lapse_asked"), asked, "{lapse:?}");
+            assert_eq!(night.calls().len(), if lapse.is_some() { 2 } else { 1 }, "the question itself rings nobody");
+        }
+        // Any word of a person is a sign of life; a script's is not.
+        for (act, is_life) in [
+            (Act::SignOfLife, true),
+            (Act::AddNote { text: "looking".to_owned(), at: None }, true),
+            (Act::SetRole { role: super::super::incident::IncidentRole::Lead, user: Some("bo".into()) }, true),
+            (Act::Reopen, false),
+        ] {
+            let mut night = Trial::new();
+            night.fires("db");
+            night.asks("ana", Act::Acknowledge);
+            night.until(1_600);
+            night.asks("bo", act.clone());
+            night.until(1_800);
+            assert_eq!(night.incident().state == IncidentState::Acknowledged, is_life, "{act:?}");
+            night.until(3_100);
+            assert_eq!(night.seconds_of("lapse_asked"), if is_life { vec![1_500, 3_100] } else { vec![1_500] });
+        }
+        let mut scripted = Trial::new();
+        scripted.fires("db");
+        scripted.asks("ana", Act::Acknowledge);
+        scripted.until(1_000);
+        scripted.script(Act::AddNote { text: "cron says hello".to_owned(), at: None });
+        scripted.until(1_800);
+        assert_eq!(scripted.incident().state, IncidentState::Triggered);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
-use super::escalation;
+use super::ending::{By, close};
 use super::fact::What;
-use super::incident::IncidentState;
+use super::incident::{Incident, IncidentState};
 use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::setup::{AlertSeverity, Integration, Service, Severity};
+use super::{command, escalation, severity};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -32,7 +33,7 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
         }
         Action::Acknowledge => {
             readable_again(draft, signal);
-            Verdict::of(Outcome::Ignored, Reason::NotFiring)
+            acknowledge(draft, signal)
         }
         Action::Trigger => {
             readable_again(draft, signal);
@@ -50,7 +51,7 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
 fn readable_again(draft: &mut Draft, signal: &Signal) {
     let key = Key { integration: signal.integration.clone(), dedup_key: UNREADABLE_KEY.to_owned() };
     // The body is counted where it belongs, not here.
-    close(draft, &key);
+    close(draft, &key, By::Sender);
 }
 
 /// What a signal is about. Whatever an unreadable body seems to say, it is about the integration's bodies.
@@ -68,7 +69,7 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
     if is_stale(draft, &key, signal.at) {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
-    if let Some((alert, incident)) = close(draft, &key) {
+    if let Some((alert, incident)) = close(draft, &key, By::Sender) {
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {
             alert.count += 1;
         }
@@ -93,28 +94,40 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
     Verdict::of(Outcome::Ignored, Reason::NotFiring)
 }
 
-/// Ends the key's alert if it fires, and its incident if that was the last.
-fn close(draft: &mut Draft, key: &Key) -> Option<(AlertId, Option<IncidentId>)> {
+/// Somebody acknowledged it at its sender. That says nothing of the incident's other alerts.
+fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
     let now = draft.now();
-    let alert = draft.desk.keys.get(key)?.alert.as_ref()?;
-    let incident_id = alert.incident.clone();
-    if !alert.is_firing(incident_id.as_ref().and_then(|id| draft.incident(id))) {
-        return None;
+    let key = key_of(signal);
+    if is_stale(draft, &key, signal.at) {
+        return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
-    let (id, title) = (alert.id.clone(), alert.title.clone());
-    if let Some(alert) = key_state(draft, key).alert.as_mut() {
-        alert.state = AlertState::Resolved;
-        alert.resolved_at = Some(now);
+    let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
+    let firing = firing.filter(|alert| alert.is_firing(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
+        return Verdict::of(Outcome::Ignored, Reason::NotFiring);
+    };
+    let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
+    if let Some(alert) = key_state(draft, &key).alert.as_mut() {
+        alert.count += 1;
         alert.last_at = now;
     }
-    if let Some(incident) = &incident_id {
-        let sender = Actor::Integration(key.integration.clone());
-        draft.record(incident, &sender, What::AlertsResolved { count: 1, titles: vec![title] });
-        if draft.incident(incident).is_some_and(|incident| incident.is_open() && incident.firing_count <= 0) {
-            escalation::resolve(draft, incident, &sender, Reason::AllAlertsResolved, None);
+    let sender = Actor::Integration(signal.integration.clone());
+    let open = draft.incident(&incident).map(|incident| (incident.state, incident.firing_count));
+    let verdict = match open {
+        Some((IncidentState::Triggered, 1)) => {
+            command::take(draft, &incident, &sender);
+            Verdict::of(Outcome::Acknowledged, Reason::AcknowledgedAtSender)
         }
-    }
-    Some((id, incident_id))
+        Some((IncidentState::Triggered, _)) => {
+            draft.record(&incident, &sender, What::NoteAdded { text: format!("{title}: acknowledged at its sender"), at: None });
+            Verdict::of(Outcome::Recorded, Reason::OtherAlertsFire)
+        }
+        // A machine's word is no sign of life.
+        Some((IncidentState::Acknowledged | IncidentState::Resolved, _)) | None => {
+            Verdict::of(Outcome::Recorded, Reason::AlreadyAcknowledged)
+        }
+    };
+    verdict.about(Some(alert), Some(incident))
 }
 
 fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, service: &Service) -> Verdict {
@@ -141,7 +154,7 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
     if alert.is_firing(incident.as_ref()) {
         count(draft, &key, signal, said);
         if let Some(incident) = &incident {
-            raise(draft, &incident.id, severity, &signal.integration);
+            severity::raise(draft, &incident.id, severity, &signal.integration);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
             return house(draft, signal, &key, service, severity, &alert.id);
@@ -163,8 +176,10 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
         count(draft, &key, signal, said);
         return Verdict::of(Outcome::Repeated, Reason::QuietAfterResolve).about(alert_id, incident_id);
     }
-    // What pages nobody never brings an incident back, and what only recorded before would page now: both are new conditions.
-    if over_for > service.reopen_within || severity.urgency().is_some() != incident.is_some() {
+    // What pages nobody never brings an incident back, and what only recorded before would page now: both are new conditions. What
+    // was promoted belongs to its incident while that is open.
+    let is_promoted = service.severity.of(alert.severity).urgency().is_none() && incident.as_ref().is_some_and(Incident::is_open);
+    if over_for > service.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted) {
         return fresh(draft, signal, &key, integration, service, said);
     }
     refire(draft, &key, signal, said);
@@ -180,7 +195,7 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
             draft.find_newest(&incident.service);
             escalation::start(draft, &incident.id, reason);
         }
-        raise(draft, &incident.id, severity, &signal.integration);
+        severity::raise(draft, &incident.id, severity, &signal.integration);
     }
     Verdict::of(Outcome::Reopened, reason).about(alert_id, incident_id)
 }
@@ -204,6 +219,7 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
         fired_at: now,
         resolved_at: None,
         incident: None,
+        ends_at: signal.ends_at,
         url: signal.url.clone(),
         labels: signal.labels.clone(),
     };
@@ -223,12 +239,13 @@ fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, sever
     let sender = Actor::Integration(key.integration.clone());
     let verdict = if let Some(incident) = group(draft, service) {
         draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
-        raise(draft, &incident, severity, &signal.integration);
+        severity::raise(draft, &incident, severity, &signal.integration);
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
         let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
         draft.record(&incident, &sender, opened);
+        severity::want_room(draft, &incident, Reason::IncidentOpened);
         escalation::start(draft, &incident, Reason::IncidentOpened);
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
     };
@@ -251,26 +268,13 @@ fn group(draft: &Draft, service: &Service) -> Option<IncidentId> {
     near.then(|| incident.id.clone())
 }
 
-/// An incident has its alerts' highest severity; what makes it page louder, or pages again after an answer, starts the policy.
-fn raise(draft: &mut Draft, id: &IncidentId, to: Severity, integration: &crate::base::id::IntegrationId) {
-    let Some(incident) = draft.incident(id) else { return };
-    let from = incident.severity;
-    if to <= from || !incident.is_open() {
-        return;
-    }
-    let pages_again = incident.state == IncidentState::Acknowledged || from.urgency() < to.urgency();
-    draft.record(id, &Actor::Integration(integration.clone()), What::SeverityRaised { from, to });
-    if pages_again {
-        escalation::start(draft, id, Reason::SeverityRaised);
-    }
-}
-
 fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
     let now = draft.now();
     if let Some(alert) = key_state(draft, key).alert.as_mut() {
         alert.count += 1;
         alert.last_at = now;
         alert.severity = alert.severity.max(said);
+        alert.ends_at = signal.ends_at;
         if signal.url.is_some() {
             alert.url.clone_from(&signal.url);
         }
@@ -521,6 +525,32 @@ mod tests {
     }
 
     #[test]
+    fn a_senders_acknowledge_counts_only_if_its_alert_is_the_only_open_one() {
+        let acks = |night: &mut Trial, key: &str, at| night.signal(key, Action::Acknowledge, None, at);
+        let mut night = Trial::new();
+        assert_eq!(acks(&mut night, "db", None).reason, Reason::NotFiring);
+        night.signal("db", Action::Trigger, None, Some(10));
+        night.fires("web");
+        let noted = acks(&mut night, "db", Some(20));
+        assert_eq!((noted.outcome, noted.reason), (Outcome::Recorded, Reason::OtherAlertsFire));
+        assert_eq!((night.incident().state, night.count("note_added")), (IncidentState::Triggered, 1));
+        night.resolves("web");
+        night.until(30);
+        assert_eq!(acks(&mut night, "db", Some(9)).reason, Reason::OlderThanLastChange);
+        let taken = acks(&mut night, "db", Some(30));
+        assert_eq!((taken.outcome, taken.reason), (Outcome::Acknowledged, Reason::AcknowledgedAtSender));
+        assert_eq!((night.incident().acknowledged_by.clone(), night.incident().pages.len()), (Some(Actor::Integration("bar".into())), 0));
+        assert_eq!(night.keys.values().filter_map(|key| key.alert.as_ref()).map(|alert| alert.count).sum::<i64>(), 5);
+        // It lapses as any other, and the sender repeating itself is no sign of life.
+        night.until(1_000);
+        assert_eq!(acks(&mut night, "db", None).reason, Reason::AlreadyAcknowledged);
+        night.until(1_830);
+        assert_eq!(night.seconds_of("acknowledgement_lapsed"), [1_830]);
+        night.fires_as("disk", AlertSeverity::Info);
+        assert_eq!(acks(&mut night, "disk", None).reason, Reason::JustRecords);
+    }
+
+    #[test]
     fn a_condition_that_gets_worse_raises_its_incident() {
         let mut night = Trial::new();
         night.fires_as("db", AlertSeverity::Warning);
@@ -581,6 +611,7 @@ mod tests {
             severity: Some(severity),
             action,
             at: None,
+            ends_at: None,
             url: None,
             labels: std::collections::BTreeMap::new(),
         };

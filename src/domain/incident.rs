@@ -175,6 +175,9 @@ pub struct Run {
     pub exhausted: bool,
     /// When to go on; `None` at low urgency, which does not escalate.
     pub next_at: Option<Time>,
+    /// Who declared it, and is not called by the policy that this began.
+    #[serde(default)]
+    pub spared: Option<UserId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +188,8 @@ pub struct OpenPage {
     /// Every contact of this person was tried and none could be reached.
     pub failed: bool,
 }
+
+const FIRST_EPOCH: i64 = 1;
 
 /// Stands where a declared incident has no service to take.
 pub const NO_SERVICE: &str = "";
@@ -238,7 +243,7 @@ impl Incident {
             closed_at: None,
             alerts_count: alerts,
             firing_count: alerts,
-            epoch: 1,
+            epoch: FIRST_EPOCH,
             run: None,
             pages: Vec::new(),
             response: Response { declared_by, ..Response::default() },
@@ -263,6 +268,11 @@ impl Incident {
             What::SeverityChanged { to, .. } => {
                 self.severity = *to;
                 self.response.severity_by_hand = true;
+                if to.urgency().is_none() {
+                    // What pages nobody has no policy on its way.
+                    self.run = None;
+                    self.epoch += 1;
+                }
             }
             What::TitleChanged { title } => self.title.clone_from(title),
             What::RoleChanged { role, user: Some(user) } => {
@@ -274,9 +284,21 @@ impl Incident {
             What::TaskAdded { n, .. } => self.response.tasks = *n,
             What::RoomWanted { .. } => self.response.room = Room::Wanted,
             What::RoomOpened { room, name } => self.response.room = Room::Open { room: room.clone(), name: name.clone() },
-            What::IncidentSnoozed { until } => self.response.snoozed_until = Some(*until),
+            What::IncidentSnoozed { until } => {
+                if self.state != IncidentState::Acknowledged {
+                    self.acknowledged_at = Some(fact.at);
+                }
+                self.state = IncidentState::Acknowledged;
+                self.acknowledged_by = Some(fact.actor.clone());
+                self.lapses_at = None;
+                self.response.snoozed_until = Some(*until);
+                self.stop();
+            }
             What::ResolveAsked { .. } => self.response.resolve_asked = true,
             What::PolicyStarted { policy, steps, repeat, urgency, .. } => {
+                // Nothing has started or stopped before: this is the policy that declaring it began.
+                let is_first = self.epoch == FIRST_EPOCH;
+                let declarer = self.response.declared_by.as_ref().and_then(Actor::user).filter(|_| is_first).cloned();
                 self.trigger();
                 self.run = Some(Run {
                     policy: policy.clone(),
@@ -287,6 +309,7 @@ impl Incident {
                     step: 0,
                     exhausted: false,
                     next_at: None,
+                    spared: declarer,
                 });
             }
             What::StepStarted { round, step, next_at, .. } => self.at_step(*round, *step, *next_at),

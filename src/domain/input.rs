@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::alert::Key;
 use super::incident::{IncidentRole, Kind};
 use super::setup::{AlertSeverity, Severity};
 use super::task::TaskChange;
@@ -16,6 +17,7 @@ pub enum Input {
     Signal(Signal),
     Command(Command),
     Declare(Declare),
+    Expiry(Expiry),
     Report(Report),
     Wake { scope: Scope, timer: Timer },
 }
@@ -31,6 +33,9 @@ pub struct Signal {
     pub action: Action,
     /// When it happened, in the sender's time; compared with that sender's other times only.
     pub at: Option<Time>,
+    /// Until when the condition holds unless the sender repeats it, in our time; most senders do not say.
+    #[serde(default)]
+    pub ends_at: Option<Time>,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
 }
@@ -111,6 +116,8 @@ pub enum Act {
         n: i64,
         change: TaskChange,
     },
+    /// Somebody writes in the room, or answers that they are still at it.
+    SignOfLife,
 }
 
 impl Act {
@@ -131,7 +138,8 @@ impl Act {
             | Self::SetTitle { .. }
             | Self::Page { .. }
             | Self::AddNote { .. }
-            | Self::PostUpdate { .. } => false,
+            | Self::PostUpdate { .. }
+            | Self::SignOfLife => false,
         }
     }
 }
@@ -158,6 +166,14 @@ pub struct Declare {
     pub kind: Kind,
     /// The recorded alert that is promoted; the desk holds its key.
     pub alert: Option<AlertId>,
+}
+
+/// The clock says that an alert's time may be over: its sender's `endsAt`, or its service's `close_after`. The desk holds its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    pub key: Key,
+    /// When anything at all was last heard of its integration.
+    pub heard_at: Option<Time>,
 }
 
 /// Who did it: `ana`, `token:deploy`, `reveille`, or an integration's id.

@@ -101,7 +101,7 @@ pub fn worst_case(setup: &Setup, policy: &Policy, usable: &[ContactKind]) -> Wor
 
 /// The steps of one round that do anything, with their beginnings; a step that names nobody is skipped at once.
 fn step_starts(policy: &Policy) -> impl Iterator<Item = (Span, &Step)> {
-    policy.steps.iter().filter(|step| !step.notify.is_empty()).scan(Span::ZERO, |start, step| {
+    policy.steps.iter().filter(|step| !step.notify.is_empty() && !step.names_only_places()).scan(Span::ZERO, |start, step| {
         let begins = *start;
         *start = begins + step.wait();
         Some((begins, step))
@@ -417,8 +417,13 @@ mod tests {
         setup.schedules.insert("day".into(), schedule);
         setup.policies.insert("p".into(), Policy { id: "p".into(), steps, repeat });
         setup.services.insert("api".into(), Service::new("api".into(), "p".into()));
-        let integration =
-            Integration { id: "in".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        let integration = Integration {
+            id: "in".into(),
+            source: "generic".to_owned(),
+            service: "api".into(),
+            severity: AlertSeverity::Error,
+            heartbeat: None,
+        };
         setup.integrations.insert("in".into(), integration);
         setup
     }

@@ -5,10 +5,13 @@
 //! rows is the only way the rows change.
 
 pub mod alert;
+mod ask;
 mod attempt;
 mod command;
 pub mod decide;
+mod declare;
 pub mod effect;
+mod ending;
 mod escalation;
 pub mod fact;
 mod grouping;
@@ -22,6 +25,8 @@ mod page;
 pub mod person;
 pub mod reason;
 pub mod setup;
+mod severity;
+mod snooze;
 pub mod task;
 #[cfg(test)]
 mod trial;

@@ -21,6 +21,14 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// A contact is closed to us, if it still has this address.
+    pub fn close(&mut self, user: &UserId, contact: &ContactId, address: &str, reason: String) {
+        let contacts = self.users.get_mut(user).into_iter().flat_map(|user| &mut user.contacts);
+        for contact in contacts.filter(|own| own.id == *contact && own.to == address) {
+            contact.closed = Some(reason.clone());
+        }
+    }
+
     /// Active users from responder up, in the order of their ids.
     pub fn everyone(&self) -> impl Iterator<Item = &User> {
         self.users.values().filter(|user| user.role >= Role::Responder)
@@ -286,6 +294,12 @@ impl Step {
     pub fn wait(&self) -> Span {
         self.escalate_after.unwrap_or(limits::STEP_WAIT)
     }
+
+    /// Such a step reaches nobody: it tells and is over.
+    #[must_use]
+    pub fn names_only_places(&self) -> bool {
+        !self.notify.is_empty() && self.notify.iter().all(|target| matches!(target, Target::Place(_)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -442,6 +456,24 @@ pub struct Integration {
     pub service: ServiceId,
     /// Taken where the sender says none.
     pub severity: AlertSeverity,
+    /// Of the source `heartbeat`: when a beat is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// How often a beat comes, and by how much it may be late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub period: Span,
+    pub grace: Span,
+}
+
+impl Heartbeat {
+    /// From one beat until the next one is missed.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.period + self.grace
+    }
 }
 
 /// One configured object that differs between two setups.

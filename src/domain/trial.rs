@@ -6,8 +6,8 @@ use super::alert::{Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use super::effect::Effect;
 use super::fact::{Fact, What, coalesce};
-use super::incident::Incident;
-use super::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
+use super::incident::{Incident, Kind};
+use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::person::{Person, PersonPage};
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, UserId};
@@ -95,8 +95,13 @@ impl Trial {
         let policy = Policy { id: "nights".into(), steps: vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], repeat: 0 };
         setup.policies.insert("nights".into(), policy);
         setup.services.insert("api".into(), Service::new("api".into(), "nights".into()));
-        let integration =
-            Integration { id: "bar".into(), source: "generic".to_owned(), service: "api".into(), severity: AlertSeverity::Error };
+        let integration = Integration {
+            id: "bar".into(),
+            source: "generic".to_owned(),
+            service: "api".into(),
+            severity: AlertSeverity::Error,
+            heartbeat: None,
+        };
         setup.integrations.insert("bar".into(), integration);
         Self {
             setup,
@@ -171,21 +176,31 @@ impl Trial {
     // What comes in.
 
     pub fn signal(&mut self, key: &str, action: Action, severity: Option<AlertSeverity>, at: Option<i64>) -> Verdict {
-        let signal = Signal {
+        self.batch(&[Self::signal_of(key, action, severity, at)]).remove(0)
+    }
+
+    fn signal_of(key: &str, action: Action, severity: Option<AlertSeverity>, at: Option<i64>) -> Signal {
+        Signal {
             integration: "bar".into(),
             dedup_key: key.to_owned(),
             title: format!("{key} is down"),
             severity,
             action,
             at: at.map(Self::time),
+            ends_at: None,
             url: None,
             labels: BTreeMap::new(),
-        };
-        self.batch(&[signal]).remove(0)
+        }
     }
 
     pub fn fires(&mut self, key: &str) -> Verdict {
         self.signal(key, Action::Trigger, None, None)
+    }
+
+    /// Its sender says until when it holds.
+    pub fn fires_until(&mut self, key: &str, second: i64) -> Verdict {
+        let ends_at = Some(Self::time(second));
+        self.batch(&[Signal { ends_at, ..Self::signal_of(key, Action::Trigger, None, None) }]).remove(0)
     }
 
     pub fn fires_as(&mut self, key: &str, severity: AlertSeverity) -> Verdict {
@@ -198,7 +213,7 @@ impl Trial {
 
     pub fn batch(&mut self, signals: &[Signal]) -> Vec<Verdict> {
         let mut desk = Desk { keys: self.keys.clone(), incidents: self.incidents.clone(), ..Desk::default() };
-        let open = self.incidents.values().filter(|incident| incident.is_open());
+        let open = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real);
         if let Some(newest) = open.max_by_key(|incident| (incident.opened_at, incident.id.clone())) {
             desk.newest.insert(newest.service.clone(), newest.id.clone());
         }
@@ -216,14 +231,42 @@ impl Trial {
         verdicts
     }
 
+    /// The clock looks at this key's alert; `heard_at` is when its integration was last heard of.
+    pub fn expires(&mut self, key: &str, heard_at: Option<i64>) -> Verdict {
+        let key = Key { integration: "bar".into(), dedup_key: key.to_owned() };
+        self.decides(Input::Expiry(Expiry { key, heard_at: heard_at.map(Self::time) }))
+    }
+
+    pub fn declares(&mut self, declare: &Declare) -> Verdict {
+        self.decides(Input::Declare(declare.clone()))
+    }
+
+    fn decides(&mut self, input: Input) -> Verdict {
+        let desk = Desk { keys: self.keys.clone(), incidents: self.incidents.clone(), ..Desk::default() };
+        let decision = self.decided(State::Desk(desk), &input);
+        let verdict = decision.verdict.clone();
+        self.save(decision);
+        verdict
+    }
+
     pub fn asks(&mut self, who: &str, act: Act) -> Verdict {
         let incident = self.incident().id.clone();
         self.asks_on(who, act, &incident)
     }
 
     pub fn asks_on(&mut self, who: &str, act: Act, incident: &IncidentId) -> Verdict {
+        self.obeys(Actor::User(who.into()), act, incident)
+    }
+
+    /// A script asks, about the newest incident.
+    pub fn script(&mut self, act: Act) -> Verdict {
+        let incident = self.incident().id.clone();
+        self.obeys(Actor::Token("cron".to_owned()), act, &incident)
+    }
+
+    fn obeys(&mut self, actor: Actor, act: Act, incident: &IncidentId) -> Verdict {
         let desk = Desk { incidents: self.incidents.clone(), ..Desk::default() };
-        let command = Command { incident: incident.clone(), actor: Actor::User(who.into()), via: Via::Web, act };
+        let command = Command { incident: incident.clone(), actor, via: Via::Web, act };
         let decision = self.decided(State::Desk(desk), &Input::Command(command));
         let verdict = decision.verdict.clone();
         self.save(decision);

@@ -1,11 +1,16 @@
 //! A person asks for something: acknowledge, resolve, escalate, reopen.
 
+use std::collections::BTreeSet;
+
 use super::house::House;
+use super::once::{self, Once};
 use super::{FlowError, save};
 use crate::base::failpoint;
 use crate::base::id::IncidentId;
+use crate::base::limits;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use crate::domain::input::{Command, Declare, Input};
+use crate::domain::reason::Reason;
 use crate::store::{self, Tx, WriteLane};
 
 /// Carries out one command on one incident.
@@ -13,9 +18,17 @@ use crate::store::{self, Tx, WriteLane};
 /// # Errors
 /// The store's, and [`FlowError::Missing`] when there is no such incident.
 pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> {
+    act_once(house, command, None).await
+}
+
+/// Carries out one command on one incident; for a request that carries a key, once and never again.
+///
+/// # Errors
+/// As [`act`].
+pub async fn act_once(house: &House, command: Command, once: Option<Once>) -> Result<Verdict, FlowError> {
     let house = house.clone();
     // In a task of its own: a client that goes away must not leave a transaction half done.
-    tokio::spawn(async move { retrying(|| decide_on_incident(&house, &command.incident, Input::Command(command.clone()))).await })
+    tokio::spawn(async move { retrying(|| decide_once(&house, &command.incident, Input::Command(command.clone()), once.as_ref())).await })
         .await
         .map_err(|_| FlowError::Gone)?
 }
@@ -23,17 +36,55 @@ pub async fn act(house: &House, command: Command) -> Result<Verdict, FlowError> 
 /// A person says that there is an incident. The verdict names it.
 ///
 /// # Errors
-/// The store's.
+/// [`FlowError::Missing`] for a service or an alert that there is not, [`FlowError::Refused`] without a title, and the store's.
 pub async fn declare(house: &House, declare: Declare) -> Result<Verdict, FlowError> {
-    let house = house.clone();
-    tokio::spawn(async move { retrying(|| declare_once(&house, Input::Declare(declare.clone()))).await })
-        .await
-        .map_err(|_| FlowError::Gone)?
+    declare_once(house, declare, None).await
 }
 
-async fn declare_once(house: &House, input: Input) -> Result<Verdict, FlowError> {
+/// The same; for a request that carries a key, once and never again.
+///
+/// # Errors
+/// As [`declare`].
+pub async fn declare_once(house: &House, declare: Declare, once: Option<Once>) -> Result<Verdict, FlowError> {
+    let mut declare = declare;
+    declare.title = declare.title.trim().chars().take(limits::TITLE_CHARS).collect();
+    if declare.title.is_empty() && declare.alert.is_none() {
+        return Err(FlowError::Refused("An incident needs a title."));
+    }
+    let house = house.clone();
+    let verdict = tokio::spawn(async move { retrying(|| declare_in_one(&house, declare.clone(), once.as_ref())).await })
+        .await
+        .map_err(|error| FlowError::of_task(&error, "a declaration"))??;
+    if verdict.reason == Reason::NoSuchService {
+        return Err(FlowError::Missing("such service"));
+    }
+    if verdict.reason == Reason::NoSuchAlert {
+        return Err(FlowError::Missing("such alert"));
+    }
+    Ok(verdict)
+}
+
+async fn declare_in_one(house: &House, declare: Declare, once: Option<&Once>) -> Result<Verdict, FlowError> {
+    let key = match &declare.alert {
+        Some(alert) => Some(store::alert_key(&house.store.page_reader(), alert).await?.ok_or(FlowError::Missing("such alert"))?),
+        None => None,
+    };
     let mut tx = house.store.begin(WriteLane::Page).await?;
-    let (verdict, ring) = save_decision(house, &mut tx, Desk::default(), input).await?;
+    if let Some(verdict) = once::done_before(&mut tx, once).await? {
+        return Ok(verdict);
+    }
+    let before = match key {
+        Some((key, service)) => {
+            // The folder locks the service that the integration belongs to now.
+            let live = house.now_live();
+            let now_of = live.setup.integrations.get(&key.integration).map(|integration| integration.service.clone());
+            let services = now_of.into_iter().chain([service]).collect();
+            store::desk_load(&mut tx, &BTreeSet::from([key]), &services).await?
+        }
+        None => Desk::default(),
+    };
+    let (verdict, ring) = save_decision(house, &mut tx, before, Input::Declare(declare)).await?;
+    once::mark(&mut tx, once, &verdict).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;
     failpoint::reach("act.committed");
@@ -54,7 +105,14 @@ pub(super) async fn retrying<T, F: Future<Output = Result<T, FlowError>>>(flow: 
 
 /// One decision on one incident, saved.
 pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: Input) -> Result<Verdict, FlowError> {
+    decide_once(house, id, input, None).await
+}
+
+async fn decide_once(house: &House, id: &IncidentId, input: Input, once: Option<&Once>) -> Result<Verdict, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
+    if let Some(verdict) = once::done_before(&mut tx, once).await? {
+        return Ok(verdict);
+    }
     let mut before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
     if let Input::Command(command) = &input
         && command.act.is_about_tasks()
@@ -62,6 +120,7 @@ pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: In
         before.tasks = store::tasks_load(&mut tx, id).await?;
     }
     let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
+    once::mark(&mut tx, once, &verdict).await?;
     failpoint::reach("act.before_commit");
     tx.commit().await?;
     failpoint::reach("act.committed");

@@ -41,6 +41,9 @@ pub async fn apply(store: &Store, clock: &Clock, sealer: &Sealer, wanted: &Wante
     let mut tx = store.begin(WriteLane::Rest).await?;
     store::setup_save(&mut tx, &wanted.setup, &wanted.settings, &closed, &keys, &managed(&wanted.setup), clock.now()).await?;
     tx.commit().await?;
+    if let Err(error) = store::bell_ring(store, "setup").await {
+        tracing::warn!(%error, "the other servers are not told at once; they look for themselves");
+    }
     Ok(true)
 }
 

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use super::house::{House, Live};
-use super::{FlowError, report, save};
+use super::{FlowError, contact, report, save, write};
 use crate::base::bell::Bell;
 use crate::base::failpoint;
 use crate::base::id::{AttemptId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
-use crate::channels::{Outgoing, Question, Settled, Words};
+use crate::channels::{Content, Outgoing, Question, Settled};
+use crate::domain::effect::Effect;
 pub use crate::domain::effect::Lane;
-use crate::domain::effect::{Effect, PageOf};
-use crate::domain::input::News;
-use crate::domain::setup::{Contact, User};
-use crate::render::spoken;
-use crate::store::{self, AttemptRow, Intent, OutboxRow, WriteLane};
+use crate::domain::input::{Actor, News};
+use crate::domain::setup::{Contact, ContactKind, User};
+use crate::store::{self, AttemptRow, ClosedContact, Intent, OutboxRow, WriteLane};
 
 /// Claims what is due in a lane.
 ///
@@ -102,33 +101,46 @@ impl Call<'_> {
         let Some((user, contact)) = self.person(user, contact) else {
             return self.tell(rejected("this contact is not configured any more")).await;
         };
+        if let Some(reason) = &contact.closed {
+            return self.tell(rejected(&format!("this contact is closed: {reason}"))).await;
+        }
         let Some(channel) = self.live.channels.find(contact.kind) else {
             return self.tell(rejected(&format!("no provider is configured for {}", contact.kind.name()))).await;
         };
         let now = self.house.clock.now();
-        if let Some(most) = self.live.concurrent_calls
+        if channel.kind().is_call()
+            && let Some(most) = self.live.concurrent_calls
             && store::attempts_under_way(&self.house.store.page_reader(), channel.kind().name()).await? >= i64::from(most)
         {
             return self.release(now + limits::ACCOUNT_FULL).await;
         }
         let mut tx = self.house.store.begin(WriteLane::Page).await?;
         // The provider queues silently what comes too fast, so the pace is kept here, where what matters goes first.
-        let free_at = store::pace_take(&mut tx, channel.provider(), now, self.live.pace()).await?;
-        if free_at > now {
-            tx.rollback().await?;
-            return self.release(free_at).await;
+        if let Some((account, every)) = self.live.pace(channel.kind()) {
+            let free_at = store::pace_take(&mut tx, account, now, every).await?;
+            if free_at > now {
+                tx.rollback().await?;
+                return self.release(free_at).await;
+            }
         }
         match store::attempt_intent(&mut tx, self.attempt, now, &contact.to).await? {
             Intent::Wanted(pages) => {
-                let words = self.words(user, &pages, channel.takes_keys(), second_call).await?;
+                let content = write::content(self.house, &self.live, channel, user, &pages, second_call).await?;
+                if let Content::Text(text) = &content {
+                    store::attempt_keep_text(&mut tx, self.attempt, text).await?;
+                }
                 failpoint::reach("send.before_intent");
                 tx.commit().await?;
                 failpoint::reach("send.intent");
                 self.house.metrics.left(channel.kind().name(), self.house.clock.now().since(self.row.effect.due_at()));
-                let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: contact.to.clone(), words }).await;
+                let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: contact.to.clone(), content }).await;
                 failpoint::reach("send.sent");
                 self.tell(sent.news).await?;
                 failpoint::reach("send.recorded");
+                if let Some(reason) = sent.closed {
+                    let (user, contact, address) = (user.id.clone(), contact.id.clone(), contact.to.clone());
+                    contact::close(self.house, &ClosedContact { user, contact, address, reason }, &Actor::Reveille).await?;
+                }
                 Ok(())
             }
             Intent::NotWanted => {
@@ -152,20 +164,6 @@ impl Call<'_> {
         Some((user, user.contacts.iter().find(|own| own.id.as_str() == contact)?))
     }
 
-    /// The words of now: totals, titles and order as they are when the call leaves.
-    async fn words(&self, user: &User, pages: &[PageOf], takes_keys: bool, second_call: bool) -> Result<Words, FlowError> {
-        let incidents = super::hear::spoken_incidents(self.house, &self.live, pages).await?;
-        let spoken = spoken::call(&spoken::CallWords {
-            person_name: user.name.clone(),
-            more: incidents.len().saturating_sub(limits::SPOKEN_INCIDENTS),
-            incidents: incidents.into_iter().map(|(_, spoken)| spoken).take(limits::SPOKEN_INCIDENTS).collect(),
-            repeat: second_call,
-            drill: false,
-            keys: takes_keys,
-        });
-        Ok(super::hear::words(spoken))
-    }
-
     async fn ask(&self) -> Result<(), FlowError> {
         let row = self.row().await?;
         let Some(channel) = self.live.channels.named(&row.channel) else {
@@ -181,7 +179,7 @@ impl Call<'_> {
                 let to = row.sent_to.clone().unwrap_or_default();
                 let known = store::attempt_provider_ids_known(&self.house.store.page_reader(), &to, *sent_at - Span::hours(1)).await?;
                 failpoint::reach("ask.asking");
-                let settled = channel.ask(&Question { to, sent_at: *sent_at, known }).await;
+                let settled = channel.ask(&Question { to, sent_at: *sent_at, text: row.sent_text.clone(), known }).await;
                 failpoint::reach("ask.asked");
                 match settled {
                     Settled::Found { provider_id, news } => {
@@ -246,8 +244,13 @@ fn rejected(reason: &str) -> News {
 }
 
 impl Live {
-    /// The least span between two calls of the account.
-    fn pace(&self) -> Span {
-        Span(1_000_000 / i64::from(self.calls_per_second.max(1)))
+    /// What a kind of contact is paced by, and the least span between two of it; a provider's calls and texts have a pace each.
+    fn pace(&self, kind: ContactKind) -> Option<(&'static str, Span)> {
+        let every = |per_second: u32| Span(1_000_000 / i64::from(per_second.max(1)));
+        match kind {
+            ContactKind::Voice => Some(("twilio", every(self.calls_per_second))),
+            ContactKind::Sms => Some(("twilio/texts", every(self.texts_per_second))),
+            ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook => None,
+        }
     }
 }

@@ -145,7 +145,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let facts = coalesce(facts);
     store::journal_delete(&mut tx, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await?;
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
-    store::tally_add(&mut tx, &tallies).await?;
+    store::tally_add(&mut tx, &tallies, at).await?;
     store::samples_save(&mut tx, &samples).await?;
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;

@@ -1,19 +1,20 @@
 //! What a provider calls back: a key becomes a command, a status becomes a report. It is in the database before it is answered.
 
 use super::house::{House, Live};
-use super::{FlowError, act, report};
+use super::{FlowError, act, contact, reply, report};
 use crate::base::failpoint;
 use crate::base::id::{IncidentId, Number};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 pub use crate::channels::{Answer, HearError};
-use crate::channels::{Said, Words};
+use crate::channels::{Heard, OfAttempt, Said, Words};
 use crate::domain::decide::{Outcome, Verdict};
 use crate::domain::effect::PageOf;
 use crate::domain::incident::{Incident, IncidentState};
 use crate::domain::input::{Act, Actor, Command, Input, News, Via};
+use crate::domain::setup::Language;
 use crate::render::spoken::{self, DetailWords, Done, Spoken, SpokenDetail, SpokenIncident};
-use crate::store::{self, AttemptRow};
+use crate::store::{self, AttemptRow, ClosedContact};
 
 /// Why a callback was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,11 @@ pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Opt
 async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
-    let heard = channel.hear(inbound)?;
+    let heard = match channel.hear(inbound)? {
+        Heard::Attempt(heard) => heard,
+        Heard::Written(written) => return Ok(Some(channel.reply(reply::reply(house, &live, &written).await.as_deref()))),
+    };
+    let OfAttempt { closed, .. } = &heard;
     failpoint::reach(match &heard.said {
         Said::Key(_) => "hear.key",
         Said::NoKey | Said::Status(_) => "hear.status",
@@ -56,13 +61,18 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
             report::report(house, &heard.attempt, news.clone(), None).await?;
             None
         }
-        Said::NoKey => Some(words(spoken::no_key())),
+        Said::NoKey => Some(words(spoken::no_key(language(&live, &row)))),
         Said::Key(key) => Some(pressed(house, &live, &row, *key).await.unwrap_or_else(|error| {
             // Never let anyone believe that they answered: the voice says that nothing was taken.
             tracing::error!(%error, attempt = %heard.attempt, "a key could not be taken");
-            words(spoken::not_taken(1, 0))
+            words(spoken::not_taken(1, language(&live, &row)))
         })),
     };
+    if let (Some(reason), Some(address)) = (closed, &row.sent_to) {
+        let closed =
+            ClosedContact { user: row.user.clone(), contact: row.contact.clone(), address: address.clone(), reason: reason.clone() };
+        contact::close(house, &closed, &Actor::Reveille).await?;
+    }
     failpoint::reach(match &heard.said {
         Said::Key(_) => "hear.key_taken",
         Said::NoKey | Said::Status(_) => "hear.status_taken",
@@ -72,7 +82,9 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
 
 /// Does what the key asks for, for every incident the call spoke of, and says what was done.
 async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Result<Words, FlowError> {
+    let language = language(live, row);
     let incidents = spoken_incidents(house, live, &row.pages).await?;
+    let total = incidents.len();
     let named = incidents.len().min(limits::SPOKEN_INCIDENTS);
     let more = incidents.len() - named;
     let asked = match key {
@@ -86,9 +98,9 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
                 let samples = store::alert_titles(&house.store.page_reader(), &id, limits::INCIDENT_SAMPLES).await?;
                 details.push(SpokenDetail { samples: samples.into_iter().filter(|title| *title != incident.title).collect(), incident });
             }
-            return Ok(words(spoken::detail(&DetailWords { incidents: details, more })));
+            return Ok(words(spoken::detail(&DetailWords { incidents: details, more }, language)));
         }
-        _ => return Ok(words(spoken::unknown_key(key, named, more))),
+        _ => return Ok(words(spoken::unknown_key(key, total, language))),
     };
     report::report(house, &row.id, News::KeyPressed, None).await?;
     let mut done = Vec::new();
@@ -102,11 +114,17 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
         let verdict = act::retrying(|| act::decide_on_incident(house, incident, Input::Command(command.clone()))).await?;
         done.extend(outcome(house, live, incident, &asked, &verdict).await?);
     }
-    Ok(words(spoken::done(&done)))
+    Ok(words(spoken::done(&done, language)))
 }
 
 /// What to say was done to one incident; nothing where nothing was left to do.
-async fn outcome(house: &House, live: &Live, id: &IncidentId, asked: &Act, verdict: &Verdict) -> Result<Option<(Number, Done)>, FlowError> {
+pub(super) async fn outcome(
+    house: &House,
+    live: &Live,
+    id: &IncidentId,
+    asked: &Act,
+    verdict: &Verdict,
+) -> Result<Option<(Number, Done)>, FlowError> {
     let Some(incident) = store::incident_find(&house.store.page_reader(), id).await? else { return Ok(None) };
     let done = match (asked, verdict.outcome) {
         (Act::Acknowledge, Outcome::Acknowledged) => Done::Acknowledged,
@@ -122,11 +140,16 @@ async fn outcome(house: &House, live: &Live, id: &IncidentId, asked: &Act, verdi
     Ok(Some((incident.number, done)))
 }
 
-fn acknowledged_by(live: &Live, incident: &Incident) -> String {
+/// A person's name; `None`: a script did it.
+fn acknowledged_by(live: &Live, incident: &Incident) -> Option<String> {
     match &incident.acknowledged_by {
-        Some(Actor::User(id)) => live.setup.users.get(id).map_or_else(|| id.to_string(), |user| user.name.clone()),
-        Some(Actor::Token(_) | Actor::Integration(_) | Actor::Reveille) | None => "a script".to_owned(),
+        Some(Actor::User(id)) => Some(live.setup.users.get(id).map_or_else(|| id.to_string(), |user| user.name.clone())),
+        Some(Actor::Token(_) | Actor::Integration(_) | Actor::Reveille) | None => None,
     }
+}
+
+fn language(live: &Live, row: &AttemptRow) -> Language {
+    live.setup.users.get(&row.user).map(|user| user.language).unwrap_or_default()
 }
 
 /// What a call says of the incidents of these pages, the worst and newest first.
@@ -156,5 +179,5 @@ pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf
 
 /// The channel's words from the rendered ones.
 pub(super) fn words(spoken: Spoken) -> Words {
-    Words { body: spoken.body, menu: spoken.menu, goodbye: spoken.goodbye }
+    Words { body: spoken.body, menu: spoken.menu, goodbye: spoken.goodbye, language: spoken.language }
 }

@@ -15,6 +15,7 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::channels::Channels;
+use crate::chat::Chat;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
@@ -62,9 +63,13 @@ pub struct Live {
     /// The keys themselves, for the administrator who pastes an address.
     pub addresses: BTreeMap<IntegrationId, Secret>,
     pub channels: Channels,
+    /// `None`: no Slack is configured.
+    pub chat: Option<Chat>,
     pub public_url: Option<String>,
     /// The pace of the telephone account.
     pub calls_per_second: u32,
+    /// The pace of its text messages.
+    pub texts_per_second: u32,
     /// Calls that the account carries at once; `None`: as many as there are.
     pub concurrent_calls: Option<u32>,
     /// What a reader of the metrics has to show; `None`: nothing.

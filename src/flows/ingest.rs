@@ -98,7 +98,8 @@ pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
 }
 
-async fn accept(
+/// Makes signals durable, and waits for what is decided of them if somebody would like to.
+pub(super) async fn accept(
     house: &House,
     integration: &Integration,
     signals: Vec<Signal>,

@@ -2,22 +2,32 @@
 
 pub mod access;
 pub mod act;
+pub mod announce;
 pub mod apply;
 pub mod audit;
+pub mod beat;
+pub mod carry;
+pub mod contact;
 pub mod deliver;
+pub mod enqueue;
+pub mod expire;
 pub mod fold;
 pub mod hear;
 pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod once;
 pub mod overrides;
 pub mod password;
 pub mod profile;
+mod reply;
 pub mod report;
 pub mod retain;
 mod save;
+pub mod say;
 pub mod tell;
 pub mod wake;
+mod write;
 
 pub use house::{House, Live, Pulse};
 

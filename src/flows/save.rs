@@ -54,6 +54,7 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
     }
     if !facts.is_empty() {
         house.bells.facts.ring();
+        house.bells.chat.ring();
         house.bells.webhooks.ring();
     }
 }

@@ -204,7 +204,13 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentSnoozed { until } => Line::new(Tone::Good, by("Snoozed")).then("pages again", Some(*until)),
         What::SnoozeEnded => Line::new(Tone::Bad, "The snooze is over".to_owned()),
         What::IncidentReassigned { to } => Line::new(Tone::Paging, format!("{} to {}", by("Given"), who(to))),
-        What::PageAsked { users } => Line::new(Tone::Paging, format!("{}: {}", by("Asked for"), names.people(users.iter()))),
+        What::PageAsked { users } => {
+            let how = match &fact.actor {
+                Actor::Reveille => "Paging again who was asked for and has not answered".to_owned(),
+                Actor::User(_) | Actor::Token(_) | Actor::Integration(_) => by("Asked for"),
+            };
+            Line::new(Tone::Paging, format!("{how}: {}", names.people(users.iter())))
+        }
         What::ResolveAsked { reason } => Line::new(Tone::Good, "Is it over? A person has to say so".to_owned()).because(reason.sentence()),
         What::IntegrationWentSilent { integration } => {
             Line::new(Tone::Bad, format!("Nothing at all comes from {integration} any more, so it stays open"))
@@ -221,7 +227,11 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         }
         What::AlertsJoined { count, titles } => Line::new(Tone::Quiet, alerts(*count, "joined", titles)),
         What::AlertsRefired { count, titles } => Line::new(Tone::Bad, alerts(*count, "fired again", titles)),
-        What::AlertsResolved { count, titles } => Line::new(Tone::Good, alerts(*count, "resolved", titles)),
+        What::AlertsResolved { count, titles } => {
+            // A sender says so; the clock only has not heard of it.
+            let how = if fact.actor == Actor::Reveille { "ended without a word of the sender" } else { "resolved" };
+            Line::new(Tone::Good, alerts(*count, how, titles))
+        }
         What::SeverityRaised { from, to } => Line::new(Tone::Bad, format!("Severity raised from {} to {}", from.name(), to.name())),
         What::PolicyStarted { policy, steps, repeat, urgency, reason } => {
             let rounds = if *repeat == 0 { String::new() } else { format!(", {} rounds", u64::from(*repeat) + 1) };
@@ -255,7 +265,11 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Bad, format!("{} could not be reached: everything that could be tried was refused", who(user)))
         }
         What::IncidentAcknowledged { lapses_at } => {
-            Line::new(Tone::Good, by("Acknowledged")).then("lapses without a sign of life", *lapses_at)
+            let how = match &fact.actor {
+                Actor::Integration(id) => format!("Acknowledged at its sender, {id}"),
+                Actor::User(_) | Actor::Token(_) | Actor::Reveille => by("Acknowledged"),
+            };
+            Line::new(Tone::Good, how).then("lapses without a sign of life", *lapses_at)
         }
         What::AcknowledgementRenewed { lapses_at } => {
             Line::new(Tone::Quiet, format!("{} gave a sign of life", names.actor(&fact.actor))).then("lapses without another", *lapses_at)

@@ -1,11 +1,10 @@
 //! What the phone says: plain text in short sentences, for somebody who was asleep a moment ago.
 
-use askama::Template;
-
+use super::words::{self, counted, fill};
 use crate::base::id::Number;
 use crate::base::limits;
 use crate::base::time::Span;
-use crate::domain::setup::Severity;
+use crate::domain::setup::{Language, Severity};
 
 /// What a call is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +49,9 @@ pub struct SpokenDetail {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     Acknowledged,
-    /// By the person of this name, before the key was pressed.
+    /// By the person of this name, or by a script, before the key was pressed.
     AlreadyAcknowledged {
-        by: String,
+        by: Option<String>,
     },
     Escalated,
     Resolved,
@@ -67,38 +66,66 @@ pub struct Spoken {
     pub body: String,
     pub menu: String,
     pub goodbye: String,
+    pub language: Language,
 }
 
 /// The call itself.
 #[must_use]
-pub fn call(words: &CallWords) -> Spoken {
-    let several = words.incidents.len() + words.more > 1;
-    let most = if several { limits::SPOKEN_TITLE_CHARS_EACH } else { limits::SPOKEN_TITLE_CHARS };
-    let incidents: Vec<Line> = words.incidents.iter().map(|incident| Line::new(incident, &[], most)).collect();
-    let body = Call {
-        person: name(&words.person_name),
-        repeat: words.repeat,
-        drill: words.drill,
-        one: incidents.first().filter(|_| !several),
-        total: incidents.len() + words.more,
-        incidents: &incidents,
-        more: words.more,
-    };
-    Spoken { body: said(&body), menu: menu(words.incidents.len(), words.more, words.keys), goodbye: goodbye(words.keys) }
+pub fn call(words: &CallWords, language: Language) -> Spoken {
+    let p = words::of(language);
+    let total = words.incidents.len() + words.more;
+    let several = total > 1;
+    let mut said = vec![fill(p.hello, &[("person", &name(&words.person_name, language))])];
+    said.push((if words.repeat { p.here_again } else { p.here }).to_owned());
+    said.extend(words.drill.then(|| p.drill.to_owned()));
+    match words.incidents.first().filter(|_| !several) {
+        Some(incident) => {
+            said.push(format!("{}.", headline(incident, language)));
+            said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
+            said.push(format!("{}, {}.", alerts(incident, language), opened(incident, language)));
+        }
+        None => {
+            said.push(counted(count(total), p.several, p.several));
+            said.extend(words.incidents.iter().map(|incident| {
+                format!("{}: {}.", headline(incident, language), title(&incident.title, limits::SPOKEN_TITLE_CHARS_EACH, language))
+            }));
+            said.extend(more(words.more, language));
+        }
+    }
+    Spoken { body: said.join(" "), menu: menu(total, words.keys, language), goodbye: goodbye(words.keys, language), language }
 }
 
 /// The answer to key 3; it offers the keys again.
 #[must_use]
-pub fn detail(words: &DetailWords) -> Spoken {
-    let line = |detail: &SpokenDetail| Line::new(&detail.incident, &detail.samples, limits::SPOKEN_TITLE_CHARS);
-    let incidents: Vec<Line> = words.incidents.iter().map(line).collect();
-    let body = said(&Detail { incidents: &incidents, more: words.more });
-    Spoken { body, menu: menu(incidents.len(), words.more, true), goodbye: goodbye(true) }
+pub fn detail(words: &DetailWords, language: Language) -> Spoken {
+    let mut said = Vec::new();
+    for SpokenDetail { incident, samples } in &words.incidents {
+        said.push(format!("{}, {}.", headline(incident, language), opened(incident, language)));
+        said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
+        said.push(format!("{}.", alerts(incident, language)));
+        if !samples.is_empty() {
+            said.push(words::of(language).among.to_owned());
+            said.extend(samples.iter().map(|sample| format!("{}.", title(sample, limits::SPOKEN_TITLE_CHARS_EACH, language))));
+        }
+    }
+    said.extend(more(words.more, language));
+    let menu = menu(words.incidents.len() + words.more, true, language);
+    Spoken { body: said.join(" "), menu, goodbye: goodbye(true, language), language }
 }
 
 /// What a key did, incident by incident, equal ones together. Nothing done: there was nothing left to do.
 #[must_use]
-pub fn done(outcomes: &[(Number, Done)]) -> Spoken {
+pub fn done(outcomes: &[(Number, Done)], language: Language) -> Spoken {
+    let p = words::of(language);
+    let theirs = outcomes.iter().any(|(_, done)| *done == Done::Acknowledged);
+    let goodbye = if theirs { p.good_luck } else { p.goodbye };
+    Spoken { body: what_was_done(outcomes, language), menu: String::new(), goodbye: goodbye.to_owned(), language }
+}
+
+/// The sentences of [`done`], as they may also be written.
+#[must_use]
+pub fn what_was_done(outcomes: &[(Number, Done)], language: Language) -> String {
+    let p = words::of(language);
     let mut groups: Vec<(Vec<Number>, &Done)> = Vec::new();
     for (number, done) in outcomes {
         match groups.iter_mut().find(|(_, other)| *other == done) {
@@ -106,166 +133,131 @@ pub fn done(outcomes: &[(Number, Done)]) -> Spoken {
             None => groups.push((vec![*number], done)),
         }
     }
-    let groups: Vec<Group> = groups.into_iter().map(|(numbers, done)| Group::new(&numbers, done)).collect();
-    let theirs = outcomes.iter().any(|(_, done)| *done == Done::Acknowledged);
-    let goodbye = if theirs { "Good luck." } else { "Goodbye." };
-    Spoken { body: said(&DoneWords { groups: &groups }), menu: String::new(), goodbye: goodbye.to_owned() }
+    let sentence = |(numbers, done): &(Vec<Number>, &Done)| {
+        let (one, many) = match done {
+            Done::Acknowledged => (p.acknowledged_one, p.acknowledged_many),
+            Done::AlreadyAcknowledged { .. } => (p.already_acknowledged_one, p.already_acknowledged_many),
+            Done::Escalated => (p.escalated_one, p.escalated_many),
+            Done::Resolved => (p.resolved_one, p.resolved_many),
+            Done::AlreadyResolved => (p.already_resolved_one, p.already_resolved_many),
+            Done::Noted => (p.noted_one, p.noted_many),
+        };
+        let by = match done {
+            Done::AlreadyAcknowledged { by } => by.as_ref().map_or_else(|| p.script.to_owned(), |by| name(by, language)),
+            Done::Acknowledged | Done::Escalated | Done::Resolved | Done::AlreadyResolved | Done::Noted => String::new(),
+        };
+        fill(if numbers.len() == 1 { one } else { many }, &[("numbers", &listed(numbers, language)), ("by", &by)])
+    };
+    if groups.is_empty() { p.nothing_left.to_owned() } else { groups.iter().map(sentence).collect::<Vec<_>>().join(" ") }
 }
 
-/// The answer to a key that means nothing; it offers those that do. `named` and `more` as in the call.
+/// `42, 44 and 45`.
+pub(super) fn listed(numbers: &[Number], language: Language) -> String {
+    let spelled: Vec<String> = numbers.iter().map(|number| number.0.to_string()).collect();
+    match spelled.as_slice() {
+        [rest @ .., last] if !rest.is_empty() => format!("{} {} {last}", rest.join(", "), words::of(language).and),
+        _ => spelled.concat(),
+    }
+}
+
+/// The answer to a key that means nothing; it offers those that do. `total`: how many incidents the call spoke of.
 #[must_use]
-pub fn unknown_key(key: char, named: usize, more: usize) -> Spoken {
+pub fn unknown_key(key: char, total: usize, language: Language) -> Spoken {
+    let p = words::of(language);
     let key = match key {
-        '*' => "Star".to_owned(),
-        '#' => "Pound".to_owned(),
+        '*' => p.star.to_owned(),
+        '#' => p.pound.to_owned(),
         key if key.is_ascii_digit() => key.to_string(),
-        _ => "That".to_owned(),
+        _ => p.that.to_owned(),
     };
-    Spoken { body: format!("{key} does nothing here."), menu: menu(named, more, true), goodbye: goodbye(true) }
+    let menu = menu(total, true, language);
+    Spoken { body: fill(p.unknown_key, &[("key", &key)]), menu, goodbye: goodbye(true, language), language }
 }
 
 /// The answer when no key came where one was expected.
 #[must_use]
-pub fn no_key() -> Spoken {
-    Spoken { body: String::new(), menu: String::new(), goodbye: goodbye(true) }
+pub fn no_key(language: Language) -> Spoken {
+    Spoken { body: String::new(), menu: String::new(), goodbye: goodbye(true, language), language }
 }
 
 /// The answer to a key whose effect could not be written down: never let anyone believe that they answered.
 #[must_use]
-pub fn not_taken(named: usize, more: usize) -> Spoken {
-    let body = "That key could not be taken, and nothing has changed. Please press it again.".to_owned();
-    Spoken { body, menu: menu(named, more, true), goodbye: "Nothing was done. Goodbye.".to_owned() }
+pub fn not_taken(total: usize, language: Language) -> Spoken {
+    let p = words::of(language);
+    let menu = menu(total, true, language);
+    Spoken { body: p.not_taken.to_owned(), menu, goodbye: p.nothing_done.to_owned(), language }
 }
 
 /// For somebody who picks up when nobody needs them any more.
 #[must_use]
-pub fn withdrawn() -> Spoken {
-    let body = "This is Reveille. It has been taken care of, and nothing is left to do.".to_owned();
-    Spoken { body, menu: String::new(), goodbye: "Sleep well.".to_owned() }
+pub fn withdrawn(language: Language) -> Spoken {
+    let p = words::of(language);
+    Spoken { body: p.withdrawn.to_owned(), menu: String::new(), goodbye: p.sleep_well.to_owned(), language }
 }
 
-fn menu(named: usize, more: usize, keys: bool) -> String {
-    said(&Menu { keys, several: named + more > 1 })
+fn menu(total: usize, keys: bool, language: Language) -> String {
+    let p = words::of(language);
+    (if !keys {
+        p.no_keys
+    } else if total > 1 {
+        p.menu_many
+    } else {
+        p.menu_one
+    })
+    .to_owned()
 }
 
-fn goodbye(keys: bool) -> String {
-    if keys { "No key was pressed. Goodbye.".to_owned() } else { "Goodbye.".to_owned() }
+fn goodbye(keys: bool, language: Language) -> String {
+    let p = words::of(language);
+    (if keys { p.no_key_pressed } else { p.goodbye }).to_owned()
 }
 
-#[derive(Template)]
-#[template(path = "voice/call.txt")]
-struct Call<'a> {
-    person: String,
-    repeat: bool,
-    drill: bool,
-    one: Option<&'a Line>,
-    total: usize,
-    incidents: &'a [Line],
-    more: usize,
+fn headline(incident: &SpokenIncident, language: Language) -> String {
+    let severity = match incident.severity {
+        Severity::Sev1 => "1",
+        Severity::Sev2 => "2",
+        Severity::Sev3 => "3",
+        Severity::Sev4 => "4",
+    };
+    let (number, service) = (incident.number.0.to_string(), name(&incident.service_name, language));
+    fill(words::of(language).headline, &[("number", &number), ("severity", severity), ("service", &service)])
 }
 
-#[derive(Template)]
-#[template(path = "voice/detail.txt")]
-struct Detail<'a> {
-    incidents: &'a [Line],
-    more: usize,
+pub(super) fn alerts(incident: &SpokenIncident, language: Language) -> String {
+    let p = words::of(language);
+    counted(incident.alerts_count, p.alerts_one, p.alerts_many)
 }
 
-#[derive(Template)]
-#[template(path = "voice/menu.txt")]
-struct Menu {
-    keys: bool,
-    several: bool,
+pub(super) fn opened(incident: &SpokenIncident, language: Language) -> String {
+    fill(words::of(language).opened, &[("ago", &ago(incident.opened_ago, language))])
 }
 
-#[derive(Template)]
-#[template(path = "voice/done.txt")]
-struct DoneWords<'a> {
-    groups: &'a [Group],
+fn more(n: usize, language: Language) -> Option<String> {
+    let p = words::of(language);
+    (n > 0).then(|| counted(count(n), p.more_one, p.more_many))
 }
 
-/// One incident in words.
-struct Line {
-    headline: String,
-    title: String,
-    alerts: String,
-    opened: String,
-    samples: Vec<String>,
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-impl Line {
-    fn new(incident: &SpokenIncident, samples: &[String], most: usize) -> Self {
-        let severity = match incident.severity {
-            Severity::Sev1 => 1,
-            Severity::Sev2 => 2,
-            Severity::Sev3 => 3,
-            Severity::Sev4 => 4,
-        };
-        Self {
-            headline: format!("Incident {}, severity {severity}, on {}", incident.number.0, name(&incident.service_name)),
-            title: title(&incident.title, most),
-            alerts: if incident.alerts_count == 1 { "1 alert".to_owned() } else { format!("{} alerts", incident.alerts_count) },
-            opened: ago(incident.opened_ago),
-            samples: samples.iter().map(|sample| title(sample, limits::SPOKEN_TITLE_CHARS_EACH)).collect(),
-        }
-    }
+fn title(text: &str, most: usize, language: Language) -> String {
+    let spoken = speakable(text, most, language);
+    if spoken.is_empty() { words::of(language).no_title.to_owned() } else { spoken }
 }
 
-/// The incidents that one key treated alike.
-struct Group {
-    subject: String,
-    is: &'static str,
-    was: &'static str,
-    done: Done,
-}
-
-impl Group {
-    fn new(numbers: &[Number], done: &Done) -> Self {
-        let spelled: Vec<String> = numbers.iter().map(|number| number.0.to_string()).collect();
-        let done = match done {
-            Done::AlreadyAcknowledged { by } => Done::AlreadyAcknowledged { by: name(by) },
-            Done::Acknowledged | Done::Escalated | Done::Resolved | Done::AlreadyResolved | Done::Noted => done.clone(),
-        };
-        match spelled.as_slice() {
-            [rest @ .., last] if !rest.is_empty() => {
-                Self { subject: format!("Incidents {} and {last}", rest.join(", ")), is: "are", was: "were", done }
-            }
-            _ => Self { subject: format!("Incident {}", spelled.concat()), is: "is", was: "was", done },
-        }
-    }
-}
-
-/// Renders, and folds the template's line breaks into single spaces.
-fn said(template: &impl Template) -> String {
-    // Writing into a String cannot fail, and no template here calls anything that can.
-    let text = template.render().expect("a template of plain values renders");
-    let mut line = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    line
-}
-
-fn title(text: &str, most: usize) -> String {
-    let spoken = speakable(text, most);
-    if spoken.is_empty() { "no title that can be spoken".to_owned() } else { spoken }
-}
-
-fn name(text: &str) -> String {
-    let spoken = speakable(text, limits::SPOKEN_NAME_CHARS);
-    if spoken.is_empty() { "somebody".to_owned() } else { spoken }
+fn name(text: &str, language: Language) -> String {
+    let spoken = speakable(text, limits::SPOKEN_NAME_CHARS, language);
+    if spoken.is_empty() { words::of(language).somebody.to_owned() } else { spoken }
 }
 
 /// A stranger's text as a voice can read it: words only, whole ones, at most `most` characters. What a voice would spell out sign by
 /// sign (addresses, hashes, markup, emoji) is left out.
-fn speakable(text: &str, most: usize) -> String {
+fn speakable(text: &str, most: usize, language: Language) -> String {
     let mut spoken = String::new();
     let mut count = 0;
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !is_address(word));
-    for word in words.flat_map(|word| plain(word).split(' ').map(str::to_owned).collect::<Vec<_>>()) {
+    for word in words.flat_map(|word| plain(word, language).split(' ').map(str::to_owned).collect::<Vec<_>>()) {
         let word = word.trim_start_matches(['.', ',', ':', ';', '!', '?', '-', '\'']);
         if !word.contains(char::is_alphanumeric) || is_code(word) {
             continue;
@@ -293,12 +285,16 @@ fn is_address(word: &str) -> bool {
 }
 
 /// Signs that a voice reads as pauses stay, accents stay with their letters, all others part words.
-fn plain(word: &str) -> String {
+fn plain(word: &str, language: Language) -> String {
     let mut plain = String::with_capacity(word.len());
     for c in word.chars() {
         match c {
             '.' | ',' | ':' | ';' | '!' | '?' | '\'' | '-' | '%' | '\u{300}'..='\u{36f}' => plain.push(c),
-            '&' => plain.push_str(" and "),
+            '&' => {
+                plain.push(' ');
+                plain.push_str(words::of(language).and);
+                plain.push(' ');
+            }
             c if c.is_alphanumeric() => plain.push(c),
             _ => plain.push(' '),
         }
@@ -314,20 +310,21 @@ fn is_code(word: &str) -> bool {
     hex || word.chars().count() > 60
 }
 
-fn ago(span: Span) -> String {
+pub(super) fn ago(span: Span, language: Language) -> String {
+    let p = words::of(language);
     let seconds = span.as_seconds();
-    let (n, unit) = match seconds {
-        ..60 => return "just now".to_owned(),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        86_400.. => (seconds / 86_400, "day"),
-    };
-    format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" })
+    match seconds {
+        ..60 => p.just_now.to_owned(),
+        60..3_600 => counted(seconds / 60, p.minutes_one, p.minutes_many),
+        3_600..86_400 => counted(seconds / 3_600, p.hours_one, p.hours_many),
+        86_400.. => counted(seconds / 86_400, p.days_one, p.days_many),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::setup::Language::En;
 
     fn incident(number: i64, title: &str) -> SpokenIncident {
         SpokenIncident {
@@ -346,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_call_about_one_incident() {
-        let spoken = call(&words(vec![incident(42, "[production] Disk of db-3 is 97% full")]));
+        let spoken = call(&words(vec![incident(42, "[production] Disk of db-3 is 97% full")]), En);
         assert_eq!(
             spoken.body,
             "Hello Ana Ruiz. This is Reveille. Incident 42, severity 1, on payments-api. production Disk of db-3 is 97% full. \
@@ -361,21 +358,21 @@ mod tests {
         let mut words = words(vec![incident(42, "disk full"), incident(43, "queue stuck")]);
         words.repeat = true;
         assert_eq!(
-            call(&words).body,
+            call(&words, En).body,
             "Hello Ana Ruiz. This is Reveille again. 2 incidents need you. Incident 42, severity 1, on payments-api: disk full. \
              Incident 43, severity 1, on payments-api: queue stuck."
         );
-        assert!(call(&words).menu.starts_with("Press 1 to acknowledge all, 2 "));
+        assert!(call(&words, En).menu.starts_with("Press 1 to acknowledge all, 2 "));
         words.more = 7;
-        assert!(call(&words).body.contains("9 incidents need you.") && call(&words).body.ends_with("And 7 more."));
-        assert!(call(&words).menu.starts_with("Press 1 to acknowledge all, 2 "));
+        assert!(call(&words, En).body.contains("9 incidents need you.") && call(&words, En).body.ends_with("And 7 more."));
+        assert!(call(&words, En).menu.starts_with("Press 1 to acknowledge all, 2 "));
     }
 
     #[test]
     fn a_drill_says_so_and_a_deaf_call_too() {
         let mut words = words(vec![incident(42, "disk full")]);
         (words.drill, words.keys) = (true, false);
-        let spoken = call(&words);
+        let spoken = call(&words, En);
         assert!(spoken.body.contains("This is a drill."));
         assert_eq!(
             (spoken.menu.as_str(), spoken.goodbye.as_str()),
@@ -386,7 +383,7 @@ mod tests {
     #[test]
     fn details_name_samples_and_offer_the_keys_again() {
         let samples = vec!["db-1 slow".to_owned(), "db-2 slow".to_owned()];
-        let spoken = detail(&DetailWords { incidents: vec![SpokenDetail { incident: incident(42, "db-3 slow"), samples }], more: 0 });
+        let spoken = detail(&DetailWords { incidents: vec![SpokenDetail { incident: incident(42, "db-3 slow"), samples }], more: 0 }, En);
         assert_eq!(
             spoken.body,
             "Incident 42, severity 1, on payments-api, opened 5 minutes ago. db-3 slow. 12 alerts. Among them: db-1 slow. db-2 slow."
@@ -398,11 +395,11 @@ mod tests {
     fn what_a_key_did_is_spoken_back() {
         let say = |outcomes: &[(i64, Done)]| {
             let outcomes: Vec<_> = outcomes.iter().map(|(number, done)| (Number(*number), done.clone())).collect();
-            let spoken = done(&outcomes);
+            let spoken = done(&outcomes, En);
             assert_eq!(spoken.menu, "");
             format!("{} {}", spoken.body, spoken.goodbye)
         };
-        let before = || Done::AlreadyAcknowledged { by: "Bo Lind".to_owned() };
+        let before = || Done::AlreadyAcknowledged { by: Some("Bo Lind".to_owned()) };
         assert_eq!(say(&[(42, Done::Acknowledged)]), "Incident 42 is acknowledged. Good luck.");
         assert_eq!(say(&[(42, before())]), "Incident 42 was already acknowledged by Bo Lind. Goodbye.");
         assert_eq!(say(&[(42, Done::Escalated)]), "Incident 42 is escalated. The next person is being called. Goodbye.");
@@ -418,12 +415,12 @@ mod tests {
 
     #[test]
     fn other_answers() {
-        assert_eq!(unknown_key('7', 1, 0).body, "7 does nothing here.");
-        assert_eq!(unknown_key('#', 1, 0).body, "Pound does nothing here.");
-        assert!(unknown_key('7', 2, 0).menu.starts_with("Press 1 to acknowledge all,"));
-        assert!(not_taken(1, 0).body.contains("nothing has changed") && not_taken(1, 0).menu.starts_with("Press 1 "));
-        assert_eq!((withdrawn().menu.as_str(), withdrawn().goodbye.as_str()), ("", "Sleep well."));
-        assert_eq!((no_key().body.as_str(), no_key().menu.as_str()), ("", ""));
+        assert_eq!(unknown_key('7', 1, En).body, "7 does nothing here.");
+        assert_eq!(unknown_key('#', 1, En).body, "Pound does nothing here.");
+        assert!(unknown_key('7', 2, En).menu.starts_with("Press 1 to acknowledge all,"));
+        assert!(not_taken(1, En).body.contains("nothing has changed") && not_taken(1, En).menu.starts_with("Press 1 "));
+        assert_eq!((withdrawn(En).menu.as_str(), withdrawn(En).goodbye.as_str()), ("", "Sleep well."));
+        assert_eq!((no_key(En).body.as_str(), no_key(En).menu.as_str()), ("", ""));
     }
 
     #[test]
@@ -438,11 +435,11 @@ mod tests {
             ("🔥", ""),
             ("", ""),
         ] {
-            assert_eq!(speakable(title, 120), spoken, "{title}");
+            assert_eq!(speakable(title, 120, En), spoken, "{title}");
         }
-        assert_eq!(speakable("one two three", 9), "one two");
-        assert_eq!(speakable(&"x".repeat(50), 9), "xxxxxxxxx");
-        assert_eq!(title("🔥", 120), "no title that can be spoken");
+        assert_eq!(speakable("one two three", 9, En), "one two");
+        assert_eq!(speakable(&"x".repeat(50), 9, En), "xxxxxxxxx");
+        assert_eq!(title("🔥", 120, En), "no title that can be spoken");
     }
 
     /// At 15 characters a second, a call to which nobody reacts is over before it is given up, and so before its repeat.
@@ -451,10 +448,12 @@ mod tests {
         let long = "a ".repeat(200);
         let worst =
             || SpokenIncident { service_name: long.clone(), alerts_count: 10_000, opened_ago: Span::hours(23), ..incident(10_000, &long) };
-        for incidents in [vec![worst()], (0..limits::SPOKEN_INCIDENTS).map(|_| worst()).collect()] {
+        let languages = Language::ALL.into_iter().flat_map(|language| [(language, 1), (language, limits::SPOKEN_INCIDENTS)]);
+        for (language, n) in languages {
+            let incidents: Vec<SpokenIncident> = (0..n).map(|_| worst()).collect();
             let more = if incidents.len() == 1 { 0 } else { 99 };
-            let spoken = call(&CallWords { person_name: long.clone(), incidents, more, repeat: true, drill: true, keys: true });
-            let speech = (2 * (spoken.body.len() + spoken.menu.len()) + spoken.goodbye.len()).div_ceil(15);
+            let spoken = call(&CallWords { person_name: long.clone(), incidents, more, repeat: true, drill: true, keys: true }, language);
+            let speech = (2 * (spoken.body.chars().count() + spoken.menu.chars().count()) + spoken.goodbye.chars().count()).div_ceil(15);
             let whole = limits::RING + limits::KEY_WAIT + limits::KEY_WAIT + Span::seconds(i64::try_from(speech).expect("a short while"));
             assert!(whole <= limits::CALL_GIVE_UP, "{whole}: {spoken:?}");
         }
@@ -470,7 +469,7 @@ mod tests {
             (7_200, "2 hours ago"),
             (200_000, "2 days ago"),
         ] {
-            assert_eq!(ago(Span::seconds(seconds)), spoken);
+            assert_eq!(ago(Span::seconds(seconds), En), spoken);
         }
     }
 }

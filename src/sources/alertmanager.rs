@@ -97,6 +97,7 @@ fn signal(alert: &Value, group: &Group<'_>, integration: &Integration) -> Result
         severity: severity(labels),
         action: action(alert, group),
         at: at(alert),
+        ends_at: ends_at(alert, group),
         url: alert.get("generatorURL").and_then(Value::as_str).and_then(reading::url).or_else(|| group.external_url.clone()),
         labels: kept(labels, annotations, group),
     })
@@ -130,6 +131,14 @@ fn at(alert: &Map<String, Value>) -> Option<Time> {
     let time = |name: &str| alert.get(name).and_then(Value::as_str).and_then(reading::rfc3339);
     // The zero time, year 1, is out of the range that is taken, and so absent.
     time("startsAt").or_else(|| time("endsAt"))
+}
+
+/// Alertmanager fills `endsAt` of a firing alert with the zero time. Who sends its shape and gives one means it: Prometheus gives
+/// each alert a few minutes and sends it again before they are over.
+fn ends_at(alert: &Map<String, Value>, group: &Group<'_>) -> Option<Time> {
+    let time = |name: &str| alert.get(name).and_then(Value::as_str).and_then(reading::rfc3339);
+    let ends_at = time("endsAt").filter(|ends_at| time("startsAt").is_none_or(|starts_at| *ends_at > starts_at))?;
+    (action(alert, group) == Action::Trigger).then_some(ends_at)
 }
 
 /// The label is a convention; these are the words in use. Others leave it to the integration.
@@ -183,6 +192,7 @@ fn empty(integration: &Integration) -> Signal {
         severity: None,
         action: Action::Ignore("a group without alerts".to_owned()),
         at: None,
+        ends_at: None,
         url: None,
         labels: BTreeMap::new(),
     }

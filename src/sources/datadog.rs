@@ -84,6 +84,7 @@ fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
         severity: severity(change, &fields),
         action: if change == Change::Recovered { Action::Resolve } else { Action::Trigger },
         at: ["date", "dateposix", "lastupdated"].iter().find_map(|name| moment(fields.find(&[name])?)),
+        ends_at: None,
         url: fields.find(&["link", "url", "eventlink"]).and_then(reading::url),
         labels: labels(&fields, transition.as_deref()),
     })

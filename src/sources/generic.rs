@@ -106,6 +106,7 @@ fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
         severity,
         action,
         at,
+        ends_at: None,
         url,
         labels: labels.done(),
     })

@@ -6,6 +6,8 @@ mod alertmanager;
 mod datadog;
 mod excerpt;
 mod generic;
+pub mod heartbeat;
+pub mod pagerduty;
 mod pingdom;
 mod reading;
 mod rollbar;
@@ -20,8 +22,15 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 5] =
-    [&alertmanager::Alertmanager, &datadog::Datadog, &generic::Generic, &pingdom::Pingdom, &rollbar::Rollbar];
+static REGISTRY: [&dyn Source; 7] = [
+    &alertmanager::Alertmanager,
+    &datadog::Datadog,
+    &generic::Generic,
+    &heartbeat::Heartbeat,
+    &pagerduty::PagerDuty,
+    &pingdom::Pingdom,
+    &rollbar::Rollbar,
+];
 
 /// A kind of sender.
 pub trait Source: Sync {
@@ -72,6 +81,7 @@ pub fn test_signal(integration: &Integration) -> Signal {
         severity: None,
         action: Action::Ignore("it is a test signal, and wakes nobody".to_owned()),
         at: None,
+        ends_at: None,
         url: None,
         labels: BTreeMap::new(),
     }
@@ -95,6 +105,7 @@ fn unreadable(integration: &Integration, title: &str, sentence: &str) -> Signal 
         severity: None,
         action: Action::Unreadable(reading::line(sentence, limits::TITLE_CHARS)),
         at: None,
+        ends_at: None,
         url: None,
         labels: BTreeMap::new(),
     }

@@ -50,6 +50,7 @@ fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
         severity: severity(body),
         action: action(&state),
         at: at(body),
+        ends_at: None,
         url: watched(params).and_then(|url| reading::url(&url)),
         labels: labels(&state, body, params),
     })

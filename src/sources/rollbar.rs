@@ -60,6 +60,7 @@ fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
         title: title(&id, item, occurrence),
         severity: severity(item.get("level")).or_else(|| severity(occurrence.get("level"))),
         at: at(&action, item, occurrence),
+        ends_at: None,
         url: url(occurrence),
         labels: labels(&event, data, item, occurrence),
         action,
@@ -181,6 +182,7 @@ fn ignored(event: &str, data: &Map<String, Value>, integration: &Integration) ->
         severity: None,
         action: Action::Ignore(if event == "test" { "a test of Rollbar's".to_owned() } else { "a deploy, reported by Rollbar".to_owned() }),
         at: None,
+        ends_at: None,
         url: None,
         labels: labels.done(),
     }

@@ -16,7 +16,7 @@ fn folder(source: &str) -> PathBuf {
 }
 
 fn integration(source: &str) -> Integration {
-    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity: AlertSeverity::Error }
+    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity: AlertSeverity::Error, heartbeat: None }
 }
 
 fn read(source: &dyn Source, body: &[u8]) -> Vec<Signal> {
@@ -81,6 +81,8 @@ fn every_source_reads_its_fixtures_as_expected() {
             resolves |= signals.iter().any(|signal| signal.action == Action::Resolve);
             odd |= name.starts_with("odd_");
         }
+        // A heartbeat fires by its silence, which is no body.
+        fires |= source.name() == "heartbeat";
         assert!(fires && resolves && odd, "{} needs fixtures that fire, that resolve, and odd ones", source.name());
     }
 }

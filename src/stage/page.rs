@@ -1,4 +1,6 @@
-//! The web page of the stage: phones that ring, what is said on them, and the faults panel.
+//! The web page of the stage: phones that ring and get texts, the workspace, the mailbox, and the faults panel.
+
+mod hands;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,8 +17,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Callbacks, Fault, Habit, Inner, Stage, StageError};
+use super::{Callbacks, Fault, Habit, Inner, Stage, StageError, Text, slack};
 use crate::base::limits;
+use crate::base::time::Time;
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/stage.html"));
 const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/stage.js"));
@@ -30,6 +33,11 @@ const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-sr
 
 /// Calls that one phone shows.
 const CALLS_SHOWN: usize = 20;
+/// Texts that one phone shows, mails that the box shows, rooms of the workspace, and messages of a room.
+const TEXTS_SHOWN: usize = 40;
+const MAILS_SHOWN: usize = 50;
+const ROOMS_SHOWN: usize = 30;
+const MESSAGES_SHOWN: usize = 60;
 
 pub(super) fn router() -> Router<Arc<Inner>> {
     Router::new()
@@ -42,6 +50,7 @@ pub(super) fn router() -> Router<Arc<Inner>> {
         .route("/stage/calls/{sid}/{act}", post(act))
         .route("/stage/faults", post(faults))
         .route("/stage/habits", post(habits))
+        .merge(hands::router())
         .layer(DefaultBodyLimit::max(limits::COMMAND_BYTES))
 }
 
@@ -82,9 +91,9 @@ fn snapshot(inner: &Inner) -> Value {
                         "from": call.from,
                         "status": call.status,
                         "created_at": call.created_at.millis(),
-                        "dialed_at": call.dialed_at.map(crate::base::time::Time::millis),
-                        "answered_at": call.answered_at.map(crate::base::time::Time::millis),
-                        "ended_at": call.ended_at.map(crate::base::time::Time::millis),
+                        "dialed_at": call.dialed_at.map(Time::millis),
+                        "answered_at": call.answered_at.map(Time::millis),
+                        "ended_at": call.ended_at.map(Time::millis),
                         "answered_by": call.answered_by,
                         "speech": speech,
                         "digits": call.digits,
@@ -94,7 +103,30 @@ fn snapshot(inner: &Inner) -> Value {
                     })
                 })
                 .collect();
-            json!({"number": phone.number, "name": phone.name, "habit": phone.habit, "calls": calls})
+            let mut texts: Vec<Value> = world
+                .texts
+                .iter()
+                .rev()
+                .filter(|text| text.to == phone.number || text.from == phone.number)
+                .take(TEXTS_SHOWN)
+                .map(text_json)
+                .collect();
+            texts.reverse();
+            let stopped = world.stopped.iter().any(|(stopped, _)| *stopped == phone.number);
+            json!({
+                "number": phone.number, "name": phone.name, "habit": phone.habit, "calls": calls,
+                "text_habit": phone.text_habit, "texts": texts, "stopped": stopped,
+            })
+        })
+        .collect();
+    let oldest = world.mails.len().saturating_sub(MAILS_SHOWN);
+    let mails: Vec<Value> = world.mails[oldest..]
+        .iter()
+        .map(|mail| {
+            json!({
+                "id": mail.id, "at": mail.at.millis(), "from": mail.from, "to": mail.to, "subject": mail.subject, "sender": mail.sender,
+                "text": mail.text, "html": mail.html.is_some(),
+            })
         })
         .collect();
     json!({
@@ -105,6 +137,49 @@ fn snapshot(inner: &Inner) -> Value {
         "requests": world.requests,
         "hanging": world.hanging,
         "phones": phones,
+        "mails": mails,
+        "mail_fault": world.mail_fault,
+        "smtp": inner.smtp.map(|address| format!("smtp://{address}")),
+        "slack": slack_json(&world.slack, &inner.slack.command),
+    })
+}
+
+fn text_json(text: &Text) -> Value {
+    json!({
+        "sid": text.sid, "direction": text.direction, "to": text.to, "from": text.from, "body": text.body, "status": text.status,
+        "created_at": text.created_at.millis(), "error_code": text.error_code, "problem": text.problem,
+    })
+}
+
+fn slack_json(slack: &slack::World, command: &str) -> Value {
+    let rooms: Vec<Value> = slack
+        .rooms
+        .iter()
+        .enumerate()
+        // The first two are the workspace's own.
+        .filter(|(n, _)| *n < 2 || *n + ROOMS_SHOWN >= slack.rooms.len())
+        .map(|(_, room)| {
+            let forgotten = room.messages.len().saturating_sub(MESSAGES_SHOWN);
+            let pinned = |ts: &str| room.pins.iter().any(|pin| pin.ts == ts);
+            // A pinned message is shown however old it is.
+            let shown = room.messages.iter().enumerate().filter(|(n, message)| *n >= forgotten || pinned(&message.ts));
+            json!({
+                "id": room.id, "name": room.name, "kind": room.kind, "topic": room.topic.value, "archived": room.archived,
+                "members": room.members, "messages": shown.map(|(_, message)| message).collect::<Vec<_>>(), "forgotten": forgotten,
+                "pins": room.pins.iter().map(|pin| &pin.ts).collect::<Vec<_>>(), "bookmarks": room.bookmarks,
+            })
+        })
+        .collect();
+    json!({
+        "bot": slack::BOT_USER,
+        "command": command,
+        "people": slack.people,
+        "rooms": rooms,
+        "modals": slack.modals,
+        "fault": slack.fault,
+        "fault_until": slack.fault_until.map(Time::millis),
+        "events_twice": slack.events_twice,
+        "requests": slack.requests,
     })
 }
 

@@ -17,7 +17,11 @@ const ANSWER: Span = Span::seconds(3);
 const RETRIES: [Span; 2] = [Span::seconds(1), Span::seconds(4)];
 
 /// The scenarios that come with the binary: a file here is one more line.
-pub const SCENARIOS: [Embedded; 1] = [Embedded { name: "scalingo-2015", text: include_str!("scenarios/scalingo-2015.json") }];
+pub const SCENARIOS: [Embedded; 3] = [
+    Embedded { name: "scalingo-2015", text: include_str!("scenarios/scalingo-2015.json") },
+    Embedded { name: "glitch-2019", text: include_str!("scenarios/glitch-2019.json") },
+    Embedded { name: "scalingo-2019", text: include_str!("scenarios/scalingo-2019.json") },
+];
 
 /// One scenario file.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +41,8 @@ pub enum ScenarioError {
     Numbers { wanted: usize, given: usize },
     #[error("no HTTP client can be made: {0}")]
     Client(reqwest::Error),
+    #[error("the scenario posts as {wanted}; give the address of a {wanted} integration as well: --hook …/hooks/{wanted}/KEY")]
+    Hook { wanted: String },
     #[error("the stage at {url} did not take a phone's habit: {why}")]
     Habit { url: String, why: String },
 }
@@ -47,7 +53,7 @@ pub enum ScenarioError {
 pub struct Scenario {
     pub name: String,
     pub caption: String,
-    /// The kind of sender whose bodies these are: `rollbar`.
+    /// The kind of sender whose bodies these are, where a step names no other: `rollbar`.
     pub source: String,
     /// What the phone of the first person does, of the second, …
     pub phones: Vec<PhonePart>,
@@ -61,15 +67,34 @@ pub struct PhonePart {
     pub habit: Habit,
 }
 
-/// One moment of the night. In a body, a string that is `{now}`, `{now-90}`, `{now_ms}` or `{uuid}` as a whole becomes
-/// that number of the moment of posting, or a new id.
+/// One moment of the night. In a body, a string that is one of these as a whole becomes what it stands for at the moment of posting:
+/// `{now}` and `{now-90}` seconds since the epoch, `{now_ms}` milliseconds, `{now_rfc3339}` and `{start_rfc3339}` (when the night began) times,
+/// `{now_utc}` a time without its zone, `{uuid}` a new id.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Milliseconds from the start of the replay.
     pub after_ms: u32,
     pub says: String,
+    /// Another kind of sender than the night's.
+    pub source: Option<String>,
     pub post: Option<Value>,
+    /// How often it is posted, and after how many milliseconds each time.
+    #[serde(default = "once")]
+    pub times: u32,
+    #[serde(default)]
+    pub every_ms: u32,
+}
+
+const fn once() -> u32 {
+    1
+}
+
+impl Step {
+    /// When it is posted for the nth time, from the start.
+    fn after(&self, n: u32) -> Span {
+        Span::millis(i64::from(self.after_ms) + i64::from(n) * i64::from(self.every_ms))
+    }
 }
 
 /// Where the phones are whose habits the scenario sets.
@@ -86,8 +111,8 @@ pub enum Phones {
 /// What a replay needs to know.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The sender's webhook: `…/hooks/rollbar/KEY`.
-    pub hook_url: String,
+    /// The senders' webhooks, each known by its path: `…/hooks/rollbar/KEY`. A single one may have any path, if the night has one kind of sender.
+    pub hooks: Vec<String>,
     pub clock: Clock,
     pub phones: Phones,
     /// The numbers of the first person, of the second, …
@@ -145,7 +170,31 @@ impl Scenario {
     /// How long the posts go on.
     #[must_use]
     pub fn length(&self) -> Span {
-        Span::millis(self.steps.iter().map(|step| i64::from(step.after_ms)).max().unwrap_or(0))
+        self.steps.iter().map(|step| step.after(step.times.saturating_sub(1))).max().unwrap_or(Span::ZERO)
+    }
+
+    /// The kinds of senders that post in this night, the first of them first.
+    #[must_use]
+    pub fn sources(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        for source in self.steps.iter().filter(|step| step.post.is_some()).map(|step| self.source_of(step)) {
+            if !found.contains(&source) {
+                found.push(source);
+            }
+        }
+        found
+    }
+
+    fn source_of<'a>(&'a self, step: &'a Step) -> &'a str {
+        step.source.as_deref().unwrap_or(&self.source)
+    }
+
+    /// The webhook that a kind of sender posts to.
+    fn hook<'a>(&self, hooks: &'a [String], source: &str) -> Result<&'a str, ScenarioError> {
+        let path = format!("/hooks/{source}/");
+        let own = hooks.iter().find(|hook| hook.contains(&path));
+        let only = || hooks.first().filter(|hook| hooks.len() == 1 && self.sources().len() == 1 && !hook.contains("/hooks/"));
+        own.or_else(only).map(String::as_str).ok_or_else(|| ScenarioError::Hook { wanted: source.to_owned() })
     }
 }
 
@@ -154,9 +203,12 @@ impl Scenario {
 /// # Errors
 /// When the phones cannot be reached, or the scenario needs more numbers than were given.
 pub async fn replay(scenario: &Scenario, replay: &Replay, mut on_progress: impl FnMut(&Progress)) -> Result<Report, ScenarioError> {
-    let Replay { hook_url, clock, phones, numbers } = replay;
+    let Replay { hooks, clock, phones, numbers } = replay;
     if numbers.len() < scenario.phones.len() {
         return Err(ScenarioError::Numbers { wanted: scenario.phones.len(), given: numbers.len() });
+    }
+    for source in scenario.sources() {
+        scenario.hook(hooks, source)?;
     }
     // Someone else in this process may have installed it already; either is this one.
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -171,25 +223,42 @@ pub async fn replay(scenario: &Scenario, replay: &Replay, mut on_progress: impl 
         on_progress(&Progress::Said(part.says.clone()));
     }
     let start = clock.now();
-    let mut steps: Vec<&Step> = scenario.steps.iter().collect();
-    steps.sort_by_key(|step| step.after_ms);
+    let mut moments: Vec<(Span, u32, &Step)> =
+        scenario.steps.iter().flat_map(|step| (0..step.times).map(move |n| (step.after(n), n, step))).collect();
+    moments.sort_by_key(|(after, _, _)| *after);
     let mut report = Report::default();
-    for step in steps {
-        clock.sleep_until(start + Span::millis(i64::from(step.after_ms))).await;
-        if !step.says.is_empty() {
+    for (after, n, step) in moments {
+        clock.sleep_until(start + after).await;
+        if n == 0 && !step.says.is_empty() {
             on_progress(&Progress::Said(step.says.clone()));
         }
-        if let Some(body) = &step.post {
-            let mut body = body.clone();
-            fill(&mut body, clock.now());
-            if post(&http, clock, hook_url, &body, &mut on_progress).await {
-                report.posted += 1;
-            } else {
-                report.given_up += 1;
+        let Some(body) = &step.post else { continue };
+        let mut body = body.clone();
+        fill(&mut body, start, clock.now());
+        let url = scenario.hook(hooks, scenario.source_of(step))?;
+        let taken = post(&http, clock, url, &body, |line| {
+            // What comes two hundred times is told once, and at its end.
+            if n == 0 || matches!(line, Progress::Failed { .. }) {
+                on_progress(line);
             }
+        })
+        .await;
+        if taken {
+            report.posted += 1;
+        } else {
+            report.given_up += 1;
+        }
+        if step.times > 1 && n + 1 == step.times {
+            on_progress(&Progress::Said(format!("      posted {} times by now: {}", step.times, title_of(&body))));
         }
     }
     Ok(report)
+}
+
+/// What a body is about, in its sender's words.
+fn title_of(body: &Value) -> &str {
+    let places = ["/data/item/title", "/alert_title", "/check_name", "/groupLabels/alertname", "/title"];
+    places.iter().find_map(|place| body.pointer(place).and_then(Value::as_str)).unwrap_or("a message without a title")
 }
 
 async fn teach(http: &reqwest::Client, clock: &Clock, url: &str, number: &str, habit: &Habit) -> Result<(), ScenarioError> {
@@ -201,8 +270,8 @@ async fn teach(http: &reqwest::Client, clock: &Clock, url: &str, number: &str, h
     if status.is_success() { Ok(()) } else { Err(wrong(status.to_string())) }
 }
 
-async fn post(http: &reqwest::Client, clock: &Clock, url: &str, body: &Value, on_progress: &mut impl FnMut(&Progress)) -> bool {
-    let title = body.pointer("/data/item/title").and_then(Value::as_str).unwrap_or("a message without a title").to_owned();
+async fn post(http: &reqwest::Client, clock: &Clock, url: &str, body: &Value, mut on_progress: impl FnMut(&Progress)) -> bool {
+    let title = title_of(body).to_owned();
     let mut waits = RETRIES.into_iter();
     loop {
         let why = match clock.timeout(ANSWER, http.post(url).json(body).send()).await {
@@ -224,15 +293,18 @@ async fn post(http: &reqwest::Client, clock: &Clock, url: &str, body: &Value, on
 }
 
 /// Puts the moment and new ids where the body asks for them.
-fn fill(value: &mut Value, now: Time) {
+fn fill(value: &mut Value, start: Time, now: Time) {
     match value {
-        Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, now)),
-        Value::Array(items) => items.iter_mut().for_each(|value| fill(value, now)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, start, now)),
+        Value::Array(items) => items.iter_mut().for_each(|value| fill(value, start, now)),
         Value::String(text) => {
             let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else { return };
             let filled = match name {
                 "now" => Some(now.seconds().into()),
                 "now_ms" => Some(now.millis().into()),
+                "now_rfc3339" => Some(now.rfc3339().into()),
+                "now_utc" => Some(now.rfc3339().get(..19).unwrap_or_default().into()),
+                "start_rfc3339" => Some(start.rfc3339().into()),
                 "uuid" => Some(uuid().into()),
                 _ => name.strip_prefix("now-").and_then(|ago| ago.parse::<i64>().ok()).map(|ago| (now.seconds() - ago).into()),
             };

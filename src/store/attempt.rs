@@ -56,6 +56,8 @@ pub struct AttemptRow {
     /// When its intent was committed, and where the request was to go.
     pub sent_at: Option<Time>,
     pub sent_to: Option<String>,
+    /// The words that left, where they are kept.
+    pub sent_text: Option<String>,
     /// Whether its person's decisions still follow it.
     pub open: bool,
     pub pages: Vec<PageOf>,
@@ -151,10 +153,11 @@ pub async fn attempt_outcome(
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_find(from: &mut impl Ask, id: &AttemptId) -> Result<Option<AttemptRow>> {
-    let find =
-        sql("SELECT a.id, a.user_id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
-                    a.sent_to, a.open, p.page_id, p.incident_id FROM attempts a LEFT JOIN attempt_pages p ON p.attempt_id = a.id \
-                    WHERE a.id = $1 ORDER BY p.page_id");
+    let find = sql(
+        "SELECT a.id, a.user_id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
+                    a.sent_to, a.sent_text, a.open, p.page_id, p.incident_id FROM attempts a LEFT JOIN attempt_pages p ON p.attempt_id = a.id \
+                    WHERE a.id = $1 ORDER BY p.page_id",
+    );
     let rows = from.ask(find.text(id.as_str())).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let mut pages = Vec::new();
@@ -175,6 +178,7 @@ pub async fn attempt_find(from: &mut impl Ask, id: &AttemptId) -> Result<Option<
         placed_at: first.time("placed_at")?,
         sent_at: first.maybe_time("sent_at")?,
         sent_to: first.maybe_text("sent_to")?,
+        sent_text: first.maybe_text("sent_text")?,
         open: first.flag("open")?,
         pages,
     }))
@@ -210,4 +214,24 @@ pub async fn attempts_under_way(reader: &Reader, channel: &str) -> Result<i64> {
     let count = sql("SELECT COUNT(*) AS n FROM attempts WHERE open = 1 AND channel = $1 AND sent_at IS NOT NULL AND state <> 'lost'");
     let rows = reader.rows(count.text(channel)).await?;
     rows.first().map_or(Ok(0), |row| row.int("n"))
+}
+
+/// Keeps the words of a text with its intent.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn attempt_keep_text(tx: &mut Tx, id: &AttemptId, text: &str) -> Result<()> {
+    tx.execute(sql("UPDATE attempts SET sent_text = $2 WHERE id = $1").text(id.as_str()).text(text)).await?;
+    Ok(())
+}
+
+/// What a channel sent to one number or address since then and was not refused, newest first, at most `most`.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn attempts_sent_to(reader: &Reader, channel: &str, sent_to: &str, since: Time, most: i64) -> Result<Vec<AttemptId>> {
+    let find = sql("SELECT id FROM attempts WHERE sent_to = $1 AND channel = $2 AND sent_at >= $3 \
+                    AND (outcome IS NULL OR outcome <> 'rejected') ORDER BY sent_at DESC, id DESC LIMIT $4");
+    let rows = reader.rows(find.text(sent_to).text(channel).time(since).int(most)).await?;
+    rows.iter().map(|row| Ok(AttemptId::from_text(row.text("id")?))).collect()
 }

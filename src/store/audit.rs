@@ -16,7 +16,8 @@ const MOST: i64 = 100;
 /// # Errors
 /// As every call of the database.
 pub async fn audit_silent(reader: &Reader, now: Time) -> Result<Vec<IncidentId>> {
-    let silent = sql("SELECT i.id FROM incidents i WHERE i.state = 'triggered' AND i.run IS NOT NULL AND NOT EXISTS \
+    let silent = sql("SELECT i.id FROM incidents i WHERE i.state = 'triggered' AND i.run IS NOT NULL AND i.kind = 'real' \
+                      AND i.severity <> 'sev4' AND NOT EXISTS \
                       (SELECT 1 FROM wakes w WHERE w.scope = 'incident' AND w.id = i.id AND w.due_at > $1) \
                       ORDER BY i.number LIMIT $2");
     let rows = reader.rows(silent.time(now - OVERDUE).int(MOST)).await?;

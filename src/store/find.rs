@@ -6,7 +6,7 @@ use super::read::{
     ALERT, AlertView, INCIDENT, IncidentView, Page, Reader, alert_of, alerts_below, bounded, cursor_read, incident_of, page_of,
 };
 use super::sql::{list, sql_made};
-use crate::base::id::{AlertId, ServiceId};
+use crate::base::id::ServiceId;
 use crate::base::viewer::Viewer;
 use crate::domain::incident::{IncidentState, Kind};
 use crate::domain::setup::Severity;
@@ -73,17 +73,5 @@ impl Reader {
         let items = self.rows(find.text(below).int(limit + 1)).await?;
         let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
         Ok(page_of(items, limit, |alert| alert.id.to_string()))
-    }
-
-    /// One alert.
-    ///
-    /// # Errors
-    /// As every call of the database.
-    pub async fn alert_get(&self, viewer: &Viewer, id: &AlertId) -> Result<Option<AlertView>> {
-        if !viewer.may_read() {
-            return Ok(None);
-        }
-        let rows = self.rows(sql_made(format!("{ALERT} WHERE a.id = $1")).text(id.as_str())).await?;
-        rows.first().map(alert_of).transpose()
     }
 }

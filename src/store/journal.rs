@@ -28,6 +28,15 @@ pub async fn journal_append(store: &Store, row: &JournalRow) -> Result<()> {
     Ok(())
 }
 
+/// A row that becomes durable with its transaction.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_add(tx: &mut Tx, row: &JournalRow) -> Result<()> {
+    tx.execute(insert(row)).await?;
+    Ok(())
+}
+
 fn insert(row: &JournalRow) -> Sql {
     let insert = sql("INSERT INTO journal (id, at, signals, body) VALUES ($1, $2, $3, $4)");
     insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body)

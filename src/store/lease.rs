@@ -4,7 +4,8 @@ use super::WriteLane;
 use super::dialect::Dialect;
 use super::error::Result;
 use super::open::Store;
-use super::sql::{sql, sql_made};
+use super::read::Reader;
+use super::sql::{Columns as _, sql, sql_made};
 use crate::base::time::Span;
 
 /// Takes or keeps a role for `span`. `false` when somebody else has it.
@@ -36,6 +37,16 @@ pub async fn proof_of_writing(store: &Store, owner: &str) -> Result<()> {
     let write = sql_made(write).text(format!("heart {owner}")).text(owner);
     store.alone(WriteLane::Page).await?.conn.execute(write).await?;
     Ok(())
+}
+
+/// For how long a role has been nobody's, negative while somebody holds it; `None` where nobody ever did or it was given up.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn lease_idle(reader: &Reader, name: &str) -> Result<Option<Span>> {
+    let idle = format!("SELECT {} - until AS idle FROM leases WHERE name = $1", reader.dialect().now());
+    let rows = reader.rows(sql_made(idle).text(name)).await?;
+    rows.first().map(|row| row.int("idle").map(Span)).transpose()
 }
 
 /// Gives a role up, so that another takes it at once.

@@ -1,20 +1,24 @@
 //! The only room that speaks SQL: one text for SQLite and PostgreSQL.
 //!
 //! A [`Tx`] is the permission to write and a [`read::Reader`] cannot. Functions are named noun and verb and stand in a file by their
-//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a service, its
+//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a request's key, a service, its
 //! incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
 
 mod access;
 mod attempt;
 mod audit;
+mod bells;
+mod closed;
 mod desk;
 mod dialect;
 mod error;
+mod expiry;
 mod fact;
 mod find;
 mod follow;
 mod follower;
 mod gauge;
+mod heartbeat;
 mod journal;
 mod lease;
 mod open;
@@ -24,6 +28,8 @@ mod pace;
 mod password;
 mod person;
 pub mod read;
+mod repeat;
+mod room;
 mod sample;
 mod setup;
 mod spoken;
@@ -40,23 +46,27 @@ pub use access::{
     sessions_list, token_create, token_find, token_list, token_touch,
 };
 pub use attempt::{
-    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_outcome,
-    attempt_provider_ids_known, attempts_under_way,
+    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
+    attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
 pub use audit::{audit_lost, audit_silent};
+pub use bells::{Ears, bell_ring};
+pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
+pub use expiry::{Ending, alert_key, alerts_aged, alerts_ended, alerts_write_down};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use follower::{
     FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,
     follower_save, followers_due, followers_next_due,
 };
+pub use heartbeat::{HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeats_excuse};
 pub use journal::{
-    JournalRow, answer_find, answer_save, answers_forget, journal_append, journal_aside, journal_delete, journal_pending, journal_put_back,
-    journal_set_aside, journal_take,
+    JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_pending,
+    journal_put_back, journal_set_aside, journal_take,
 };
-pub use lease::{lease_drop, lease_hold, leases_take_back, proof_of_writing};
+pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
@@ -65,9 +75,14 @@ pub use overrides::{override_create, override_remove, overrides_count, overrides
 pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
+pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
+pub use room::{
+    event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,
+    room_incident,
+};
 pub use sample::{Sample, reveal_note, samples_save};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
-pub use spoken::{alert_titles, incident_find};
+pub use spoken::{alert_titles, incident_find, incident_find_by_number};
 pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;
 pub use tx::{Ask, Tx};

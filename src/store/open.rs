@@ -21,11 +21,15 @@ use crate::base::limits;
 use crate::base::metrics::Calls;
 
 /// In their order; each only adds to what was there, so that the version before runs beside it.
-const MIGRATIONS: &[(&str, &str)] = &[
-    ("first", include_str!("../../migrations/0001_first.sql")),
-    ("whole", include_str!("../../migrations/0002_whole.sql")),
-    ("reach", include_str!("../../migrations/0005_reach.sql")),
-    ("desk", include_str!("../../migrations/0007_desk.sql")),
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (2, "whole", include_str!("../../migrations/0002_whole.sql")),
+    (4, "core", include_str!("../../migrations/0004_core.sql")),
+    (5, "reach", include_str!("../../migrations/0005_reach.sql")),
+    (6, "chat", include_str!("../../migrations/0006_chat.sql")),
+    (7, "desk", include_str!("../../migrations/0007_desk.sql")),
+    (8, "api", include_str!("../../migrations/0008_api.sql")),
+    (9, "proof", include_str!("../../migrations/0009_proof.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
@@ -131,9 +135,9 @@ impl Store {
     /// # Errors
     /// When a migration fails; nothing of it stays then.
     pub async fn migrate(&self) -> Result<()> {
-        let made = (1..)
-            .zip(MIGRATIONS)
-            .map(|(version, (name, text))| Migration::new(version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false));
+        let made = MIGRATIONS
+            .iter()
+            .map(|(version, name, text)| Migration::new(*version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false));
         let mut migrator = Migrator::with_migrations(made.collect());
         // A later version may have migrated already and runs beside this one.
         migrator.set_ignore_missing(true);
@@ -156,6 +160,14 @@ impl Store {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.place.dialect
+    }
+
+    /// Where other processes may share it: on PostgreSQL.
+    pub(super) fn shared_url(&self) -> Option<&str> {
+        match self.dialect() {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(self.0.place.address.database_url.as_str()),
+        }
     }
 
     /// The SQLite file, for what rests beside it.

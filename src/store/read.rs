@@ -27,7 +27,7 @@ use crate::base::metrics::Calls;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
 use crate::domain::alert::AlertState;
-use crate::domain::incident::{IncidentState, Response, Run};
+use crate::domain::incident::{IncidentState, Kind, Response, Run};
 use crate::domain::input::Actor;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 pub use crate::domain::task::Task;
@@ -76,11 +76,13 @@ pub struct IncidentView {
     pub response: Response,
 }
 
-/// Which incidents; empty and `None` are all.
+/// Which incidents; empty states and no service are all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncidentFilter {
     pub states: Vec<IncidentState>,
     pub service: Option<ServiceId>,
+    /// Drills and tests stay out unless they are asked for: empty is real ones alone.
+    pub kinds: Vec<Kind>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -217,11 +219,17 @@ impl Reader {
         let states: Vec<IncidentState> =
             IncidentState::ALL.into_iter().filter(|state| filter.states.is_empty() || filter.states.contains(state)).collect();
         let states: Vec<&str> = states.into_iter().map(IncidentState::name).collect();
+        let kinds: Vec<&str> =
+            if filter.kinds.is_empty() { vec![Kind::Real.name()] } else { filter.kinds.iter().map(|kind| kind.name()).collect() };
+        let states_in = list(4, states.len());
+        // A list has one of a few sizes, so the second one begins where the first one's places end.
+        let kinds_in = list(4 + states_in.split(',').count(), kinds.len());
         let find = format!(
-            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND state IN ({}) ORDER BY number DESC LIMIT $3",
-            list(4, states.len())
+            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND state IN ({states_in}) AND kind IN ({kinds_in}) \
+             ORDER BY number DESC LIMIT $3"
         );
-        let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1).texts(&states);
+        let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1);
+        let find = find.texts(&states).texts(&kinds);
         let items = self.rows(find).await?.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
         Ok(page_of(items, limit, |incident| incident.number.0.to_string()))
     }
@@ -303,6 +311,16 @@ impl Reader {
         let items = self.rows(find.text(filter.state.map_or("", AlertState::name)).int(limit + 1)).await?;
         let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
         Ok(page_of(items, limit, |alert| alert.id.to_string()))
+    }
+
+    /// # Errors
+    /// As every call of the database.
+    pub async fn alert_get(&self, viewer: &Viewer, id: &AlertId) -> Result<Option<AlertView>> {
+        if !viewer.may_read() {
+            return Ok(None);
+        }
+        let rows = self.rows(sql_made(format!("{ALERT} WHERE a.id = $1")).text(id.as_str())).await?;
+        rows.first().map(alert_of).transpose()
     }
 
     /// The incident's pages with their attempts, oldest first; at most as many as the longest list.

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::read::Reader;
-use super::sql::{Columns as _, pieces, sql_made, tuples};
+use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
 use super::tx::Tx;
 use crate::base::id::{IncidentId, Number, TaskId, UserId};
 use crate::base::viewer::Viewer;
@@ -51,6 +51,24 @@ impl Reader {
         }
         let find = format!("{TASK} WHERE incident_id = (SELECT id FROM incidents WHERE number = $1) ORDER BY n");
         self.rows(sql_made(find).int(number.0)).await?.iter().map(task_of).collect()
+    }
+}
+
+impl Reader {
+    /// One task and its incident's number.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn task_get(&self, viewer: &Viewer, id: &TaskId) -> Result<Option<(Number, Task)>> {
+        if !viewer.may_read() {
+            return Ok(None);
+        }
+        let find = sql(
+            "SELECT t.id, t.incident_id, t.n, t.title, t.owner, t.state, t.blocked_on, t.back_at, t.created_at, t.created_by, t.changed_at, \
+             i.number FROM tasks t JOIN incidents i ON i.id = t.incident_id WHERE t.id = $1",
+        );
+        let rows = self.rows(find.text(id.as_str())).await?;
+        rows.first().map(|row| Ok((Number(row.int("number")?), task_of(row)?))).transpose()
     }
 }
 

@@ -1,10 +1,14 @@
-//! Twilio's voice API, in its own words.
+//! Twilio's voice API, in its own words; its messages stand in a file of their own.
+
+mod messages;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
+
+pub use messages::{MessageError, MessageResource, NewMessage, UNSUBSCRIBED};
 
 use super::http::{self, HttpError};
 use crate::base::clock::Clock;
@@ -69,7 +73,7 @@ pub enum SendError {
 /// Why a question was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    #[error("Twilio knows no such call")]
+    #[error("Twilio knows nothing of this id")]
     NoSuchCall,
     #[error("{0}")]
     Failed(String),
@@ -220,9 +224,13 @@ impl Twilio {
     }
 
     /// An id goes into a path: one that could leave it is nobody's call.
-    fn call_url(&self, sid: &str) -> Result<String, AskError> {
+    fn path_of(&self, resource: &str, sid: &str) -> Result<String, AskError> {
         let plain = !sid.is_empty() && sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if plain { Ok(self.url(&format!("Calls/{sid}.json"))) } else { Err(AskError::NoSuchCall) }
+        if plain { Ok(self.url(&format!("{resource}/{sid}.json"))) } else { Err(AskError::NoSuchCall) }
+    }
+
+    fn call_url(&self, sid: &str) -> Result<String, AskError> {
+        self.path_of("Calls", sid)
     }
 
     async fn exchange(&self, request: RequestBuilder) -> Exchange {

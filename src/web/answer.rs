@@ -20,6 +20,10 @@ pub(super) enum WebError {
     Forbidden(String),
     #[error("There is no {0}.")]
     NotFound(&'static str),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    Unprocessable(String),
     #[error("{0} does not take this method.")]
     WrongMethod(String),
     #[error("The body is larger than {0} bytes.")]
@@ -39,6 +43,8 @@ impl WebError {
             Self::NotSignedIn => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -54,6 +60,8 @@ impl WebError {
             Self::NotSignedIn => "Sign in first",
             Self::Forbidden(_) => "Not allowed",
             Self::NotFound(_) => "Not found",
+            Self::Conflict(_) => "Not now",
+            Self::Unprocessable(_) => "That does not fit together",
             Self::WrongMethod(_) => "Not this way",
             Self::TooLarge(_) => "Too large",
             Self::TooSlow => "Too slow",

@@ -53,6 +53,16 @@ impl Caller {
         Frame { here, ..self.frame() }
     }
 
+    /// Tells callers apart, for what is kept for each.
+    pub fn key(&self) -> String {
+        match &self.viewer {
+            Viewer::User { id, .. } => format!("user:{id}"),
+            Viewer::Token { name, .. } => format!("token:{name}"),
+            Viewer::Integration(id) => format!("integration:{id}"),
+            Viewer::Public => String::new(),
+        }
+    }
+
     pub fn frame(&self) -> Frame {
         let assets = super::public::assets();
         Frame {

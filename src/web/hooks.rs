@@ -9,19 +9,23 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::answer::{WebError, plain, problem};
-use super::{Doors, body, look};
+use super::repeat::{self, Asked, Clash};
+use super::{Doors, body, enqueue, look};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
 use crate::domain::decide::Verdict;
-use crate::flows::hear;
 use crate::flows::ingest::{self, IngestError};
+use crate::flows::{beat, hear};
 
 /// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
+        .route("/callbacks/{channel}", post(written).get(|| async { wrong_way() }))
         .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
+        .route("/heartbeats/{key}", post(beat).get(beat))
+        .merge(enqueue::routes())
         .method_not_allowed_fallback(|| async { wrong_way() })
         .with_state(doors.clone())
 }
@@ -44,6 +48,9 @@ struct TakenOne {
 }
 
 async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+    if source == "heartbeat" {
+        return beat(State(doors), Path(key), request).await;
+    }
     let house = &doors.house;
     let door = match ingest::open(house, &source, &key) {
         Ok(door) => door,
@@ -55,6 +62,8 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
         }
     };
     let wait = preferred_wait(request.headers());
+    // A signal is never refused for a header that nobody can read.
+    let repeat_key = repeat::key(request.headers()).unwrap_or(None);
     let (parts, body) = request.into_parts();
     let inbound = match body::read(&house.clock, body, door.source.body_cap()).await {
         Ok(body) => inbound(&doors, &parts, body),
@@ -68,9 +77,27 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
             return error.into_response();
         }
     };
-    match ingest::ingest(house, &door, &inbound, wait).await {
+    match repeat_key {
+        Some(repeat_key) => {
+            let body = inbound.body.clone();
+            let caller = format!("integration:{}", door.integration.id);
+            let work = {
+                let doors = doors.clone();
+                move |_| async move { taken(&doors, &door, &inbound, wait).await }
+            };
+            // The address holds the integration's key; its id, which is the caller here, says as much.
+            let asked = Asked { caller: &caller, door: "hook", key: &repeat_key, body: &body };
+            repeat::guard(&doors, asked, Clash::Ignore, work).await
+        }
+        None => taken(&doors, &door, &inbound, wait).await,
+    }
+}
+
+/// Takes a message in and says what became of it.
+async fn taken(doors: &Doors, door: &ingest::Door, inbound: &Inbound, wait: Option<Span>) -> Response {
+    match ingest::ingest(&doors.house, door, inbound, wait).await {
         Ok(verdicts) => {
-            let results = results(&doors, verdicts).await;
+            let results = results(doors, verdicts).await;
             let mut response = (StatusCode::ACCEPTED, Json(Taken { results })).into_response();
             if let Some(wait) = wait
                 && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_seconds()))
@@ -81,6 +108,31 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
         }
         Err(error) => refused(error),
     }
+}
+
+/// A job says that it lives. Whatever else it says is read and thrown away.
+async fn beat(State(doors): State<Doors>, Path(key): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
+        // A job that sends its whole log lives all the same.
+        Ok(_) | Err(WebError::TooLarge(_)) => {}
+        Err(error) => return error.into_response(),
+    }
+    let inbound = inbound(&doors, &parts, bytes::Bytes::new());
+    match beat::beat(&doors.house, &key, &inbound).await {
+        Ok(next) => {
+            let results = results(&doors, vec![None]).await;
+            (StatusCode::ACCEPTED, Json(Beat { results, next_before: next.rfc3339() })).into_response()
+        }
+        Err(error) => refused(error),
+    }
+}
+
+#[derive(Serialize)]
+struct Beat {
+    results: Vec<TakenOne>,
+    /// Without another beat until then, it is missed.
+    next_before: String,
 }
 
 fn refused(error: IngestError) -> Response {
@@ -133,7 +185,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Span> {
     })
 }
 
-fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
+pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
     Inbound {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),
@@ -149,13 +201,22 @@ fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes
 
 /// A provider calls back: it is in the database before it is answered.
 async fn heard(State(doors): State<Doors>, Path((channel, _)): Path<(String, String)>, request: Request) -> Response {
+    called_back(&doors, &channel, request).await
+}
+
+/// What people write to one of our numbers.
+async fn written(State(doors): State<Doors>, Path(channel): Path<String>, request: Request) -> Response {
+    called_back(&doors, &channel, request).await
+}
+
+async fn called_back(doors: &Doors, channel: &str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = match body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
-    let inbound = inbound(&doors, &parts, body);
-    match hear::hear(&doors.house, &channel, &inbound).await {
+    let inbound = inbound(doors, &parts, body);
+    match hear::hear(&doors.house, channel, &inbound).await {
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(answer)) => {
             let mut response = Response::new(Body::from(answer.body));

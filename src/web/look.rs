@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::Doors;
 use super::answer::{WebError, problem};
+use super::api::words;
 use crate::base::id::{IncidentId, Number, PageId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -93,18 +94,34 @@ impl Params {
 }
 
 /// One entry of a timeline, as scripts see it.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct EntryBody {
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Entry)]
+pub struct EntryBody {
+    /// Grows with every entry of all incidents: what a stream resumes after.
     pub seq: i64,
+    /// The incident's number.
     pub incident: Option<i64>,
+    #[schema(schema_with = words::time)]
     pub at: String,
+    /// What happened, as `incident_acknowledged` or `note_added`.
     pub kind: &'static str,
+    /// A user's id, `token:NAME`, `reveille`, or an integration's id.
     pub actor: String,
     pub actor_name: String,
+    /// As a person reads it.
     pub text: String,
     pub tone: &'static str,
     pub reason: Option<String>,
-    pub then: Option<serde_json::Value>,
+    pub then: Option<ThenBody>,
+}
+
+/// What comes next, and when.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Then)]
+pub struct ThenBody {
+    pub what: String,
+    #[schema(schema_with = words::time)]
+    pub at: String,
 }
 
 impl EntryBody {
@@ -120,7 +137,7 @@ impl EntryBody {
             text,
             tone: tone.name(),
             reason,
-            then: then.map(|then| json!({ "what": then.what, "at": then.at.rfc3339() })),
+            then: then.map(|then| ThenBody { what: then.what.to_owned(), at: then.at.rfc3339() }),
         }
     }
 }

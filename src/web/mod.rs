@@ -6,14 +6,17 @@ mod api;
 pub mod app;
 mod body;
 mod caller;
+mod enqueue;
 mod form;
 pub mod hooks;
 mod look;
 mod metrics;
 mod pages;
 pub mod public;
+mod repeat;
 mod roles;
 mod sign_in;
+mod slack;
 pub mod stream;
 
 use std::net::IpAddr;
@@ -63,7 +66,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, Needs)> {
 
 /// All three routers as one.
 pub fn router(doors: &Doors) -> Router {
-    let all = hooks::router(doors).merge(public::router(doors)).merge(app::router(doors));
+    let all = hooks::router(doors).merge(slack::router(doors)).merge(public::router(doors)).merge(app::router(doors));
     all.layer(middleware::from_fn_with_state(doors.clone(), metrics::count))
 }
 

@@ -6,11 +6,12 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, patch, post};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
 use super::form::Form;
+use super::repeat::{self, Asked, Clash};
 use super::{Doors, api, body, pages, sign_in, stream};
 use crate::base::limits;
 use crate::base::secret::Secret;
@@ -61,8 +62,16 @@ const fn read(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
     Route { method: Method::GET, path, needs: Needs::Reader, style: Style::Api, open }
 }
 
+const fn open(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::GET, path, needs: Needs::Nobody, style: Style::Api, open }
+}
+
+const fn change(method: Method, path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method, path, needs: Needs::Responder, style: Style::Api, open }
+}
+
 const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
-    Route { method: Method::POST, path, needs: Needs::Responder, style: Style::Api, open }
+    change(Method::POST, path, open)
 }
 
 pub(super) static ROUTES: &[Route] = &[
@@ -94,22 +103,42 @@ pub(super) static ROUTES: &[Route] = &[
     form("/me/contacts/remove", Needs::Reader, || post(pages::me::remove_contact)),
     form("/me/rules", Needs::Reader, || post(pages::me::add_rule)),
     form("/me/rules/remove", Needs::Reader, || post(pages::me::remove_rule)),
+    open("/api/v1/openapi.json", || get(api::document::serve)),
     read("/api/v1/incidents", || get(api::incidents)),
     read("/api/v1/incidents/{number}", || get(api::incident)),
     read("/api/v1/incidents/{number}/timeline", || get(api::timeline)),
     read("/api/v1/incidents/{number}/alerts", || get(api::incident_alerts)),
     read("/api/v1/incidents/{number}/pages", || get(api::incident_pages)),
     read("/api/v1/incidents/{number}/stream", || get(stream::of_incident)),
-    command("/api/v1/incidents/{number}/acknowledge", || post(api::acknowledge)),
-    command("/api/v1/incidents/{number}/escalate", || post(api::escalate)),
-    command("/api/v1/incidents/{number}/resolve", || post(api::resolve)),
-    command("/api/v1/incidents/{number}/reopen", || post(api::reopen)),
+    command("/api/v1/incidents/{number}/acknowledge", || post(api::command::acknowledge)),
+    command("/api/v1/incidents/{number}/escalate", || post(api::command::escalate)),
+    command("/api/v1/incidents/{number}/resolve", || post(api::command::resolve)),
+    command("/api/v1/incidents/{number}/reopen", || post(api::command::reopen)),
+    command("/api/v1/incidents", || post(api::declare::incident)),
+    command("/api/v1/incidents/{number}/reassign", || post(api::command::reassign)),
+    command("/api/v1/incidents/{number}/snooze", || post(api::command::snooze)),
+    command("/api/v1/incidents/{number}/severity", || post(api::command::severity)),
+    command("/api/v1/incidents/{number}/role", || post(api::command::role)),
+    command("/api/v1/incidents/{number}/title", || post(api::command::title)),
+    command("/api/v1/incidents/{number}/note", || post(api::command::note)),
+    command("/api/v1/incidents/{number}/update", || post(api::command::update)),
+    command("/api/v1/incidents/{number}/page", || post(api::command::page)),
+    read("/api/v1/incidents/{number}/tasks", || get(api::task::list)),
+    command("/api/v1/incidents/{number}/tasks", || post(api::task::add)),
+    change(Method::PATCH, "/api/v1/incidents/{number}/tasks/{task}", || patch(api::task::change)),
+    change(Method::PATCH, "/api/v1/tasks/{task}", || patch(api::task::change_by_id)),
     read("/api/v1/alerts", || get(api::alerts)),
+    command("/api/v1/alerts/{alert}/promote", || post(api::declare::promote)),
     read("/api/v1/stream", || get(stream::of_all)),
     read("/api/v1/oncall", || get(api::oncall)),
     read("/api/v1/freeze", || get(api::freeze)),
     read("/api/v1/why/{subject}", || get(api::why)),
 ];
+
+/// What the table says of one route.
+pub(super) fn needs_of(method: &Method, path: &str) -> Option<Needs> {
+    ROUTES.iter().find(|route| route.method == method && route.path == path).map(|route| route.needs)
+}
 
 /// All routes of the table, each behind the gate.
 pub(super) fn router(doors: &Doors) -> Router {
@@ -126,7 +155,7 @@ async fn gate(State((doors, route)): State<(Doors, &'static Route)>, request: Re
     let caller = caller::identify(&doors, request.headers(), route.style == Style::Api).await;
     let seen_by = caller.as_ref().ok().cloned();
     let response = match pass(&doors, route, caller, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => run(&doors, request, next).await,
         // Somebody who follows a link into a page is shown the way in, not an error.
         Err(WebError::NotSignedIn) if route.style == Style::Page => answer::see_other("/sign-in"),
         Err(error) => error.into_response(),
@@ -137,11 +166,40 @@ async fn gate(State((doors, route)): State<(Doors, &'static Route)>, request: Re
     }
 }
 
+/// Hands a request that was let through on to its handler; one that carries a key is carried out once.
+async fn run(doors: &Doors, request: Request, next: Next) -> Response {
+    let key = match repeat::key(request.headers()) {
+        Ok(Some(key)) if changes_something(request.method()) => key,
+        Ok(_) => return next.run(request).await,
+        Err(error) => return error.into_response(),
+    };
+    let door = format!("{} {}", request.method(), request.uri().path());
+    let caller = request.extensions().get::<Caller>().map(Caller::key).unwrap_or_default();
+    let (mut parts, body) = request.into_parts();
+    let bytes = match body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error.into_response(),
+    };
+    let body = Body::from(bytes.clone());
+    let asked = Asked { caller: &caller, door: &door, key: &key, body: &bytes };
+    repeat::guard(doors, asked, Clash::Refuse, move |once| async move {
+        if let Some(once) = once {
+            parts.extensions.insert(once);
+        }
+        next.run(Request::from_parts(parts, body)).await
+    })
+    .await
+}
+
+fn changes_something(method: &Method) -> bool {
+    *method != Method::GET && *method != Method::HEAD
+}
+
 async fn pass(doors: &Doors, route: &Route, caller: Result<Caller, WebError>, request: Request) -> Result<Request, WebError> {
     let caller = caller?;
     check(route.needs, &caller.viewer)?;
     let (mut parts, mut body) = request.into_parts();
-    if route.method == Method::POST {
+    if changes_something(&route.method) {
         let asked = match route.style {
             Style::Form => {
                 let form = Form::of(&body::read(&doors.house.clock, body, limits::COMMAND_BYTES).await?);

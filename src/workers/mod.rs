@@ -5,8 +5,12 @@ mod auditor;
 mod courier;
 mod folder;
 mod heart;
+mod herald;
 mod janitor;
 mod messenger;
+mod ringer;
+mod sweeper;
+mod watchman;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +59,11 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("heart", house, heart::run);
+    crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
+    crew.keeps("ringer", house, ringer::run);
+    crew.keeps("sweeper", house, sweeper::run);
+    crew.keeps("watchman", house, watchman::run);
     crew
 }
 

@@ -123,7 +123,7 @@ service = "platform"
 key = "${KEY}"
 `,
     );
-    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`]);
+    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`, "--smtp", "127.0.0.1:0", "--reveille", url]);
     await phones.says(/The stage is set/);
     const server = new Process(folder, ["serve", "--config", "reveille.toml", "--listen", `127.0.0.1:${port}`]);
     await server.says(/Reveille listens on/);
@@ -193,6 +193,47 @@ key = "${KEY}"
   }
 }
 
+/** The stage alone, and what a provider's client says to it. */
+export class Stage {
+  private constructor(
+    readonly url: string,
+    readonly smtp: string,
+    private readonly folder: string,
+    private readonly process: Process,
+  ) {}
+
+  static async open(reveille: string): Promise<Stage> {
+    const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
+    const process = new Process(folder, ["stage", "--listen", "127.0.0.1:0", "--smtp", "127.0.0.1:0", "--reveille", reveille]);
+    const url = await process.says(/page\s+(http:\S+)/);
+    const smtp = await process.says(/"(smtp:[^"]+)"/);
+    return new Stage(url, smtp, folder, process);
+  }
+
+  async close(): Promise<void> {
+    await this.process.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async slackAnswer(method: string, body: object): Promise<Response> {
+    const headers = { Authorization: "Bearer xoxb-stage", "Content-Type": "application/json; charset=utf-8" };
+    return await fetch(`${this.url}/slack/api/${method}`, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  async slack(method: string, body: object): Promise<object> {
+    const answer = (await (await this.slackAnswer(method, body)).json()) as { ok: boolean };
+    expect(answer, method).toMatchObject({ ok: true });
+    return answer;
+  }
+
+  async text(to: string, words: string): Promise<void> {
+    const form = new URLSearchParams({ To: to, From: "+15005550006", Body: words });
+    const authorization = `Basic ${Buffer.from(`${STAGE_ACCOUNT}:stage`).toString("base64")}`;
+    const answer = await fetch(`${this.url}/2010-04-01/Accounts/${STAGE_ACCOUNT}/Messages.json`, { method: "POST", headers: { Authorization: authorization }, body: form });
+    expect(answer.status).toBe(201);
+  }
+}
+
 /** Tests that take a `house`, quiet or the demo's, get one of their own; a page that complains in its console fails the test. */
 export const test = base.extend<{ house: House; demo: House; strict: void }>({
   house: async ({ context }, use) => {
@@ -215,7 +256,10 @@ export const test = base.extend<{ house: House; demo: House; strict: void }>({
       context.on("weberror", (error) => complaints.push(error.error().message));
       context.on("console", (message) => {
         // The browser itself reports an answer of 403 or 404, which is what some stories ask for.
-        if (message.type() === "error" && !/the server responded with a status of 40[34]/.test(message.text())) complaints.push(message.text());
+        const asked = /the server responded with a status of 40[34]/.test(message.text());
+        // The mail's page runs no script, not even those with which this suite looks at it.
+        const guarded = /^Blocked script execution in '.*\/stage\/mails\//.test(message.text());
+        if (message.type() === "error" && !asked && !guarded) complaints.push(message.text());
       });
       await use();
       expect(complaints, "complaints in the console").toEqual([]);

@@ -19,8 +19,10 @@ use reveille::base::viewer::Scope;
 use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
-use reveille::flows::{access, apply};
-use reveille::stage::{self, Call, CallStatus, Stage};
+use reveille::domain::effect::Lane;
+use reveille::flows::{access, announce, apply};
+use reveille::stage::slack::SlackFault;
+use reveille::stage::{self, Call, CallStatus, Direction, Stage, Text};
 use reveille::store;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -197,6 +199,8 @@ impl App {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
         let listener = TcpListener::bind(free_port()).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
+        stage.set_sms_url(&format!("{url}/callbacks/sms"));
+        stage.set_reveille(&url);
         let (token, seen) = (String::new(), BTreeSet::new());
         let mut app = Self { clock, stage, url, token, http, running: None, seen, files, database_url, database };
         let config = app.config(team);
@@ -226,10 +230,12 @@ impl App {
     }
 
     fn config(&self, team: &str) -> Config {
-        let words = [("server", self.url.as_str()), ("stage", &self.stage.url()), ("account", ACCOUNT), ("token", AUTH_TOKEN)];
+        let smtp = self.stage.smtp_url().expect("the stage takes mail");
+        let words =
+            [("server", self.url.as_str()), ("stage", &self.stage.url()), ("account", ACCOUNT), ("token", AUTH_TOKEN), ("smtp", &smtp)];
         let file = words.iter().fold(team.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
         let surroundings = Surroundings::made(&[], &[("team.toml", &file)]);
-        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic"]);
+        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic", "datadog", "alertmanager"]);
         loaded.unwrap_or_else(|error| panic!("the team's file: {error}")).0
     }
 
@@ -362,6 +368,12 @@ impl App {
         panic!("the house does not come to rest at {}; {}", self.clock.now(), self.unrest().await);
     }
 
+    /// Ends what is over by the clock, without waiting for the server's own sweeper.
+    pub async fn sweeps(&self) {
+        while reveille::flows::expire::sweep(self.house()).await.expect("it sweeps") > 0 {}
+        self.settle().await;
+    }
+
     async fn is_quiet(&self) -> bool {
         let reader = self.house().store.reader();
         let now = self.clock.now();
@@ -372,7 +384,19 @@ impl App {
         let journal = store::journal_pending(&reader).await.expect("the journal reads");
         let wakes = store::wakes_due(&reader, now, 1).await.expect("wake-ups read");
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
-        journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+        // What hangs in Slack holds up nothing else, so nobody waits for it.
+        let slack_hangs = matches!(self.stage.slack().fault(), Some(SlackFault::Hang | SlackFault::DoButHang));
+        let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
+        told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+    }
+
+    /// Every heartbeat that is configured is awaited, and none that is due is untold.
+    async fn heartbeats_are_awaited(&self) -> bool {
+        let live = self.house().now_live();
+        let rows = store::heartbeat_list(&self.house().store.reader()).await.expect("heartbeats read");
+        let now = self.clock.now();
+        let awaited = |id| rows.iter().any(|row| &row.integration == id && (row.missed || row.due_at > now));
+        live.setup.integrations.values().filter(|integration| integration.heartbeat.is_some()).all(|integration| awaited(&integration.id))
     }
 
     async fn unrest(&self) -> String {
@@ -398,12 +422,15 @@ impl App {
             self.settle().await;
             let now = self.clock.now();
             let reader = self.house().store.reader();
-            let due = [
+            let heartbeats = store::heartbeat_list(&reader).await.expect("heartbeats read");
+            let mut due = vec![
                 self.clock.next_deadline(),
                 store::wake_next_due(&reader).await.expect("wake-ups read"),
-                store::outbox_next_due(&reader, reveille::domain::effect::Lane::Page).await.expect("the outbox reads"),
-                store::outbox_next_due(&reader, reveille::domain::effect::Lane::Settle).await.expect("the outbox reads"),
+                heartbeats.iter().map(|row| row.due_at).filter(|due| *due > now).min(),
             ];
+            for lane in Lane::ALL {
+                due.push(store::outbox_next_due(&reader, lane).await.expect("the outbox reads"));
+            }
             match due.into_iter().flatten().filter(|due| *due > now).min() {
                 Some(next) if next < target => self.clock.advance_to(next),
                 Some(_) | None => break,
@@ -447,6 +474,22 @@ impl App {
             None => request,
         })
         .await
+    }
+
+    /// What was written to this person's phone, oldest first.
+    pub fn texts(&self, person: &str) -> Vec<String> {
+        let number = PHONES.iter().find(|(name, _)| *name == person).expect("a person of the team").1;
+        let ours = |text: &Text| text.to == number && matches!(text.direction, Direction::Api | Direction::Reply);
+        self.stage.texts().into_iter().filter(ours).map(|text| text.body).collect()
+    }
+
+    /// This person writes back, and is answered: the newest answer.
+    pub async fn writes(&self, person: &str, words: &str) -> String {
+        let number = PHONES.iter().find(|(name, _)| *name == person).expect("a person of the team").1;
+        let before = self.texts(person).len();
+        self.stage.reply(number, words).await.expect("there was a text to answer");
+        self.settle().await;
+        self.texts(person).into_iter().skip(before).collect::<Vec<_>>().join(" ")
     }
 
     pub async fn command(&self, number: i64, verb: &str) -> Value {

@@ -2,6 +2,8 @@
 
 mod app;
 mod doors;
+mod events;
+mod heartbeat;
 mod keys;
 mod night;
 mod outside;
@@ -10,5 +12,8 @@ mod pages;
 mod postgres;
 mod provider;
 mod receiver;
+mod response;
+mod slack;
 mod storm;
+mod texts;
 mod tls;

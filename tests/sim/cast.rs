@@ -1,11 +1,11 @@
 //! Random setups: who can be woken, when and in which order; the odd ones too.
 
-use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
-use reveille::base::time::Span;
+use reveille::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Role;
 use reveille::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Policy, Rotation, Rule, Schedule, Service, Setup,
-    Severity, SeverityTable, Step, Target, Urgency, User,
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Override, Place, Policy, ResolveMode, Rotation, Rule,
+    Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
 };
 
 use super::dice::Dice;
@@ -33,7 +33,10 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let mut service = Service::new(id.clone(), policy);
         service.group_window = *dice.pick(&[Span::ZERO, Span::minutes(1), Span::minutes(10), Span::minutes(10)]);
         service.reopen_within = *dice.pick(&[Span::ZERO, Span::minutes(3), Span::minutes(10)]);
-        service.ack_lapse = *dice.pick(&[None, Some(Span::minutes(5)), Some(Span::minutes(30))]);
+        service.ack_lapse = *dice.pick(&[None, Some(Span::minutes(5)), Some(Span::minutes(9)), Some(Span::minutes(30))]);
+        service.room_at = *dice.pick(&[None, Some(Severity::Sev1), Some(Severity::Sev3)]);
+        service.resolve = *dice.pick(&[ResolveMode::Auto, ResolveMode::Auto, ResolveMode::Ask]);
+        service.close_after = *dice.pick(&[None, None, Some(Span::minutes(4)), Some(Span::minutes(20))]);
         if dice.percent(30) {
             let mut any = || *dice.pick(&Severity::ALL);
             service.severity = SeverityTable { critical: any(), error: any(), warning: any(), info: any() };
@@ -45,7 +48,7 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let id = IntegrationId::from_text(format!("sender{n}"));
         let severity = *dice.pick(&AlertSeverity::ALL);
         let service = dice.pick(&services).clone();
-        setup.integrations.insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity });
+        setup.integrations.insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None });
     }
     setup
 }
@@ -91,7 +94,15 @@ fn schedule(dice: &mut Dice, n: usize, users: &[UserId]) -> Schedule {
         })
         .collect();
     let timezone = (*dice.pick(&["Europe/Paris", "America/Vancouver", "UTC"])).to_owned();
-    Schedule { id: ScheduleId::from_text(format!("schedule{n}")), timezone, rotations, overrides: Vec::new() }
+    // The play begins within a day of the fifth of January 2026; one may be for somebody whom nobody knows.
+    let overrides = (0..dice.below(3))
+        .map(|n| {
+            let from = Time::from_seconds(1_767_600_000 + dice.between(-3_600, 90_000));
+            let user = if dice.percent(90) { dice.pick(users).clone() } else { "gone".into() };
+            Override { id: OverrideId::from_text(format!("ovr_{n}")), user, from, until: from + Span::seconds(dice.between(0, 30_000)) }
+        })
+        .collect();
+    Schedule { id: ScheduleId::from_text(format!("schedule{n}")), timezone, rotations, overrides }
 }
 
 fn policy(dice: &mut Dice, n: usize, users: &[UserId], schedules: &[ScheduleId]) -> Policy {
@@ -101,6 +112,7 @@ fn policy(dice: &mut Dice, n: usize, users: &[UserId], schedules: &[ScheduleId])
                 .map(|_| match dice.below(10) {
                     0..=5 => Target::User(dice.pick(users).clone()),
                     6..=7 if !schedules.is_empty() => Target::Schedule(dice.pick(schedules).clone()),
+                    8 => Target::Place(Place::Slack("C1".to_owned())),
                     _ => Target::Everyone,
                 })
                 .collect();

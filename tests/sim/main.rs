@@ -9,6 +9,7 @@ mod watch;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use plant::Bug;
 use watch::Due;
@@ -21,6 +22,35 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
+/// What happened in all worlds so far.
+#[derive(Default)]
+struct Seen {
+    steps: usize,
+    signals: i64,
+    opened: usize,
+    answered: usize,
+    proved: BTreeMap<Due, usize>,
+}
+
+impl Seen {
+    fn add(&mut self, world: &World) {
+        self.steps += world.steps;
+        self.signals += world.watch.accepted;
+        self.opened += world.watch.opened;
+        self.answered += world.watch.answered;
+        world.watch.proved.iter().for_each(|(due, times)| *self.proved.entry(*due).or_default() += times);
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.steps += other.steps;
+        self.signals += other.signals;
+        self.opened += other.opened;
+        self.answered += other.answered;
+        other.proved.into_iter().for_each(|(due, times)| *self.proved.entry(due).or_default() += times);
+        self
+    }
+}
+
 #[test]
 fn every_world_keeps_the_promises() {
     if let Some(seed) = number("REVEILLE_SIM_SEED") {
@@ -30,20 +60,25 @@ fn every_world_keeps_the_promises() {
         }
         return;
     }
-    let seeds = number("REVEILLE_SIM_SEEDS").unwrap_or(2_000);
-    let (mut steps, mut signals, mut opened, mut answered) = (0, 0, 0, 0);
-    let mut proved = BTreeMap::<Due, usize>::new();
-    for seed in 0..seeds {
-        let mut world = World::new(seed, None, false);
-        if let Err(broken) = world.run() {
-            panic!("seed {seed}: {broken}\nreplay: REVEILLE_SIM_SEED={seed} cargo test --test sim every_world -- --nocapture");
+    let seeds = number("REVEILLE_SIM_SEEDS").unwrap_or(10_000);
+    // Two threads: the machine that proves this has two cores.
+    let next = AtomicU64::new(0);
+    let live_some = || {
+        let mut seen = Seen::default();
+        while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds) {
+            let mut world = World::new(seed, None, false);
+            if let Err(broken) = world.run() {
+                panic!("seed {seed}: {broken}\nreplay: REVEILLE_SIM_SEED={seed} cargo test --test sim every_world -- --nocapture");
+            }
+            seen.add(&world);
         }
-        steps += world.steps;
-        signals += world.watch.accepted;
-        opened += world.watch.opened;
-        answered += world.watch.answered;
-        world.watch.proved.iter().for_each(|(due, times)| *proved.entry(*due).or_default() += times);
-    }
+        seen
+    };
+    let halves = std::thread::scope(|scope| {
+        let threads = [scope.spawn(live_some), scope.spawn(live_some)];
+        threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let Seen { steps, signals, opened, answered, proved } = halves.into_iter().fold(Seen::default(), Seen::and);
     println!("{seeds} worlds: {steps} steps, {signals} signals, {opened} incidents, {answered} answers; held {proved:?}");
     // A world in which nothing happens keeps every promise.
     assert!(seeds < 100 || (opened as u64 > seeds && answered as u64 > seeds / 2), "the worlds are too quiet to prove anything");

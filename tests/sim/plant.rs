@@ -1,10 +1,13 @@
 //! Planted bugs: the world must notice each of them. They twist what goes into `decide` or what comes out of it.
 
+use reveille::base::id::PageId;
 use reveille::base::time::Span;
 use reveille::domain::decide::{Decision, State};
 use reveille::domain::effect::Effect;
-use reveille::domain::fact::What;
-use reveille::domain::input::{Input, News, Report, Scope, Timer};
+use reveille::domain::fact::{Fact, What};
+use reveille::domain::incident::Incident;
+use reveille::domain::input::{Actor, Declare, Input, News, Report, Scope, Timer};
+use reveille::domain::setup::Urgency;
 
 use super::world::Rows;
 
@@ -36,10 +39,20 @@ pub enum Bug {
     LostCount,
     /// An acknowledgement lasts for ever.
     NoLapse,
+    /// A snooze never ends.
+    EndlessSnooze,
+    /// An incident is given to somebody who is not called.
+    GivenToNobody,
+    /// A declared incident pages nobody.
+    DeclaredToNobody,
+    /// Whoever declares is called by it.
+    DeclarerIsCalled,
+    /// Those asked for by hand are paged once and forgotten.
+    AskedOnce,
 }
 
 impl Bug {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -53,6 +66,11 @@ impl Bug {
         Self::NoGrouping,
         Self::LostCount,
         Self::NoLapse,
+        Self::EndlessSnooze,
+        Self::GivenToNobody,
+        Self::DeclaredToNobody,
+        Self::DeclarerIsCalled,
+        Self::AskedOnce,
     ];
 
     /// What `decide` is given.
@@ -73,6 +91,37 @@ impl Bug {
     pub fn after(self, input: &Input, rows: &Rows, decision: &mut Decision) {
         match self {
             Self::NoEscalation => decision.timers.retain(|set| set.timer != Timer::Escalate || set.due_at.is_none()),
+            Self::EndlessSnooze => {
+                if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentSnoozed { .. })) {
+                    decision.timers.retain(|set| set.timer != Timer::Lapse || set.due_at.is_none());
+                }
+            }
+            Self::GivenToNobody => {
+                if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentReassigned { .. })) {
+                    decision.facts.retain(|fact| !matches!(fact.what, What::PageOpened { .. }));
+                    refold(rows, decision);
+                }
+            }
+            Self::DeclaredToNobody => {
+                if matches!(input, Input::Declare(_)) {
+                    decision.facts.retain(|fact| !matches!(fact.what, What::PageOpened { .. }));
+                    refold(rows, decision);
+                }
+            }
+            Self::DeclarerIsCalled => {
+                if let (Input::Declare(Declare { actor: Actor::User(user), .. }), Some(last)) = (input, decision.facts.last().cloned())
+                    && last.what.kind() == "page_opened"
+                {
+                    let what = What::PageOpened { page: PageId::from_text("pag_more"), user: user.clone(), urgency: Urgency::High };
+                    decision.facts.push(Fact { what, ..last });
+                    refold(rows, decision);
+                }
+            }
+            Self::AskedOnce => {
+                if decision.facts.iter().any(|fact| matches!(fact.what, What::PageAsked { .. })) {
+                    decision.timers.retain(|set| set.timer != Timer::Escalate);
+                }
+            }
             Self::NoLapse => decision.timers.retain(|set| set.timer != Timer::Lapse),
             Self::PagesOutliveTheAnswer => {
                 if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentAcknowledged { .. })) {
@@ -115,8 +164,9 @@ impl Bug {
 fn refold(rows: &Rows, decision: &mut Decision) {
     let State::Desk(desk) = &mut decision.state else { return };
     for (id, incident) in &mut desk.incidents {
-        let Some(before) = rows.incidents.get(id) else { continue };
-        *incident = before.clone();
-        decision.facts.iter().filter(|fact| &fact.incident == id).for_each(|fact| incident.fold(fact));
+        let mut facts = decision.facts.iter().filter(|fact| &fact.incident == id);
+        let Some(before) = rows.incidents.get(id).cloned().or_else(|| facts.next().and_then(Incident::from_first)) else { continue };
+        *incident = before;
+        facts.for_each(|fact| incident.fold(fact));
     }
 }

@@ -9,8 +9,8 @@ use reveille::domain::alert::{Key, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Outcome, Verdict};
 use reveille::domain::effect::{Effect, PageOf};
 use reveille::domain::fact::{Fact, What};
-use reveille::domain::incident::{Incident, IncidentState};
-use reveille::domain::input::{Act, CallEnd, Command, Input, News, Scope, Signal, Timer};
+use reveille::domain::incident::{Incident, IncidentState, Kind};
+use reveille::domain::input::{Act, Actor, CallEnd, Command, Declare, Input, News, Scope, Signal, Timer};
 use reveille::domain::person::AttemptState;
 use reveille::domain::reason::Reason;
 use reveille::domain::setup::{ContactKind, Urgency};
@@ -119,7 +119,8 @@ impl Watch {
             return;
         };
         // Numbers are given when the batch is saved: what has none yet is the newest.
-        let open = desk.incidents.values().filter(|incident| incident.service == service.id && incident.is_open());
+        let open =
+            desk.incidents.values().filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open());
         let newest = open.max_by_key(|incident| (incident.number.0 == 0, incident.number, incident.id.clone()));
         let near = |incident: &&Incident| {
             service.group_window > Span::ZERO
@@ -202,9 +203,7 @@ impl Watch {
     }
 
     fn is_paging(rows: &Rows, of: &PageOf) -> bool {
-        rows.incidents
-            .get(&of.incident)
-            .is_some_and(|incident| incident.state == IncidentState::Triggered && incident.pages.iter().any(|page| page.id == of.page))
+        rows.incidents.get(&of.incident).is_some_and(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
     }
 
     fn is_urgent(rows: &Rows, of: &PageOf) -> bool {
@@ -232,6 +231,7 @@ impl Watch {
                 ensure(nudge.is_some_and(|at| *at <= now), || format!("promise 6: {user}'s page ended and nobody looks at their calls"))?;
             }
         }
+        Self::people_are_paged(rows, input, facts)?;
         for fact in facts {
             let (row, shadow) = (rows.incidents.get(&fact.incident), self.shadows.get_mut(&fact.incident));
             let (Some(row), Some(shadow)) = (row, shadow) else { return Err(format!("a fact of no incident: {fact:?}")) };
@@ -269,19 +269,58 @@ impl Watch {
         Ok(())
     }
 
+    /// Whoever a decision names is paged by it, and whom it spares is not.
+    fn people_are_paged(rows: &Rows, input: Option<&Input>, facts: &[Fact]) -> Result<(), String> {
+        for fact in facts {
+            let Some(incident) = rows.incidents.get(&fact.incident) else { continue };
+            let is_paged = |user: &UserId| incident.page_of(user).is_some();
+            match &fact.what {
+                What::IncidentAcknowledged { .. } | What::IncidentSnoozed { .. } if incident.state == IncidentState::Acknowledged => {
+                    ensure(incident.pages.is_empty(), || format!("promise 6: {incident:?} is acknowledged and pages on"))?;
+                }
+                What::IncidentReassigned { to } => {
+                    ensure(is_paged(to), || format!("promise 1: {to} was given {} and is not paged", incident.id))?;
+                }
+                What::StepStarted { users, .. } | What::PagedWider { users, .. } | What::PageAsked { users } => {
+                    // A batch may have ended it again.
+                    let silent = users.iter().find(|user| !is_paged(user)).filter(|_| incident.is_open() && input.is_some());
+                    ensure(silent.is_none(), || format!("promise 1: {silent:?} is named by {:?} and not paged", fact.what))?;
+                }
+                What::IncidentDeclared { .. } => {
+                    let Some(Input::Declare(Declare { actor, kind, .. })) = input else {
+                        return Err(format!("nobody declared {}", incident.id));
+                    };
+                    ensure(!actor.user().is_some_and(is_paged), || format!("{actor:?} declares {} and is called", incident.id))?;
+                    let is_theirs = incident.state == IncidentState::Acknowledged && incident.acknowledged_by.as_ref() == Some(actor);
+                    let runs = *kind == Kind::Real && incident.run.is_some() && incident.has_service();
+                    ensure(is_theirs || runs, || format!("promise 1: nobody is paged for {incident:?}, and nobody has it"))?;
+                    ensure(facts.iter().any(|fact| matches!(fact.what, What::RoomWanted { .. })), || "it has no room".to_owned())?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Promise 7: only what a person asked for is an answer.
     fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
             Some(Input::Command(Command { act, .. })) => Some(act),
-            Some(Input::Signal(_) | Input::Declare(_) | Input::Report(_) | Input::Wake { .. }) | None => None,
+            Some(Input::Signal(_) | Input::Declare(_) | Input::Expiry(_) | Input::Report(_) | Input::Wake { .. }) | None => None,
         };
+        let is_declared = matches!(input, Some(Input::Declare(_)));
         let holds = match &fact.what {
-            What::IncidentAcknowledged { .. } | What::AcknowledgementRenewed { .. } => {
+            What::IncidentAcknowledged { .. } => {
                 self.answered += 1;
-                matches!(act, Some(Act::Acknowledge | Act::Unhelpful))
+                // Signals come in batches without an input of their own: a sender's own word.
+                let by_sender = input.is_none() && matches!(fact.actor, Actor::Integration(_));
+                by_sender || is_declared || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
             }
-            What::PageAnswered { .. } => act.is_some(),
-            // Signals come in batches without an input of their own.
+            What::IncidentSnoozed { .. } => {
+                self.answered += 1;
+                matches!(act, Some(Act::Snooze { .. }))
+            }
+            What::AcknowledgementRenewed { .. } | What::PageAnswered { .. } => act.is_some(),
             What::IncidentResolved { .. } => input.is_none() || act == Some(&Act::Resolve),
             _ => true,
         };
@@ -439,7 +478,13 @@ impl Watch {
         let timer = |timer| rows.timers.get(&(Scope::Incident(incident.id.clone()), timer)).copied();
         let holds = match incident.state {
             IncidentState::Resolved => true,
-            IncidentState::Acknowledged => incident.lapses_at == timer(Timer::Lapse),
+            IncidentState::Acknowledged => {
+                let ends_at = incident.response.snoozed_until.or(incident.lapses_at);
+                let asked_for = incident.pages.is_empty() || incident.kind == Kind::Test || timer(Timer::Escalate).is_some();
+                ends_at == timer(Timer::Lapse) && asked_for
+            }
+            // A drill pages whom it names and nobody else.
+            IncidentState::Triggered if incident.kind != Kind::Real => true,
             IncidentState::Triggered => match incident.severity.urgency() {
                 None => true,
                 Some(Urgency::High) => {

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, Number, UserId};
+use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
-use reveille::domain::alert::{Alert, Key as AlertKey, KeyState, UNREADABLE_KEY};
+use reveille::domain::alert::{Alert, AlertState, Key as AlertKey, KeyState, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, decide};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
-use reveille::domain::incident::Incident;
-use reveille::domain::input::{Act, Action, Actor, Command, Input, News, Report, Scope, Signal, Timer, Via};
+use reveille::domain::incident::{Incident, IncidentRole, Kind};
+use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::person::{Person, PersonPage};
-use reveille::domain::setup::{AlertSeverity, Setup};
+use reveille::domain::setup::{AlertSeverity, Override, Setup, Severity};
 
 use super::cast;
 use super::dice::Dice;
@@ -35,6 +35,8 @@ pub struct Rows {
     pub persons: BTreeMap<UserId, Person>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
     pub outbox: Vec<Row>,
+    /// When each integration was last heard of.
+    heard: BTreeMap<IntegrationId, Time>,
     numbers: i64,
 }
 
@@ -62,6 +64,10 @@ enum Event {
     Callback(AttemptId, News),
     /// Somebody does something on the web or by a script.
     Somebody,
+    /// Somebody says that there is an incident.
+    Declares,
+    /// The sweeper looks for alerts whose time is over.
+    Sweep,
     Restart(Span),
     SetupChanges,
     Calm,
@@ -104,6 +110,7 @@ impl World {
             persons: BTreeMap::new(),
             timers: BTreeMap::new(),
             outbox: Vec::new(),
+            heard: BTreeMap::new(),
             numbers: 0,
         };
         let mood = Mood::any(&mut dice);
@@ -162,9 +169,17 @@ impl World {
             let span = if self.dice.percent(20) { self.dice.millis(10_000, 90_000) } else { self.dice.millis(100, 6_000) };
             self.schedule(at, Event::Restart(span));
         }
-        for _ in 0..self.dice.below(5) {
+        for _ in 0..self.dice.below(8) {
             let at = later(&mut self.dice);
             self.schedule(at, Event::Somebody);
+        }
+        for _ in 0..*self.dice.pick(&[0, 0, 1, 2]) {
+            let at = later(&mut self.dice);
+            self.schedule(at, Event::Declares);
+        }
+        for _ in 0..self.dice.below(12) {
+            let at = later(&mut self.dice);
+            self.schedule(at, Event::Sweep);
         }
         if self.dice.percent(20) {
             let at = later(&mut self.dice);
@@ -182,6 +197,7 @@ impl World {
             12..=16 => Action::Resolve,
             17 => Action::Unreadable("no JSON".to_owned()),
             18 => Action::Ignore("ping".to_owned()),
+            11 => Action::Acknowledge,
             _ => Action::Trigger,
         };
         let dedup_key = if matches!(action, Action::Unreadable(_)) { UNREADABLE_KEY.to_owned() } else { dedup_key };
@@ -193,6 +209,7 @@ impl World {
             2 => Some(now + dice.millis(-600_000, 60_000)),
             _ => Some(now),
         };
+        let ends_at = dice.percent(15).then(|| now + dice.millis(10_000, 900_000));
         Signal {
             integration: integration.clone(),
             title: format!("{dedup_key} is wrong"),
@@ -200,6 +217,7 @@ impl World {
             severity,
             action,
             at,
+            ends_at,
             url: None,
             labels: BTreeMap::new(),
         }
@@ -289,6 +307,8 @@ impl World {
                 }
             }
             Event::Somebody => self.somebody(),
+            Event::Declares => self.declares(),
+            Event::Sweep => self.sweep(),
             Event::Restart(span) => {
                 self.say(|| format!("RESTART, away for {span}"));
                 self.process += 1;
@@ -317,16 +337,91 @@ impl World {
             return Ok(());
         }
         let actor = if self.dice.percent(70) { Actor::User(self.dice.pick(&users).clone()) } else { Actor::Token("ops".to_owned()) };
-        let acts = [Act::Acknowledge, Act::Acknowledge, Act::Resolve, Act::Escalate, Act::Reopen, Act::Unhelpful];
-        let act = self.dice.pick(&acts).clone();
+        let user = self.dice.pick(&users).clone();
+        let whom = match self.dice.below(4) {
+            0 => Whom::Everyone,
+            1 => Whom::Policy("policy0".into()),
+            _ => Whom::User(user.clone()),
+        };
+        let until = self.rows.now + self.dice.millis(-60_000, 1_800_000);
+        let act = match self.dice.below(14) {
+            0..=1 => Act::Acknowledge,
+            2 => Act::Resolve,
+            3 => Act::Escalate,
+            4 => Act::Reopen,
+            5 => Act::Unhelpful,
+            6..=7 => Act::Snooze { until },
+            8..=9 => Act::Reassign { to: user },
+            10 => Act::Page { whom },
+            11 => Act::SetSeverity { to: *self.dice.pick(&Severity::ALL) },
+            12 => Act::SetRole { role: IncidentRole::Lead, user: Some(user) },
+            _ => Act::AddNote { text: "looking".to_owned(), at: None },
+        };
         let incident = self.dice.pick(&incidents).clone();
         self.obey(Command { incident, actor, via: Via::Web, act })
+    }
+
+    fn declares(&mut self) -> Result<(), String> {
+        let users: Vec<UserId> = self.rows.setup.users.keys().cloned().collect();
+        let services: Vec<ServiceId> = self.rows.setup.services.keys().cloned().collect();
+        if self.is_down() || users.is_empty() {
+            return Ok(());
+        }
+        let recorded: Vec<Alert> = self.rows.keys.values().filter_map(|key| key.alert.clone()).collect();
+        let alert = if recorded.is_empty() || self.dice.percent(40) { None } else { Some(self.dice.pick(&recorded).clone()) };
+        let mut desk = Desk::default();
+        if let Some(state) = alert.as_ref().and_then(|alert| self.rows.keys.get(&alert.key)) {
+            desk.keys.insert(state.key.clone(), state.clone());
+        }
+        let declare = Declare {
+            actor: if self.dice.percent(80) { Actor::User(self.dice.pick(&users).clone()) } else { Actor::Token("ops".to_owned()) },
+            via: Via::Slack,
+            title: "something is odd".to_owned(),
+            severity: if self.dice.percent(50) { None } else { Some(*self.dice.pick(&Severity::ALL)) },
+            service: if self.dice.percent(30) { None } else { Some(self.dice.pick(&services).clone()) },
+            kind: *self.dice.pick(&[Kind::Real, Kind::Real, Kind::Real, Kind::Drill, Kind::Test]),
+            alert: alert.map(|alert| alert.id),
+        };
+        self.say(|| format!("{declare:?}"));
+        self.transact(State::Desk(desk), &Input::Declare(declare))
+    }
+
+    /// Ends what is over by the clock, in one transaction.
+    fn sweep(&mut self) -> Result<(), String> {
+        if self.is_down() {
+            return Ok(());
+        }
+        let firing = self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| alert.state == AlertState::Firing));
+        let keys: Vec<KeyState> = firing.cloned().collect();
+        let mut desk = Desk::default();
+        for state in &keys {
+            let incident = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.rows.incidents.get(id));
+            desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
+            desk.keys.insert(state.key.clone(), state.clone());
+        }
+        let mut saved = Saved::default();
+        let mut state = State::Desk(desk);
+        for KeyState { key, .. } in keys {
+            let heard_at = self.rows.heard.get(&key.integration).copied();
+            let input = Input::Expiry(Expiry { key: key.clone(), heard_at });
+            let (next, verdict) = self.decide(state, &input, &mut saved);
+            state = next;
+            self.say(|| format!("  the clock on {} -> {verdict:?}", key.dedup_key));
+        }
+        self.save(state, saved, None)
     }
 
     fn change_the_setup(&mut self) {
         let users: Vec<UserId> = self.rows.setup.users.keys().cloned().collect();
         let id = self.dice.pick(&users).clone();
-        match self.dice.below(3) {
+        match self.dice.below(4) {
+            3 => {
+                let (from, until) = (self.rows.now + self.dice.millis(-60_000, 600_000), self.rows.now + self.dice.millis(0, 3_600_000));
+                for schedule in self.rows.setup.schedules.values_mut() {
+                    let n = schedule.overrides.len();
+                    schedule.overrides.push(Override { id: OverrideId::from_text(format!("ovr_{n}")), user: id.clone(), from, until });
+                }
+            }
             0 => {
                 self.rows.setup.users.remove(&id);
             }
@@ -376,8 +471,10 @@ impl World {
                 }
                 desk.keys.insert(key, state.clone());
             }
+            self.rows.heard.insert(signal.integration.clone(), self.rows.now);
             let Some(integration) = self.rows.setup.integrations.get(&signal.integration) else { continue };
-            let open = self.rows.incidents.values().filter(|incident| incident.service == integration.service && incident.is_open());
+            let of = |incident: &&Incident| incident.service == integration.service && incident.kind == Kind::Real;
+            let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
             if let Some(newest) = open.max_by_key(|incident| incident.number) {
                 desk.newest.insert(newest.service.clone(), newest.id.clone());
                 desk.incidents.insert(newest.id.clone(), newest.clone());

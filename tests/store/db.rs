@@ -187,6 +187,7 @@ pub fn incident(id: IncidentId) -> Incident {
             step: 0,
             exhausted: false,
             next_at: Some(at(300)),
+            spared: None,
         }),
         pages: Vec::new(),
     }
@@ -207,6 +208,7 @@ pub fn alert(id: AlertId, key: Key, incident: Option<IncidentId>) -> Alert {
         fired_at: at(0),
         resolved_at: None,
         incident,
+        ends_at: Some(at(600)),
         url: Some("https://example.org/1".to_owned()),
         labels: BTreeMap::from([("host".to_owned(), "web1".to_owned())]),
     }

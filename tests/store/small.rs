@@ -34,8 +34,13 @@ fn setup() -> Setup {
         rules: Vec::new(),
     };
     let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1 };
-    let integration =
-        Integration { id: "rollbar".into(), source: "rollbar".to_owned(), service: service(), severity: AlertSeverity::Error };
+    let integration = Integration {
+        id: "rollbar".into(),
+        source: "rollbar".to_owned(),
+        service: service(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+    };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
         schedules: BTreeMap::new(),
@@ -184,7 +189,7 @@ on_both! {
         for n in 1..=2 {
             let mut tx = db.begin().await;
             let add = BTreeMap::from([((rollbar.clone(), "accepted"), 10 * n), ((rollbar.clone(), "repeated"), n)]);
-            tally_add(&mut tx, &add).await.expect("it adds");
+            tally_add(&mut tx, &add, at(10)).await.expect("it adds");
             tx.commit().await.expect("it commits");
         }
         let sums = tally_list(&db.store.reader()).await.expect("it reads");

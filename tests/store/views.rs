@@ -56,10 +56,10 @@ on_both! {
             }
         };
         assert_eq!(list(&IncidentFilter::default()).await, [7, 6, 5, 4, 3, 2, 1]);
-        assert_eq!(list(&IncidentFilter { states: vec![IncidentState::Resolved], service: None }).await, [3]);
+        assert_eq!(list(&IncidentFilter { states: vec![IncidentState::Resolved], ..IncidentFilter::default() }).await, [3]);
         let open = vec![IncidentState::Triggered, IncidentState::Acknowledged];
-        assert_eq!(list(&IncidentFilter { states: open, service: Some(service()) }).await, [7, 6, 5, 4, 2, 1]);
-        assert!(list(&IncidentFilter { states: Vec::new(), service: Some("other".into()) }).await.is_empty());
+        assert_eq!(list(&IncidentFilter { states: open, service: Some(service()), kinds: vec![reveille::domain::incident::Kind::Real, reveille::domain::incident::Kind::Drill] }).await, [7, 6, 5, 4, 2, 1]);
+        assert!(list(&IncidentFilter { service: Some("other".into()), ..IncidentFilter::default() }).await.is_empty());
         let wrong = reader.incidents_list(&viewer(), &IncidentFilter::default(), Some("not a cursor"), 3).await;
         assert!(matches!(wrong, Err(StoreError::Cursor)));
         let found = reader.incident_get(&viewer(), Number(3)).await.expect("it reads").expect("it is there");

@@ -27,6 +27,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tower_service::Service as _;
 
+use crate::document;
+
 pub const GENERIC: &str = "/hooks/generic/generickey000000000000001";
 pub const ROLLBAR: &str = "/hooks/rollbar/rollbarkey000000000000001";
 
@@ -108,6 +110,7 @@ fn setup() -> Setup {
             source: source.to_owned(),
             service: ServiceId::from("api"),
             severity: AlertSeverity::Error,
+            heartbeat: None,
         };
         setup.integrations.insert(integration.id.clone(), integration);
     }
@@ -136,6 +139,7 @@ impl Desk {
         let keys = ["generic", "rollbar"]
             .map(|source| (Secret::new(format!("{source}key000000000000001")).digest(), IntegrationId::from_text(format!("api-{source}"))));
         let live = Live {
+            chat: None,
             version: 1,
             setup: setup(),
             keys: BTreeMap::from(keys),
@@ -145,6 +149,7 @@ impl Desk {
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
+            texts_per_second: 1,
             concurrent_calls: None,
             metrics_token,
             heartbeat: None,
@@ -167,7 +172,25 @@ impl Desk {
         Self { router: web::router(&doors), house, doors, _live: sender, _files: files }
     }
 
+    /// What the API answers must have the shape that its document says.
+    /// The clock goes on.
+    pub fn passes(&self, span: reveille::base::time::Span) {
+        self.house.clock.advance_to(self.house.clock.now() + span);
+    }
+
     pub async fn call(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.answer(request).await;
+        if path.starts_with("/api/v1/") {
+            let asked = Request::get("/api/v1/openapi.json").body(Body::empty()).expect("a request");
+            let document = self.answer(asked).await.json();
+            let complaints = document::complaints(&document, &method, &path, &answer);
+            assert!(complaints.is_empty(), "{method} {path}: {complaints:#?}\n{answer:?}");
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.router.clone().call(request).await.expect("a router answers always").into_parts();
         let bytes = body.collect().await.expect("the answer ends").to_bytes();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("text") }

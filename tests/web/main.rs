@@ -4,7 +4,11 @@ mod desk;
 
 mod access;
 mod api;
+mod document;
 mod hooks;
 mod metrics;
+mod orders;
 mod pages;
+mod passwords;
 mod stream;
+mod work;

@@ -6,13 +6,14 @@ use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown};
 use super::settings::{self, Settings, e164, mail_address, web_url};
 use super::{Config, Managed, USABLE_KINDS};
 use crate::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::time::Span;
 use crate::base::viewer::Role;
 use crate::domain::oncall;
 use crate::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Place, Policy, ResolveMode, Rotation, Rule, Schedule,
-    Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
+    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Heartbeat, Integration, Language, Place, Policy, ResolveMode, Rotation,
+    Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
 const ROOT: &[&str] =
@@ -27,7 +28,7 @@ const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
-const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key"];
+const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace"];
 
 const ROLES: &[(&str, Role)] =
     &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
@@ -495,7 +496,27 @@ impl<'a> Objects<'_, 'a> {
         let service =
             reader.need(table, "service", "\"the-service-it-is-about\"").and_then(|field| self.reference(field, "service", &self.services));
         let severity = reader.get(table, "severity").map_or(Some(AlertSeverity::Error), |field| reader.word(field, ALERT_SEVERITIES));
-        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity? })
+        let heartbeat = self.heartbeat(table, source.as_deref());
+        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity?, heartbeat })
+    }
+
+    fn heartbeat(&self, table: &Table<'a>, source: Option<&str>) -> Option<Heartbeat> {
+        let reader = self.reader;
+        if source != Some("heartbeat") {
+            for name in ["period", "grace"] {
+                if let (Some(field), Some(_)) = (reader.get(table, name), source) {
+                    reader.error(field.spot(), format!("{name} is for integrations with source = \"heartbeat\""), "remove it");
+                }
+            }
+            return None;
+        }
+        let field = reader.need(table, "period", "\"5m\"")?;
+        let period = reader.span(field)?;
+        if period == Span::ZERO {
+            reader.error(field.spot(), "the period is no time at all", "write how often a beat comes: 5m, 1h, 1d");
+        }
+        let grace = reader.get(table, "grace").map_or(Some(limits::HEARTBEAT_GRACE), |field| reader.span(field))?;
+        Some(Heartbeat { period, grace })
     }
 }
 

@@ -10,7 +10,8 @@ const SERVER: &[&str] =
     &["public_url", "listen", "database", "secret_key", "tls", "metrics_token", "heartbeat_url", "allow_private_targets"];
 const TLS: &[&str] = &["cert", "key"];
 const RETENTION: &[&str] = &["samples", "samples_most", "alerts", "alerts_most", "incidents"];
-const TWILIO: &[&str] = &["account_sid", "auth_token", "from", "api_url", "calls_per_second", "concurrent_calls"];
+const TWILIO: &[&str] =
+    &["account_sid", "auth_token", "from", "sms_from", "api_url", "calls_per_second", "concurrent_calls", "texts_per_second"];
 const SLACK: &[&str] = &["bot_token", "signing_secret", "app_token", "announce", "command", "api_url"];
 const SMTP: &[&str] = &["url", "from"];
 const SECTIONS: [(&str, &[&str]); 6] =
@@ -81,8 +82,11 @@ pub struct Twilio {
     pub auth_tokens: Vec<Secret>,
     /// E.164.
     pub from: String,
+    /// The number texts come from, where it is another.
+    pub sms_from: Option<String>,
     pub api_url: String,
     pub calls_per_second: u32,
+    pub texts_per_second: u32,
     /// `None`: no limit known.
     pub concurrent_calls: Option<u32>,
 }
@@ -241,11 +245,15 @@ fn twilio<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Twilio> {
     let from = reader.need(&table, "from", "\"+15005550006\"").and_then(|field| reader.parsed(field, e164));
     let api_url = reader.get(&table, "api_url").map(|field| web_url(reader, field));
     let calls_per_second = reader.get(&table, "calls_per_second").map(|field| reader.whole(field, 1..=1_000));
+    let texts_per_second = reader.get(&table, "texts_per_second").map(|field| reader.whole(field, 1..=1_000));
+    let sms_from = reader.get(&table, "sms_from").map(|field| reader.parsed(field, e164));
     let concurrent_calls = reader.get(&table, "concurrent_calls").map(|field| reader.whole(field, 1..=100_000));
     Some(Twilio {
         account_sid: account_sid?,
         auth_tokens: auth_tokens.filter(|tokens| !tokens.is_empty())?,
         from: from?,
+        sms_from: sms_from.unwrap_or(None),
+        texts_per_second: texts_per_second.unwrap_or(Some(1))?,
         api_url: api_url.unwrap_or_else(|| Some("https://api.twilio.com".to_owned()))?,
         calls_per_second: calls_per_second.unwrap_or(Some(1))?,
         concurrent_calls: concurrent_calls.unwrap_or(None),
@@ -254,9 +262,11 @@ fn twilio<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Twilio> {
 
 fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
     let table = reader.section(root, "slack", SLACK)?;
-    reader.not_yet(Spot::File(table.spot), "[slack]", "leave it for a later version, nothing is sent to Slack");
     let bot_token = reader.need(&table, "bot_token", "{ env = \"SLACK_BOT_TOKEN\" }").and_then(|field| reader.secret(field));
-    let app_token = reader.get(&table, "app_token").map(|field| reader.secret(field));
+    let app_token = reader.get(&table, "app_token").map(|field| {
+        reader.not_yet(field.spot(), "app_token", "give Slack the addresses under public_url, Socket Mode is for a later version");
+        reader.secret(field)
+    });
     // Socket Mode signs nothing, so only the HTTP doors need the secret.
     let signing_secrets = if app_token.is_some() {
         reader.get(&table, "signing_secret").map_or_else(Vec::new, |field| secrets(reader, field))

@@ -11,6 +11,8 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::base::clock::Clock;
 use crate::base::secret::{Secret, hmac_sha1};
+use crate::channels::Words;
+use crate::domain::setup::Language;
 
 const PUBLIC: &str = "https://reveille.example.com";
 const THREE_AM: i64 = 1_438_138_800;
@@ -38,8 +40,9 @@ fn attempt() -> AttemptId {
 }
 
 fn outgoing() -> Outgoing {
-    let words = Words { body: "Incident 42.".to_owned(), menu: "Press 1.".to_owned(), goodbye: "Goodbye.".to_owned() };
-    Outgoing { attempt: attempt(), to: "+33100000001".to_owned(), words }
+    let words =
+        Words { body: "Incident 42.".to_owned(), menu: "Press 1.".to_owned(), goodbye: "Goodbye.".to_owned(), language: Language::En };
+    Outgoing { attempt: attempt(), to: "+33100000001".to_owned(), content: Content::Call(words) }
 }
 
 fn callback(path: &str, form: &str, signed_url: &str, token: &str) -> Inbound {
@@ -61,8 +64,11 @@ fn signed(what: &str, form: &str) -> Inbound {
     callback(&path, form, &format!("{PUBLIC}{path}"), "new token")
 }
 
-fn hear(inbound: &Inbound) -> Result<Heard, HearError> {
-    voice("http://127.0.0.1:1", Some(&format!("{PUBLIC}/"))).hear(inbound)
+fn hear(inbound: &Inbound) -> Result<OfAttempt, HearError> {
+    match voice("http://127.0.0.1:1", Some(&format!("{PUBLIC}/"))).hear(inbound)? {
+        Heard::Attempt(heard) => Ok(heard),
+        Heard::Written(written) => panic!("nobody writes to a telephone: {written:?}"),
+    }
 }
 
 fn call(sid: &str, status: &str, date_created: Option<&str>) -> Value {
@@ -90,11 +96,11 @@ async fn a_lost_call_is_the_nearest_that_belongs_to_nobody() {
     ] });
     let ask = async |known: &[&str]| {
         let known = known.iter().map(|sid| (*sid).to_owned()).collect();
-        answering(200, calls.clone()).await.ask(&Question { to: "+33100000001".to_owned(), sent_at, known }).await
+        answering(200, calls.clone()).await.ask(&Question { to: "+33100000001".to_owned(), sent_at, text: None, known }).await
     };
     assert_eq!(ask(&["CA2"]).await, Settled::Found { provider_id: "CA3".to_owned(), news: News::Ringing });
     assert_eq!(ask(&["CA2", "CA3", "CA9"]).await, Settled::NotFound);
-    let failed = answering(500, json!({})).await.ask(&Question { to: String::new(), sent_at, known: BTreeSet::new() }).await;
+    let failed = answering(500, json!({})).await.ask(&Question { to: String::new(), sent_at, text: None, known: BTreeSet::new() }).await;
     assert!(matches!(failed, Settled::CouldNotAsk(_)), "{failed:?}");
 }
 
@@ -103,7 +109,7 @@ async fn a_lost_call_may_still_wait_in_the_queue_or_in_a_state_without_a_word() 
     let sent_at = Time::from_seconds(THREE_AM);
     for status in ["queued", "simmering"] {
         let calls = json!({ "calls": [call("CA1", status, None)] });
-        let settled = answering(200, calls).await.ask(&Question { to: String::new(), sent_at, known: BTreeSet::new() }).await;
+        let settled = answering(200, calls).await.ask(&Question { to: String::new(), sent_at, text: None, known: BTreeSet::new() }).await;
         let news = News::Accepted { provider_id: "CA1".to_owned() };
         assert_eq!(settled, Settled::Found { provider_id: "CA1".to_owned(), news });
     }
@@ -121,7 +127,7 @@ async fn a_calls_state_is_told_or_why_not() {
 #[test]
 fn a_key_is_heard() {
     let heard = hear(&signed("keys", "CallSid=CA1&Digits=1&CallStatus=in-progress&From=%2B15005550006"));
-    assert_eq!(heard, Ok(Heard { attempt: attempt(), provider_id: "CA1".to_owned(), said: Said::Key('1') }));
+    assert_eq!(heard, Ok(OfAttempt { attempt: attempt(), provider_id: "CA1".to_owned(), said: Said::Key('1'), closed: None }));
     for (digits, said) in [("%23", Said::Key('#')), ("*", Said::Key('*')), ("", Said::NoKey)] {
         assert_eq!(hear(&signed("keys", &format!("CallSid=CA1&Digits={digits}"))).map(|heard| heard.said), Ok(said));
     }
@@ -181,16 +187,17 @@ fn what_is_signed_and_says_nothing_is_unreadable() {
 
 #[test]
 fn the_words_go_out_with_the_way_back() {
+    let Content::Call(words) = outgoing().content else { panic!("a call") };
     let hearing = voice("http://127.0.0.1:1", Some(PUBLIC));
-    let answer = hearing.answer(&attempt(), &outgoing().words);
+    let answer = hearing.answer(&attempt(), &words);
     assert!(answer.body.contains(r#"action="https://reveille.example.com/callbacks/voice/att_01k/keys""#), "{}", answer.body);
     assert!(hearing.takes_keys() && !voice("http://127.0.0.1:1", None).takes_keys());
 }
 
 #[test]
 fn channels_are_found_by_kind_and_by_name() {
-    let channels = crate::channels::Channels::new(Some(voice("http://127.0.0.1:1", None)));
+    let channels = crate::channels::Channels::new(vec![Box::new(voice("http://127.0.0.1:1", None))]);
     assert!(channels.find(ContactKind::Voice).is_some() && channels.named("voice").is_some());
     assert!(channels.find(ContactKind::Sms).is_none() && channels.named("sms").is_none());
-    assert!(crate::channels::Channels::new(None).find(ContactKind::Voice).is_none());
+    assert!(crate::channels::Channels::new(Vec::new()).find(ContactKind::Voice).is_none());
 }

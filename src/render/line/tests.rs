@@ -59,7 +59,8 @@ fn every_fact_is_one_plain_sentence() {
         ),
         (own(), What::AlertsJoined { count: 1, titles: vec!["A".to_owned()] }, "1 alert joined: A"),
         (own(), What::AlertsRefired { count: 9, titles: vec!["A".to_owned(), "B".to_owned()] }, "9 alerts fired again, among them: A; B"),
-        (own(), What::AlertsResolved { count: 2, titles: Vec::new() }, "2 alerts resolved"),
+        (Actor::Integration("api".into()), What::AlertsResolved { count: 2, titles: Vec::new() }, "2 alerts resolved"),
+        (own(), What::AlertsResolved { count: 2, titles: Vec::new() }, "2 alerts ended without a word of the sender"),
         (own(), What::SeverityRaised { from: Severity::Sev3, to: Severity::Sev1 }, "Severity raised from sev3 to sev1"),
         (
             own(),
@@ -206,6 +207,7 @@ fn what_is_done_right_now_is_one_sentence() {
         step: 0,
         exhausted: false,
         next_at: Some(NIGHT + Span::minutes(10)),
+        spared: None,
     };
     let standing = Standing {
         state: IncidentState::Triggered,

@@ -1,9 +1,10 @@
 //! Slack in one workspace: its Web API as an app calls it, and the way back: commands, buttons, events, signed as Slack signs them.
 //!
 //! `api` the door with its arguments and errors, `chat` messages, `rooms` conversations, `people` users, pins and bookmarks, reactions and views,
-//! `block` what a message may be made of, `home` what the workspace sends to the app. Behaviour and words are those of
+//! `block` what a message may be made of, `home` what the workspace sends to the app, `act` what people press and fill in. Behaviour and words are those of
 //! <https://docs.slack.dev/reference/methods>.
 
+mod act;
 mod api;
 mod block;
 mod chat;

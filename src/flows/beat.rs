@@ -1,0 +1,139 @@
+//! Heartbeats: a beat is a signal like any other and moves the time by which the next one is due; a beat that does not come is one too.
+
+use super::house::House;
+use super::ingest::{self, Entry, IngestError};
+use super::{FlowError, save};
+use crate::base::failpoint;
+use crate::base::id::{IdSource, JournalId};
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+use crate::base::time::Time;
+use crate::domain::setup::{Heartbeat, Integration};
+use crate::sources::heartbeat;
+use crate::store::{self, HeartbeatRow, JournalRow, WriteLane};
+
+/// A beat came. The answer is when the next one is due; it is durable then.
+///
+/// # Errors
+/// As every door of the intake.
+pub async fn beat(house: &House, key: &str, inbound: &Inbound) -> Result<Time, IngestError> {
+    let door = ingest::open(house, "heartbeat", key)?;
+    let integration = &door.integration;
+    // The reader of the configuration gives every heartbeat its period.
+    let span = integration.heartbeat.unwrap_or_default().span();
+    // Journaled first: should this process die before the row is moved, the sender was told nothing, and the alert that follows is ended
+    // by the next beat. The other way round a beat could be counted that ends no alert.
+    ingest::ingest(house, &door, inbound, None).await?;
+    failpoint::reach("beat.journaled");
+    let (store, id, at) = (house.store.clone(), integration.id.clone(), inbound.received_at);
+    // In a task of its own: a sender that goes away must not drop the call half way.
+    let moved = tokio::spawn(async move { store::heartbeat_beat(&store, &id, at, span).await }).await;
+    match moved {
+        Ok(Ok(())) => Ok(at + span),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a beat cannot be noted");
+            Err(IngestError::CannotStore)
+        }
+        Err(_) => Err(IngestError::CannotStore),
+    }
+}
+
+/// Whether any heartbeat is configured.
+#[must_use]
+pub fn any(house: &House) -> bool {
+    configured(&house.now_live().setup.integrations.values().collect::<Vec<_>>()).next().is_some()
+}
+
+fn configured<'a>(integrations: &'a [&'a Integration]) -> impl Iterator<Item = (&'a Integration, Heartbeat)> {
+    integrations.iter().filter_map(|integration| Some((*integration, integration.heartbeat?)))
+}
+
+/// How the watch over the heartbeats is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// By this process, as before or without a gap.
+    Held,
+    /// By this process, and nobody held it for a while: a beat may have found no door.
+    HeldAfterGap,
+    /// By another process.
+    Elsewhere,
+}
+
+/// Holds, or takes over, the watch over all heartbeats of this database.
+///
+/// # Errors
+/// The store's.
+pub async fn hold_watch(house: &House) -> Result<Watch, FlowError> {
+    const NAME: &str = "heartbeats";
+    let idle = store::lease_idle(&house.store.reader(), NAME).await?;
+    if !store::lease_hold(&house.store, NAME, &house.owner, limits::LEASE).await? {
+        return Ok(Watch::Elsewhere);
+    }
+    // A process that was killed leaves its lease to run out, which is looked for every second.
+    let is_gap = idle.is_none_or(|idle| idle > limits::LEASE);
+    Ok(if is_gap { Watch::HeldAfterGap } else { Watch::Held })
+}
+
+/// Nobody was here to hear a beat: for one span nothing is judged.
+///
+/// # Errors
+/// The store's.
+pub async fn excuse(house: &House) -> Result<(), FlowError> {
+    Ok(store::heartbeats_excuse(&house.store, house.clock.now()).await?)
+}
+
+/// Tells of every beat that did not come, and gives the time at which the next one is due.
+///
+/// # Errors
+/// The store's; what was not told stays due.
+pub async fn judge(house: &House) -> Result<Option<Time>, FlowError> {
+    let now = house.clock.now();
+    let live = house.now_live();
+    let integrations: Vec<&Integration> = live.setup.integrations.values().collect();
+    let mut rows = store::heartbeat_list(&house.store.reader()).await?;
+    let mut next = None;
+    for (integration, beat) in configured(&integrations) {
+        let row = rows.iter().position(|row| row.integration == integration.id).map(|index| rows.swap_remove(index));
+        let due_at = match row {
+            Some(row) if row.span == beat.span() && row.missed => continue,
+            Some(row) if row.span == beat.span() && row.due_at > now => row.due_at,
+            Some(row) if row.span == beat.span() => {
+                tell(house, integration, beat, &row).await?;
+                continue;
+            }
+            Some(_) | None => {
+                store::heartbeat_await(&house.store, &integration.id, now, beat.span()).await?;
+                now + beat.span()
+            }
+        };
+        next = Some(next.map_or(due_at, |next: Time| next.min(due_at)));
+    }
+    for row in rows {
+        store::heartbeat_forget(&house.store, &row.integration).await?;
+    }
+    Ok(next)
+}
+
+/// The miss and its signal are committed as one: whoever is second finds it told.
+async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &HeartbeatRow) -> Result<(), FlowError> {
+    let at = house.clock.now();
+    let mut ids = IdSource::fresh(at);
+    let mut tx = house.store.begin(WriteLane::Intake).await?;
+    if !store::heartbeat_miss(&mut tx, &integration.id, at).await? {
+        return Ok(tx.rollback().await?);
+    }
+    let entry = Entry {
+        request: JournalId::make(&mut ids),
+        integration: integration.id.clone(),
+        answer: false,
+        sample: Some(String::new()),
+        signals: vec![heartbeat::missed(integration, &beat, row.beat_at, row.due_at)],
+    };
+    let body = save::json("journal row", &[entry])?;
+    store::journal_add(&mut tx, &JournalRow { id: JournalId::make(&mut ids), at, signals: 1, body }).await?;
+    failpoint::reach("beat.missed");
+    tx.commit().await?;
+    failpoint::reach("beat.missed_committed");
+    house.bells.journal.ring();
+    Ok(())
+}

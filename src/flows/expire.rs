@@ -1,0 +1,87 @@
+//! Alerts whose time is over, by their sender's `endsAt` or by age, are ended.
+
+use std::collections::BTreeSet;
+
+use super::house::House;
+use super::{FlowError, save};
+use crate::base::failpoint;
+use crate::base::id::ServiceId;
+use crate::base::limits;
+use crate::domain::alert::Key;
+use crate::domain::decide::{Desk, Moment, State, decide};
+use crate::domain::fact::coalesce;
+use crate::domain::input::{Expiry, Input};
+use crate::store::{self, Ending, WriteLane};
+
+/// Ends one batch of each kind; how many alerts it looked at. Zero means that none is due.
+///
+/// # Errors
+/// The store's; what was not ended is found again.
+pub async fn sweep(house: &House) -> Result<usize, FlowError> {
+    let (live, now, reader) = (house.now_live(), house.clock.now(), house.store.reader());
+    let mut batches = vec![store::alerts_ended(&reader, now, limits::SWEEP).await?];
+    for service in live.setup.services.values() {
+        if let Some(after) = service.close_after {
+            batches.push(store::alerts_aged(&reader, &service.id, now - after, limits::SWEEP).await?);
+        }
+    }
+    let mut seen = 0;
+    for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+        seen += batch.len();
+        end(house, batch).await?;
+    }
+    Ok(seen)
+}
+
+/// In a task of its own: a decision that panics must not take the others along.
+async fn end(house: &House, batch: &[Ending]) -> Result<(), FlowError> {
+    let (house, batch) = (house.clone(), batch.to_vec());
+    tokio::spawn(async move { once(&house, &batch).await }).await.map_err(|error| FlowError::of_task(&error, "the end of alerts"))?
+}
+
+async fn once(house: &House, batch: &[Ending]) -> Result<(), FlowError> {
+    let live = house.now_live();
+    let keys: BTreeSet<Key> = batch.iter().map(|ending| ending.key.clone()).collect();
+    // The folder locks the service that an integration belongs to now, whichever an alert was counted to.
+    let now_of = |ending: &Ending| live.setup.integrations.get(&ending.key.integration).map(|integration| integration.service.clone());
+    let services: BTreeSet<ServiceId> =
+        batch.iter().flat_map(|ending| now_of(ending).into_iter().chain([ending.service.clone()])).collect();
+    let mut tx = house.store.begin(WriteLane::Intake).await?;
+    let before = store::desk_load(&mut tx, &keys, &services).await?;
+    let mut desk = before.clone();
+    let mut moment = Moment::fresh(house.clock.now());
+    let (mut facts, mut timers, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for ending in batch {
+        let newest = desk.keys.get(&ending.key).and_then(|state| state.alert.as_ref());
+        if newest.is_none_or(|alert| alert.id != ending.alert) {
+            gone.push(ending.alert.clone());
+            continue;
+        }
+        let expiry = Expiry { key: ending.key.clone(), heard_at: ending.heard_at };
+        let decision = decide(State::Desk(desk), &Input::Expiry(expiry), &live.setup, &mut moment);
+        desk = match decision.state {
+            State::Desk(desk) => desk,
+            State::Person(_) => Desk::default(),
+        };
+        facts.extend(decision.facts);
+        timers.extend(decision.timers);
+    }
+    let facts = coalesce(facts);
+    store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
+    store::alerts_write_down(&mut tx, &gone, moment.at).await?;
+    save::timers(&mut tx, &timers).await?;
+    store::facts_append(&mut tx, &facts).await?;
+    failpoint::reach("expire.before_commit");
+    tx.commit().await?;
+    failpoint::reach("expire.committed");
+    save::ring(house, &facts, &timers);
+    Ok(())
+}
+
+/// Holds, or takes over, the lease of the one that ends alerts: two would only do the same twice.
+///
+/// # Errors
+/// The store's.
+pub async fn hold_lease(house: &House) -> Result<bool, FlowError> {
+    Ok(store::lease_hold(&house.store, "sweeper", &house.owner, limits::LEASE).await?)
+}

@@ -1,0 +1,77 @@
+//! Requests that carry a key: each is carried out once, whoever sends it again and whatever breaks in between.
+//!
+//! The key is claimed before anything is done; what is decided is marked on it in the transaction that saves the decision; the answer
+//! is kept after it was made. So: without a mark nothing was done, and the next request with this key does it. With a mark and no answer
+//! (the process died in between) the next one finds the decision and only makes the answer anew. With an answer it is given again.
+
+use super::house::House;
+use super::{FlowError, save};
+use crate::base::limits;
+use crate::base::secret::digest_hex;
+use crate::domain::decide::Verdict;
+pub use crate::store::RepeatAnswer;
+use crate::store::{self, Claim, Tx, WriteLane};
+
+/// A claimed key. Whoever carries out a command hands it along.
+#[derive(Debug, Clone)]
+pub struct Once(String);
+
+/// What a request with a key meets.
+#[derive(Debug)]
+pub enum Met {
+    /// Carry it out, and hand this along.
+    Ours(Once),
+    UnderWay,
+    OtherBody,
+    Answered(RepeatAnswer),
+}
+
+/// Claims a key of one caller at one door.
+///
+/// # Errors
+/// The store's; the request must then not be carried out.
+pub async fn claim(house: &House, caller: &str, door: &str, key: &str, body: &[u8]) -> Result<Met, FlowError> {
+    // Written as JSON, so that no three texts read as another three.
+    let digest = digest_hex(save::json("key", &(caller, door, key))?.as_bytes());
+    Ok(match store::repeat_claim(&house.store, &digest, &digest_hex(body), house.clock.now()).await? {
+        Claim::Ours => Met::Ours(Once(digest)),
+        Claim::UnderWay => Met::UnderWay,
+        Claim::OtherBody => Met::OtherBody,
+        Claim::Answered(answer) => Met::Answered(answer),
+    })
+}
+
+/// Keeps the answer, or with `None` gives the key back.
+///
+/// # Errors
+/// The store's. The request itself is done; one that comes again then waits for the end of the claim.
+pub async fn settle(house: &House, once: &Once, answer: Option<&RepeatAnswer>) -> Result<(), FlowError> {
+    match answer {
+        Some(answer) => store::repeat_answer(&house.store, &once.0, answer).await?,
+        None => store::repeat_give_back(&house.store, &once.0).await?,
+    }
+    Ok(())
+}
+
+/// What was decided for this key before.
+pub(super) async fn done_before(tx: &mut Tx, once: Option<&Once>) -> Result<Option<Verdict>, FlowError> {
+    let Some(Once(digest)) = once else { return Ok(None) };
+    let Some(text) = store::repeat_verdict(tx, digest).await? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| FlowError::Unreadable("verdict", error.to_string()))
+}
+
+pub(super) async fn mark(tx: &mut Tx, once: Option<&Once>, verdict: &Verdict) -> Result<(), FlowError> {
+    let Some(Once(digest)) = once else { return Ok(()) };
+    Ok(store::repeat_mark(tx, digest, &save::json("verdict", verdict)?).await?)
+}
+
+/// Forgets the keys that are too old to come again.
+///
+/// # Errors
+/// The store's.
+pub async fn forget(house: &House) -> Result<(), FlowError> {
+    let mut tx = house.store.begin(WriteLane::Rest).await?;
+    store::repeats_forget(&mut tx, house.clock.now() - limits::REPEATS_KEPT, limits::REPEATS, 1_000).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Alerts whose time may be over: found by index, in batches; what becomes of them is decided under their service's lock.
+
+use super::error::Result;
+use super::read::Reader;
+use super::sql::{Columns as _, LIST, list, sql, sql_made};
+use super::tx::Tx;
+use crate::base::id::{AlertId, IntegrationId, ServiceId};
+use crate::base::time::Time;
+use crate::domain::alert::Key;
+
+/// An alert that may be over, and when its integration was last heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    pub alert: AlertId,
+    pub key: Key,
+    pub service: ServiceId,
+    pub heard_at: Option<Time>,
+}
+
+const ENDING: &str = "SELECT a.id, a.integration, a.dedup_key, a.service, t.last_at FROM alerts a \
+                      LEFT JOIN tallies t ON t.integration = a.integration AND t.outcome = 'accepted' WHERE a.state = 'firing'";
+
+fn ending_of(row: &sqlx::any::AnyRow) -> Result<Ending> {
+    Ok(Ending {
+        alert: AlertId::from_text(row.text("id")?),
+        key: Key { integration: IntegrationId::from_text(row.text("integration")?), dedup_key: row.text("dedup_key")? },
+        service: ServiceId::from_text(row.text("service")?),
+        heard_at: row.maybe_time("last_at")?,
+    })
+}
+
+/// What is past the end that its sender gave it, longest past first.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_ended(reader: &Reader, now: Time, limit: i64) -> Result<Vec<Ending>> {
+    let find = format!("{ENDING} AND a.ends_at IS NOT NULL AND a.ends_at <= $1 ORDER BY a.ends_at LIMIT $2");
+    reader.rows(sql_made(find).time(now).int(limit)).await?.iter().map(ending_of).collect()
+}
+
+/// What of a service had its last signal by `before`.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_aged(reader: &Reader, service: &ServiceId, before: Time, limit: i64) -> Result<Vec<Ending>> {
+    let find = format!("{ENDING} AND a.service = $1 AND a.last_at <= $2 ORDER BY a.id LIMIT $3");
+    reader.rows(sql_made(find).text(service.as_str()).time(before).int(limit)).await?.iter().map(ending_of).collect()
+}
+
+/// Writes down that alerts are over which gave way to a newer one of their key; they ended with their incident long before.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_write_down(tx: &mut Tx, alerts: &[AlertId], now: Time) -> Result<()> {
+    for ids in alerts.chunks(LIST) {
+        let ids: Vec<&str> = ids.iter().map(AlertId::as_str).collect();
+        let over =
+            format!("UPDATE alerts SET state = 'resolved', resolved_at = $1 WHERE state = 'firing' AND id IN ({})", list(2, ids.len()));
+        tx.execute(sql_made(over).time(now).texts(&ids)).await?;
+    }
+    Ok(())
+}
+
+/// The key and the service of an alert, if there is one of that id.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alert_key(reader: &Reader, id: &AlertId) -> Result<Option<(Key, ServiceId)>> {
+    let find = sql("SELECT integration, dedup_key, service FROM alerts WHERE id = $1");
+    let rows = reader.rows(find.text(id.as_str())).await?;
+    rows.first()
+        .map(|row| {
+            let integration = IntegrationId::from_text(row.text("integration")?);
+            Ok((Key { integration, dedup_key: row.text("dedup_key")? }, ServiceId::from_text(row.text("service")?)))
+        })
+        .transpose()
+}

@@ -1,0 +1,62 @@
+//! PagerDuty's doors: its clients find here what they would find there, in its own words.
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::answer::{self, WebError};
+use super::{Doors, body, hooks};
+use crate::base::limits;
+use crate::flows::enqueue::{self, Api, EnqueueError};
+
+pub(super) fn routes() -> Router<Doors> {
+    Router::new()
+        .route("/v2/enqueue", post(|doors, request| take(doors, request, Api::Events)))
+        .route("/v2/change/enqueue", post(|doors, request| take(doors, request, Api::Changes)))
+        .route("/generic/2010-04-15/create_event.json", post(|doors, request| take(doors, request, Api::Version1)))
+}
+
+async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
+        Ok(body) => body,
+        // The key is in the body: whose alert it would be cannot be told.
+        Err(error) => return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]),
+    };
+    let inbound = hooks::inbound(&doors, &parts, body);
+    match enqueue::enqueue(&doors.house, api, &inbound).await {
+        Ok(key) => taken(api, key),
+        Err(EnqueueError::Unrecognised(why)) => {
+            refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why])
+        }
+        Err(EnqueueError::Invalid(wrong)) => refused(StatusCode::BAD_REQUEST, "Event object is invalid", &wrong),
+        Err(EnqueueError::CannotStore) => {
+            let told = WebError::Busy("Nothing can be stored just now; try again in a few seconds.");
+            let mut response =
+                (told.status(), Json(json!({ "status": "server error", "message": told.to_string(), "errors": ["Nothing was stored"] })))
+                    .into_response();
+            answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
+            response
+        }
+    }
+}
+
+fn taken(api: Api, key: Option<String>) -> Response {
+    let (status, message, key_field) = match api {
+        Api::Events => (StatusCode::ACCEPTED, "Event processed", "dedup_key"),
+        Api::Changes => (StatusCode::ACCEPTED, "Change event processed", "dedup_key"),
+        Api::Version1 => (StatusCode::OK, "Event processed", "incident_key"),
+    };
+    let mut told = json!({ "status": "success", "message": message });
+    if let Some(key) = key {
+        told[key_field] = Value::String(key);
+    }
+    (status, Json(told)).into_response()
+}
+
+fn refused(status: StatusCode, message: &str, errors: &[String]) -> Response {
+    (status, Json(json!({ "status": "invalid event", "message": message, "errors": errors }))).into_response()
+}

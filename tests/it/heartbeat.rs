@@ -1,0 +1,118 @@
+//! A dead man's switch: who does not call in time is told of, once, and nobody is blamed for a call that found no door.
+
+use serde_json::json;
+
+use crate::app::{App, TEAM};
+use crate::story;
+
+const BEAT: &str = "/heartbeats/beatkey00000000000000001";
+
+fn team() -> String {
+    let integration =
+        "id = \"backup\"\nsource = \"heartbeat\"\nservice = \"api\"\nkey = \"beatkey00000000000000001\"\nperiod = \"5m\"\ngrace = \"1m\"";
+    format!("{TEAM}\n[[integration]]\n{integration}\n")
+}
+
+async fn beats(app: &App) {
+    let (status, told) = app.sends(BEAT, "").await;
+    assert_eq!((status, &told["results"][0]["outcome"]), (202, &json!("recorded")), "{told}");
+    app.settle().await;
+}
+
+story!(a_missing_beat_pages_once_and_the_next_one_ends_it, &team(), |app| {
+    app.settle().await;
+    beats(app).await;
+    app.advance("5m30s").await;
+    // Late, and within the grace.
+    beats(app).await;
+    app.advance("5m59s").await;
+    assert!(app.incidents().await.is_empty());
+    app.advance("1s").await;
+    let ana = app.phone("ana").rings().await.ignore();
+    let incident = app.incident(1).await;
+    assert_eq!(incident.row["title"], "No heartbeat from backup within 6m");
+    assert_eq!((&incident.alerts[0]["source"], &incident.alerts[0]["count"]), (&json!("heartbeat"), &json!(1)));
+    // By GET too, as `curl -fsS` does it.
+    let answer = app.http.get(format!("{}{BEAT}", app.url)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 202);
+    app.settle().await;
+    ana.has_ended();
+    app.incident(1).await.is("resolved");
+    // It is awaited anew.
+    app.advance("6m").await;
+    app.incident(1).await.is("triggered");
+    app.phone("ana").rings().await.press('1').await;
+    app.advance("20m").await;
+    // Missed, beaten, missed: and told no more often than that.
+    assert_eq!(app.incident(1).await.alerts[0]["count"], 3);
+    beats(app).await;
+});
+
+story!(who_never_beats_is_told_of, &team(), |app| {
+    app.settle().await;
+    app.advance("6m").await;
+    app.phone("ana").rings().await.press('1').await;
+    let incident = app.incident(1).await;
+    assert_eq!(incident.row["title"], "No heartbeat from backup within 6m");
+    beats(app).await;
+    app.incident(1).await.is("resolved");
+});
+
+story!(nobody_is_blamed_for_our_own_absence, &team(), |app| {
+    app.settle().await;
+    beats(app).await;
+    app.goes_down().await;
+    app.clock.advance_to(app.clock.now() + reveille::base::time::Span::hours(1));
+    app.comes_back().await;
+    app.advance("5m59s").await;
+    assert!(app.incidents().await.is_empty());
+    // It is still silent, and we were here all the time.
+    app.advance("1s").await;
+    app.phone("ana").rings().await.press('1').await;
+    beats(app).await;
+});
+
+story!(a_server_that_starts_often_tells_of_a_miss_all_the_same, &team(), |app| {
+    app.settle().await;
+    beats(app).await;
+    for _ in 0..3 {
+        app.advance("2m").await;
+        app.goes_down().await;
+        app.comes_back().await;
+    }
+    // Put off once, at the first start.
+    app.advance("1m59s").await;
+    assert!(app.incidents().await.is_empty());
+    app.advance("1s").await;
+    app.phone("ana").rings().await.press('1').await;
+    beats(app).await;
+});
+
+story!(only_its_own_key_beats, &team(), |app| {
+    assert_eq!(app.sends("/heartbeats/nobodyskey000000000000001", "").await.0, 404);
+    assert_eq!(app.sends("/heartbeats/generickey0000000000000001", "").await.0, 404);
+    // The address of every other source works as well, and moves the same time.
+    let (status, told) = app.sends("/hooks/heartbeat/beatkey00000000000000001", "x".repeat(2 << 20)).await;
+    assert_eq!(status, 202, "{told}");
+    assert_eq!(told["next_before"], "2026-01-07T02:06:00.000Z");
+});
+
+story!(another_period_counts_from_when_it_is_applied, &team(), |app| {
+    app.settle().await;
+    beats(app).await;
+    app.advance("5m").await;
+    app.applies(&team().replace("period = \"5m\"", "period = \"9m\"")).await;
+    // Both databases' servers see the change by themselves.
+    for _ in 0..200 {
+        let rows = reveille::store::heartbeat_list(&app.house().store.reader()).await.expect("heartbeats read");
+        if rows[0].span == reveille::base::time::Span::minutes(10) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    app.advance("9m59s").await;
+    assert!(app.incidents().await.is_empty());
+    app.advance("1s").await;
+    app.phone("ana").rings().await.press('1').await;
+    beats(app).await;
+});
