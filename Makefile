@@ -2,7 +2,7 @@
 # `make` alone prints the list below, made from the captions after `##`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build web fmt lint house sim e2e bench clean
+.PHONY: help run test build web fmt lint house sim fuzz e2e bench clean
 
 # rustup's directory comes last, so that a toolchain the person chose keeps its place.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -26,7 +26,7 @@ web: ## build the front end (web/dist) if its sources changed
 fmt: ## format the Rust sources
 	cargo fmt
 
-lint: ## check the format and the lints, and the scripts with shellcheck if it is there
+lint: ## check the format, the lints and the licences, and the scripts with shellcheck if it is there
 	@scripts/lint
 
 house: web ## check the floor plan: which room imports which
@@ -34,6 +34,9 @@ house: web ## check the floor plan: which room imports which
 
 sim: web ## run the seeded simulation of the decisions
 	cargo test --test sim -- --nocapture
+
+fuzz: ## a minute of coverage-guided input for every parser and escaper
+	@scripts/fuzz
 
 e2e: ## run the stories in a browser
 	@scripts/toolchain

@@ -6,6 +6,7 @@ CREATE TABLE repeats (
   asked       TEXT NOT NULL,
   -- Somebody works on it until then, in the database's time.
   lease_until BIGINT NOT NULL,
+  lease_owner TEXT NOT NULL,
   -- What was decided, written in the transaction that decided it: after a crash the request is answered and not done again.
   verdict     TEXT,
   -- The answer, once it was given: its status, the headers worth keeping as JSON, its body.

@@ -57,13 +57,16 @@ pub struct Bells {
 impl Bells {
     /// The bells that other processes hear, by their names between processes.
     #[must_use]
-    pub fn shared(&self) -> [(&'static str, &Bell); 7] {
+    pub fn shared(&self) -> [(&'static str, &Bell); 10] {
         [
             ("journal", &self.journal),
             ("wakes", &self.wakes),
             ("pages", &self.pages),
+            ("texts", &self.texts),
+            ("mails", &self.mails),
             ("settle", &self.settle),
             ("facts", &self.facts),
+            ("chat", &self.chat),
             ("webhooks", &self.webhooks),
             ("setup", &self.setup),
         ]

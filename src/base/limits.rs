@@ -192,6 +192,21 @@ pub const OVERDUE: Span = Span::seconds(60);
 /// How long a scrape of the metrics may look at the database; past it the process's own are answered alone.
 pub const METRICS_LOOK: Span = Span::seconds(2);
 
+/// Log lines of one place in the code in one span; the rest are counted. A storm of errors must not fill the disk.
+pub const LOG_LINES: u32 = 100;
+pub const LOG_SPAN: Span = Span::minutes(1);
+/// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
+pub const BALLAST_BYTES: u64 = 64 << 20;
+/// How often the ballast is looked after.
+pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Rows thrown away in one transaction: a page never waits behind more.
+pub const JANITOR_ROWS: i64 = 256;
+/// Transactions of one kind in one round, and the pause between two.
+pub const JANITOR_PIECES: usize = 100;
+pub const JANITOR_BREATH: Span = Span::millis(10);
+/// How long one process throws away for all; longer than a round takes.
+pub const JANITOR_LEASE: Span = Span::minutes(2);
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
@@ -250,6 +265,8 @@ pub const SLACK_RETRY_MOST: Span = Span::minutes(5);
 pub const NOTE_CHARS: usize = 2_500;
 /// The longest that an incident may be snoozed.
 pub const SNOOZE_MOST: Span = Span::hours(24 * 7);
+/// Writing in an incident's room is a sign of life, noted at most this often.
+pub const SIGN_OF_LIFE_EVERY: Span = Span::minutes(1);
 /// A message is edited, and a room written to, at most this often: Slack takes about one a second.
 pub const SLACK_PACE: Span = Span::seconds(1);
 /// What happened longer ago than this is not told in Slack any more: it was not configured then.

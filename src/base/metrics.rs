@@ -159,7 +159,7 @@ impl Metrics {
         self.0.forgotten.get_or_create(&vec![("what", what.to_owned())]).inc_by(rows);
     }
 
-    /// All of them, as OpenMetrics text without its end mark.
+    /// All of them, as `OpenMetrics` text without its end mark.
     ///
     /// # Errors
     /// Never: a text takes what is written to it.

@@ -7,6 +7,7 @@ pub mod id;
 pub mod inbound;
 pub mod limits;
 pub mod metrics;
+pub mod rarely;
 pub mod secret;
 pub mod time;
 pub mod viewer;

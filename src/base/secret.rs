@@ -65,6 +65,27 @@ pub fn digest_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// A SHA-256 of what comes in pieces.
+pub struct Digesting(digest::Context);
+
+impl Default for Digesting {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Digesting {
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// In hex, of all that was added.
+    #[must_use]
+    pub fn hex(self) -> String {
+        hex(self.0.finish().as_ref())
+    }
+}
+
 /// HMAC-SHA1, because Twilio signs with it.
 #[must_use]
 pub fn hmac_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {

@@ -12,8 +12,9 @@ use super::demo::{self, Demo};
 use super::interrupt::interrupted;
 
 use super::wire::{self, Complaint, Given, Options};
-use super::{BootError, live, staged, telemetry};
+use super::{BootError, doctor, keep, live, staged, telemetry};
 use crate::base::clock::Clock;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::cli::args::{self, Admin, Args, Command, Token, User};
 use crate::cli::{Exit, remote};
@@ -53,6 +54,16 @@ fn run(args: Args) -> ExitCode {
             Command::Apply(apply) => self::apply(&apply, json).await,
             Command::Migrate(migrate) => self::migrate(&migrate).await,
             Command::Token { command: Token::Create(token) } => token_create(&token, json).await,
+            Command::Token { command: Token::List(list) } => keep::token_list(&list, json).await,
+            Command::Token { command: Token::Revoke(token) } => keep::token_revoke(&token, json).await,
+            Command::Doctor(asked) => match doctor::doctor(&asked, json).await {
+                Ok(true) => Ok(()),
+                Ok(false) => return Exit::Failed.into(),
+                Err(error) => Err(error),
+            },
+            Command::Backup(backup) => keep::backup(&backup, json).await,
+            Command::Restore(restore) => keep::restore(&restore, json).await,
+            Command::Completions(asked) => keep::completions(asked),
             Command::Admin { command: Admin::Link(link) } => admin_link(&link).await,
             Command::User { command: User::Invite(invite) } => user_invite(&invite, json).await,
             Command::Replay(replay) => self::replay_scenario(&replay).await,
@@ -96,6 +107,7 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
         secret_key: server.secret_key.clone(),
         own: if from_environment { own(&server) } else { live::Own::default() },
         tls: server.tls.clone(),
+        ballast_bytes: limits::BALLAST_BYTES,
     })
     .await?;
     eprintln!("Reveille listens on {}://{}", if server.tls.is_some() { "https" } else { "http" }, running.addr);
@@ -183,8 +195,12 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
     let lines = setup::diff(&saved.setup, &config.setup);
-    let changed =
-        if apply.dry_run { !lines.is_empty() } else { apply::apply(&store, &Clock::system(), &sealer, &live::wanted(&config)?).await? };
+    let wanted = live::wanted(&config)?;
+    let changed = if apply.dry_run {
+        apply::differs(&store, &sealer, &wanted).await?
+    } else {
+        apply::apply(&store, &Clock::system(), &sealer, &wanted).await?
+    };
     if json {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
@@ -194,7 +210,8 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
         }
         match (changed, apply.dry_run, lines.is_empty()) {
             (false, _, _) => println!("Nothing to change: it is so already."),
-            (true, true, _) => println!("Nothing was changed: this was a dry run."),
+            (true, true, true) => println!("Settings or keys would change. Nothing was changed: this was a dry run."),
+            (true, true, false) => println!("Nothing was changed: this was a dry run."),
             (true, false, true) => println!("Applied: settings or keys changed. A running server has it within two seconds."),
             (true, false, false) => println!("Applied. A running server has it within two seconds."),
         }
@@ -296,7 +313,7 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
     Ok(())
 }
 
-fn known_sources() -> Vec<&'static str> {
+pub(super) fn known_sources() -> Vec<&'static str> {
     sources::names().collect()
 }
 
@@ -317,7 +334,7 @@ async fn open(url: &str, secret_key: Option<Secret>) -> Result<(Store, Sealer), 
 }
 
 /// Where the files beside the database rest: its own folder, or `var` for one that is no file.
-fn var_of(database: &str) -> PathBuf {
+pub(super) fn var_of(database: &str) -> PathBuf {
     let path = database.strip_prefix("sqlite://").or_else(|| database.strip_prefix("sqlite:")).unwrap_or(database);
     let path = path.split('?').next().unwrap_or(path);
     let is_file = !database.starts_with("postgres");

@@ -76,6 +76,9 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         ("stage", &stage.url()),
         ("account", &account),
         ("token", token.expose()),
+        ("slack", &stage.slack().api_url()),
+        ("slack_token", stage.slack().bot_token().expose()),
+        ("slack_secret", stage.slack().signing_secret().expose()),
         ("rollbar_key", &rollbar_key),
         ("generic_key", &generic_key),
     ]
@@ -94,6 +97,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         secret_key: None,
         own: live::Own::default(),
         tls: None,
+        ballast_bytes: 0,
     })
     .await?;
     let head_start = if demo.fast { Span::seconds(1) } else { HEAD_START };

@@ -216,6 +216,29 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     })
 }
 
+/// How the providers of a saved setup are spoken to.
+#[derive(Default)]
+pub(super) struct Providers {
+    pub public_url: Option<String>,
+    /// The address, the account and its first token.
+    pub twilio: Option<(String, Secret, Secret)>,
+    /// The address and the bot token.
+    pub slack: Option<(String, Secret)>,
+}
+
+/// Reads the providers out of a saved setup.
+pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Providers, BootError> {
+    let settings: Settings = match saved.settings_json.as_str() {
+        "" => Settings::default(),
+        text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
+    };
+    let secrets = apply::open_secrets(sealer, &saved.secrets)?;
+    let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
+    let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
+    let slack = settings.slack.and_then(|slack| Some((slack.api_url, first(BOT_TOKEN)?)));
+    Ok(Providers { public_url: settings.public_url, twilio, slack })
+}
+
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.
 pub async fn watch(store: Store, sealer: Sealer, clock: Clock, bells: Bells, own: Own, live: watch::Sender<Arc<Live>>) {
     loop {

@@ -3,7 +3,9 @@
 pub mod commands;
 pub mod config;
 mod demo;
+mod doctor;
 mod interrupt;
+mod keep;
 mod listen;
 pub mod live;
 mod owner;

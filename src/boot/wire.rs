@@ -45,6 +45,8 @@ pub struct Options {
     pub own: live::Own,
     /// `None`: plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Kept beside a SQLite database for a full disk; 0: none.
+    pub ballast_bytes: u64,
 }
 
 /// The configuration a server starts with.
@@ -83,9 +85,9 @@ pub struct Running {
 /// A database that cannot be opened, a configuration that cannot be applied, a secret key of another installation.
 pub async fn start(options: Options) -> Result<Running, BootError> {
     install_crypto();
-    let Options { database, listener, clock, config, var, secret_key, own, tls } = options;
+    let Options { database, listener, clock, config, var, secret_key, own, tls, ballast_bytes } = options;
     let addr = listener.local_addr().map_err(BootError::Listen)?;
-    let store = Store::open_exclusive(&database, StoreOptions::default()).await?;
+    let store = Store::open_exclusive(&database, StoreOptions { ballast_bytes, ..StoreOptions::default() }).await?;
     store.migrate().await?;
     let Owner { name, former, held } = owner::take(&var)?;
     let owner: Arc<str> = name.into();
@@ -207,6 +209,14 @@ fn checks(house: &House, configuration: &Complaint, certificate: Option<Certific
             },
         ];
         checks.extend(certificate);
+        checks.extend(house.store.ballast().map(|ballast| {
+            let detail = match (ballast.is_held(), ballast.is_short()) {
+                (true, _) => "has room",
+                (false, true) => "short of room: pages go on with what is left of it. Make room",
+                (false, false) => "its ballast is being made",
+            };
+            Check { name: "disk", well: !ballast.is_short(), needed: false, detail: detail.to_owned() }
+        }));
         checks
     })
 }

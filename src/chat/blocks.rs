@@ -218,10 +218,10 @@ pub fn row(task: &Row) -> String {
     let owner = task.owner.as_ref().map_or_else(|| "nobody yet".to_owned(), |owner| escaped(owner, 80));
     let mut text = format!("*{}.* {}\n{owner} · {state} since {}", task.n, escaped(&task.title, TITLE), date(task.since));
     if let Some(on) = &task.blocked_on {
-        text.push_str(&format!(" · waits for {}", escaped(on, TITLE)));
+        text.extend([" · waits for ", &escaped(on, TITLE)]);
     }
     if let Some(back) = task.back_at {
-        text.push_str(&format!(" · back {}", date(back)));
+        text.extend([" · back ", &date(back)]);
     }
     text
 }
@@ -317,13 +317,13 @@ fn facts(card: &Card) -> String {
     let service = card.service.as_ref().map(|service| format!(" · {}", escaped(service, 100))).unwrap_or_default();
     let mut text = format!("*{}* · {}{service}\n{}", card.state.name(), card.severity.name(), escaped(&card.now, SENTENCE));
     for (role, name) in &card.roles {
-        text.push_str(&format!("\n*{role}:* {}", escaped(name, 80)));
+        text.extend(["\n*", role, ":* ", &escaped(name, 80)]);
     }
     if card.state != IncidentState::Resolved && !card.roles.iter().any(|(role, _)| *role == "lead") {
         text.push_str("\n*lead:* nobody yet");
     }
     if !card.alerts.is_empty() {
-        text.push_str(&format!("\n{}", escaped(&card.alerts, SENTENCE)));
+        text.extend(["\n", &escaped(&card.alerts, SENTENCE)]);
     }
     text
 }

@@ -14,6 +14,11 @@ use crate::domain::task::TaskState;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
     Asked(Asked),
+    /// Somebody writes to the others, which shows that they are there.
+    Wrote {
+        user: String,
+        channel: String,
+    },
     /// Slack asks whether this address is ours.
     Challenge(String),
     /// Nothing for us: another kind of event, what a bot wrote, a button that is only a link.
@@ -167,17 +172,22 @@ pub fn event(body: &[u8]) -> Option<Incoming> {
         return Some(Incoming::Nothing);
     }
     let event = &body["event"];
+    let text = event["text"].as_str().unwrap_or_default();
+    let to_others = event["type"] == "message" && event["channel_type"] != "im";
     let said_to_us = event["type"] == "app_mention" || (event["type"] == "message" && event["channel_type"] == "im");
     // What bots write, our own words among it, and what was edited or deleted is not said to us.
-    if !said_to_us || !event["bot_id"].is_null() || !event["subtype"].is_null() || !event["edited"].is_null() {
+    if !(said_to_us || to_others) || !event["bot_id"].is_null() || !event["subtype"].is_null() || !event["edited"].is_null() {
         return Some(Incoming::Nothing);
     }
     let event_id = word(&body["event_id"])?;
     let (Some(user), Some(channel), Some(ts)) = (word(&event["user"]), word(&event["channel"]), word(&event["ts"])) else {
         return Some(Incoming::Nothing);
     };
+    if to_others {
+        return Some(Incoming::Wrote { user, channel });
+    }
     let thread = word(&event["thread_ts"]).unwrap_or(ts);
-    let text = without_mention(event["text"].as_str().unwrap_or_default());
+    let text = without_mention(text);
     Some(Incoming::Asked(Asked { user, channel, text, incident: None, by: By::Mention { event_id, thread } }))
 }
 
@@ -599,7 +609,10 @@ mod tests {
         late["thread_ts"] = "1.1".into();
         let Incoming::Asked(asked) = event_of(late) else { panic!("a mention") };
         assert_eq!((asked.text.as_str(), asked.by), ("who", By::Mention { event_id: "Ev1".to_owned(), thread: "1.1".to_owned() }));
-        for (name, value) in [("bot_id", "B1"), ("subtype", "message_changed"), ("type", "message")] {
+        let mut spoken = mention.clone();
+        spoken["type"] = "message".into();
+        assert_eq!(event_of(spoken), Incoming::Wrote { user: "U0ANA".to_owned(), channel: "C1".to_owned() });
+        for (name, value) in [("bot_id", "B1"), ("subtype", "message_changed"), ("type", "reaction_added")] {
             let mut other = mention.clone();
             other[name] = value.into();
             assert_eq!(event_of(other), Incoming::Nothing, "{name}");

@@ -76,12 +76,12 @@ impl Chat {
         Ok(refused)
     }
 
-    /// Posts, and gives the message's `ts`. Not safe to repeat by itself: whoever calls it writes down that it was done.
+    /// Posts, and gives the room's id and the message's `ts`. Not safe to repeat by itself: whoever calls it writes down that it was done.
     ///
     /// # Errors
     /// See [`ChatError`].
-    pub async fn post(&self, room: &str, message: &Message) -> Result<String, ChatError> {
-        self.slack.post_message(room, None, message).await.map(|(_, ts)| ts)
+    pub async fn post(&self, room: &str, message: &Message) -> Result<(String, String), ChatError> {
+        self.slack.post_message(room, None, message).await
     }
 
     /// Answers in a thread.

@@ -1,5 +1,9 @@
 //! What can be typed after `reveille`. The help teaches: each command has a sentence, an example, and what comes next.
 
+mod duty;
+mod incident;
+mod keep;
+
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -8,13 +12,17 @@ use std::path::PathBuf;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use self::duty::{Oncall, Override, OverrideAdd, OverrideList, OverrideRemove, TestPage, Who};
+pub use self::incident::{
+    Incident, IncidentDeclare, IncidentList, IncidentNote, IncidentOne, IncidentPage, IncidentReassign, IncidentRole, IncidentSeverity,
+    IncidentShow, IncidentSnooze, IncidentTitle, IncidentUpdate, Task, TaskAdd, TaskBlock, TaskOne,
+};
+pub use self::keep::{Backup, Completions, Doctor, Restore};
 use super::help;
 use crate::base::id::{Number, UserId};
-use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::time::Span;
 use crate::base::viewer::Scope;
-use crate::domain::incident::IncidentState;
 use crate::domain::setup::AlertSeverity;
 
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -155,6 +163,39 @@ Next: give them the link; with it they choose a password.")]
         #[command(subcommand)]
         command: User,
     },
+    /// Find out what would stop a page, before it does
+    #[command(after_help = "Example:
+  reveille doctor
+  reveille doctor --config reveille.toml --database postgres://reveille@db.example.com/reveille
+
+It looks at the database, the secret key, the clock, the disk, the time zones, the public address, the providers' credentials and the
+schedules of the coming weeks. Each line says ok, warn or bad, and what to do. It exits with 1 when anything is bad.
+
+Next: `reveille test-page USER` tries the telephone for real.")]
+    Doctor(Doctor),
+    /// Write everything into one file, while the server runs
+    #[command(after_help = "Example:
+  reveille backup reveille-2026-01-05.jsonl
+
+It is one consistent moment of the database, readable by its owner alone, and fits either kind of database. The secret key is not in it:
+keep var/secret.key (or REVEILLE_SERVER__SECRET_KEY) elsewhere, because the providers' secrets cannot be read without it.
+
+Next: `reveille restore FILE --database sqlite://elsewhere.db?mode=rwc` tries it.")]
+    Backup(Backup),
+    /// Fill an empty database from a backup
+    #[command(after_help = "Example:
+  reveille restore reveille-2026-01-05.jsonl --database postgres://reveille@db.example.com/reveille
+
+A database that holds something is refused, unless --force says that it may be emptied. No server may run on it meanwhile.
+
+Next: put the secret key in its place, and `reveille doctor`.")]
+    Restore(Restore),
+    /// Print the completions for a shell
+    #[command(after_help = "Example:
+  reveille completions bash >~/.local/share/bash-completion/completions/reveille
+
+Next: open a new shell, and press Tab after `reveille `.")]
+    Completions(Completions),
     /// Replay a real night: post its alerts, timed as they were
     #[command(after_help = "Example:
   reveille replay --list
@@ -192,6 +233,40 @@ Next: `reveille incident show 42 --watch` follows it live.")]
         #[command(subcommand)]
         command: Incident,
     },
+    /// Show the board: who does what, since when, and who waits for whom
+    #[command(after_help = "Example:
+  reveille who
+  reveille who 42
+
+Without a number it shows every open incident.
+
+Next: `reveille incident task add 42 \"Look at the disk\" --owner bo`.")]
+    Who(Who),
+    /// Show who is on call, and until when
+    #[command(after_help = "Example:
+  reveille oncall
+  reveille oncall --at 2026-12-24T20:00:00+01:00
+
+Next: `reveille override add SCHEDULE USER --for 8h` lets somebody take it for a while.")]
+    Oncall(Oncall),
+    /// Let somebody take a schedule for a while
+    #[command(after_help = "Example:
+  reveille override add platform bo --for 8h
+  reveille override list
+
+Next: `reveille oncall` shows who has it now.")]
+    Override {
+        #[command(subcommand)]
+        command: Override,
+    },
+    /// Page one person for a test, the whole real way
+    #[command(after_help = "Example:
+  reveille test-page ana
+
+Only that person is called, for an incident marked as a test.
+
+Next: `reveille incident show NUMBER --watch` shows each attempt as it is made.")]
+    TestPage(TestPage),
     /// Explain why somebody was paged, or was not
     #[command(after_help = "Example:
   reveille why 42
@@ -245,7 +320,7 @@ pub struct Stage {
     /// Where to take mail by SMTP
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_STAGE_SMTP)]
     pub smtp: SocketAddr,
-    /// Where texts that people write are told, if not at /callbacks/sms/inbound of that server
+    /// Where texts that people write are told, if not at /callbacks/sms of that server
     #[arg(long, value_name = "URL")]
     pub sms_url: Option<String>,
 }
@@ -283,6 +358,32 @@ It is stored as a digest only: nobody can print it again.
 
 Next: `reveille incident list`.")]
     Create(TokenCreate),
+    /// List the tokens, and when each was last used
+    #[command(after_help = "Example:
+  reveille token list
+
+Next: `reveille token revoke NAME` ends one.")]
+    List(TokenList),
+    /// End a token, at once
+    #[command(after_help = "Example:
+  reveille token revoke deploy
+
+Next: `reveille token list` shows what is left.")]
+    Revoke(TokenRevoke),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokenList {
+    #[command(flatten)]
+    pub database: Database,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokenRevoke {
+    /// The token's name
+    pub name: String,
+    #[command(flatten)]
+    pub database: Database,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -410,79 +511,6 @@ impl SentState {
     }
 }
 
-#[derive(Debug, Clone, Subcommand)]
-pub enum Incident {
-    /// List incidents, newest first
-    #[command(after_help = "Example:
-  reveille incident list --state triggered
-  reveille incident list --json | jq '.items[].number'
-
-Next: `reveille incident show NUMBER`.")]
-    List(IncidentList),
-    /// Show one incident: what happens now, and its timeline
-    #[command(after_help = "Example:
-  reveille incident show 42 --watch
-
-Next: `reveille incident ack 42` stops the paging and says that you have it.")]
-    Show(IncidentShow),
-    /// Acknowledge: somebody has it, and paging stops
-    #[command(after_help = "Example:
-  reveille incident ack 42
-
-Next: `reveille incident resolve 42` when it is over; `reveille incident escalate 42` when you need the next person.")]
-    Ack(IncidentOne),
-    /// Resolve: it is over
-    #[command(after_help = "Example:
-  reveille incident resolve 42
-
-What still fires more than two minutes later reopens it and pages.
-
-Next: `reveille incident show 42` has its timeline.")]
-    Resolve(IncidentOne),
-    /// Reopen a resolved incident; paging starts again
-    #[command(after_help = "Example:
-  reveille incident reopen 42
-
-Next: `reveille why 42` tells who is woken.")]
-    Reopen(IncidentOne),
-    /// Go on to the policy's next step now
-    #[command(after_help = "Example:
-  reveille incident escalate 42
-
-Next: `reveille incident show 42 --watch` shows who answers.")]
-    Escalate(IncidentOne),
-}
-
-#[derive(Debug, Clone, clap::Args)]
-pub struct IncidentList {
-    /// Only incidents in this state
-    #[arg(long, value_parser = PossibleValuesParser::new(IncidentState::ALL.map(IncidentState::name)).map(|word| incident_state(&word)))]
-    pub state: Option<IncidentState>,
-    /// How many at most
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i64).range(1..=limits::LIST_MOST))]
-    pub limit: i64,
-    /// Go on where an earlier list ended: its "next"
-    #[arg(long)]
-    pub cursor: Option<String>,
-}
-
-#[derive(Debug, Clone, clap::Args)]
-pub struct IncidentShow {
-    /// The incident's number
-    #[arg(value_name = "NUMBER", value_parser = number)]
-    pub number: Number,
-    /// Stay, and print what happens as it happens
-    #[arg(long)]
-    pub watch: bool,
-}
-
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub struct IncidentOne {
-    /// The incident's number
-    #[arg(value_name = "NUMBER", value_parser = number)]
-    pub number: Number,
-}
-
 #[derive(Debug, Clone, clap::Args)]
 pub struct Why {
     /// An incident's number, or the id of a page
@@ -566,8 +594,4 @@ fn scope(word: &str) -> Scope {
 
 fn severity(word: &str) -> AlertSeverity {
     AlertSeverity::parse(word).expect("only the names of severities are let through")
-}
-
-fn incident_state(word: &str) -> IncidentState {
-    IncidentState::parse(word).expect("only the names of states are let through")
 }

@@ -43,6 +43,22 @@ impl Client {
         self.json(self.answer(request).await?).await
     }
 
+    /// Orders something with a body of JSON. Each order has a key of its own, so that a network that sends it twice does nothing twice.
+    pub(super) async fn order(&self, path: &[&str], body: &Value) -> Result<Value, CliError> {
+        let key = Secret::random();
+        let request = self.request(Method::POST, path).header(HeaderName::from_static("idempotency-key"), key.expose());
+        self.json(self.answer(request.json(body).timeout(ANSWER.as_duration())).await?).await
+    }
+
+    pub(super) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, CliError> {
+        let request = self.request(Method::PATCH, path).json(body).timeout(ANSWER.as_duration());
+        self.json(self.answer(request).await?).await
+    }
+
+    pub(super) async fn delete(&self, path: &[&str]) -> Result<(), CliError> {
+        self.answer(self.request(Method::DELETE, path).timeout(ANSWER.as_duration())).await.map(drop)
+    }
+
     /// Opens a stream of events, which has no end of its own.
     pub(super) async fn stream(&self, path: &[&str], resume_after: i64) -> Result<Response, CliError> {
         let request = self

@@ -8,11 +8,12 @@ use clap::builder::StyledStr;
 use super::exit::Exit;
 
 /// Every command stands in one of these; a test holds that.
-pub(super) const GROUPS: [(&str, &[&str]); 4] = [
+pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["demo", "serve", "stage", "replay"]),
-    ("Configure", &["check", "apply", "migrate", "token", "admin"]),
-    ("Respond", &["incident", "why"]),
+    ("Configure", &["check", "apply", "token", "admin", "completions"]),
+    ("Respond", &["incident", "who", "why", "oncall", "override"]),
     ("Scripts", &["send"]),
+    ("Look after it", &["doctor", "test-page", "backup", "restore", "migrate"]),
 ];
 
 /// The command line with its first page.

@@ -1,7 +1,6 @@
 //! `incident list`, `show` and the commands.
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::CliError;
 use super::args::{IncidentList, IncidentShow};
@@ -11,7 +10,7 @@ use super::timeline::Log;
 use super::watch;
 use crate::base::id::Number;
 use crate::base::limits;
-use crate::base::time::{Span, Time};
+use crate::base::time::Time;
 use crate::domain::incident::IncidentState;
 
 /// Lists of parts are read to their end, but for ever is no end: so many pages of a thousand.
@@ -49,6 +48,7 @@ impl Act {
 pub(super) async fn list(console: &mut Console<'_>, client: &Client, list: &IncidentList) -> Result<(), CliError> {
     let mut query = vec![("limit", list.limit.to_string())];
     query.extend(list.state.map(|state| ("state", state.name().to_owned())));
+    query.extend(list.kind.map(|kind| ("kind", kind.name().to_owned())));
     query.extend(list.cursor.clone().map(|cursor| ("cursor", cursor)));
     let answer = client.get(&["api", "v1", "incidents"], &query).await?;
     let Some(incidents) = items(&answer) else { return Err(client.strange("it is no list of incidents".to_owned())) };
@@ -135,7 +135,8 @@ fn header(console: &mut Console<'_>, incident: &Value) -> Result<(), CliError> {
     let (number, painted) = (format!("#{}", field(incident, "number")), console.paint(ink(&state), &state));
     let number = console.paint(Ink::Bold, &number);
     console.line(&format!("{number} {painted} {}  {}", field(incident, "severity"), title(incident)))?;
-    let mut parts = vec![format!("service {}", field(incident, "service"))];
+    let service = field(incident, "service");
+    let mut parts = vec![if service.is_empty() { "no service".to_owned() } else { format!("service {service}") }];
     if let Some(opened) = time(incident, "opened_at") {
         parts.push(format!("opened {} ({} ago)", console.moment(opened), console.ago(Some(opened))));
     }
@@ -209,9 +210,7 @@ fn open_page(console: &Console<'_>, page: &Value) -> Option<String> {
 
 pub(super) async fn act(console: &mut Console<'_>, client: &Client, number: Number, act: Act) -> Result<(), CliError> {
     let number = number.0.to_string();
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let incident = client.post(&["api", "v1", "incidents", &number, act.path()], headers, b"{}".to_vec(), Span::ZERO).await?;
+    let incident = client.order(&["api", "v1", "incidents", &number, act.path()], &json!({})).await?;
     if console.json {
         console.document(&incident)?;
     }
@@ -247,18 +246,18 @@ fn done(console: &mut Console<'_>, act: Act, number: &str, incident: &Value) -> 
     }
 }
 
-fn title(incident: &Value) -> String {
+pub(super) fn title(incident: &Value) -> String {
     let title = field(incident, "title");
     if title.is_empty() { "(no title)".to_owned() } else { title }
 }
 
 /// Who has it: the one who acknowledged, else the lead.
-fn who(incident: &Value) -> String {
+pub(super) fn who(incident: &Value) -> String {
     let by = field(incident, "acknowledged_by");
     if by.is_empty() { field(incident, "lead") } else { by }
 }
 
-fn ink(state: &str) -> Ink {
+pub(super) fn ink(state: &str) -> Ink {
     match IncidentState::parse(state) {
         Some(IncidentState::Triggered) => Ink::Red,
         Some(IncidentState::Acknowledged) => Ink::Yellow,

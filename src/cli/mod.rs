@@ -1,15 +1,19 @@
 //! Doors for a terminal. `args` says what can be typed; `remote` does what is asked of a running server.
 
 pub mod args;
+mod board;
 mod client;
+mod duty;
 mod exit;
 mod help;
 mod incident;
+mod orders;
 pub mod remote;
 mod send;
 mod terminal;
 mod timeline;
 mod watch;
+mod when;
 mod why;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::args::{Global, Incident, Remote};
 use super::client::Client;
 use super::terminal::{Console, clean, wants_colour};
-use super::{CliError, Exit, incident, send, why};
+use super::{CliError, Exit, board, duty, incident, orders, send, why};
 use crate::base::clock::Clock;
 
 /// Runs one command against the server that the arguments name. TLS must be set up before (the process's rustls provider).
@@ -42,13 +42,33 @@ async fn ask(console: &mut Console<'_>, global: &Global, remote: &Remote) -> Res
     let client = Client::new(&global.url, global.token.as_ref())?;
     match remote {
         Remote::Send(send) => send::send(console, &client, send).await,
-        Remote::Incident { command: Incident::List(list) } => incident::list(console, &client, list).await,
-        Remote::Incident { command: Incident::Show(show) } => incident::show(console, &client, show).await,
-        Remote::Incident { command: Incident::Ack(one) } => incident::act(console, &client, one.number, incident::Act::Acknowledge).await,
-        Remote::Incident { command: Incident::Resolve(one) } => incident::act(console, &client, one.number, incident::Act::Resolve).await,
-        Remote::Incident { command: Incident::Reopen(one) } => incident::act(console, &client, one.number, incident::Act::Reopen).await,
-        Remote::Incident { command: Incident::Escalate(one) } => incident::act(console, &client, one.number, incident::Act::Escalate).await,
+        Remote::Incident { command } => ask_of_incident(console, &client, command).await,
+        Remote::Who(asked) => board::who(console, &client, *asked).await,
+        Remote::Oncall(asked) => duty::oncall(console, &client, asked).await,
+        Remote::Override { command } => duty::overrides(console, &client, command).await,
+        Remote::TestPage(asked) => orders::test_page(console, &client, asked).await,
         Remote::Why(about) => why::why(console, &client, about).await,
+    }
+}
+
+async fn ask_of_incident(console: &mut Console<'_>, client: &Client, command: &Incident) -> Result<(), CliError> {
+    match command {
+        Incident::List(list) => incident::list(console, client, list).await,
+        Incident::Show(show) => incident::show(console, client, show).await,
+        Incident::Declare(asked) => orders::declare(console, client, asked).await,
+        Incident::Ack(one) => incident::act(console, client, one.number, incident::Act::Acknowledge).await,
+        Incident::Resolve(one) => incident::act(console, client, one.number, incident::Act::Resolve).await,
+        Incident::Reopen(one) => incident::act(console, client, one.number, incident::Act::Reopen).await,
+        Incident::Escalate(one) => incident::act(console, client, one.number, incident::Act::Escalate).await,
+        Incident::Reassign(asked) => orders::reassign(console, client, asked).await,
+        Incident::Snooze(asked) => orders::snooze(console, client, asked).await,
+        Incident::Sev(asked) => orders::severity(console, client, asked).await,
+        Incident::Role(asked) => orders::role(console, client, asked).await,
+        Incident::Title(asked) => orders::retitle(console, client, asked).await,
+        Incident::Note(asked) => orders::note(console, client, asked).await,
+        Incident::Update(asked) => orders::update(console, client, asked).await,
+        Incident::Page(asked) => orders::page(console, client, asked).await,
+        Incident::Task { command } => board::task(console, client, command).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands as a person and a script meet them: what can be typed, what a server is asked, what is printed, how it exits.
 
+mod orders;
 mod typed;
 
 use std::io::{self, Write};
@@ -184,6 +185,10 @@ fn asks(command: Command) -> Remote {
         | Command::Token { .. }
         | Command::Admin { .. }
         | Command::User { .. }
+        | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Completions(_)
         | Command::Replay(_) => panic!("this command asks no server"),
     }
 }

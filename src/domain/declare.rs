@@ -240,7 +240,7 @@ mod tests {
             (over, Kind::Drill, Reason::OnlyWhomItNames),
             (Some(AlertId::from_text("alr_none")), Kind::Real, Reason::NoSuchAlert),
         ] {
-            let verdict = night.declares(&Declare { alert, kind, ..by("ana") });
+            let verdict = night.declares(&Declare { kind, alert, ..by("ana") });
             assert_eq!((verdict.outcome, verdict.reason), (Outcome::Ignored, reason));
         }
         assert!(night.incidents.is_empty());

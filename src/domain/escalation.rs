@@ -29,12 +29,11 @@ pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
     let Some(incident) = draft.incident(id) else { return };
     let Some(urgency) = incident.severity.urgency().filter(|_| incident.kind == Kind::Real) else { return };
     // A policy that is gone has no steps: it is exhausted at once, and that pages everyone.
-    let (begin, reason) = match policy_of(draft, id) {
-        Some(policy) => (Begin { policy: policy.id.clone(), steps: policy.steps.clone(), repeat: policy.repeat }, reason),
-        None => {
-            let reason = if incident.has_service() { Reason::PolicyGone } else { Reason::NoService };
-            (Begin { policy: NO_POLICY.into(), steps: Vec::new(), repeat: 0 }, reason)
-        }
+    let (begin, reason) = if let Some(policy) = policy_of(draft, id) {
+        (Begin { policy: policy.id.clone(), steps: policy.steps.clone(), repeat: policy.repeat }, reason)
+    } else {
+        let reason = if incident.has_service() { Reason::PolicyGone } else { Reason::NoService };
+        (Begin { policy: NO_POLICY.into(), steps: Vec::new(), repeat: 0 }, reason)
     };
     self::begin(draft, id, begin, urgency, reason);
 }

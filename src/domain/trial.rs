@@ -234,16 +234,16 @@ impl Trial {
     /// The clock looks at this key's alert; `heard_at` is when its integration was last heard of.
     pub fn expires(&mut self, key: &str, heard_at: Option<i64>) -> Verdict {
         let key = Key { integration: "bar".into(), dedup_key: key.to_owned() };
-        self.decides(Input::Expiry(Expiry { key, heard_at: heard_at.map(Self::time) }))
+        self.decides(&Input::Expiry(Expiry { key, heard_at: heard_at.map(Self::time) }))
     }
 
     pub fn declares(&mut self, declare: &Declare) -> Verdict {
-        self.decides(Input::Declare(declare.clone()))
+        self.decides(&Input::Declare(declare.clone()))
     }
 
-    fn decides(&mut self, input: Input) -> Verdict {
+    fn decides(&mut self, input: &Input) -> Verdict {
         let desk = Desk { keys: self.keys.clone(), incidents: self.incidents.clone(), ..Desk::default() };
-        let decision = self.decided(State::Desk(desk), &input);
+        let decision = self.decided(State::Desk(desk), input);
         let verdict = decision.verdict.clone();
         self.save(decision);
         verdict

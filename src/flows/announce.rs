@@ -230,15 +230,16 @@ impl Teller<'_> {
                     continue;
                 }
                 let id = &fact.incident;
-                match &fact.what {
-                    What::RoomWanted { .. } => store::follower_add(&mut tx, &format!("{ROOM}{id}"), 0).await?,
-                    What::NoticeWanted { place: Place::Slack(channel), .. } => {
-                        store::follower_add(&mut tx, &format!("{NOTICE}{channel}:{id}:{seq}"), *seq - 1).await?;
-                    }
-                    What::IncidentOpened { .. } | What::IncidentDeclared { kind: Kind::Real, .. } if self.chat.announce.is_some() => {
-                        store::follower_add(&mut tx, &format!("{CARD}{id}"), 0).await?;
-                    }
-                    _ => {}
+                if let What::RoomWanted { .. } = &fact.what {
+                    store::follower_add(&mut tx, &format!("{ROOM}{id}"), 0).await?;
+                }
+                if let What::NoticeWanted { place: Place::Slack(channel), .. } = &fact.what {
+                    store::follower_add(&mut tx, &format!("{NOTICE}{channel}:{id}:{seq}"), *seq - 1).await?;
+                }
+                if let What::IncidentOpened { .. } | What::IncidentDeclared { kind: Kind::Real, .. } = &fact.what
+                    && self.chat.announce.is_some()
+                {
+                    store::follower_add(&mut tx, &format!("{CARD}{id}"), 0).await?;
                 }
                 if is_worth_telling(&fact.what) {
                     store::follower_revive(&mut tx, &format!("{ROOM}{id}")).await?;

@@ -25,10 +25,7 @@ pub struct Wanted {
 /// # Errors
 /// The store's.
 pub async fn apply(store: &Store, clock: &Clock, sealer: &Sealer, wanted: &Wanted) -> Result<bool, FlowError> {
-    let saved = store::setup_load(&store.reader()).await?;
-    let same_objects = saved.version > 0 && saved.setup == wanted.setup && saved.settings_json == wanted.settings;
-    let unchanged = same_objects && same_secrets(sealer, &saved.secrets, &wanted.secrets);
-    if unchanged {
+    if !differs(store, sealer, wanted).await? {
         return Ok(false);
     }
     let mut closed = BTreeMap::new();
@@ -45,6 +42,16 @@ pub async fn apply(store: &Store, clock: &Clock, sealer: &Sealer, wanted: &Wante
         tracing::warn!(%error, "the other servers are not told at once; they look for themselves");
     }
     Ok(true)
+}
+
+/// Whether anything is otherwise than wanted: an object, a setting, a secret.
+///
+/// # Errors
+/// The store's.
+pub async fn differs(store: &Store, sealer: &Sealer, wanted: &Wanted) -> Result<bool, FlowError> {
+    let saved = store::setup_load(&store.reader()).await?;
+    let same_objects = saved.version > 0 && saved.setup == wanted.setup && saved.settings_json == wanted.settings;
+    Ok(!(same_objects && same_secrets(sealer, &saved.secrets, &wanted.secrets)))
 }
 
 /// Opens what was sealed: each secret's values by its name.

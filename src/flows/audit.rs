@@ -2,12 +2,11 @@
 
 use super::house::House;
 use super::{FlowError, report};
-use crate::base::limits;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{News, Scope, Timer};
 use crate::store::{self, WriteLane};
 
-/// Looks for open, unanswered incidents that nothing will wake and for calls that nobody will place, and sets both going. The number
+/// Looks for open incidents that nothing will wake and for calls that nobody will place, and sets both going. The number
 /// found: anything but zero is a fault of ours.
 ///
 /// # Errors
@@ -35,9 +34,9 @@ async fn silent(house: &House) -> Result<usize, FlowError> {
     let due_at = Some(house.clock.now());
     let mut tx = house.store.begin(WriteLane::Page).await?;
     for id in &silent {
-        tracing::error!(incident = %id, "an open incident was silent: nothing was planned for it. It is escalated now; please report this");
-        // The one that its urgency has no use for does nothing.
-        for timer in [Timer::Escalate, Timer::Remind] {
+        tracing::error!(incident = %id, "an open incident was silent: nothing was planned for it. It is looked at now; please report this");
+        // Those that its urgency or its state has no use for do nothing; one that is early sets itself again.
+        for timer in [Timer::Escalate, Timer::Remind, Timer::Lapse] {
             store::wake_set(&mut tx, &SetTimer { scope: Scope::Incident(id.clone()), timer, due_at }).await?;
         }
     }
@@ -46,13 +45,9 @@ async fn silent(house: &House) -> Result<usize, FlowError> {
     Ok(silent.len())
 }
 
-/// Forgets the answers that nobody waits for any more.
-///
-/// # Errors
-/// The store's.
-pub async fn forget_answers(house: &House) -> Result<(), FlowError> {
-    let mut tx = house.store.begin(WriteLane::Rest).await?;
-    store::answers_forget(&mut tx, house.clock.now() - limits::ANSWERS_KEPT, 1_000).await?;
-    tx.commit().await?;
-    Ok(())
+/// Keeps room on the disk for the night on which it is full. What is wrong with it is told by the log and `/readyz`.
+pub async fn keep_ballast(house: &House) {
+    if let Err(error) = house.store.keep_ballast().await {
+        tracing::warn!(%error, "the ballast of the disk cannot be made");
+    }
 }

@@ -6,6 +6,8 @@ use crate::base::failpoint;
 use crate::base::id::{IncidentId, Number};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::base::rarely::Rarely;
+use crate::base::time::Span;
 pub use crate::channels::{Answer, HearError};
 use crate::channels::{Heard, OfAttempt, Said, Words};
 use crate::domain::decide::{Outcome, Verdict};
@@ -37,10 +39,28 @@ pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Opt
     tokio::spawn(async move { take(&house, &channel, &inbound).await }).await.map_err(|_| FlowError::Gone)?
 }
 
+/// Notes a callback whose signature is wrong: a rotated secret, a wrong `public_url`, or a stranger. Told once a minute, because a stranger
+/// may send as many as he likes.
+pub fn forged(house: &House, channel: &'static str) {
+    static TOLD: Rarely = Rarely::new(Span::minutes(1));
+    house.metrics.forged(channel);
+    if let Some(count) = TOLD.note() {
+        tracing::warn!(
+            channel,
+            count,
+            "callbacks with a wrong signature were refused: check public_url and the secret they are signed with"
+        );
+    }
+}
+
 async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<Answer>, CallbackError> {
     let live = house.now_live();
     let channel = live.channels.named(channel).ok_or(CallbackError::UnknownChannel)?;
-    let heard = match channel.hear(inbound)? {
+    let heard = channel.hear(inbound).inspect_err(|error| match error {
+        HearError::BadSignature => forged(house, channel.kind().name()),
+        HearError::Unreadable => {}
+    })?;
+    let heard = match heard {
         Heard::Attempt(heard) => heard,
         Heard::Written(written) => return Ok(Some(channel.reply(reply::reply(house, &live, &written).await.as_deref()))),
     };
@@ -167,7 +187,10 @@ pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf
             let spoken = SpokenIncident {
                 number: incident.number,
                 severity: incident.severity,
-                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
+                service_name: service.map_or_else(
+                    || if incident.has_service() { incident.service.to_string() } else { "no service".to_owned() },
+                    |service| service.name.clone(),
+                ),
                 title: incident.title,
                 alerts_count: incident.alerts_count,
                 opened_ago: now.since(incident.opened_at),

@@ -5,6 +5,7 @@ pub mod act;
 pub mod announce;
 pub mod apply;
 pub mod audit;
+pub mod backup;
 pub mod beat;
 pub mod carry;
 pub mod contact;

@@ -4,11 +4,13 @@
 //! is kept after it was made. So: without a mark nothing was done, and the next request with this key does it. With a mark and no answer
 //! (the process died in between) the next one finds the decision and only makes the answer anew. With an answer it is given again.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::house::House;
 use super::{FlowError, save};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
-use crate::domain::decide::Verdict;
 pub use crate::store::RepeatAnswer;
 use crate::store::{self, Claim, Tx, WriteLane};
 
@@ -33,7 +35,7 @@ pub enum Met {
 pub async fn claim(house: &House, caller: &str, door: &str, key: &str, body: &[u8]) -> Result<Met, FlowError> {
     // Written as JSON, so that no three texts read as another three.
     let digest = digest_hex(save::json("key", &(caller, door, key))?.as_bytes());
-    Ok(match store::repeat_claim(&house.store, &digest, &digest_hex(body), house.clock.now()).await? {
+    Ok(match store::repeat_claim(&house.store, &digest, &digest_hex(body), &house.owner, house.clock.now()).await? {
         Claim::Ours => Met::Ours(Once(digest)),
         Claim::UnderWay => Met::UnderWay,
         Claim::OtherBody => Met::OtherBody,
@@ -53,14 +55,23 @@ pub async fn settle(house: &House, once: &Once, answer: Option<&RepeatAnswer>) -
     Ok(())
 }
 
+/// Whether something was decided under this key before.
+///
+/// # Errors
+/// The store's.
+pub async fn is_decided(house: &House, once: &Once) -> Result<bool, FlowError> {
+    let mut tx = house.store.begin(WriteLane::Rest).await?;
+    Ok(store::repeat_verdict(&mut tx, &once.0).await?.is_some())
+}
+
 /// What was decided for this key before.
-pub(super) async fn done_before(tx: &mut Tx, once: Option<&Once>) -> Result<Option<Verdict>, FlowError> {
+pub(super) async fn done_before<T: DeserializeOwned>(tx: &mut Tx, once: Option<&Once>) -> Result<Option<T>, FlowError> {
     let Some(Once(digest)) = once else { return Ok(None) };
     let Some(text) = store::repeat_verdict(tx, digest).await? else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| FlowError::Unreadable("verdict", error.to_string()))
 }
 
-pub(super) async fn mark(tx: &mut Tx, once: Option<&Once>, verdict: &Verdict) -> Result<(), FlowError> {
+pub(super) async fn mark<T: Serialize>(tx: &mut Tx, once: Option<&Once>, verdict: &T) -> Result<(), FlowError> {
     let Some(Once(digest)) = once else { return Ok(()) };
     Ok(store::repeat_mark(tx, digest, &save::json("verdict", verdict)?).await?)
 }

@@ -2,6 +2,7 @@
 
 use super::FlowError;
 use super::house::House;
+use super::once::{self, Once};
 use crate::base::id::{IdSource, OverrideId, ScheduleId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -23,6 +24,24 @@ pub async fn create(
     from: Time,
     until: Time,
 ) -> Result<OverrideId, FlowError> {
+    create_once(house, actor, Stand { schedule, user, from, until }, None).await
+}
+
+/// Who takes what, from when until when.
+#[derive(Debug, Clone, Copy)]
+pub struct Stand<'a> {
+    pub schedule: &'a ScheduleId,
+    pub user: &'a UserId,
+    pub from: Time,
+    pub until: Time,
+}
+
+/// The same; for a request that carries a key, once and never again.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_once(house: &House, actor: &Actor, stand: Stand<'_>, once: Option<&Once>) -> Result<OverrideId, FlowError> {
+    let Stand { schedule, user, from, until } = stand;
     let (live, now) = (house.now_live(), house.clock.now());
     if !live.setup.schedules.contains_key(schedule) {
         return Err(FlowError::Missing("such schedule"));
@@ -53,7 +72,11 @@ pub async fn create(
         created_by: actor.clone(),
     };
     let mut tx = house.store.begin(WriteLane::Rest).await?;
+    if let Some(id) = once::done_before(&mut tx, once).await? {
+        return Ok(id);
+    }
     store::override_create(&mut tx, &new).await?;
+    once::mark(&mut tx, once, &id).await?;
     if store::overrides_count(&mut tx, now).await? > limits::OVERRIDES {
         return Err(FlowError::Refused("There are too many overrides; remove some that are not needed."));
     }

@@ -71,6 +71,10 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
     match incoming.ok_or(SayError::Unreadable)? {
         Incoming::Nothing => Ok(Reply::Nothing),
         Incoming::Challenge(challenge) => Ok(Reply::Text(challenge)),
+        Incoming::Wrote { user, channel } => {
+            carry::sign_of_life(house, &user, &channel).await?;
+            Ok(Reply::Nothing)
+        }
         Incoming::Asked(asked) => Ok(answer(house, chat, asked).await?),
     }
 }
@@ -108,12 +112,11 @@ async fn answer(house: &House, chat: &Chat, asked: Asked) -> Result<Reply, FlowE
             };
             if let Some(id) = answer.room_of.clone() {
                 // The room is told of in the answer if it is there soon; Slack gives up after three seconds.
-                match tokio::time::timeout(limits::SLACK_ROOM_WAIT.as_duration(), room_of(house, &id)).await {
-                    Ok(room) => answer.lines.push(format!("Its room is {}.", room?)),
-                    Err(_) => {
-                        answer.lines.push("Its room is being opened.".to_owned());
-                        tell_room_later(house, chat, response_url.clone(), id);
-                    }
+                if let Ok(room) = tokio::time::timeout(limits::SLACK_ROOM_WAIT.as_duration(), room_of(house, &id)).await {
+                    answer.lines.push(format!("Its room is {}.", room?));
+                } else {
+                    answer.lines.push("Its room is being opened.".to_owned());
+                    tell_room_later(house, chat, response_url.clone(), id);
                 }
             }
             Ok(Reply::Json(ephemeral(&answer.message())))

@@ -123,9 +123,9 @@ async fn settle(house: &House, row: &mut FollowerRow, id: &str, fact: &FactRow, 
 async fn saved(house: &House, row: &FollowerRow, ends: bool) -> Result<(), FlowError> {
     let mut tx = house.store.begin(WriteLane::Rest).await?;
     if ends {
-        store::follower_save(&mut tx, row).await?
+        store::follower_save(&mut tx, row).await?;
     } else {
-        store::follower_advance(&mut tx, row).await?
+        store::follower_advance(&mut tx, row).await?;
     }
     Ok(tx.commit().await?)
 }

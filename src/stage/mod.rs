@@ -88,7 +88,7 @@ pub struct Options {
     /// Reveille's address: where the page's link leads, and where the workspace sends commands, buttons and events.
     pub reveille_url: Option<String>,
     pub slack: slack::Options,
-    /// Where texts that people write are told: Twilio's `SmsUrl` of the account's numbers. Without it, `/callbacks/sms/inbound` of Reveille's address.
+    /// Where texts that people write are told: Twilio's `SmsUrl` of the account's numbers. Without it, `/callbacks/sms` of Reveille's address.
     pub sms_url: Option<String>,
     /// Where mail is taken by SMTP; port 0 takes a free one, and without an address there is no mail.
     pub smtp: Option<SocketAddr>,

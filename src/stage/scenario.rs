@@ -95,6 +95,14 @@ impl Step {
     fn after(&self, n: u32) -> Span {
         Span::millis(i64::from(self.after_ms) + i64::from(n) * i64::from(self.every_ms))
     }
+
+    /// What is posted, as of `now` in a night that began at `start`.
+    #[must_use]
+    pub fn body(&self, start: Time, now: Time) -> Option<Value> {
+        let mut body = self.post.clone()?;
+        fill(&mut body, start, now);
+        Some(body)
+    }
 }
 
 /// Where the phones are whose habits the scenario sets.
@@ -185,8 +193,19 @@ impl Scenario {
         found
     }
 
-    fn source_of<'a>(&'a self, step: &'a Step) -> &'a str {
+    /// The kind of sender whose body a step posts.
+    #[must_use]
+    pub fn source_of<'a>(&'a self, step: &'a Step) -> &'a str {
         step.source.as_deref().unwrap_or(&self.source)
+    }
+
+    /// Every moment of the night in its order: when, which time of that step it is, counted from 0, and the step.
+    #[must_use]
+    pub fn moments(&self) -> Vec<(Span, u32, &Step)> {
+        let all = self.steps.iter().flat_map(|step| (0..step.times).map(move |n| (step.after(n), n, step)));
+        let mut moments: Vec<_> = all.collect();
+        moments.sort_by_key(|(after, _, _)| *after);
+        moments
     }
 
     /// The webhook that a kind of sender posts to.
@@ -223,18 +242,13 @@ pub async fn replay(scenario: &Scenario, replay: &Replay, mut on_progress: impl 
         on_progress(&Progress::Said(part.says.clone()));
     }
     let start = clock.now();
-    let mut moments: Vec<(Span, u32, &Step)> =
-        scenario.steps.iter().flat_map(|step| (0..step.times).map(move |n| (step.after(n), n, step))).collect();
-    moments.sort_by_key(|(after, _, _)| *after);
     let mut report = Report::default();
-    for (after, n, step) in moments {
+    for (after, n, step) in scenario.moments() {
         clock.sleep_until(start + after).await;
         if n == 0 && !step.says.is_empty() {
             on_progress(&Progress::Said(step.says.clone()));
         }
-        let Some(body) = &step.post else { continue };
-        let mut body = body.clone();
-        fill(&mut body, start, clock.now());
+        let Some(body) = step.body(start, clock.now()) else { continue };
         let url = scenario.hook(hooks, scenario.source_of(step))?;
         let taken = post(&http, clock, url, &body, |line| {
             // What comes two hundred times is told once, and at its end.

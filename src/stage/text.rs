@@ -427,6 +427,6 @@ impl Inner {
     /// Where texts that people write are told.
     fn sms_url(&self) -> Option<String> {
         let given = super::lock(&self.sms_url).clone();
-        given.or_else(|| self.reveille().map(|base| format!("{base}/callbacks/sms/inbound")))
+        given.or_else(|| self.reveille().map(|base| format!("{base}/callbacks/sms")))
     }
 }

@@ -102,6 +102,14 @@ pub async fn token_list(reader: &Reader) -> Result<Vec<Token>> {
     reader.rows(sql(TOKENS)).await?.iter().map(token_of).collect()
 }
 
+/// Ends a token; it opens nothing from now on. `false`: there is none of this name.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn token_revoke(tx: &mut Tx, name: &str) -> Result<bool> {
+    Ok(tx.execute(sql("DELETE FROM tokens WHERE name = $1").text(name)).await? > 0)
+}
+
 /// # Errors
 /// As every call of the database.
 pub async fn link_create(tx: &mut Tx, digest: &str, user: &UserId, expires_at: Time) -> Result<()> {

@@ -11,13 +11,16 @@ const OVERDUE: Span = Span::minutes(1);
 /// Incidents named in one report; more would only say the same louder.
 const MOST: i64 = 100;
 
-/// Open, unacknowledged incidents whose policy runs and that nothing will wake.
+/// Open incidents that nothing will wake: unacknowledged ones whose policy runs, and acknowledged ones that lapse or are snoozed.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn audit_silent(reader: &Reader, now: Time) -> Result<Vec<IncidentId>> {
-    let silent = sql("SELECT i.id FROM incidents i WHERE i.state = 'triggered' AND i.run IS NOT NULL AND i.kind = 'real' \
-                      AND i.severity <> 'sev4' AND NOT EXISTS \
+    // Drills, tests and what pages nobody wait for nothing but people.
+    let silent = sql("SELECT i.id FROM incidents i WHERE \
+                      ((i.state = 'triggered' AND i.run IS NOT NULL AND i.kind = 'real' AND i.severity <> 'sev4') \
+                       OR (i.state = 'acknowledged' AND (i.lapses_at IS NOT NULL OR i.response LIKE '%\"snoozed_until\":_%' \
+                           AND i.response NOT LIKE '%\"snoozed_until\":null%'))) AND NOT EXISTS \
                       (SELECT 1 FROM wakes w WHERE w.scope = 'incident' AND w.id = i.id AND w.due_at > $1) \
                       ORDER BY i.number LIMIT $2");
     let rows = reader.rows(silent.time(now - OVERDUE).int(MOST)).await?;

@@ -29,6 +29,38 @@ impl Dialect {
         }
     }
 
+    /// Begins to read one moment of the database, whatever is written meanwhile.
+    pub(super) const fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN DEFERRED",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// Every table's columns in their order: `table_name`, `column_name`, `kind`, and `key_place` (from 1; 0 for no part of the key).
+    pub(super) const fn columns(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT t.name AS table_name, c.name AS column_name, c.type AS kind, CAST(c.pk AS INTEGER) AS key_place \
+                 FROM sqlite_master t JOIN pragma_table_info(t.name) c \
+                 WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name <> '_sqlx_migrations' ORDER BY t.name, c.cid"
+            }
+            // The catalogue's own types of text are none that the driver reads.
+            Self::Postgres => {
+                "SELECT CAST(c.table_name AS TEXT) AS table_name, CAST(c.column_name AS TEXT) AS column_name, \
+                 CAST(c.data_type AS TEXT) AS kind, CAST(COALESCE(k.ordinal_position, 0) AS BIGINT) AS key_place \
+                 FROM information_schema.columns c \
+                 JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+                 LEFT JOIN information_schema.table_constraints p ON p.table_schema = c.table_schema AND p.table_name = c.table_name \
+                 AND p.constraint_type = 'PRIMARY KEY' \
+                 LEFT JOIN information_schema.key_column_usage k ON k.constraint_schema = p.constraint_schema \
+                 AND k.constraint_name = p.constraint_name AND k.table_name = c.table_name AND k.column_name = c.column_name \
+                 WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.table_name <> '_sqlx_migrations' \
+                 ORDER BY CAST(c.table_name AS TEXT), c.ordinal_position"
+            }
+        }
+    }
+
     /// What every new connection is told. The limits of PostgreSQL stand a little above our own, so that a server whose client
     /// is gone lets go of its locks by itself.
     pub(super) const fn on_connect(self, reads_only: bool) -> &'static str {
@@ -110,6 +142,11 @@ pub(super) fn failure(code: &str) -> Failure {
             _ => Failure::Refused,
         };
     }
+    match code.parse::<u32>() {
+        // A write past a quota or a limit, and a shared-memory file that cannot grow: SQLite has its own code only for ENOSPC on a write.
+        Ok(778 | 4_874) => return Failure::Full,
+        Ok(_) | Err(_) => {}
+    }
     match code.parse::<u32>().map(|code| code & 0xff) {
         // BUSY, LOCKED, and a lock protocol that gave up.
         Ok(5 | 6 | 15) => Failure::Busy,
@@ -140,7 +177,7 @@ mod tests {
         for busy in ["5", "517", "6", "40001", "40P01", "57P01", "08006", "53300"] {
             assert_eq!(failure(busy), Failure::Busy, "{busy}");
         }
-        for full in ["13", "53100"] {
+        for full in ["13", "778", "4874", "53100"] {
             assert_eq!(failure(full), Failure::Full, "{full}");
         }
         assert_eq!(failure("11"), Failure::Corrupt);

@@ -34,6 +34,14 @@ impl Reader {
         rows.first().map(|row| row.int("number").map(Number)).transpose()
     }
 
+    /// Whether this is a fact's number, or the beginning. Retention takes facts away, and a stranger may make numbers up.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn seq_is_known(&self, seq: i64) -> Result<bool> {
+        Ok(seq == 0 || !self.rows(sql("SELECT seq FROM facts WHERE seq = $1").int(seq)).await?.is_empty())
+    }
+
     /// The last number given to a fact so far.
     ///
     /// # Errors

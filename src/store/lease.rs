@@ -64,10 +64,11 @@ pub async fn lease_drop(store: &Store, name: &str, owner: &str) -> Result<()> {
 /// # Errors
 /// As every call of the database.
 pub async fn leases_take_back(store: &Store, owner: &str) -> Result<()> {
-    let (claims, followers, roles) = match store.dialect() {
+    let (claims, followers, repeats, roles) = match store.dialect() {
         Dialect::Sqlite => (
             sql("UPDATE outbox SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0"),
             sql("UPDATE followers SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0"),
+            sql("UPDATE repeats SET lease_until = 0 WHERE lease_until > 0"),
             sql("DELETE FROM leases"),
         ),
         Dialect::Postgres => (
@@ -75,12 +76,14 @@ pub async fn leases_take_back(store: &Store, owner: &str) -> Result<()> {
             // A follower's claim begins with its owner and has a mark of its own behind it.
             sql("UPDATE followers SET lease_owner = NULL, lease_until = 0 WHERE SUBSTR(lease_owner, 1, LENGTH($1) + 1) = $1 || ' '")
                 .text(owner),
+            sql("UPDATE repeats SET lease_until = 0 WHERE lease_owner = $1").text(owner),
             sql("DELETE FROM leases WHERE owner = $1").text(owner),
         ),
     };
     let mut tx = store.begin(WriteLane::Page).await?;
     tx.execute(claims).await?;
     tx.execute(followers).await?;
+    tx.execute(repeats).await?;
     tx.execute(roles).await?;
     tx.commit().await
 }

@@ -5,8 +5,10 @@
 //! incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
 
 mod access;
+mod archive;
 mod attempt;
 mod audit;
+mod ballast;
 mod bells;
 mod closed;
 mod desk;
@@ -29,6 +31,7 @@ mod password;
 mod person;
 pub mod read;
 mod repeat;
+mod retain;
 mod room;
 mod sample;
 mod setup;
@@ -43,13 +46,18 @@ mod ways;
 
 pub use access::{
     Session, Token, link_create, link_find, link_use, session_create, session_end, session_find, sessions_end, sessions_end_others,
-    sessions_list, token_create, token_find, token_list, token_touch,
+    sessions_list, token_create, token_find, token_list, token_revoke, token_touch,
+};
+pub use archive::{
+    Column, ColumnKind, Snapshot, Table, archive_clear, archive_holds, archive_in_use, archive_insert, archive_tables, database_time,
+    database_writes,
 };
 pub use attempt::{
     AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
     attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
 pub use audit::{audit_lost, audit_silent};
+pub use ballast::Ballast;
 pub use bells::{Ears, bell_ring};
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
@@ -76,6 +84,7 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use repeat::{Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_verdict, repeats_forget};
+pub use retain::{access_forget, alerts_forget, aside_forget, incident_expired, incident_forget, samples_forget};
 pub use room::{
     event_done, event_drop, event_take, events_forget, facts_of, follower_revive, followers_behind, followers_claimed, room_bind,
     room_incident,

@@ -11,6 +11,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyConnection, Connection as _, Pool, SqlSafeStr as _};
 
 use super::WriteLane;
+use super::ballast::Ballast;
 use super::dialect::{self, Dialect};
 use super::error::{Result, StoreError};
 use super::read::Reader;
@@ -24,6 +25,7 @@ use crate::base::metrics::Calls;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "whole", include_str!("../../migrations/0002_whole.sql")),
+    (3, "ops", include_str!("../../migrations/0003_ops.sql")),
     (4, "core", include_str!("../../migrations/0004_core.sql")),
     (5, "reach", include_str!("../../migrations/0005_reach.sql")),
     (6, "chat", include_str!("../../migrations/0006_chat.sql")),
@@ -40,11 +42,13 @@ pub struct StoreOptions {
     pub writers: u32,
     /// PostgreSQL: writers that pages have to themselves.
     pub page_writers: u32,
+    /// SQLite: the room kept for a full disk, in bytes.
+    pub ballast_bytes: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { readers: 4, writers: 8, page_writers: 4 }
+        Self { readers: 4, writers: 8, page_writers: 4, ballast_bytes: 0 }
     }
 }
 
@@ -62,6 +66,7 @@ struct Inner {
     /// SQLite: the turns at its one writer.
     turns: Option<Turns>,
     calls: Calls,
+    ballast: Option<Ballast>,
     /// Held until this store is closed: it keeps a second server off one SQLite file.
     lock: Option<File>,
 }
@@ -107,8 +112,10 @@ impl Store {
             }
             Dialect::Postgres => (pool(options.page_writers, false), pool(options.writers, false), None),
         };
+        let file = place.file.as_ref().filter(|_| options.ballast_bytes > 0);
+        let ballast = file.map(|(path, _)| Ballast::beside(path, options.ballast_bytes));
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
-        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, calls: Calls::default(), lock }));
+        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, calls: Calls::default(), ballast, lock }));
         store.check_version().await?;
         Ok(store)
     }
@@ -157,6 +164,20 @@ impl Store {
         Ok(())
     }
 
+    /// The migrations that this version has and the database has not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn migrations_waiting(&self) -> Result<Vec<&'static str>> {
+        let there = match self.reader().rows(sql("SELECT version FROM _sqlx_migrations")).await {
+            Ok(rows) => rows.iter().map(|row| row.int("version")).collect::<Result<Vec<_>>>()?,
+            // A database without its tables.
+            Err(StoreError::Refused(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(MIGRATIONS.iter().filter(|(version, ..)| !there.contains(version)).map(|(_, name, _)| *name).collect())
+    }
+
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.place.dialect
@@ -203,13 +224,30 @@ impl Store {
             ),
             None => None,
         };
-        Ok(Alone { conn: Conn::take(self.pool_of(lane), self.dialect(), &self.0.calls).await?, _turn: turn })
+        let conn = Conn::take(self.pool_of(lane), self.dialect(), &self.0.calls).await?;
+        Ok(Alone { conn: conn.with(self.0.ballast.clone()), _turn: turn })
     }
 
     /// How many writes wait for their turn; always 0 on PostgreSQL, which queues by itself.
     #[must_use]
     pub fn writers_waiting(&self) -> usize {
         self.0.turns.as_ref().map_or(0, Turns::waiting)
+    }
+
+    /// The room kept for a full disk, where this store keeps any.
+    #[must_use]
+    pub fn ballast(&self) -> Option<&Ballast> {
+        self.0.ballast.as_ref()
+    }
+
+    /// Makes the ballast unless it is there; a disk that is short of room keeps what it has.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn keep_ballast(&self) -> std::io::Result<()> {
+        let Some(ballast) = self.0.ballast.clone() else { return Ok(()) };
+        // Off the runtime's own threads: the disk may take its time.
+        tokio::task::spawn_blocking(move || ballast.keep()).await.map_err(std::io::Error::other)?
     }
 
     /// What the calls of this database are counted with.

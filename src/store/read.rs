@@ -194,7 +194,12 @@ impl Reader {
     }
 
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<AnyRow>> {
-        Conn::take(&self.pool, self.dialect, &self.calls).await?.rows(sql).await
+        self.conn().await?.rows(sql).await
+    }
+
+    /// A connection for more than one statement.
+    pub(super) async fn conn(&self) -> Result<Conn> {
+        Conn::take(&self.pool, self.dialect, &self.calls).await
     }
 
     /// Incidents, newest first.

@@ -32,15 +32,15 @@ pub struct RepeatAnswer {
 ///
 /// # Errors
 /// As every call of the database; the request must then not be carried out.
-pub async fn repeat_claim(store: &Store, digest: &str, asked: &str, now: Time) -> Result<Claim> {
+pub async fn repeat_claim(store: &Store, digest: &str, asked: &str, owner: &str, now: Time) -> Result<Claim> {
     let mut tx = store.begin(WriteLane::Page).await?;
     let clock = tx.dialect().now();
     let forget = sql("DELETE FROM repeats WHERE digest = $1 AND at < $2");
     tx.execute(forget.text(digest).time(Time(now.0 - limits::REPEATS_KEPT.0))).await?;
     let take = sql_made(format!(
-        "INSERT INTO repeats (digest, at, asked, lease_until) VALUES ($1, $2, $3, {clock} + $4) ON CONFLICT (digest) DO NOTHING"
+        "INSERT INTO repeats (digest, at, asked, lease_until, lease_owner) VALUES ($1, $2, $3, {clock} + $4, $5) ON CONFLICT (digest) DO NOTHING"
     ));
-    if tx.execute(take.text(digest).time(now).text(asked).int(limits::REPEAT_LEASE.0)).await? == 1 {
+    if tx.execute(take.text(digest).time(now).text(asked).int(limits::REPEAT_LEASE.0).text(owner)).await? == 1 {
         tx.commit().await?;
         return Ok(Claim::Ours);
     }
@@ -59,8 +59,8 @@ pub async fn repeat_claim(store: &Store, digest: &str, asked: &str, now: Time) -
     if row.flag("busy")? {
         return Ok(Claim::UnderWay);
     }
-    let renew = sql_made(format!("UPDATE repeats SET lease_until = {clock} + $2 WHERE digest = $1"));
-    tx.execute(renew.text(digest).int(limits::REPEAT_LEASE.0)).await?;
+    let renew = sql_made(format!("UPDATE repeats SET lease_until = {clock} + $2, lease_owner = $3 WHERE digest = $1"));
+    tx.execute(renew.text(digest).int(limits::REPEAT_LEASE.0).text(owner)).await?;
     tx.commit().await?;
     Ok(Claim::Ours)
 }

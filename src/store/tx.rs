@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, Pool};
 
+use super::ballast::Ballast;
 use super::dialect::Dialect;
 use super::error::{Result, StoreError, lost_connection};
 use super::read::Reader;
@@ -28,17 +29,24 @@ pub(super) struct Conn {
     live: PoolConnection<Any>,
     pub(super) dialect: Dialect,
     calls: Calls,
+    ballast: Option<Ballast>,
     at_risk: bool,
 }
 
 impl Conn {
     pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect, calls: &Calls) -> Result<Self> {
         // The pool has a limit of its own for this wait.
-        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), at_risk: false })
+        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), ballast: None, at_risk: false })
+    }
+
+    /// A connection that writes, and lets the ballast go where it finds no room.
+    pub(super) fn with(mut self, ballast: Option<Ballast>) -> Self {
+        self.ballast = ballast;
+        self
     }
 
     /// Runs a bare statement without values.
-    async fn say(&mut self, text: &'static str) -> Result<()> {
+    pub(super) async fn say(&mut self, text: &'static str) -> Result<()> {
         let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(&mut *self.live)).await;
         self.ended(took, done).map(|_| ())
@@ -54,6 +62,11 @@ impl Conn {
         let took = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(&mut *self.live)).await;
         self.ended(took, done)
+    }
+
+    /// Closes the connection when it is dropped, whatever its last call came to.
+    pub(super) const fn give_up(&mut self) {
+        self.at_risk = true;
     }
 
     fn start(&mut self) -> Result<Stopwatch> {
@@ -74,7 +87,13 @@ impl Conn {
             }
             Ok(Err(error)) => {
                 self.at_risk = lost_connection(&error);
-                Err(error.into())
+                match (StoreError::from(error), &self.ballast) {
+                    // There is room now, so the same may well succeed.
+                    (StoreError::Full, Some(ballast)) if ballast.let_go() => {
+                        Err(StoreError::Busy("the disk was full, and its ballast has been let go".to_owned()))
+                    }
+                    (error, _) => Err(error),
+                }
             }
             Err(_) => Err(StoreError::Busy(format!("no answer within {}", limits::DATABASE_CALL))),
         }

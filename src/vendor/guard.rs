@@ -114,10 +114,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 /// Only global unicast is public, and of it nothing that wraps an IPv4 address, documents or tests.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    if [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        let [[g1, g2], [h1, h2]] = [g.to_be_bytes(), h.to_be_bytes()];
-        return is_public_v4(Ipv4Addr::new(g1, g2, h1, h2));
+    let [a, b, rest @ ..] = address.segments();
+    // An IPv4 address behind a translator (RFC 6052): its last four bytes.
+    if (a, b) == (0x64, 0xff9b) && rest[..4] == [0; 4] {
+        let [.., one, two, three, four] = address.octets();
+        return is_public_v4(Ipv4Addr::new(one, two, three, four));
     }
     let is_global = a & 0xe000 == 0x2000;
     let is_special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_operator_allows_networks_and_names() {
-        let targets = ["10.1.0.0/16", "192.168.7.9", "fd00::/8", "Chat.Internal", "0.0.0.0/0"].map(|text| text.parse::<Target>());
+        let targets = ["10.1.0.0/16", "192.168.7.9", "fd00::/8", "Chat.Internal", "0.0.0.0/0"].map(str::parse::<Target>);
         let [network, one, six, name, all] = targets.map(|target| PrivateTargets::These(vec![target.expect("a target")]));
         assert!(network.allow("x", ip("10.1.255.1")) && !network.allow("x", ip("10.2.0.1")) && network.allow("x", ip("::ffff:10.1.0.1")));
         assert!(one.allow("x", ip("192.168.7.9")) && !one.allow("x", ip("192.168.7.8")));

@@ -100,7 +100,7 @@ fn of_database(sheet: &mut Sheet<'_>, gauges: &Gauges, now: Time) -> fmt::Result
     sheet.counter("signals", "Signals by integration and what became of them, over all processes and since the beginning", &told)
 }
 
-/// Families in the words of OpenMetrics 1.0 (github.com/prometheus/OpenMetrics, specification/OpenMetrics.md).
+/// Families in the words of `OpenMetrics` 1.0 (github.com/prometheus/OpenMetrics, specification/OpenMetrics.md).
 struct Sheet<'a>(&'a mut String);
 
 impl Sheet<'_> {

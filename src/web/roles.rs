@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
@@ -131,6 +131,10 @@ pub(super) static ROUTES: &[Route] = &[
     command("/api/v1/alerts/{alert}/promote", || post(api::declare::promote)),
     read("/api/v1/stream", || get(stream::of_all)),
     read("/api/v1/oncall", || get(api::oncall)),
+    read("/api/v1/overrides", || get(api::stand_in::all)),
+    read("/api/v1/schedules/{schedule}/overrides", || get(api::stand_in::list)),
+    command("/api/v1/schedules/{schedule}/overrides", || post(api::stand_in::add)),
+    change(Method::DELETE, "/api/v1/schedules/{schedule}/overrides/{override}", || delete(api::stand_in::remove)),
     read("/api/v1/freeze", || get(api::freeze)),
     read("/api/v1/why/{subject}", || get(api::why)),
 ];

@@ -190,7 +190,7 @@ fn open(doors: &Doors, caller: Caller, only: Option<(IncidentId, Number)>, last:
         until: doors.now() + LIFE,
         viewer: caller.viewer,
         only,
-        past: if last.is_some() { Past::ToRead } else { Past::Read },
+        past: if last.is_some() { Past::ToFind } else { Past::Read },
         seen: last.unwrap_or(0),
         ready: VecDeque::new(),
         _place: place,
@@ -222,6 +222,8 @@ struct StreamReader {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Past {
+    /// Whether the fact that the reader saw last is still there is not known yet.
+    ToFind,
     ToRead,
     Read,
 }
@@ -234,7 +236,7 @@ impl StreamReader {
                 return Some(event);
             }
             match self.past {
-                Past::ToRead => {
+                Past::ToFind | Past::ToRead => {
                     if let Err(error) = self.read_past().await {
                         tracing::warn!(%error, "a stream cannot read what its reader missed");
                         return None;
@@ -261,6 +263,17 @@ impl StreamReader {
 
     async fn read_past(&mut self) -> Result<(), StoreError> {
         let reader = self.tail.0.house.store.reader();
+        if self.past == Past::ToFind {
+            self.past = Past::ToRead;
+            if !reader.seq_is_known(self.seen).await? {
+                // What came after it cannot be told from what was thrown away: the reader starts over, from here on.
+                self.seen = reader.seq_last().await?;
+                self.past = Past::Read;
+                let data = format!(r#"{{"seq":{}}}"#, self.seen);
+                self.ready.push_back(Event::default().event("reset").id(self.seen.to_string()).data(data));
+                return Ok(());
+            }
+        }
         let number = self.only.as_ref().map(|(_, number)| *number);
         let rows = reader.facts_tail(&self.viewer, number, self.seen, PIECE).await?;
         let names = crate::render::line::Names::of(&self.tail.0.house.now_live().setup);

@@ -9,6 +9,7 @@ mod herald;
 mod janitor;
 mod messenger;
 mod ringer;
+mod stoker;
 mod sweeper;
 mod watchman;
 
@@ -64,6 +65,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("ringer", house, ringer::run);
     crew.keeps("sweeper", house, sweeper::run);
     crew.keeps("watchman", house, watchman::run);
+    crew.keeps("stoker", house, stoker::run);
     crew
 }
 

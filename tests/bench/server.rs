@@ -125,7 +125,9 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client");
-        let store = Store::open(&address, StoreOptions { readers: 1, writers: 1, page_writers: 1 }).await.expect("the database opens");
+        let store = Store::open(&address, StoreOptions { readers: 1, writers: 1, page_writers: 1, ballast_bytes: 0 })
+            .await
+            .expect("the database opens");
         let mut server = Self { stage, child, url, http, store, files, database };
         server.is_ready().await;
         server

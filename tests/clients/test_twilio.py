@@ -74,7 +74,7 @@ class Twilio(Story):
         self.assertEqual([each.sid for each in listed], [text.sid])
         self.home.answers += [("text/xml", "<Response><Message>Acknowledged.</Message></Response>")]
         self.hand("texts/reply", {"number": ANA, "body": "1"})
-        self.assertEqual(self.signed(self.home.until(1, "/callbacks/sms/inbound")[0])["Body"], "1")
+        self.assertEqual(self.signed(self.home.until(1, "/callbacks/sms")[0])["Body"], "1")
         bodies = [each.body for each in self.client.messages.list()]
         self.assertEqual(bodies, ["Acknowledged.", "1", "db down. Answer 1."])
         self.assertTrue(self.client.messages(text.sid).delete())

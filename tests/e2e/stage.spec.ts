@@ -100,7 +100,7 @@ test("texts are read and answered, and mail is opened", async ({ page }) => {
     await thread.getByPlaceholder("Answer by text").fill("ack 42");
     await thread.getByRole("button", { name: "Send" }).click();
     await expect(thread.getByText("Acknowledged #42.")).toBeVisible();
-    expect(home.asked[0]?.path).toBe("/callbacks/sms/inbound");
+    expect(home.asked[0]?.path).toBe("/callbacks/sms");
     expect(home.asked[0]?.form.get("Body")).toBe("ack 42");
     home.answer = { type: "text/plain", body: "" };
     await thread.getByRole("button", { name: /STOP/ }).click();

@@ -219,6 +219,7 @@ impl App {
             secret_key: None,
             own: live::Own::default(),
             tls: None,
+            ballast_bytes: 0,
         })
         .await
         .expect("the server starts");
@@ -235,7 +236,7 @@ impl App {
             [("server", self.url.as_str()), ("stage", &self.stage.url()), ("account", ACCOUNT), ("token", AUTH_TOKEN), ("smtp", &smtp)];
         let file = words.iter().fold(team.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
         let surroundings = Surroundings::made(&[], &[("team.toml", &file)]);
-        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &["rollbar", "generic", "datadog", "alertmanager"]);
+        let loaded = config::load(&PathBuf::from("team.toml"), &surroundings, &reveille::sources::names().collect::<Vec<_>>());
         loaded.unwrap_or_else(|error| panic!("the team's file: {error}")).0
     }
 

@@ -256,6 +256,18 @@ story!(an_alert_that_nobody_repeats_closes_by_age_and_its_incident_with_it, many
     let incident = app.incident(1).await;
     incident.is("resolved");
     assert_eq!(incident.alerts[0]["state"], "resolved");
+    // An alert that ended with its incident, and gave way to a newer one since, is written down and not looked at again.
+    app.advance("11m").await;
+    app.posts(DATADOG, &body).await;
+    app.phone("ana").rings().await.press('6').await;
+    app.advance("11m").await;
+    app.posts(DATADOG, &body).await;
+    app.phone("ana").rings().await.press('1').await;
+    app.clock.advance_to(app.clock.now() + Span::minutes(25));
+    app.sweeps().await;
+    app.clock.advance_to(app.clock.now() + Span::minutes(5));
+    app.sweeps().await;
+    app.incident(3).await.is("resolved");
     let why = incident.entry("incident_resolved")["reason"].as_str().expect("a reason").to_owned();
     assert!(why.contains("nothing was heard of it"), "{why}");
 });
@@ -313,4 +325,20 @@ story!(the_one_who_has_it_is_asked_quietly_before_it_lapses, |app| {
     app.advance("29m").await;
     app.incident(1).await.is_acknowledged_by("ana");
     app.phone("ana").rings_after("1m").await.press('1').await;
+});
+
+story!(an_acknowledgement_or_a_snooze_whose_end_is_lost_is_found_by_the_audit, |app| {
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    app.shop_fires("nobody can pay").await;
+    asks(app, "bo", 2, Act::Snooze { until: app.clock.now() + Span::hours(1) }).await;
+    // As no code of ours makes it go.
+    app.sql("DELETE FROM wakes WHERE scope = 'incident'").await;
+    app.advance("2m").await;
+    reveille::flows::audit::audit(app.house()).await.expect("the audit is made");
+    app.settle().await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.phone("ana").rings_after("28m").await.press('6').await;
+    app.phone("ana").rings_after("30m").await.press('1').await;
+    assert_eq!(app.incident(2).await.times("snooze_ended"), 1);
 });

@@ -79,6 +79,7 @@ story!(an_incident_has_a_room_with_its_board_and_its_people, &in_slack(), |app| 
     let labels: Vec<String> = board.buttons().into_iter().map(|button| button.label).collect();
     assert_eq!(labels, ["Acknowledge", "Escalate", "Take lead", "Resolve"]);
     assert!(app.told_in(1).contains("Opened at sev2 for Public API: the disk is full"), "{}", app.told_in(1));
+    app.advance("1s").await;
     let [announced] = app.announced().try_into().expect("one announcement");
     assert!(announced.words().contains(&format!("<#{}>", room.id)), "{}", announced.words());
 
@@ -303,4 +304,69 @@ story!(a_room_that_was_taken_away_is_said_so_once_and_not_opened_again, &in_slac
     let text = incident.entry("note_added")["text"].as_str().expect("words").to_owned();
     assert!(text.contains("is gone from Slack"), "{text}");
     app.command(1, "resolve").await;
+});
+
+story!(slack_that_hangs_holds_up_no_page, &in_slack(), |app| {
+    app.stage.slack().set_fault(Some(SlackFault::Hang), None);
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.ignore();
+    app.phone("ana").rings_after("2m").await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.stage.slack().set_fault(None, None);
+    app.advance("6m").await;
+    assert!(app.board(1).words().contains("Ana Ruiz has it"), "{}", app.board(1).words());
+    assert!(app.told_in(1).contains("Acknowledged by Ana Ruiz"), "{}", app.told_in(1));
+    app.command(1, "resolve").await;
+});
+
+/// Bo's step names two places; the bot has not been asked into the second.
+fn with_places() -> String {
+    in_slack().replace(r#"notify = ["user:bo"]"#, r#"notify = ["user:bo", "slack:C0INCIDENTS", "slack:C0GENERAL"]"#)
+}
+
+story!(a_step_tells_a_place_once_and_says_where_it_could_not, &with_places(), |app| {
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.ignore();
+    app.phone("ana").rings_after("2m").await.ignore();
+    app.phone("bo").rings_after("3m").await.press('1').await;
+    app.advance("1m").await;
+    let [_, told] = app.announced().try_into().expect("the announcement, and what the step tells");
+    assert!(told.words().contains("#1 the disk is full"), "{}", told.words());
+    let incident = app.incident(1).await;
+    assert_eq!(incident.times("note_added"), 1);
+    let text = incident.entry("note_added")["text"].as_str().expect("words").to_owned();
+    assert!(text.contains("slack:C0GENERAL"), "{text}");
+    app.command(1, "resolve").await;
+});
+
+story!(whoever_acknowledged_is_asked_in_the_room_whether_they_are_still_at_it, &in_slack(), |app| {
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    app.advance("25m1s").await;
+    let asked = app.room(1).posts().last().cloned().expect("a message");
+    assert!(asked.words().contains("<@U0ANA>"), "{}", asked.words());
+    app.stage.slack().press("U0ANA", &app.room(1).id, "I am on it").await.expect("the button is there");
+    app.settle().await;
+    app.advance("10m").await;
+    let incident = app.incident(1).await;
+    incident.is("acknowledged");
+    assert!(incident.times("acknowledgement_renewed") >= 1);
+    assert_eq!(app.phone("ana").calls(), 1);
+    app.command(1, "resolve").await;
+});
+
+story!(snooze_page_and_override_from_slack, &in_slack(), |app| {
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.ignore();
+    let room = app.room(1).id;
+    assert!(app.says("U0ANA", &room, "snooze 1h").await.contains("is acknowledged until"));
+    assert!(app.says("U0ANA", &room, "page @bo").await.contains("Bo Lind is paged"));
+    app.phone("bo").rings().await.press('1').await;
+    let answer = app.says("U0ANA", &room, "page nonsense").await;
+    assert!(answer.contains("neither a policy nor a user"), "{answer}");
+    let answer = app.says("U0ANA", &room, "override <@U0BO> now 4h").await;
+    assert!(answer.contains("Bo Lind has platform from"), "{answer}");
+    let answer = app.says("U0ANA", &room, "override <@U0BO> 4h now").await;
+    assert!(answer.contains("has to end after it begins"), "{answer}");
+    app.says("U0ANA", &room, "resolve").await;
 });

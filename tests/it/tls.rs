@@ -54,6 +54,7 @@ async fn serve(folder: &Path, tls: TlsFiles) -> Running {
         secret_key: None,
         own: live::Own::default(),
         tls: Some(tls),
+        ballast_bytes: 0,
     })
     .await
     .expect("the server starts")

@@ -81,15 +81,14 @@ pub struct Ground {
     pub token: String,
     pub http: reqwest::Client,
     database_url: String,
-    address: SocketAddr,
+    /// Of the server, or of what stands before several.
+    pub address: SocketAddr,
     folder: tempfile::TempDir,
     _database: Option<TestDatabase>,
 }
 
 impl Ground {
     pub async fn new(on: On) -> Self {
-        wire::install_crypto();
-        let clock = Clock::system();
         let folder = tempfile::tempdir().expect("a folder");
         let (database, database_url) = match on {
             On::Sqlite => (None, folder.path().join("var/reveille.db").display().to_string()),
@@ -99,6 +98,17 @@ impl Ground {
                 (Some(database), url)
             }
         };
+        Self::with(folder, database_url, database).await
+    }
+
+    /// On a database that the story looks after itself.
+    pub async fn on(database_url: String) -> Self {
+        Self::with(tempfile::tempdir().expect("a folder"), database_url, None).await
+    }
+
+    async fn with(folder: tempfile::TempDir, database_url: String, database: Option<TestDatabase>) -> Self {
+        wire::install_crypto();
+        let clock = Clock::system();
         let stage = Stage::open(stage::Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             clock: clock.clone(),
@@ -190,21 +200,39 @@ impl Ground {
 
     /// `serve`, and with `--config`.
     pub fn serve(&self) -> Command {
+        self.serve_at(self.address)
+    }
+
+    fn serve_at(&self, address: SocketAddr) -> Command {
         let mut program = self.program();
-        program.args(["serve", "--listen", &self.address.to_string(), "--database", &self.database_url, "--config"]).arg(self.config());
+        program.args(["serve", "--listen", &address.to_string(), "--database", &self.database_url, "--config"]).arg(self.config());
         program
     }
 
     /// Starts the server, to die at `failpoint` where one is given, and waits until it takes requests.
     pub async fn start(&self, failpoint: Option<&str>) -> Server {
-        let mut program = self.serve();
+        self.start_at(self.address, failpoint).await
+    }
+
+    /// Starts a replica at an address of its own.
+    pub async fn start_at(&self, address: SocketAddr, failpoint: Option<&str>) -> Server {
+        let mut program = self.serve_at(address);
         if let Some(failpoint) = failpoint {
             program.env("REVEILLE_FAILPOINT", failpoint);
         }
+        self.start_as_at(program, address).await
+    }
+
+    /// Starts this program as the server, and waits until it takes requests.
+    pub async fn start_as(&self, program: Command) -> Server {
+        self.start_as_at(program, self.address).await
+    }
+
+    async fn start_as_at(&self, program: Command, address: SocketAddr) -> Server {
         let mut server = self.spawn(program);
         let mut tries = 0;
         loop {
-            if self.http.get(format!("{}/healthz", self.url)).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if self.http.get(format!("http://{address}/healthz")).send().await.is_ok_and(|answer| answer.status().is_success()) {
                 server.up_at = self.clock.now();
                 return server;
             }
@@ -343,10 +371,27 @@ impl Server {
         self.child.wait().expect("it is gone");
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Stands still, with all it holds, until [`Server::goes_on`].
+    pub fn freezes(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    pub fn goes_on(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.child.id()).expect("a process id");
         let id = rustix::process::Pid::from_raw(id).expect("a process id");
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it can be told");
+        rustix::process::kill_process(id, signal).expect("it can be told");
     }
 
     /// Whether it still runs.
@@ -382,7 +427,7 @@ impl Drop for Server {
 }
 
 /// An address that will still be free when the server comes back: below the ports that the system hands out by itself.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let base = 10_000 + u16::try_from(std::process::id() % 900).expect("below 900") * 10;
     loop {

@@ -15,11 +15,11 @@ const LEAVES_WITHIN: Span = Span::seconds(5);
 const SETTLED_WITHIN: Span = Span::seconds(20);
 
 /// Servers at once, over all stories of this binary: most of the time they wait.
-static SERVERS: Semaphore = Semaphore::const_new(6);
+pub static SERVERS: Semaphore = Semaphore::const_new(10);
 
 /// What happens until the server dies.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub enum Way {
     /// Alerts come in, and the phone is called.
     Posts,
     /// The phone rings and nobody picks up until the policy goes on.
@@ -44,7 +44,7 @@ impl Way {
     }
 }
 
-const INTAKE: &[(&str, Way)] = &[
+pub const INTAKE: &[(&str, Way)] = &[
     ("intake.read", Way::Posts),
     ("intake.read:3", Way::Posts),
     ("intake.queued:3", Way::Posts),
@@ -55,7 +55,7 @@ const INTAKE: &[(&str, Way)] = &[
     ("intake.answered:3", Way::Posts),
 ];
 
-const FOLD: &[(&str, Way)] = &[
+pub const FOLD: &[(&str, Way)] = &[
     ("fold.taken", Way::Posts),
     ("fold.before_commit", Way::Posts),
     ("fold.before_commit:2", Way::Posts),
@@ -68,7 +68,7 @@ const FOLD: &[(&str, Way)] = &[
     ("attend.committed", Way::Posts),
 ];
 
-const SEND: &[(&str, Way)] = &[
+pub const SEND: &[(&str, Way)] = &[
     ("send.intent", Way::Posts),
     ("send.claimed", Way::Posts),
     ("send.before_intent", Way::Posts),
@@ -81,7 +81,7 @@ const SEND: &[(&str, Way)] = &[
     ("hear.status_taken:2", Way::Posts),
 ];
 
-const SETTLE: &[(&str, Way)] = &[
+pub const SETTLE: &[(&str, Way)] = &[
     ("ask.asking", Way::NothingPlaced),
     ("ask.recorded", Way::NothingPlaced),
     ("settle.claimed", Way::AnswerLost),
@@ -90,7 +90,7 @@ const SETTLE: &[(&str, Way)] = &[
     ("ask.recorded", Way::AnswerLost),
 ];
 
-const ANSWER: &[(&str, Way)] = &[
+pub const ANSWER: &[(&str, Way)] = &[
     ("hear.key", Way::Press),
     ("act.before_commit", Way::Press),
     ("act.committed", Way::Press),
@@ -151,6 +151,24 @@ async fn all(on: On, cases: &'static [(&'static str, Way)]) {
 /// One life and its end, and the life after it.
 async fn killed(on: On, at: &'static str, way: Way) -> String {
     let ground = Ground::new(on).await;
+    prepare(&ground, way);
+    let server = ground.start(Some(at)).await;
+    let mut posted = lives_and_dies(&ground, server, way).await;
+
+    let placed_before = ground.stage.calls().len();
+    let server = ground.start(None).await;
+    if posted.accepted() == 0 {
+        // A sender that was not answered comes again.
+        assert!(posted.post(&ground, "db-0").await, "the server takes alerts again");
+    }
+    posted.is_kept(&ground, &server).await;
+    let paged = the_page_leaves(&ground, &server, placed_before).await;
+    it_can_be_acknowledged(&ground, &server).await;
+    format!("up {:>5} ms, {paged}", ms(server.up_at.since(server.started_at)))
+}
+
+/// The stage and the file as this way needs them, before the server starts.
+pub fn prepare(ground: &Ground, way: Way) {
     ground.stage.set_fault(way.fault());
     if matches!(way, Way::AnswerLost) {
         // Else the first callback tells what the answer would have told.
@@ -159,10 +177,13 @@ async fn killed(on: On, at: &'static str, way: Way) -> String {
     if matches!(way, Way::Escalates) {
         ground.configure_with("escalate_after = \"5m\"", "escalate_after = \"1s\"");
     }
-    let mut server = ground.start(Some(at)).await;
+}
+
+/// One life, until the server dies of its failpoint. The stage is well again then.
+pub async fn lives_and_dies(ground: &Ground, mut server: Server, way: Way) -> Posted {
     let mut posted = Posted::default();
     for n in 0..12 {
-        posted.post(&ground, &format!("db-{}", n % 4)).await;
+        posted.post(ground, &format!("db-{}", n % 4)).await;
         if !server.is_up() {
             break;
         }
@@ -180,19 +201,9 @@ async fn killed(on: On, at: &'static str, way: Way) -> String {
         }
     }
     server.dies(PATIENCE).await;
-
     ground.stage.set_fault(None);
     ground.stage.set_callbacks(Callbacks::On);
-    let placed_before = ground.stage.calls().len();
-    let server = ground.start(None).await;
-    if posted.accepted() == 0 {
-        // A sender that was not answered comes again.
-        assert!(posted.post(&ground, "db-0").await, "the server takes alerts again");
-    }
-    posted.is_kept(&ground, &server).await;
-    let paged = the_page_leaves(&ground, &server, placed_before).await;
-    it_can_be_acknowledged(&ground, &server).await;
-    format!("up {:>5} ms, {paged}", ms(server.up_at.since(server.started_at)))
+    posted
 }
 
 fn ms(span: Span) -> i64 {
@@ -200,7 +211,7 @@ fn ms(span: Span) -> i64 {
 }
 
 /// It is placed once, and once more for each outcome that stayed unknown; in time.
-async fn the_page_leaves(ground: &Ground, server: &Server, placed_before: usize) -> String {
+pub async fn the_page_leaves(ground: &Ground, server: &Server, placed_before: usize) -> String {
     let left = (server.started_at + SETTLED_WITHIN).since(ground.clock.now());
     ground
         .until(server, "an attempt is accepted, or nobody is to be called", left, async || {
@@ -235,7 +246,7 @@ async fn the_page_leaves(ground: &Ground, server: &Server, placed_before: usize)
 }
 
 /// Whoever presses 1 has it, and nobody is called after that.
-async fn it_can_be_acknowledged(ground: &Ground, server: &Server) {
+pub async fn it_can_be_acknowledged(ground: &Ground, server: &Server) {
     let store = ground.store().await;
     let incident = ground.get("/api/v1/incidents/1").await;
     if incident["state"] == "triggered" {

@@ -1,10 +1,13 @@
 //! Stories about the real program as a process: killed, stopped, asked at a terminal. The providers are the stage's; time is real.
 
 mod cli;
+mod disk;
 mod ground;
+mod keeping;
 mod kill;
 mod posted;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod replicas;
 mod stop;
 mod storm;

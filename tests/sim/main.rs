@@ -8,7 +8,7 @@ mod provider;
 mod watch;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use plant::Bug;
@@ -17,6 +17,29 @@ use world::World;
 
 /// Worlds that a planted bug may hide in before it must be found.
 const SEEDS_FOR_A_BUG: u64 = 150;
+
+/// What no promise about it is worth without.
+const MUST_HAPPEN: [&str; 19] = [
+    "incident_opened",
+    "incident_declared",
+    "incident_acknowledged",
+    "acknowledgement_renewed",
+    "acknowledgement_lapsed",
+    "lapse_asked",
+    "incident_snoozed",
+    "snooze_ended",
+    "incident_escalated",
+    "incident_reassigned",
+    "page_asked",
+    "severity_raised",
+    "severity_changed",
+    "room_wanted",
+    "notice_wanted",
+    "policy_exhausted",
+    "paged_wider",
+    "resolve_asked",
+    "integration_went_silent",
+];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -29,6 +52,7 @@ struct Seen {
     signals: i64,
     opened: usize,
     answered: usize,
+    kinds: BTreeSet<&'static str>,
     proved: BTreeMap<Due, usize>,
 }
 
@@ -38,6 +62,7 @@ impl Seen {
         self.signals += world.watch.accepted;
         self.opened += world.watch.opened;
         self.answered += world.watch.answered;
+        self.kinds.extend(&world.watch.kinds);
         world.watch.proved.iter().for_each(|(due, times)| *self.proved.entry(*due).or_default() += times);
     }
 
@@ -46,6 +71,7 @@ impl Seen {
         self.signals += other.signals;
         self.opened += other.opened;
         self.answered += other.answered;
+        self.kinds.extend(other.kinds);
         other.proved.into_iter().for_each(|(due, times)| *self.proved.entry(due).or_default() += times);
         self
     }
@@ -78,10 +104,12 @@ fn every_world_keeps_the_promises() {
         let threads = [scope.spawn(live_some), scope.spawn(live_some)];
         threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
-    let Seen { steps, signals, opened, answered, proved } = halves.into_iter().fold(Seen::default(), Seen::and);
+    let Seen { steps, signals, opened, answered, kinds, proved } = halves.into_iter().fold(Seen::default(), Seen::and);
     println!("{seeds} worlds: {steps} steps, {signals} signals, {opened} incidents, {answered} answers; held {proved:?}");
     // A world in which nothing happens keeps every promise.
     assert!(seeds < 100 || (opened as u64 > seeds && answered as u64 > seeds / 2), "the worlds are too quiet to prove anything");
+    let missing: Vec<_> = MUST_HAPPEN.into_iter().filter(|kind| !kinds.contains(kind)).collect();
+    assert!(seeds < 1_000 || missing.is_empty(), "never happened: {missing:?}");
     assert!(seeds < 100 || proved.len() == 3, "each kind of deadline is met somewhere");
 }
 

@@ -74,6 +74,8 @@ pub struct Watch {
     pub accepted: i64,
     pub opened: usize,
     pub answered: usize,
+    /// The kinds of facts that were seen.
+    pub kinds: BTreeSet<&'static str>,
     /// How often each was really asked for, and held.
     pub proved: BTreeMap<Due, usize>,
 }
@@ -98,6 +100,7 @@ impl Watch {
             accepted: 0,
             opened: 0,
             answered: 0,
+            kinds: BTreeSet::new(),
             proved: BTreeMap::new(),
         }
     }
@@ -223,6 +226,7 @@ impl Watch {
     ) -> Result<(), String> {
         let now = rows.now;
         for fact in facts {
+            self.kinds.insert(fact.what.kind());
             self.fold(fact)?;
             self.answers_come_from_people(fact, input)?;
             self.note(fact, now);

@@ -3,9 +3,11 @@
 #[macro_use]
 mod db;
 
+mod archive;
 mod desk;
 mod follower;
 mod life;
+mod machine;
 mod paging;
 mod small;
 mod views;

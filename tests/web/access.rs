@@ -16,6 +16,8 @@ fn filled(path: &str) -> String {
         .replace("{id}", "api-generic")
         .replace("{alert}", "alr_none")
         .replace("{task}", "1")
+        .replace("{schedule}", "platform")
+        .replace("{override}", "ovr_none")
 }
 
 #[tokio::test]

@@ -83,6 +83,24 @@ async fn a_reader_resumes_after_what_it_saw_last_and_then_follows() {
 }
 
 #[tokio::test]
+async fn a_reader_whose_place_is_unknown_starts_over() {
+    let desk = Desk::open().await;
+    let token = desk.token(Scope::Read).await;
+    desk.fires("one").await;
+    let last = desk.house.store.reader().seq_last().await.expect("it reads");
+    for unknown in [last + 1_000, -3] {
+        let mut stream = Stream::open(&desk, &token, "/api/v1/stream", Some(unknown)).await;
+        let (name, data) = stream.next().await;
+        assert_eq!((name.as_str(), data["seq"].as_i64()), ("reset", Some(last)), "{unknown}");
+    }
+    // It comes back with the place it was told, and misses nothing.
+    let mut again = Stream::open(&desk, &token, "/api/v1/stream", Some(last)).await;
+    let number = desk.fires("two").await;
+    let (name, data) = again.next().await;
+    assert_eq!((name.as_str(), data["incident"].as_i64()), ("fact", Some(number)));
+}
+
+#[tokio::test]
 async fn an_incident_s_stream_tells_of_it_alone() {
     let desk = Desk::open().await;
     let token = desk.token(Scope::Read).await;

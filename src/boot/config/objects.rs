@@ -450,6 +450,9 @@ impl<'a> Objects<'_, 'a> {
         if let Some(field) = reader.get(table, "close_after")
             && let Some(after) = reader.span(field)
         {
+            if after == Span::ZERO {
+                reader.error(field.spot(), "close_after is no time at all", "leave it out for alerts that only their sender ends");
+            }
             service.close_after = Some(after);
         }
         policy.map(|_| service)

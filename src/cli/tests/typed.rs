@@ -69,7 +69,7 @@ fn every_example_is_understood() {
     check(&Args::definition());
 }
 
-/// Words as a shell parts them, as far as the examples go: quotes, and the end at a pipe or a bracket.
+/// Words as a shell parts them, as far as the examples go: quotes, and the end at a pipe, a bracket or a file.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('"').enumerate() {
@@ -77,7 +77,7 @@ fn words(line: &str) -> Vec<String> {
             words.push(part.to_owned());
             continue;
         }
-        let end = part.find(['|', ')']).unwrap_or(part.len());
+        let end = part.find(['|', ')', '>']).unwrap_or(part.len());
         words.extend(part[..end].split_whitespace().map(str::to_owned));
         if end < part.len() {
             break;
@@ -94,7 +94,7 @@ fn the_first_page_shows_the_groups_and_the_long_one_the_exit_codes() {
         .map(|heading| page.find(heading).unwrap_or_else(|| panic!("{heading} is in\n{page}")))
         .collect();
     assert!(places.is_sorted(), "{page}");
-    assert!(page.contains("\n  incident  See incidents and respond to them\n"), "{page}");
+    assert!(page.contains("\n  incident     See incidents and respond to them\n"), "{page}");
     let long = Args::definition().render_long_help().to_string();
     for exit in Exit::ALL {
         assert!(long.contains(&format!("\n  {}  {}", exit.code(), exit.meaning())), "{long}");
@@ -179,6 +179,14 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(refused("serve --listen 8080"), ErrorKind::ValueValidation);
     assert_eq!(refused("incident list --limit 1001"), ErrorKind::ValueValidation);
     assert_eq!(refused("incident list --state open"), ErrorKind::InvalidValue);
+    assert_eq!(refused("incident sev 42 5"), ErrorKind::ValueValidation);
+    assert_eq!(refused("incident role 42 lead"), ErrorKind::MissingRequiredArgument);
+    assert_eq!(refused("incident role 42 boss ana"), ErrorKind::InvalidValue);
+    assert_eq!(refused("incident task done 42 0"), ErrorKind::ValueValidation);
+    assert_eq!(refused("incident snooze 42 soon"), ErrorKind::ValueValidation);
+    assert_eq!(refused("override add platform bo"), ErrorKind::MissingRequiredArgument);
+    assert_eq!(refused("override add platform bo --for 1h --until 09:00"), ErrorKind::ArgumentConflict);
+    assert_eq!(refused("completions tcsh"), ErrorKind::InvalidValue);
     assert_eq!(refused("frobnicate"), ErrorKind::InvalidSubcommand);
     assert!(typed("replay --list").is_ok());
 }

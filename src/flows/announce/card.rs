@@ -45,7 +45,7 @@ impl Teller<'_> {
             }
             let outcome = match (&state.message, &self.chat.announce) {
                 (Some((room, ts)), _) => self.chat.edit(room, ts, &message).await,
-                (None, Some(room)) => self.chat.post(room, &message).await.map(|ts| state.message = Some((room.clone(), ts))),
+                (None, Some(room)) => self.chat.post(room, &message).await.map(|sent| state.message = Some(sent)),
                 (None, None) => return Ok(Next::Done),
             };
             match outcome {

@@ -8,9 +8,11 @@ use super::{Next, Seen, Teller, digest, is_worth_telling, state_of};
 use crate::base::id::{IncidentId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
+use crate::chat::blocks::{Button, Message};
 use crate::chat::{self, ChatError, blocks};
 use crate::domain::fact::{Fact, What};
-use crate::domain::incident::{IncidentState, Room};
+use crate::domain::incident::{Incident, IncidentRole, IncidentState, Room};
+use crate::domain::input::Actor;
 use crate::flows::FlowError;
 use crate::render::line::{self, Names};
 use crate::store::{self, FactRow, FollowerRow, WriteLane};
@@ -112,7 +114,7 @@ impl Teller<'_> {
             Ok(board) => board,
             Err(error) => return Ok(Err(error)),
         };
-        let timeline = match self.tell_timeline(row, state, &room, facts).await? {
+        let timeline = match self.tell_timeline(row, state, seen, &room, facts).await? {
             Ok(timeline) => timeline,
             Err(error) => return Ok(Err(error)),
         };
@@ -146,7 +148,7 @@ impl Teller<'_> {
         }
         if state.board.is_none() {
             match self.chat.post(room, &message).await {
-                Ok(ts) => (state.board, state.digest, state.edited_at) = (Some(ts), Some(now_reads), Some(now)),
+                Ok((_, ts)) => (state.board, state.digest, state.edited_at) = (Some(ts), Some(now_reads), Some(now)),
                 Err(error) => return Ok(Err(error)),
             }
             self.keep(row, state).await?;
@@ -169,9 +171,11 @@ impl Teller<'_> {
         &self,
         row: &mut FollowerRow,
         state: &mut State,
+        seen: &Seen,
         room: &str,
         facts: &[FactRow],
     ) -> Result<Result<Option<Time>, ChatError>, FlowError> {
+        let incident = &seen.incident;
         let names = Names::of(&self.live.setup);
         let worth: Vec<&FactRow> = facts.iter().filter(|told| is_worth_telling(&told.fact.what)).collect();
         let mut rest = worth.as_slice();
@@ -180,8 +184,14 @@ impl Teller<'_> {
             if let Some(free_at) = state.posted_at.map(|at| at + limits::SLACK_PACE).filter(|free_at| *free_at > now) {
                 return Ok(Ok(Some(free_at)));
             }
-            let lines: Vec<(Time, String)> = rest.iter().map(|told| (told.fact.at, sentence(&told.fact, &names))).collect();
-            let (message, taken) = blocks::timeline(&lines);
+            let (message, taken) = if let Some(question) = self.question(&first.fact, incident, &names) {
+                (question, 1)
+            } else {
+                // What asks for an answer is a message of its own.
+                let plain = rest.iter().take_while(|told| self.question(&told.fact, incident, &names).is_none());
+                let lines: Vec<(Time, String)> = plain.map(|told| (told.fact.at, sentence(&told.fact, &names))).collect();
+                blocks::timeline(&lines)
+            };
             match self.chat.post(room, &message).await {
                 Ok(_) => {}
                 // It would be refused for ever, and everything after it would wait.
@@ -200,6 +210,25 @@ impl Teller<'_> {
         }
         let all = i64::try_from(facts.len()).is_ok_and(|n| n < super::FACTS);
         Ok(Ok((!all).then(|| self.house.clock.now())))
+    }
+
+    /// A fact that asks somebody something, with the buttons to answer by. What was answered meanwhile is not asked any more.
+    fn question(&self, fact: &Fact, incident: &Incident, names: &Names) -> Option<Message> {
+        let n = incident.number.0;
+        let (whom, button) = if let What::LapseAsked { .. } = &fact.what
+            && incident.state == IncidentState::Acknowledged
+        {
+            (incident.acknowledged_by.as_ref().and_then(Actor::user), Button::new("I am on it", format!("{n} ack")))
+        } else if let What::ResolveAsked { .. } = &fact.what
+            && incident.response.resolve_asked
+        {
+            (incident.response.roles.get(&IncidentRole::Lead), Button::new("Resolve", format!("{n} resolve")))
+        } else {
+            return None;
+        };
+        let slack = whom.and_then(|user| self.live.setup.users.get(user)?.slack.as_deref());
+        let whom = slack.map(|id| format!("<@{}> ", blocks::escaped(id, 40))).unwrap_or_default();
+        Some(blocks::answer(&[format!("{whom}{}", blocks::escaped(&sentence(fact, names), 500))], &[button.primary()]))
     }
 
     /// The topic, and whoever belongs here.
@@ -228,20 +257,23 @@ impl Teller<'_> {
 impl State {
     /// What a fact says about the room itself.
     fn notice(&mut self, fact: &Fact) {
-        let people: Vec<UserId> = match &fact.what {
-            What::UpdatePosted { text } => {
-                self.update = Some(text.clone());
-                Vec::new()
-            }
-            What::PageOpened { user, .. } | What::RoleChanged { user: Some(user), .. } | What::IncidentReassigned { to: user } => {
-                vec![user.clone()]
-            }
-            What::TaskAdded { owner: Some(owner), .. } => vec![owner.clone()],
-            What::TaskChanged { change, .. } => change.owner.clone().flatten().into_iter().collect(),
-            What::IncidentAcknowledged { .. } | What::IncidentDeclared { .. } => fact.actor.user().cloned().into_iter().collect(),
-            _ => Vec::new(),
-        };
-        self.people.extend(people);
+        if let What::UpdatePosted { text } = &fact.what {
+            self.update = Some(text.clone());
+        }
+        if let What::PageOpened { user, .. } | What::RoleChanged { user: Some(user), .. } | What::IncidentReassigned { to: user } =
+            &fact.what
+        {
+            self.people.insert(user.clone());
+        }
+        if let What::TaskAdded { owner: Some(owner), .. } = &fact.what {
+            self.people.insert(owner.clone());
+        }
+        if let What::TaskChanged { change, .. } = &fact.what {
+            self.people.extend(change.owner.clone().flatten());
+        }
+        if let What::IncidentAcknowledged { .. } | What::IncidentDeclared { .. } = &fact.what {
+            self.people.extend(fact.actor.user().cloned());
+        }
     }
 }
 

@@ -48,6 +48,22 @@ pub(super) async fn carry(house: &House, asked: &Asked) -> Result<Answer, FlowEr
     }
 }
 
+/// Somebody writes in the room of an acknowledged incident: it is not forgotten. Told at most once a minute, whatever is written.
+pub(super) async fn sign_of_life(house: &House, slack_id: &str, channel: &str) -> Result<(), FlowError> {
+    let live = house.now_live();
+    let Some(user) = live.setup.users.values().find(|user| user.slack.as_deref() == Some(slack_id)) else { return Ok(()) };
+    let reader = house.store.reader();
+    let Some(id) = store::room_incident(&reader, channel).await? else { return Ok(()) };
+    let Some(incident) = store::incident_find(&reader, &id).await? else { return Ok(()) };
+    let lapse = live.setup.services.get(&incident.service).and_then(|service| service.ack_lapse).unwrap_or(limits::ACK_LAPSE);
+    let is_due = incident.lapses_at.is_some_and(|at| at.since(house.clock.now()) < Span(lapse.0 - limits::SIGN_OF_LIFE_EVERY.0));
+    if user.role >= Role::Responder && incident.state == IncidentState::Acknowledged && is_due {
+        let command = Command { incident: id, actor: Actor::User(user.id.clone()), via: Via::Slack, act: Act::SignOfLife };
+        act::act(house, command).await?;
+    }
+    Ok(())
+}
+
 fn stranger(id: &str) -> Answer {
     let id = escaped(id, 40);
     Answer::of(format!(
@@ -84,19 +100,22 @@ struct Speaker<'a> {
 impl Speaker<'_> {
     async fn obey(&self, saying: Saying, here: Option<IncidentId>) -> Told {
         let Saying { incident, verb } = saying;
-        // What needs no incident first.
-        match &verb {
-            Verb::Help => return Ok(self.help()),
-            Verb::List => return self.list().await,
-            Verb::Oncall => return Ok(self.oncall()),
-            Verb::New { title } => return self.declare(title).await,
-            Verb::Override { who, from, to, schedule } => return self.take_over(who, from, to, schedule.as_deref()).await,
-            Verb::Menu if incident.is_none() && self.asked.incident.is_none() && here.is_none() => return self.menu_of_all().await,
-            _ => {}
-        }
-        let incident = self.subject(incident.or(self.asked.incident), here).await?;
+        let named = incident.or(self.asked.incident);
         match verb {
-            Verb::Menu => Ok(self.menu_of(&incident)),
+            Verb::Help => Ok(self.help()),
+            Verb::List => self.list().await,
+            Verb::Oncall => Ok(self.oncall()),
+            Verb::New { title } => self.declare(&title).await,
+            Verb::Override { who, from, to, schedule } => self.take_over(&who, &from, &to, schedule.as_deref()).await,
+            Verb::Menu if named.is_none() && here.is_none() => self.menu_of_all().await,
+            about_one => self.obey_on(self.subject(named, here).await?, about_one).await,
+        }
+    }
+
+    /// What is said of one incident.
+    async fn obey_on(&self, incident: Incident, verb: Verb) -> Told {
+        match verb {
+            Verb::Menu => Ok(menu_of(&incident)),
             Verb::Who => self.who(&incident).await,
             Verb::Why => self.why(&incident).await,
             Verb::Acknowledge => self.act(&incident, Act::Acknowledge).await,
@@ -496,29 +515,30 @@ impl Speaker<'_> {
         Ok(answer)
     }
 
-    fn menu_of(&self, incident: &Incident) -> Answer {
-        let n = incident.number.0;
-        let mut answer =
-            Answer::of(format!("{} · {} · {}", named(incident.number, &incident.title), incident.severity.name(), incident.state.name()));
-        match incident.state {
-            IncidentState::Triggered => answer.buttons.push(Button::new("Acknowledge", format!("{n} ack")).primary()),
-            IncidentState::Acknowledged => answer.buttons.push(Button::new("Snooze 1h", format!("{n} snooze 1h"))),
-            IncidentState::Resolved => answer.buttons.push(Button::new("Reopen", format!("{n} reopen")).danger("This pages again.")),
-        }
-        if incident.is_open() {
-            answer.buttons.push(Button::new("Take lead", format!("{n} lead me")));
-            answer.buttons.push(Button::new("Escalate", format!("{n} escalate")).danger("This pages the next step of the policy now."));
-            answer.buttons.push(Button::new("Resolve", format!("{n} resolve")).danger("This ends the incident and closes its alerts."));
-        }
-        for (label, verb) in [("Who does what", "who"), ("Why", "why"), ("Help", "help")] {
-            answer.buttons.push(Button::new(label, format!("{n} {verb}")));
-        }
-        answer
-    }
-
     fn command(&self) -> &str {
         self.live.chat.as_ref().map_or("/incident", |chat| &chat.command)
     }
+}
+
+/// The incident's own menu: what can be done about it now.
+fn menu_of(incident: &Incident) -> Answer {
+    let n = incident.number.0;
+    let mut answer =
+        Answer::of(format!("{} · {} · {}", named(incident.number, &incident.title), incident.severity.name(), incident.state.name()));
+    match incident.state {
+        IncidentState::Triggered => answer.buttons.push(Button::new("Acknowledge", format!("{n} ack")).primary()),
+        IncidentState::Acknowledged => answer.buttons.push(Button::new("Snooze 1h", format!("{n} snooze 1h"))),
+        IncidentState::Resolved => answer.buttons.push(Button::new("Reopen", format!("{n} reopen")).danger("This pages again.")),
+    }
+    if incident.is_open() {
+        answer.buttons.push(Button::new("Take lead", format!("{n} lead me")));
+        answer.buttons.push(Button::new("Escalate", format!("{n} escalate")).danger("This pages the next step of the policy now."));
+        answer.buttons.push(Button::new("Resolve", format!("{n} resolve")).danger("This ends the incident and closes its alerts."));
+    }
+    for (label, verb) in [("Who does what", "who"), ("Why", "why"), ("Help", "help")] {
+        answer.buttons.push(Button::new(label, format!("{n} {verb}")));
+    }
+    answer
 }
 
 /// Reads with the eyes of the team: who may ask was looked at before.

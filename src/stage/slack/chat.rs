@@ -61,7 +61,7 @@ pub(super) fn post(world: &mut World, call: &Call<'_>) -> Answer {
     let thread_ts = thread(world, call, &room)?;
     let message = Message { blocks, thread_ts, ..Message::of(BOT_USER, text) };
     let ts = world.say(&room, call.now, message);
-    let said = world.room(&room).and_then(|room| room.message(&ts)).map(message_json);
+    let said = world.room(&room).and_then(|room| Some(room.told(room.message(&ts)?)));
     Ok(json!({"channel": room, "ts": ts, "message": said}))
 }
 

@@ -27,7 +27,7 @@ use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 
 /// The workspace and the app in it; ids have Slack's shapes.
-pub const TEAM: &str = "T0STAGE";
+pub const TEAM: &str = "T0STAGE001";
 pub const TEAM_DOMAIN: &str = "stage";
 pub const APP: &str = "A0REVEILLE";
 /// The app's own user, and its bot.
@@ -138,6 +138,32 @@ impl Room {
     /// The pinned messages as they read now, the newest pin first.
     pub fn pinned(&self) -> impl Iterator<Item = &Message> {
         self.pins.iter().rev().filter_map(|pin| self.message(&pin.ts))
+    }
+
+    /// A message as the API writes it, with what hangs on it in this room.
+    fn told(&self, message: &Message) -> Value {
+        let mut told = message_json(message);
+        if let Some(thread) = message.thread_ts.as_ref().filter(|thread| **thread != message.ts) {
+            told["parent_user_id"] = json!(self.message(thread).map(|parent| &parent.user));
+            return told;
+        }
+        let replies: Vec<&Message> =
+            self.messages.iter().filter(|reply| reply.thread_ts.as_ref() == Some(&message.ts) && reply.only_for.is_none()).collect();
+        if let Some(last) = replies.last() {
+            let mut users: Vec<&str> = Vec::new();
+            for reply in &replies {
+                if !users.contains(&reply.user.as_str()) {
+                    users.push(&reply.user);
+                }
+            }
+            told["thread_ts"] = json!(message.ts);
+            told["reply_count"] = json!(replies.len());
+            told["reply_users_count"] = json!(users.len());
+            told["reply_users"] = json!(users);
+            told["latest_reply"] = json!(last.ts);
+            told["subscribed"] = json!(message.by_app);
+        }
+        told
     }
 
     fn has(&self, user: &str) -> bool {

@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 
 use super::api::{Answer, Call, Refusal};
 use super::rooms::page;
-use super::{
-    APP, BOT, BOT_NAME, BOT_USER, Bookmark, Modal, Person, Pin, Reaction, Room, RoomKind, TEAM, TEAM_DOMAIN, World, block, chat,
-    message_json,
-};
+use super::{APP, BOT, BOT_NAME, BOT_USER, Bookmark, Modal, Person, Pin, Reaction, Room, RoomKind, TEAM, TEAM_DOMAIN, World, block, chat};
 use crate::base::time::Time;
 
 const BOOKMARKS: usize = 100;
@@ -25,7 +22,7 @@ pub(super) fn auth_test() -> Value {
 fn user_json(person: &Person, is_bot: bool) -> Value {
     let mut profile = json!({
         "avatar_hash": "g0000000000", "real_name": person.name, "real_name_normalized": person.name, "display_name": person.handle,
-        "display_name_normalized": person.handle, "status_text": "", "status_emoji": "", "title": "", "phone": "", "skype": "", "team": TEAM,
+        "display_name_normalized": person.handle, "status_text": "", "status_emoji": "", "title": "", "phone": "", "skype": "", "team": TEAM, "fields": {},
     });
     if is_bot {
         profile["api_app_id"] = json!(APP);
@@ -113,7 +110,7 @@ pub(super) fn pins(world: &mut World, call: &Call<'_>) -> Answer {
     let id = joined(world, call, "channel")?;
     let room = world.room(&id).ok_or("channel_not_found")?;
     let item = |pin: &Pin| {
-        let mut message = message_json(room.message(&pin.ts)?);
+        let mut message = room.told(room.message(&pin.ts)?);
         message["permalink"] = json!(chat::link(call.base, &id, &pin.ts));
         message["pinned_to"] = json!([id]);
         Some(json!({"type": "message", "created": pin.at.seconds(), "created_by": pin.by, "channel": id, "message": message}))

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::{Answer, Call, Refusal};
-use super::{BOT_USER, Note, Room, RoomKind, TEAM, World, message_json};
+use super::{BOT_USER, Note, Room, RoomKind, TEAM, World};
 use crate::base::time::Time;
 
 const NAME: usize = 80;
@@ -372,8 +372,10 @@ pub(super) fn history(world: &mut World, call: &Call<'_>) -> Answer {
         after && latest.is_none_or(|latest| ts < latest || (inclusive && ts <= latest))
     };
     let seen = room.messages.iter().rev().filter(|message| message.only_for.is_none() && fits(&message.ts));
-    let found: Vec<Value> =
-        seen.filter(|message| message.thread_ts.as_ref().is_none_or(|thread| *thread == message.ts)).map(message_json).collect();
+    let found: Vec<Value> = seen
+        .filter(|message| message.thread_ts.as_ref().is_none_or(|thread| *thread == message.ts))
+        .map(|message| room.told(message))
+        .collect();
     let pins = room.pins.len();
     let (messages, next) = page(call, found)?;
     let mut answer = json!({
@@ -393,7 +395,11 @@ pub(super) fn replies(world: &mut World, call: &Call<'_>) -> Answer {
     let ts = call.args.need("ts")?;
     room.message(&ts).ok_or("thread_not_found")?;
     let in_thread = room.messages.iter().filter(|message| message.ts == ts || message.thread_ts.as_deref() == Some(&ts));
-    let found: Vec<Value> = in_thread.filter(|message| message.only_for.is_none()).map(message_json).collect();
+    let found: Vec<Value> = in_thread.filter(|message| message.only_for.is_none()).map(|message| room.told(message)).collect();
     let (messages, next) = page(call, found)?;
-    Ok(json!({"messages": messages, "has_more": !next.is_empty(), "response_metadata": {"next_cursor": next}}))
+    let mut answer = json!({"messages": messages, "has_more": !next.is_empty()});
+    if !next.is_empty() {
+        answer["response_metadata"] = json!({"next_cursor": next});
+    }
+    Ok(answer)
 }

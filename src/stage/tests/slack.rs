@@ -50,6 +50,89 @@ fn button(action_id: &str, label: &str) -> Value {
 }
 
 #[tokio::test]
+async fn answers_read_as_the_published_description_says() {
+    let world = World::open().await;
+    let spec = spec::slack();
+    let says = async |method: &str, body: Value| -> Value {
+        let value = world.web(method, body).await;
+        spec::check_slack(&spec, method, &value);
+        value
+    };
+    let reads = async |method: &str, query: &[(&str, &str)]| -> Value {
+        let value = world.ask(method, query).await;
+        spec::check_slack(&spec, method, &value);
+        value
+    };
+    says("auth.test", json!({})).await;
+    let made = says("conversations.create", json!({"name": "inc-1"})).await;
+    let room = made["channel"]["id"].as_str().expect("an id").to_owned();
+    let of = |more: Value| {
+        let mut body = json!({"channel": room});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        body
+    };
+    says("conversations.invite", of(json!({"users": "U0ANA,U0BO"}))).await;
+    says("conversations.setTopic", of(json!({"topic": "sev1"}))).await;
+    says("conversations.setPurpose", of(json!({"purpose": "the database"}))).await;
+    says("conversations.rename", of(json!({"name": "inc-2"}))).await;
+    says("conversations.join", of(json!({}))).await;
+    let blocks = json!([section("db down"), {"type": "actions", "elements": [button("ack", "Acknowledge")]}]);
+    let posted = says("chat.postMessage", of(json!({"text": "db down", "blocks": blocks}))).await;
+    let ts = posted["ts"].as_str().expect("a ts").to_owned();
+    says("chat.postMessage", of(json!({"text": "more", "thread_ts": ts}))).await;
+    says("chat.postEphemeral", of(json!({"user": "U0ANA", "text": "psst"}))).await;
+    says("reactions.add", of(json!({"name": "eyes", "timestamp": ts}))).await;
+    says("pins.add", of(json!({"timestamp": ts}))).await;
+    reads("pins.list", &[("channel", &room)]).await;
+    reads("chat.getPermalink", &[("channel", &room), ("message_ts", &ts)]).await;
+    reads("conversations.info", &[("channel", &room), ("include_num_members", "true")]).await;
+    reads("conversations.members", &[("channel", &room)]).await;
+    reads("conversations.list", &[]).await;
+    reads("conversations.history", &[("channel", &room)]).await;
+    // The description knows threads between people alone.
+    let mut thread = world.ask("conversations.replies", &[("channel", &room), ("ts", &ts)]).await;
+    for message in thread["messages"].as_array_mut().expect("a list") {
+        message.as_object_mut().expect("an object").retain(|name, _| !["app_id", "bot_id", "blocks", "reactions"].contains(&name.as_str()));
+    }
+    spec::check_slack(&spec, "conversations.replies", &thread);
+    let direct = says("conversations.open", json!({"users": "U0ANA"})).await["channel"]["id"].as_str().expect("an id").to_owned();
+    says("conversations.open", json!({"channel": direct, "return_im": true})).await;
+    reads("users.info", &[("user", "U0ANA")]).await;
+    reads("users.info", &[("user", BOT_USER)]).await;
+    reads("users.list", &[]).await;
+    reads("users.lookupByEmail", &[("email", "bo@example.com")]).await;
+    says("pins.remove", of(json!({"timestamp": ts}))).await;
+    says("reactions.remove", of(json!({"name": "eyes", "timestamp": ts}))).await;
+    // The description of a changed message takes its blocks for an object, which they never were.
+    let mut changed = world.web("chat.update", of(json!({"ts": ts, "text": "db up"}))).await;
+    changed["message"].as_object_mut().expect("an object").remove("blocks");
+    spec::check_slack(&spec, "chat.update", &changed);
+    says("chat.delete", of(json!({"ts": ts}))).await;
+    says("conversations.kick", of(json!({"user": "U0BO"}))).await;
+    says("conversations.archive", of(json!({}))).await;
+
+    // Errors are words that the method is described with.
+    for (method, body, error) in [
+        ("conversations.create", json!({"name": "inc-2"}), "name_taken"),
+        ("conversations.create", json!({"name": "Inc"}), "invalid_name_specials"),
+        ("conversations.archive", json!({"channel": room}), "already_archived"),
+        ("conversations.invite", json!({"channel": room, "users": "U0BO"}), "is_archived"),
+        ("conversations.setTopic", json!({"channel": "C0GENERAL", "topic": "x"}), "not_in_channel"),
+        ("conversations.open", json!({"users": "U0NOBODY"}), "user_not_found"),
+        ("chat.postMessage", json!({"channel": "C0NONE0000", "text": "x"}), "channel_not_found"),
+        ("chat.postMessage", json!({"channel": room, "text": "x"}), "is_archived"),
+        ("chat.postMessage", json!({"channel": INCIDENTS}), "no_text"),
+        ("chat.update", json!({"channel": INCIDENTS, "ts": "1438138800.000000", "text": "x"}), "message_not_found"),
+        ("chat.delete", json!({"channel": INCIDENTS, "ts": "1438138800.000000"}), "message_not_found"),
+        ("pins.add", json!({"channel": INCIDENTS, "timestamp": "1438138800.000000"}), "message_not_found"),
+        ("reactions.add", json!({"channel": INCIDENTS, "timestamp": "1438138800.000000", "name": "eyes"}), "message_not_found"),
+    ] {
+        assert_eq!(says(method, body).await["error"], error, "{method}");
+    }
+    world.stage.shut().await;
+}
+
+#[tokio::test]
 async fn a_room_is_made_named_peopled_pinned_and_archived() {
     let world = World::open().await;
     let slack = world.slack();

@@ -161,7 +161,7 @@ async fn a_number_that_says_stop_gets_nothing_until_it_says_start() {
     world.sent(ANA, "db down").await;
     world.server.will_answer(200, "text/xml", "<Response><Message>You said stop.</Message></Response>");
     world.stage.reply(ANA, " stop ").await.expect("there is a text");
-    assert_eq!(world.server.asked("/callbacks/sms/inbound").len(), 1, "the server hears of it");
+    assert_eq!(world.server.asked("/callbacks/sms").len(), 1, "the server hears of it");
     let (status, error) = world.sends(&world.words(ANA, "db still down")).await;
     assert_eq!((status, &error["code"]), (400, &json!(21_610)));
     assert!(world.on(ANA)[2].starts_with("You have successfully been unsubscribed."), "{:?}", world.on(ANA));

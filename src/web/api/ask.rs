@@ -86,11 +86,13 @@ impl Ask {
         tracing::info!(incident = incident.number.0, outcome = verdict.outcome.name(), "a command was carried out");
         if verdict.outcome == Outcome::Ignored && !asks_again_freely {
             match verdict.reason {
+                // It is so already.
+                Reason::NothingToDecide => {}
                 Reason::NoSuchTask => return Err(WebError::NotFound("such task on this incident's board")),
-                Reason::NotOpen | Reason::AlreadyResolved | Reason::Resolved => {
+                Reason::NotOpen | Reason::AlreadyResolved => {
                     return Err(WebError::Conflict(format!("{} is resolved. Reopen it first, if it is not over.", incident.number)));
                 }
-                _ => {}
+                other => return Err(WebError::Conflict(format!("Nothing was done: {}.", other.sentence()))),
             }
         }
         Ok(verdict)

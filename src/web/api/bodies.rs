@@ -12,7 +12,7 @@ use crate::base::time::Time;
 use crate::domain::incident::{IncidentRole, NO_SERVICE};
 use crate::domain::input::Actor;
 use crate::domain::task::Task;
-use crate::store::read::{AlertView, AttemptOutcome, IncidentView, PageView};
+use crate::store::read::{AlertView, AttemptOutcome, IncidentView, OverrideView, PageView};
 
 /// A list and where it goes on.
 #[derive(Serialize)]
@@ -268,6 +268,36 @@ impl TaskBody {
             created_at: task.created_at.rfc3339(),
             created_by: task.created_by.text(),
             changed_at: task.changed_at.rfc3339(),
+        }
+    }
+}
+
+/// Somebody has a schedule for a while.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Override)]
+pub struct OverrideBody {
+    pub id: String,
+    pub schedule: String,
+    pub user: String,
+    #[schema(schema_with = words::time)]
+    pub from: String,
+    #[schema(schema_with = words::time)]
+    pub until: String,
+    #[schema(schema_with = words::time)]
+    pub created_at: String,
+    pub created_by: String,
+}
+
+impl From<OverrideView> for OverrideBody {
+    fn from(view: OverrideView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            schedule: view.schedule.to_string(),
+            user: view.user.to_string(),
+            from: view.from.rfc3339(),
+            until: view.until.rfc3339(),
+            created_at: view.created_at.rfc3339(),
+            created_by: view.created_by.text(),
         }
     }
 }

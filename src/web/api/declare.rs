@@ -12,10 +12,11 @@ use super::bodies::IncidentBody;
 use super::words;
 use crate::base::id::AlertId;
 use crate::base::limits;
+use crate::domain::decide::Outcome;
 use crate::domain::incident::Kind;
 use crate::domain::input::{Declare, Via};
 use crate::domain::setup::Severity;
-use crate::flows::act;
+use crate::flows::{act, once};
 
 /// What is wrong, in a few words; the rest has good defaults.
 #[derive(Deserialize, ToSchema)]
@@ -67,9 +68,13 @@ pub(in super::super) async fn promote(ask: Ask) -> Made<IncidentBody> {
     let reader = ask.doors.house.store.reader();
     let id = AlertId::from_text(ask.place("alert"));
     let alert = reader.alert_get(&ask.caller.viewer, &id).await?.ok_or(WebError::NotFound("such alert"))?;
-    // One that comes again with its key finds its own incident, and is answered with it.
+    // A request that comes again finds the incident that it made itself, and is answered with it.
+    let made_before = match &ask.once {
+        Some(once) => once::is_decided(&ask.doors.house, once).await?,
+        None => false,
+    };
     if let Some(number) = alert.incident
-        && ask.once.is_none()
+        && !made_before
     {
         return Err(WebError::Conflict(format!("This alert belongs to incident {number} already.")));
     }
@@ -91,8 +96,11 @@ pub(in super::super) async fn promote(ask: Ask) -> Made<IncidentBody> {
 
 async fn declared(ask: &Ask, declare: Declare) -> Made<IncidentBody> {
     let verdict = act::declare_once(&ask.doors.house, declare, ask.once.clone()).await?;
-    let Some(id) = verdict.incident else {
-        return Err(WebError::Conflict(format!("Nothing was declared: {}.", verdict.reason.sentence())));
+    let id = match (verdict.outcome, verdict.incident) {
+        (Outcome::Ignored, _) | (_, None) => {
+            return Err(WebError::Conflict(format!("Nothing was declared: {}.", verdict.reason.sentence())));
+        }
+        (_, Some(id)) => id,
     };
     let number = ask.doors.house.store.reader().incident_number(&id).await?.ok_or(WebError::Inside)?;
     tracing::info!(incident = number.0, "an incident was declared");

@@ -14,9 +14,10 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, T
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server};
 
-use super::bodies::{AlertBody, FreezeBody, IncidentBody, PageBody, Problem, TaskBody, TurnBody, WhyBody};
+use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody, Problem, TaskBody, TurnBody, WhyBody};
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
+use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
 use super::words;
 use crate::base::limits;
@@ -49,6 +50,8 @@ enum Gives {
     Stream,
     /// This document.
     Document,
+    /// 204.
+    Nothing,
 }
 
 #[derive(Clone, Copy)]
@@ -87,6 +90,7 @@ fn command<T: ToSchema>(path: &'static str, about: &'static str) -> Operation {
 fn operations() -> Vec<Operation> {
     use Query::{AlertState, At, Cursor, IncidentState, Kind, Limit, Scope, Service};
     let incident = || shape::<IncidentBody>();
+    let stand_in = || shape::<OverrideBody>();
     let task = |method, path, about, takes, gives| Operation { method, path, about, query: &[], takes: Some(takes), gives };
     vec![
         read("/api/v1/openapi.json", "This document", &[], Gives::Document),
@@ -146,6 +150,23 @@ fn operations() -> Vec<Operation> {
         },
         read("/api/v1/stream", "Everything that happens, as it happens", &[], Gives::Stream),
         read("/api/v1/oncall", "Who is on call: one item per schedule", &[At, Limit, Cursor], Gives::List(shape::<TurnBody>())),
+        read("/api/v1/overrides", "Who takes which schedule for a while, of all that have not ended", &[Limit], Gives::List(stand_in())),
+        read("/api/v1/schedules/{schedule}/overrides", "The same, of one schedule", &[], Gives::List(stand_in())),
+        task(
+            Method::POST,
+            "/api/v1/schedules/{schedule}/overrides",
+            "Let somebody take a schedule for a while",
+            shape::<AddOverride>(),
+            Gives::Made(stand_in()),
+        ),
+        Operation {
+            method: Method::DELETE,
+            path: "/api/v1/schedules/{schedule}/overrides/{override}",
+            about: "Remove an override: the rotation counts again",
+            query: &[],
+            takes: None,
+            gives: Gives::Nothing,
+        },
         read("/api/v1/freeze", "Whether changes are to wait", &[Scope], Gives::One(shape::<FreezeBody>())),
         read("/api/v1/why/{subject}", "Why somebody was paged, or was not", &[], Gives::One(shape::<WhyBody>())),
     ]
@@ -202,7 +223,7 @@ impl Gives {
     fn shape(&self) -> Option<&Shape> {
         match self {
             Self::One(shape) | Self::Made(shape) | Self::List(shape) => Some(shape),
-            Self::Stream | Self::Document => None,
+            Self::Stream | Self::Document | Self::Nothing => None,
         }
     }
 }
@@ -229,6 +250,7 @@ fn described(operation: &Operation) -> OperationBuilder {
         Gives::Made(shape) => built.response("201", json("What was made; its address is in Location", reference(shape).into())),
         Gives::List(shape) => built.response("200", json("A part of the list", list_of(shape))),
         Gives::Document => built.response("200", json("OpenAPI 3.1", ObjectBuilder::new().into())),
+        Gives::Nothing => built.response("204", ResponseBuilder::new().description("It is done")),
         Gives::Stream => {
             let text = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
             let stream = ResponseBuilder::new()
@@ -247,14 +269,16 @@ fn described(operation: &Operation) -> OperationBuilder {
     if needs == Some(Needs::Responder) {
         refusals.push(("403", "A token or a role that may only read"));
     }
-    let is_stream = matches!(operation.gives, Gives::Stream);
-    if operation.takes.is_some() || !operation.query.is_empty() || is_stream {
+    if operation.takes.is_some()
+        || !operation.query.is_empty()
+        || !matches!(operation.gives, Gives::One(_) | Gives::List(_) | Gives::Document)
+    {
         refusals.push(("400", "What was asked cannot be understood; `detail` says what to mend"));
     }
     if operation.path.contains('{') {
         refusals.push(("404", "There is no such thing"));
     }
-    if operation.takes.is_some() {
+    if operation.method != Method::GET {
         refusals.push(("409", "It does not fit the present state, or the same request is being carried out"));
         refusals.push(("413", "The body is too large"));
         refusals.push(("422", "The Idempotency-Key came with another body before"));

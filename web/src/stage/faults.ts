@@ -144,7 +144,7 @@ export class FaultsView {
     }
     this.callbacks.value = wanted;
     const requests = snapshot.requests === 1 ? "1 request" : `${snapshot.requests} requests`;
-    text(this.counts, `${requests} to the phone provider so far, ${snapshot.slack.requests} to Slack, ${snapshot.mails.length} mails${snapshot.hanging > 0 ? `, ${snapshot.hanging} hanging now` : ""}.`);
+    text(this.counts, `${requests} to the phone provider so far, ${snapshot.slack.requests} to Slack, ${snapshot.mails.length === 1 ? "1 mail" : `${snapshot.mails.length} mails`}${snapshot.hanging > 0 ? `, ${snapshot.hanging} hanging now` : ""}.`);
     const faults: string[] = [];
     const fault = FAULTS.find((each) => each.kind === kind);
     if (fault && kind !== "none") faults.push(`The provider ${fault.label.charAt(0).toLowerCase()}${fault.label.slice(1)}`);

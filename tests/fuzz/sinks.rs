@@ -1,0 +1,123 @@
+//! Where hostile text goes: a telephone, a page, a room. And what comes back from there.
+
+use std::sync::LazyLock;
+
+use askama::Template as _;
+use base64::Engine as _;
+use reveille::base::id::{AttemptId, IdSource, Number};
+use reveille::base::limits;
+use reveille::base::secret::{Secret, hmac_sha1};
+use reveille::base::time::{Span, Time};
+use reveille::boot::wire;
+use reveille::channels::voice::Voice;
+use reveille::channels::{Channel as _, HearError, Heard, Words};
+use reveille::domain::setup::{Language, Severity};
+use reveille::render::html::{Frame, ProblemPage};
+use reveille::render::spoken::{self, CallWords, SpokenIncident};
+use reveille::vendor::slack::Slack;
+use reveille::vendor::twilio::Twilio;
+
+use crate::{clock, hostile, request};
+
+const TOKEN: &str = "swordfish";
+const URL: &str = "https://pager.example.com";
+
+fn twilio() -> Twilio {
+    wire::install_crypto();
+    Twilio::new("AC1".to_owned(), vec![Secret::new(TOKEN)], "https://api.twilio.com", clock()).expect("a client")
+}
+
+static VOICE: LazyLock<Voice> = LazyLock::new(|| Voice::new(twilio(), "+15005550006".to_owned(), Some(URL)));
+
+/// A callback that Twilio did sign, whatever it says; and the same unsigned.
+pub fn callback(input: &[u8]) {
+    let (what, body) = match input.iter().position(|byte| *byte == b' ') {
+        Some(at) => (String::from_utf8_lossy(&input[..at]).into_owned(), &input[at + 1..]),
+        None => ("keys".to_owned(), input),
+    };
+    let mut inbound = request(body);
+    inbound.path = format!("/callbacks/voice/{}/{what}", attempt());
+    assert!(matches!(VOICE.hear(&inbound), Err(HearError::BadSignature)), "nobody signed it");
+    let mut form: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    form.sort();
+    form.dedup();
+    let fields: String = form.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
+    let signed = hmac_sha1(TOKEN.as_bytes(), format!("{URL}{}{fields}", inbound.path).as_bytes());
+    inbound.headers.push(("x-twilio-signature".to_owned(), base64::engine::general_purpose::STANDARD.encode(signed)));
+    match VOICE.hear(&inbound) {
+        Ok(Heard::Attempt(heard)) => assert!(!heard.provider_id.is_empty()),
+        Ok(Heard::Written(_)) => panic!("nobody writes to a telephone"),
+        Err(HearError::Unreadable) => {}
+        Err(error @ HearError::BadSignature) => {
+            // Signed over a URL with a port of its own: Twilio's libraries read it in two ways.
+            assert!(inbound.path.contains([':', '@', '#', '?', '/', '\\']), "{error}: {}", inbound.path);
+        }
+    }
+}
+
+fn attempt() -> AttemptId {
+    AttemptId::make(&mut IdSource::fresh(Time::from_seconds(1_767_571_200)))
+}
+
+pub fn spoken(input: &[u8]) {
+    let text = String::from_utf8_lossy(input).into_owned();
+    let incident = SpokenIncident {
+        number: Number(42),
+        severity: Severity::Sev1,
+        service_name: text.clone(),
+        title: text.clone(),
+        alerts_count: 3,
+        opened_ago: Span::minutes(2),
+    };
+    let words = CallWords { person_name: text.clone(), incidents: vec![incident], more: 1, repeat: false, drill: false, keys: true };
+    let said = spoken::call(&words, Language::Fr);
+    let worded = Words { body: said.body, menu: said.menu, goodbye: said.goodbye, language: Language::Fr };
+    // As it comes, too: whatever the words before it let through.
+    let raw = Words { body: text.clone(), menu: "Press 1.".to_owned(), goodbye: text, language: Language::En };
+    for words in [worded, raw] {
+        let twiml = VOICE.answer(&attempt(), &words).body;
+        assert!(
+            twiml.chars().count() <= limits::TWIML_CHARS || words.goodbye.chars().count() > 200,
+            "{} characters",
+            twiml.chars().count()
+        );
+        let document = roxmltree::Document::parse(&twiml).unwrap_or_else(|error| panic!("{error}: {twiml:?}"));
+        for node in document.descendants().filter(roxmltree::Node::is_element) {
+            assert!(["Response", "Say", "Gather", "Pause", "Hangup"].contains(&node.tag_name().name()), "{twiml}");
+        }
+    }
+}
+
+pub fn page(input: &[u8]) {
+    let shown = |text: &str| {
+        let frame = Frame { css: String::new(), js: String::new(), here: "", signed_in: None };
+        ProblemPage { frame, title: text.to_owned(), detail: text.to_owned() }.render().expect("it renders")
+    };
+    let text = String::from_utf8_lossy(input);
+    let (with, without) = (shown(&text), shown(""));
+    for mark in ['<', '>', '"'] {
+        assert_eq!(with.matches(mark).count(), without.matches(mark).count(), "{text:?}");
+    }
+}
+
+pub fn signatures(input: &[u8]) {
+    static SLACK: LazyLock<Slack> = LazyLock::new(|| {
+        wire::install_crypto();
+        Slack::new(&Secret::new("xoxb-1"), vec![Secret::new(TOKEN)], "https://slack.com", clock()).expect("a client")
+    });
+    static TWILIO: LazyLock<Twilio> = LazyLock::new(twilio);
+    let text = String::from_utf8_lossy(input);
+    let (signature, stamp) = text.split_once(' ').unwrap_or((&text, ""));
+    assert!(!SLACK.verify(stamp, signature, input), "nobody signed it");
+    assert!(!TWILIO.verify(&text, &[(stamp.to_owned(), signature.to_owned())], signature), "nobody signed it");
+}
+
+#[test]
+fn every_hostile_text_goes_through_every_sink() {
+    for text in hostile::TEXTS {
+        spoken(text.as_bytes());
+        page(text.as_bytes());
+        callback(text.as_bytes());
+        signatures(text.as_bytes());
+    }
+}
