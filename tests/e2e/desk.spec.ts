@@ -38,7 +38,7 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await page.locator("#drop-3").click();
   await expect(page.locator("#board-over")).toContainText("Done and dropped: 1");
   await look(page, "incident-board");
-  await page.getByText("Page somebody").click();
+  await page.getByText("Page somebody", { exact: true }).click();
   await look(page, "incident-tools");
 
   await page.goto(`${house.url}/integrations`);
