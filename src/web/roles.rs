@@ -275,7 +275,9 @@ fn told_as_json(response: Response) -> Response {
 /// Every refusal in a browser is a page.
 pub(super) fn told_as_page(response: Response, caller: Option<&Caller>) -> Response {
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    // A page of our own says what was wrong beside its form.
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let told = response.extensions().get::<Told>().cloned().unwrap_or_else(|| Told {

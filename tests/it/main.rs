@@ -13,6 +13,7 @@ mod pages;
 mod postgres;
 mod provider;
 mod receiver;
+mod response;
 mod replays;
 mod response;
 mod retain;
