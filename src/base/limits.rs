@@ -132,6 +132,8 @@ pub const PROVIDER_REASON_CHARS: usize = 200;
 pub const CALL_GIVE_UP: Span = Span::seconds(110);
 /// How many incidents one call speaks of by name; the rest are a number.
 pub const SPOKEN_INCIDENTS: usize = 3;
+/// How many incidents a mail or a chat's message names; Slack takes 50 blocks.
+pub const WRITTEN_INCIDENTS: usize = 20;
 /// Longest title spoken, characters: about eight seconds.
 pub const SPOKEN_TITLE_CHARS: usize = 120;
 /// Longest title spoken where one call speaks of several incidents, characters.

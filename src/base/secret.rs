@@ -7,6 +7,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SecureRandom as _;
 use ring::{aead, digest, hmac, rand};
 
+use super::time::Time;
+
 /// A value that must not reach a log, an error or a page. It prints as `***`; [`Secret::expose`] is the one way out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -105,6 +107,20 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").unwrap_or_default();
         text
     })
+}
+
+/// The signature of an outgoing webhook: `t=<seconds since the epoch>,v1=<HMAC-SHA256 in hex>`, one `v1` for each live secret.
+pub const SIGNATURE_HEADER: &str = "x-reveille-signature";
+/// The same for every try of one delivery.
+pub const DELIVERY_HEADER: &str = "x-reveille-delivery";
+
+/// Over the moment and the body, so that neither can be exchanged. The format is docs/webhooks.md.
+#[must_use]
+pub fn webhook_signature(secrets: &[Secret], body: &str, now: Time) -> String {
+    let t = now.seconds();
+    let signed = format!("{t}.{body}");
+    let each = secrets.iter().map(|secret| format!(",v1={}", hex(&hmac_sha256(secret.expose().as_bytes(), signed.as_bytes()))));
+    format!("t={t}{}", each.collect::<String>())
 }
 
 fn random_bytes<const N: usize>() -> [u8; N] {

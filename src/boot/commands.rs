@@ -16,7 +16,7 @@ use super::{BootError, doctor, keep, live, staged, telemetry};
 use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
-use crate::cli::args::{self, Admin, Args, Command, Token};
+use crate::cli::args::{self, Admin, Args, Command, Token, User};
 use crate::cli::{Exit, remote};
 use crate::domain::setup;
 use crate::flows::{House, access, apply};
@@ -65,6 +65,7 @@ fn run(args: Args) -> ExitCode {
             Command::Restore(restore) => keep::restore(&restore, json).await,
             Command::Completions(asked) => keep::completions(asked),
             Command::Admin { command: Admin::Link(link) } => admin_link(&link).await,
+            Command::User { command: User::Invite(invite) } => user_invite(&invite, json).await,
             Command::Replay(replay) => self::replay_scenario(&replay).await,
             Command::Remote(remote) => return remote::run(&args.global, &remote).await,
         }
@@ -243,6 +244,23 @@ async fn token_create(token: &args::TokenCreate, json: bool) -> Result<(), BootE
 }
 
 async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
+    println!("{}", one_time_link(link).await?);
+    Ok(())
+}
+
+async fn user_invite(invite: &args::AdminLink, json: bool) -> Result<(), BootError> {
+    let link = one_time_link(invite).await?;
+    if json {
+        println!("{}", serde_json::json!({ "user": invite.user.as_str(), "link": link }));
+    } else {
+        println!("{link}");
+        eprintln!("Give this link to {} and to nobody else: it works once, for a day, and lets them choose a password.", invite.user);
+    }
+    Ok(())
+}
+
+/// The whole address of a new one-time link.
+async fn one_time_link(link: &args::AdminLink) -> Result<String, BootError> {
     let database = link.database.url();
     let (store, sealer) = open(database.expose(), None).await?;
     if link.user.as_str() != access::FIRST_ADMIN {
@@ -252,9 +270,8 @@ async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
     let settings = live::load(&store, &sealer, &clock, &live::Own::default()).await?;
     let base = settings.public_url.unwrap_or_else(|| format!("http://{}", config::Server::LISTEN));
     let secret = access::create_link(&store, &clock, &link.user).await?;
-    println!("{base}/sign-in/{}", secret.expose());
     store.close().await;
-    Ok(())
+    Ok(format!("{base}/sign-in/{}", secret.expose()))
 }
 
 /// Refuses an id that nobody has, with the ids there are.

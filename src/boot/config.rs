@@ -21,9 +21,6 @@ use crate::base::time::Time;
 use crate::domain::lint::{self, Level};
 use crate::domain::setup::{ContactKind, Setup};
 
-/// The kinds of contact that this version reaches.
-pub const USABLE_KINDS: &[ContactKind] = &[ContactKind::Voice, ContactKind::Sms];
-
 /// A configuration that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
@@ -203,7 +200,7 @@ fn check_text(file: &str, text: &str, around: &Surroundings, sources: &[&str], a
     let mut reading = Reading::of(file, text, around, sources, Purpose::Check);
     // A setup with holes in it would be blamed for what only the errors took out.
     if reading.complaints.iter().all(|complaint| complaint.level != Level::Error) {
-        for finding in lint::lint(&reading.config.setup, at, USABLE_KINDS) {
+        for finding in lint::lint(&reading.config.setup, at, &usable(&reading.config.settings)) {
             let (line, column) = reading.place(&finding.path);
             reading.complaints.push(Complaint {
                 file: file.to_owned(),
@@ -218,6 +215,17 @@ fn check_text(file: &str, text: &str, around: &Surroundings, sources: &[&str], a
         sort(&mut reading.complaints, file);
     }
     CheckReport::of(reading.complaints)
+}
+
+/// The kinds of contact that these settings can reach people through. Without a telephone account nothing rings, and the first start may
+/// well be before it is ordered: calls and texts count as they will be then.
+fn usable(settings: &Settings) -> Vec<ContactKind> {
+    let has = |kind: &ContactKind| match kind {
+        ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => true,
+        ContactKind::Email => settings.smtp.is_some(),
+        ContactKind::SlackDm => settings.slack.is_some(),
+    };
+    ContactKind::ALL.into_iter().filter(has).collect()
 }
 
 /// By place, the file's own before those of the environment.

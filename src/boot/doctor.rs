@@ -8,7 +8,7 @@ use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::config::{self, Config, Surroundings, USABLE_KINDS};
+use super::config::{self, Config, Surroundings};
 use super::{BootError, keep, live, wire};
 use crate::base::clock::Clock;
 use crate::base::secret::{Sealer, Secret};
@@ -16,7 +16,7 @@ use crate::base::time::{Span, Time};
 use crate::cli::args;
 use crate::domain::lint::{self, Level};
 use crate::domain::oncall;
-use crate::domain::setup::Setup;
+use crate::domain::setup::{ContactKind, Setup};
 use crate::store::{self, Store};
 use crate::vendor::http;
 
@@ -67,6 +67,18 @@ struct Providers {
     twilio: Option<(String, Secret, Secret)>,
     slack: Option<(String, Secret)>,
     smtp: Option<Secret>,
+}
+
+impl Providers {
+    /// The kinds of contact that can be reached; calls, texts and webhooks count also before there is an account.
+    fn usable(&self) -> Vec<ContactKind> {
+        let has = |kind: &ContactKind| match kind {
+            ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => true,
+            ContactKind::Email => self.smtp.is_some(),
+            ContactKind::SlackDm => self.slack.is_some(),
+        };
+        ContactKind::ALL.into_iter().filter(has).collect()
+    }
 }
 
 /// Looks at everything and prints it. `false` when anything is bad.
@@ -135,8 +147,9 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
     }
     found.push(disk(&var));
     found.push(ok("time zones", format!("IANA {}", oncall::iana_release())));
-    look_outside(&clock, &providers.unwrap_or_default(), &mut found).await;
-    look_at_setup(setup.as_ref(), clock.now(), &mut found);
+    let providers = providers.unwrap_or_default();
+    look_outside(&clock, &providers, &mut found).await;
+    look_at_setup(setup.as_ref(), &providers, clock.now(), &mut found);
     print(&found, json);
     Ok(found.iter().all(|finding| finding.level < Verdict::Bad))
 }
@@ -378,12 +391,12 @@ async fn smtp(url: &Secret) -> Finding {
     }
 }
 
-fn look_at_setup(setup: Option<&Setup>, now: Time, found: &mut Vec<Finding>) {
+fn look_at_setup(setup: Option<&Setup>, providers: &Providers, now: Time, found: &mut Vec<Finding>) {
     let Some(setup) = setup else {
         return found.push(warn("people", "nothing is configured yet", "reveille apply FILE; reveille.example.toml is one"));
     };
     let mut findings = 0;
-    for finding in lint::lint(setup, now, USABLE_KINDS) {
+    for finding in lint::lint(setup, now, &providers.usable()) {
         let told = if finding.path.is_empty() { finding.text.clone() } else { format!("{}: {}", finding.path, finding.text) };
         match finding.level {
             Level::Error => found.push(bad("people", told, finding.suggestion)),

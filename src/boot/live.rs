@@ -14,9 +14,11 @@ use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
+use crate::channels::email::Email;
+use crate::channels::slack_dm::SlackDm;
 use crate::channels::sms::Sms;
 use crate::channels::voice::Voice;
-use crate::channels::{Channel, Channels};
+use crate::channels::{self, Channel, Channels};
 use crate::chat::Chat;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
@@ -26,12 +28,15 @@ use crate::flows::retain::Retention;
 use crate::store::{self, Store};
 use crate::vendor::http::{self, PrivateTargets};
 use crate::vendor::slack::Slack;
+use crate::vendor::smtp::Smtp;
 use crate::vendor::twilio::Twilio;
 
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
 const BOT_TOKEN: &str = "slack/bot_token";
 const SIGNING_SECRET: &str = "slack/signing_secret";
+const SMTP_URL: &str = "smtp/url";
+const WEBHOOK_SECRET: &str = "server/webhook_secret";
 const METRICS_TOKEN: &str = "server/metrics_token";
 const HEARTBEAT_URL: &str = "server/heartbeat_url";
 
@@ -45,6 +50,8 @@ struct Settings {
     public_url: Option<String>,
     twilio: Option<TwilioSettings>,
     slack: Option<SlackSettings>,
+    /// The address that mail comes from, where there is a mail server.
+    mail_from: Option<String>,
     private_targets: PrivateTargets,
     retention: Retention,
     /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
@@ -106,6 +113,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
             command: slack.command.clone(),
             api_url: slack.api_url.clone(),
         }),
+        mail_from: config.settings.smtp.as_ref().map(|smtp| smtp.from.clone()),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
         webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
@@ -119,6 +127,9 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
         secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
         secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
     }
+    secrets.extend(config.settings.smtp.as_ref().map(|smtp| (SMTP_URL.to_owned(), vec![smtp.url.clone()])));
+    let webhook_secrets = &config.settings.server.webhook_secrets;
+    secrets.extend((!webhook_secrets.is_empty()).then(|| (WEBHOOK_SECRET.to_owned(), webhook_secrets.clone())));
     let mut keys: Vec<(IntegrationId, Secret)> = Vec::new();
     let server = &config.settings.server;
     for (name, value) in [(METRICS_TOKEN, &server.metrics_token), (HEARTBEAT_URL, &server.heartbeat_url)] {
@@ -166,8 +177,9 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     let chat = match (&settings.slack, one(BOT_TOKEN)) {
         (Some(slack), Some(token)) => {
             let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
-            let client = Slack::new(&token, signing, &slack.api_url, clock.clone())?;
-            Some(Chat::new(Arc::new(client), slack.announce.clone(), slack.command.clone()))
+            let client = Arc::new(Slack::new(&token, signing, &slack.api_url, clock.clone())?);
+            channels.push(Box::new(SlackDm::new(Arc::clone(&client))));
+            Some(Chat::new(client, slack.announce.clone(), slack.command.clone()))
         }
         (None, _) | (_, None) => None,
     };
@@ -184,6 +196,15 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         said => said,
     };
     let strangers = http::for_strangers(private_targets)?;
+    channels.push(Box::new(channels::webhook::Webhook::new(
+        strangers.clone(),
+        secrets.get(WEBHOOK_SECRET).cloned().unwrap_or_default(),
+        clock.clone(),
+    )));
+    if let (Some(from), Some(url)) = (&settings.mail_from, one(SMTP_URL)) {
+        let smtp = Smtp::new(&url, from, clock.clone()).map_err(|error| BootError::Settings(error.to_string()))?;
+        channels.push(Box::new(Email::new(smtp, public_url.is_some())));
+    }
     let webhooks = settings.webhooks.iter().filter_map(|id| {
         let url = one(&format!("webhook/{id}/url"))?;
         Some((id.clone(), Webhook::new(strangers.clone(), url, secrets.get(&format!("webhook/{id}/secret"))?.clone())))

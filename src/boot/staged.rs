@@ -16,7 +16,7 @@ const TOKEN: &str = "stage";
 /// # Errors
 /// When an address is taken.
 pub async fn run(asked: &args::Stage) -> Result<(), BootError> {
-    let slack = stage::slack::Options::default();
+    let slack = stage::slack::Options { paced: true, ..stage::slack::Options::default() };
     let (bot_token, signing_secret) = (slack.bot_token.clone(), slack.signing_secret.clone());
     let stage = Stage::open(stage::Options {
         listen: asked.listen,

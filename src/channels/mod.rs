@@ -2,9 +2,12 @@
 //!
 //! A new channel is one file here and one line in `boot::live`, where they are built.
 
+pub mod email;
+pub mod slack_dm;
 pub mod sms;
 mod twiml;
 pub mod voice;
+pub mod webhook;
 
 use std::collections::BTreeSet;
 
@@ -115,6 +118,34 @@ pub enum Content {
     Call(Words),
     /// A text message, cut to what fits.
     Text(String),
+    Mail(Letter),
+    Direct(Direct),
+    /// The body of a POST, as JSON.
+    Hook(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    /// The same for every mail about one thing.
+    pub thread: String,
+}
+
+/// A message in a chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// What a notification shows.
+    pub text: String,
+    pub sections: Vec<Section>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    pub text: String,
+    /// What stands on each button, and what pressing it says.
+    pub buttons: Vec<(String, String)>,
 }
 
 /// One message to one person.

@@ -154,6 +154,15 @@ Next: open the link in a browser; it works once.")]
         #[command(subcommand)]
         command: Admin,
     },
+    /// Invite people to the web pages
+    #[command(after_help = "Example:
+  reveille user invite bo
+
+Next: give them the link; with it they choose a password.")]
+    User {
+        #[command(subcommand)]
+        command: User,
+    },
     /// Find out what would stop a page, before it does
     #[command(after_help = "Example:
   reveille doctor
@@ -402,6 +411,18 @@ The link works once and for a day.
 
 Next: open it in a browser.")]
     Link(AdminLink),
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum User {
+    /// Print a link with which somebody signs in for the first time and chooses a password
+    #[command(after_help = "Example:
+  reveille user invite bo
+
+The link works once and for a day. It also lets somebody in who forgot their password.
+
+Next: give it to them, and to nobody else.")]
+    Invite(AdminLink),
 }
 
 #[derive(Debug, Clone, clap::Args)]

@@ -184,6 +184,7 @@ fn asks(command: Command) -> Remote {
         | Command::Migrate(_)
         | Command::Token { .. }
         | Command::Admin { .. }
+        | Command::User { .. }
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)

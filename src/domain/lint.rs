@@ -11,9 +11,6 @@ use crate::base::limits;
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
 
-/// Without a high rule, a contact other than voice waits this long.
-const OTHER_CONTACTS: Span = Span::minutes(1);
-
 /// How bad it is, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,7 +133,7 @@ fn delay_of_target(setup: &Setup, target: &Target, spared: Option<&UserId>, usab
 fn first_delay(user: &User, usable: &[ContactKind]) -> Option<Span> {
     let kinds = || user.contacts.iter().map(|contact| contact.kind).filter(|kind| usable.contains(kind));
     if !has_rules(user, Urgency::High) {
-        return kinds().map(|kind| if kind == ContactKind::Voice { Span::ZERO } else { OTHER_CONTACTS }).min();
+        return kinds().map(|kind| if kind == ContactKind::Voice { Span::ZERO } else { limits::OTHER_CONTACTS }).min();
     }
     user.rules
         .iter()
@@ -188,6 +185,17 @@ impl Linter<'_> {
     fn user(&mut self, user: &User) {
         let path = format!("user.{}", user.id);
         let unusable = |contact: &Contact| !self.usable.contains(&contact.kind);
+        for (n, contact) in user.contacts.iter().enumerate().filter(|(_, contact)| unusable(contact)) {
+            let (text, suggestion) = match contact.kind {
+                ContactKind::Email => ("no [smtp] is configured, so no mail can be sent to this contact", "add [smtp] with url and from"),
+                ContactKind::SlackDm => {
+                    ("no [slack] is configured, so no message can be sent to this contact", "add [slack] with bot_token")
+                }
+                ContactKind::Voice | ContactKind::Sms => ("no [twilio] is configured, so this contact cannot be reached", "add [twilio]"),
+                ContactKind::Webhook => ("this contact cannot be reached", "remove it"),
+            };
+            self.warn(format!("{path}.contacts[{n}]"), text, suggestion);
+        }
         let can_be_called = self.setup.policies.values().any(|policy| self.may_name(policy, user));
         if can_be_called {
             let rules = has_rules(user, Urgency::High);

@@ -1,14 +1,9 @@
 //! Outgoing webhooks: signed, so that the receiver knows who speaks, and guarded, because their addresses are typed in by hand.
 //! The format is docs/webhooks.md.
 
-use crate::base::secret::{Secret, hex, hmac_sha256};
+use crate::base::secret::{DELIVERY_HEADER, SIGNATURE_HEADER, Secret, webhook_signature};
 use crate::base::time::Time;
 use crate::vendor::http::{self, Strangers};
-
-/// The signature: `t=<seconds since the epoch>,v1=<HMAC-SHA256 in hex>`, one `v1` for each live secret.
-pub const SIGNATURE: &str = "x-reveille-signature";
-/// The same for every try of one delivery.
-pub const DELIVERY: &str = "x-reveille-delivery";
 
 /// A place that is told. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,8 +29,8 @@ impl Webhook {
         let request = self.client.request(reqwest::Method::POST, self.url.expose()).map_err(|error| error.to_string())?;
         let request = request
             .header("content-type", "application/json")
-            .header(DELIVERY, delivery)
-            .header(SIGNATURE, signature(&self.secrets, &body, now))
+            .header(DELIVERY_HEADER, delivery)
+            .header(SIGNATURE_HEADER, webhook_signature(&self.secrets, &body, now))
             .body(body);
         match request.send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
@@ -48,15 +43,6 @@ impl Webhook {
     }
 }
 
-/// Over the moment and the body, so that neither can be exchanged.
-#[must_use]
-pub fn signature(secrets: &[Secret], body: &str, now: Time) -> String {
-    let t = now.seconds();
-    let signed = format!("{t}.{body}");
-    let each = secrets.iter().map(|secret| format!(",v1={}", hex(&hmac_sha256(secret.expose().as_bytes(), signed.as_bytes()))));
-    format!("t={t}{}", each.collect::<String>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,9 +51,9 @@ mod tests {
     #[test]
     fn the_documented_signature_is_the_one_that_is_sent() {
         let now = Time::from_seconds(1_767_751_200);
-        let signed = signature(&[Secret::new("a secret of 16+")], r#"{"type":"test"}"#, now);
+        let signed = webhook_signature(&[Secret::new("a secret of 16+")], r#"{"type":"test"}"#, now);
         assert!(include_str!("../../docs/webhooks.md").contains(&format!("X-Reveille-Signature: {signed}\n")), "{signed}");
-        let two = signature(&[Secret::new("a secret of 16+"), Secret::new("another of 16 or more")], r#"{"type":"test"}"#, now);
+        let two = webhook_signature(&[Secret::new("a secret of 16+"), Secret::new("another of 16 or more")], r#"{"type":"test"}"#, now);
         assert!(two.starts_with(&signed) && two.matches(",v1=").count() == 2, "{two}");
     }
 }

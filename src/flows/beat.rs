@@ -126,7 +126,7 @@ async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &H
         request: JournalId::make(&mut ids),
         integration: integration.id.clone(),
         answer: false,
-        sample: None,
+        sample: Some(String::new()),
         signals: vec![heartbeat::missed(integration, &beat, row.beat_at, row.due_at)],
     };
     let body = save::json("journal row", &[entry])?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::house::{House, Live};
+use super::write::Said;
 use super::{FlowError, contact, report, save, write};
 use crate::base::bell::Bell;
 use crate::base::failpoint;
 use crate::base::id::{AttemptId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
-use crate::channels::{Content, Outgoing, Question, Settled};
+use crate::channels::{Outgoing, Question, Settled};
 use crate::domain::effect::Effect;
 pub use crate::domain::effect::Lane;
 use crate::domain::input::{Actor, News};
@@ -104,6 +105,11 @@ impl Call<'_> {
         if let Some(reason) = &contact.closed {
             return self.tell(rejected(&format!("this contact is closed: {reason}"))).await;
         }
+        // A direct message goes to the person's id in Slack.
+        let to = if contact.kind == ContactKind::SlackDm { user.slack.clone().unwrap_or_default() } else { contact.to.clone() };
+        if to.is_empty() {
+            return self.tell(rejected("this person has no id in Slack")).await;
+        }
         let Some(channel) = self.live.channels.find(contact.kind) else {
             return self.tell(rejected(&format!("no provider is configured for {}", contact.kind.name()))).await;
         };
@@ -123,22 +129,20 @@ impl Call<'_> {
                 return self.release(free_at).await;
             }
         }
-        match store::attempt_intent(&mut tx, self.attempt, now, &contact.to).await? {
+        match store::attempt_intent(&mut tx, self.attempt, now, &to).await? {
             Intent::Wanted(pages) => {
-                let content = write::content(self.house, &self.live, channel, user, &pages, second_call).await?;
-                if let Content::Text(text) = &content {
-                    store::attempt_keep_text(&mut tx, self.attempt, text).await?;
-                }
+                let said = Said { attempt: self.attempt, user, pages: &pages, second_call };
+                let content = write::content(self.house, &self.live, &mut tx, channel, &said).await?;
                 failpoint::reach("send.before_intent");
                 tx.commit().await?;
                 failpoint::reach("send.intent");
                 self.house.metrics.left(channel.kind().name(), self.house.clock.now().since(self.row.effect.due_at()));
-                let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: contact.to.clone(), content }).await;
+                let sent = channel.send(&Outgoing { attempt: self.attempt.clone(), to: to.clone(), content }).await;
                 failpoint::reach("send.sent");
                 self.tell(sent.news).await?;
                 failpoint::reach("send.recorded");
                 if let Some(reason) = sent.closed {
-                    let (user, contact, address) = (user.id.clone(), contact.id.clone(), contact.to.clone());
+                    let (user, contact, address) = (user.id.clone(), contact.id.clone(), to);
                     contact::close(self.house, &ClosedContact { user, contact, address, reason }, &Actor::Reveille).await?;
                 }
                 Ok(())

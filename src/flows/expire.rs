@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::house::House;
 use super::{FlowError, save};
-use crate::base::failpoint;
 use crate::base::id::ServiceId;
 use crate::base::limits;
 use crate::domain::alert::Key;
@@ -71,9 +70,7 @@ async fn once(house: &House, batch: &[Ending]) -> Result<(), FlowError> {
     store::alerts_write_down(&mut tx, &gone, moment.at).await?;
     save::timers(&mut tx, &timers).await?;
     store::facts_append(&mut tx, &facts).await?;
-    failpoint::reach("expire.before_commit");
     tx.commit().await?;
-    failpoint::reach("expire.committed");
     save::ring(house, &facts, &timers);
     Ok(())
 }

@@ -114,7 +114,7 @@ pub async fn change(house: &House, user: &UserId, present: Secret, new: Secret, 
 /// A sentence for the person.
 pub fn check(setup: &Setup, user: &UserId, new: &Secret) -> Result<(), PasswordError> {
     let text = new.expose();
-    if text.chars().count() < limits::PASSWORD_LEAST_CHARS {
+    if text.trim().chars().count() < limits::PASSWORD_LEAST_CHARS {
         return Err(PasswordError::TooShort);
     }
     if text.len() > limits::PASSWORD_MOST_BYTES {

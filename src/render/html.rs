@@ -2,6 +2,7 @@
 
 mod board;
 mod desk;
+pub mod link;
 
 use askama::Template;
 

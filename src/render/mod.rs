@@ -2,6 +2,8 @@
 
 pub mod brief;
 pub mod html;
+pub mod letter;
 pub mod line;
 pub mod spoken;
+pub mod vcard;
 mod words;

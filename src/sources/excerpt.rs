@@ -7,7 +7,7 @@ use crate::base::limits;
 const MASK: &str = "***";
 
 /// Names, or parts of names, whose values are nobody's business.
-const SECRET_WORDS: [&str; 14] = [
+const SECRET_WORDS: [&str; 16] = [
     "password",
     "passwd",
     "pwd",
@@ -22,6 +22,8 @@ const SECRET_WORDS: [&str; 14] = [
     "private_key",
     "session",
     "signature",
+    "routing_key",
+    "service_key",
 ];
 
 /// The first characters of a body as people can read them.

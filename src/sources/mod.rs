@@ -81,9 +81,9 @@ pub fn test_signal(integration: &Integration) -> Signal {
         severity: None,
         action: Action::Ignore("it is a test signal, and wakes nobody".to_owned()),
         at: None,
+        ends_at: None,
         url: None,
         labels: BTreeMap::new(),
-        ends_at: None,
     }
 }
 

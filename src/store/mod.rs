@@ -23,6 +23,7 @@ mod gauge;
 mod heartbeat;
 mod journal;
 mod lease;
+mod message_link;
 mod open;
 mod outbox;
 mod overrides;
@@ -75,6 +76,7 @@ pub use journal::{
     journal_put_back, journal_set_aside, journal_take,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
+pub use message_link::{message_link_create, message_link_find};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
     OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,

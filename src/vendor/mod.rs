@@ -3,4 +3,5 @@
 mod guard;
 pub mod http;
 pub mod slack;
+pub mod smtp;
 pub mod twilio;

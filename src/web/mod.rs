@@ -1,6 +1,7 @@
 //! Doors for HTTP: parse, call one flow, shape the answer. Three routers, so that senders, people and probes can stand on ports of
 //! their own one day.
 
+mod acknowledge;
 mod answer;
 mod api;
 pub mod app;

@@ -13,6 +13,7 @@ use axum::routing::get;
 use super::answer::{WebError, plain, set, with_safe_headers};
 use super::{Check, Doors, metrics};
 use crate::base::secret::digest_hex;
+use crate::domain::setup::ContactKind;
 
 const APP_CSS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/app.css"));
 const APP_JS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/app.js"));
@@ -49,6 +50,7 @@ pub fn router(doors: &Doors) -> Router {
         .route("/assets/{name}", get(asset))
         .route("/robots.txt", get(|| async { plain(StatusCode::OK, "User-agent: *\nDisallow: /\n") }))
         .route("/favicon.svg", get(favicon))
+        .route("/reveille.vcf", get(card))
         .layer(middleware::map_response(with_safe_headers))
         .with_state(doors.clone())
 }
@@ -99,6 +101,19 @@ async fn asset(Path(name): Path<String>, RawQuery(query): RawQuery) -> Response 
     // An address of another build, or without one, must be asked for again.
     let is_ours = query.is_some_and(|query| query == format!("v={}", version(bytes)));
     set(&mut response, header::CACHE_CONTROL, if is_ours { "public, max-age=31536000, immutable" } else { "no-cache" });
+    response
+}
+
+/// The numbers that call and write, to be saved on a phone and let through "do not disturb".
+async fn card(State(doors): State<Doors>) -> Response {
+    let live = doors.live();
+    let from = |kind| live.channels.find(kind).map(|channel| channel.from().to_owned());
+    let card = crate::render::vcard::of(from(ContactKind::Voice).as_deref(), from(ContactKind::Sms).as_deref(), live.public_url.as_deref());
+    let Some(card) = card else { return WebError::NotFound("number to save: no [twilio] is configured").into_response() };
+    let mut response = Response::new(card.into());
+    set(&mut response, header::CONTENT_TYPE, "text/vcard; charset=utf-8");
+    set(&mut response, header::CONTENT_DISPOSITION, "attachment; filename=\"reveille.vcf\"");
+    set(&mut response, header::CACHE_CONTROL, "no-cache");
     response
 }
 

@@ -12,7 +12,7 @@ use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
 use super::form::Form;
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, api, body, pages, sign_in, stream};
+use super::{Doors, acknowledge, api, body, pages, sign_in, stream};
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::viewer::Viewer;
@@ -83,6 +83,8 @@ pub(super) static ROUTES: &[Route] = &[
     page("/incidents/{number}", Needs::Reader, || get(pages::incident::incident)),
     form("/incidents/{number}/{act}", Needs::Responder, || post(pages::incident::act)),
     form("/incidents/{number}/tasks/{n}", Needs::Responder, || post(pages::incident::task)),
+    page("/acknowledge/{link}", Needs::Nobody, || get(acknowledge::offer)),
+    form("/acknowledge/{link}", Needs::Nobody, || post(acknowledge::act)),
     page("/sign-in", Needs::Nobody, || get(sign_in::explain)),
     page("/sign-in/{link}", Needs::Nobody, || get(sign_in::offer)),
     form("/sign-in", Needs::Nobody, || post(sign_in::with_password)),
@@ -273,7 +275,9 @@ fn told_as_json(response: Response) -> Response {
 /// Every refusal in a browser is a page.
 pub(super) fn told_as_page(response: Response, caller: Option<&Caller>) -> Response {
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    // A page of our own says what was wrong beside its form.
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let told = response.extensions().get::<Told>().cloned().unwrap_or_else(|| Told {

@@ -37,7 +37,7 @@ fn ask(doors: &Doors, caller: &Caller, headers: &HeaderMap, status: StatusCode, 
 }
 
 /// What pairs a form with this browser, and whether it was made just now.
-fn pairing(doors: &Doors, caller: &Caller, headers: &HeaderMap) -> (Secret, bool) {
+pub(super) fn pairing(doors: &Doors, caller: &Caller, headers: &HeaderMap) -> (Secret, bool) {
     let known = caller.session.as_ref().map(|session| session.csrf.clone());
     let cookie = || caller::cookie(headers, caller::form_cookie(doors)).filter(|value| !value.is_empty()).map(Secret::new);
     let known = known.or_else(cookie);
@@ -45,7 +45,7 @@ fn pairing(doors: &Doors, caller: &Caller, headers: &HeaderMap) -> (Secret, bool
     (known.unwrap_or_else(Secret::random), is_new)
 }
 
-fn paired(doors: &Doors, mut response: Response, csrf: &Secret, is_new: bool) -> Response {
+pub(super) fn paired(doors: &Doors, mut response: Response, csrf: &Secret, is_new: bool) -> Response {
     if is_new {
         caller::set_cookie(doors, &mut response, caller::form_cookie(doors), Some(csrf));
     }

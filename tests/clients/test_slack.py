@@ -117,6 +117,13 @@ class Slack(Story):
         self.assertTrue(SignatureVerifier(self.settings["signing_secret"]).is_valid_request(body, headers))
         self.assertEqual(json.loads(body)["event"]["type"], "app_mention")
 
+    def test_a_room_takes_about_a_message_a_second(self):
+        with self.assertRaises(SlackApiError) as caught:
+            for n in range(20):
+                self.client.chat_postMessage(channel=self.announce, text=f"message {n}")
+        self.assertEqual((caught.exception.response.status_code, caught.exception.response["error"]), (429, "ratelimited"))
+        self.assertGreaterEqual(int(caught.exception.response.headers["Retry-After"]), 1)
+
     def test_errors_and_limits_are_slacks(self):
         self.refused("invalid_auth", lambda: WebClient(token="xoxb-other", base_url=f"{self.slack_url}/").auth_test())
         self.refused("not_authed", lambda: WebClient(base_url=f"{self.slack_url}/").auth_test())

@@ -165,6 +165,7 @@ test("a sign-in link works once, and a used one says what to do", async ({ house
   await other.close();
 
   // Out again, and the pages are closed.
+  await page.goto(`${house.url}/me`);
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.goto(`${house.url}/`);
   await expect(page).toHaveURL(/\/sign-in$/);

@@ -10,7 +10,7 @@ use reveille::base::secret::{Secret, hmac_sha1};
 use reveille::base::time::{Span, Time};
 use reveille::boot::wire;
 use reveille::channels::voice::Voice;
-use reveille::channels::{Channel as _, HearError, Heard, Words};
+use reveille::channels::{Channel as _, HearError, Words};
 use reveille::domain::setup::{Language, Severity};
 use reveille::render::html::{Frame, ProblemPage};
 use reveille::render::spoken::{self, CallWords, SpokenIncident};
@@ -45,9 +45,7 @@ pub fn callback(input: &[u8]) {
     let signed = hmac_sha1(TOKEN.as_bytes(), format!("{URL}{}{fields}", inbound.path).as_bytes());
     inbound.headers.push(("x-twilio-signature".to_owned(), base64::engine::general_purpose::STANDARD.encode(signed)));
     match VOICE.hear(&inbound) {
-        Ok(Heard::Attempt(heard)) => assert!(!heard.provider_id.is_empty()),
-        Ok(Heard::Written(_)) => panic!("nobody writes to a telephone"),
-        Err(HearError::Unreadable) => {}
+        Ok(_) | Err(HearError::Unreadable) => {}
         Err(error @ HearError::BadSignature) => {
             // Signed over a URL with a port of its own: Twilio's libraries read it in two ways.
             assert!(inbound.path.contains([':', '@', '#', '?', '/', '\\']), "{error}: {}", inbound.path);
@@ -70,11 +68,13 @@ pub fn spoken(input: &[u8]) {
         opened_ago: Span::minutes(2),
     };
     let words = CallWords { person_name: text.clone(), incidents: vec![incident], more: 1, repeat: false, drill: false, keys: true };
-    let said = spoken::call(&words, Language::Fr);
-    let worded = Words { body: said.body, menu: said.menu, goodbye: said.goodbye, language: Language::Fr };
+    let worded = [Language::En, Language::Fr, Language::De, Language::Es].map(|language| {
+        let said = spoken::call(&words, language);
+        Words { body: said.body, menu: said.menu, goodbye: said.goodbye, language }
+    });
     // As it comes, too: whatever the words before it let through.
     let raw = Words { body: text.clone(), menu: "Press 1.".to_owned(), goodbye: text, language: Language::En };
-    for words in [worded, raw] {
+    for words in worded.into_iter().chain([raw]) {
         let twiml = VOICE.answer(&attempt(), &words).body;
         assert!(
             twiml.chars().count() <= limits::TWIML_CHARS || words.goodbye.chars().count() > 200,

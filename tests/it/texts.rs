@@ -72,7 +72,7 @@ story!(a_refused_text_rings_at_once, &text_first(), |app| {
     app.stage.set_fault(None);
     app.advance("5s").await;
     app.phone("ana").rings().await.press('1').await;
-    assert_eq!(attempts(app).await[0], ("text".to_owned(), "rejected".to_owned()));
+    assert!(attempts(app).await.contains(&("text".to_owned(), "rejected".to_owned())));
     app.incident(1).await.is_acknowledged_by("ana");
 });
 

@@ -57,7 +57,9 @@ fn user(dice: &mut Dice, n: usize) -> User {
     let id = UserId::from_text(format!("user{n}"));
     let contacts: Vec<Contact> = (0..*dice.pick(&[0, 1, 1, 1, 2, 2, 3]))
         .map(|c| {
-            let kind = if dice.percent(85) { ContactKind::Voice } else { ContactKind::Sms };
+            let kinds =
+                [ContactKind::Voice, ContactKind::Voice, ContactKind::Voice, ContactKind::Sms, ContactKind::Email, ContactKind::Webhook];
+            let kind = *dice.pick(&kinds);
             Contact { id: ContactId::from_text(format!("user{n}-{c}")), kind, to: format!("+33600000{n}{c}"), closed: None }
         })
         .collect();

@@ -71,6 +71,12 @@ pub struct Watch {
     wakes: BTreeMap<Scope, u32>,
     hour: i64,
     resends: BTreeSet<AttemptId>,
+    /// Messages, as far as the watch follows them: whose, through what, when.
+    messages: BTreeMap<AttemptId, (UserId, ContactId, Time)>,
+    unknown_messages: BTreeSet<AttemptId>,
+    /// Messages whose intent is committed; and those of them that never left.
+    sent: BTreeSet<AttemptId>,
+    refused: BTreeSet<AttemptId>,
     pub accepted: i64,
     pub opened: usize,
     pub answered: usize,
@@ -97,6 +103,10 @@ impl Watch {
             wakes: BTreeMap::new(),
             hour: start.seconds() / 3_600,
             resends: BTreeSet::new(),
+            messages: BTreeMap::new(),
+            unknown_messages: BTreeSet::new(),
+            sent: BTreeSet::new(),
+            refused: BTreeSet::new(),
             accepted: 0,
             opened: 0,
             answered: 0,
@@ -106,7 +116,8 @@ impl Watch {
     }
 
     pub fn user_of(&self, attempt: &AttemptId) -> Option<UserId> {
-        self.calls.get(attempt).map(|call| call.user.clone())
+        let written = || self.messages.get(attempt).map(|(user, _, _)| user.clone());
+        self.calls.get(attempt).map(|call| call.user.clone()).or_else(written)
     }
 
     pub fn read_out(&self, attempt: &AttemptId) -> Vec<PageOf> {
@@ -198,6 +209,9 @@ impl Watch {
     pub fn intends(&mut self, rows: &Rows, attempt: &AttemptId, pages: &[PageOf]) -> Result<(), String> {
         let is_open = |of: &PageOf| Self::is_paging(rows, of);
         ensure(pages.iter().any(is_open), || format!("promise 6: the intent of {attempt} commits, and every page of it is answered"))?;
+        if self.messages.contains_key(attempt) {
+            return ensure(self.sent.insert(attempt.clone()), || format!("promise 5: the message {attempt} is sent twice"));
+        }
         let Some(call) = self.calls.get_mut(attempt) else { return Err(format!("{attempt} is sent and was never decided")) };
         ensure(call.intent_at.is_none(), || format!("promise 5: {attempt} is sent twice"))?;
         call.intent_at = Some(rows.now);
@@ -244,10 +258,14 @@ impl Watch {
         }
         for effect in effects {
             match effect {
-                Effect::PlacePage { attempt, user, contact, pages, second_call, due_at, kind: _ } => {
+                Effect::PlacePage { attempt, user, contact, kind, pages, due_at, .. } if !kind.is_call() => {
+                    self.write(attempt, user, contact, pages, *due_at)?;
+                }
+                Effect::PlacePage { attempt, user, contact, pages, second_call, due_at, .. } => {
                     self.place(rows, attempt, user, contact, pages, *second_call, *due_at)?;
                 }
                 Effect::EndCall { attempt, .. } => {
+                    ensure(!self.messages.contains_key(attempt), || format!("the message {attempt} is hung up"))?;
                     if let Some(call) = self.calls.get_mut(attempt) {
                         ensure(!call.keyed, || format!("promise 6: the call {attempt} speaks back and is ended"))?;
                         call.end_asked = true;
@@ -337,6 +355,9 @@ impl Watch {
                 self.resends.insert(attempt.clone());
             }
             What::AttemptUnknown { attempt, .. } => {
+                if self.messages.contains_key(attempt) {
+                    self.unknown_messages.insert(attempt.clone());
+                }
                 if let Some(call) = self.calls.get_mut(attempt) {
                     call.excused = true;
                     if call.unknown_at.is_none() {
@@ -349,6 +370,7 @@ impl Watch {
                 }
             }
             What::AttemptRejected { attempt, .. } | What::AttemptWithdrawn { attempt, .. } | What::CallSilent { attempt, .. } => {
+                self.refused.insert(attempt.clone());
                 if let Some(call) = self.calls.get_mut(attempt) {
                     call.excused = true;
                 }
@@ -362,6 +384,26 @@ impl Watch {
             }
             _ => {}
         }
+    }
+
+    /// A message is decided: of those that are not sent again, few within a minute.
+    fn write(&mut self, attempt: &AttemptId, user: &UserId, contact: &ContactId, pages: &[PageOf], placed_at: Time) -> Result<(), String> {
+        ensure(!pages.is_empty(), || format!("the message {attempt} speaks for nothing"))?;
+        let left = |id: &AttemptId| self.sent.contains(id) && !self.resends.contains(id) && !self.refused.contains(id);
+        let recent = self.messages.iter().filter(|(id, (whose, what, at))| {
+            left(id) && whose == user && what == contact && placed_at.since(*at) < limits::MESSAGES_WITHIN
+        });
+        let (recent, again) = (recent.count(), self.resends.contains(attempt));
+        ensure(again || recent <= limits::MESSAGES, || {
+            format!("promise 8: {user} gets {attempt} after {recent} messages within a minute")
+        })?;
+        self.messages.insert(attempt.clone(), (user.clone(), contact.clone(), placed_at));
+        self.not_more_resends_than_unknown()
+    }
+
+    fn not_more_resends_than_unknown(&self) -> Result<(), String> {
+        let unknown = self.calls.values().filter(|call| call.unknown_at.is_some()).count() + self.unknown_messages.len();
+        ensure(self.resends.len() <= unknown, || format!("promise 5: {} sent again, {unknown} unknown", self.resends.len()))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of the effect, one by one")]
@@ -398,8 +440,7 @@ impl Watch {
             let near = recent.iter().find(|call| !call.second && !call.excused && placed_at.since(call.placed_at) < limits::CHAIN_EVERY);
             ensure(near.is_none(), || format!("promise 8: {user} gets two chains within 3 minutes, {attempt} after {near:?}"))?;
         }
-        let unknown = self.calls.values().filter(|call| call.unknown_at.is_some()).count();
-        ensure(self.resends.len() <= unknown, || format!("promise 5: {} calls sent again, {unknown} unknown", self.resends.len()))?;
+        self.not_more_resends_than_unknown()?;
         let call = Followed {
             user: user.clone(),
             contact: contact.clone(),

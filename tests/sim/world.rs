@@ -11,7 +11,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::person::{Person, PersonPage};
-use reveille::domain::setup::{AlertSeverity, Override, Setup, Severity};
+use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Setup, Severity};
 
 use super::cast;
 use super::dice::Dice;
@@ -648,7 +648,7 @@ impl World {
     fn intend(&mut self, id: u64) -> Result<(), String> {
         let now = self.rows.now;
         let Some(row) = self.rows.outbox.iter_mut().find(|row| row.id == id) else { return Ok(()) };
-        let Effect::PlacePage { attempt, user, pages, .. } = row.effect.clone() else { return Err("no page to place".to_owned()) };
+        let Effect::PlacePage { attempt, user, pages, kind, .. } = row.effect.clone() else { return Err("no page to place".to_owned()) };
         let rows = self.rows.persons.get(&user).map(|person| person.pages.as_slice()).unwrap_or_default();
         let is_wanted = rows.iter().any(|page| page.wanted && pages.iter().any(|of| of.page == page.id));
         if !is_wanted {
@@ -660,6 +660,10 @@ impl World {
         self.say(|| format!("sends {attempt} to {user}: {fate:?}"));
         let soon = now + self.dice.millis(20, 800);
         let placed = || News::Accepted { provider_id: format!("CA-{attempt}") };
+        if !kind.is_call() {
+            self.write(id, &attempt, kind, fate, soon);
+            return Ok(());
+        }
         match fate {
             Fate::Accepted => {
                 self.place(&attempt, &user);
@@ -678,6 +682,27 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A message leaves: what its provider answers, and what it tells later.
+    fn write(&mut self, id: u64, attempt: &AttemptId, kind: ContactKind, fate: Fate, soon: Time) {
+        let now = self.rows.now;
+        let taken = News::Accepted { provider_id: format!("CA-{attempt}") };
+        let (arrives, at, news) = match fate {
+            Fate::Accepted => (true, soon, taken),
+            Fate::Lie => (false, soon, taken),
+            Fate::Rejected => (false, soon, News::Rejected { reason: "refused".to_owned() }),
+            Fate::Hang { placed } => (placed, now + HANG, News::Unknown { reason: "no answer".to_owned() }),
+        };
+        self.remember(at, Event::Outcome(id, news));
+        if arrives && kind.is_followed() {
+            // When it is asked about, it is taken and nothing more is known.
+            self.lies.push(attempt.clone());
+            let later = if self.dice.percent(90) { News::Delivered } else { News::Undelivered { reason: "unreachable".to_owned() } };
+            for told_at in provider::arrivals(&self.mood, soon + Span::seconds(1), &mut self.dice) {
+                self.schedule(told_at, Event::Callback(attempt.clone(), later.clone()));
+            }
+        }
     }
 
     /// The outcome and the end of the row are one transaction.

@@ -191,6 +191,7 @@ impl Three {
             at: late.map(|late| self.now + Span::seconds(late)),
             url: None,
             labels: BTreeMap::from([("host".to_owned(), "db-3".to_owned())]),
+            ends_at: None,
         }
     }
 }

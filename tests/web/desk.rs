@@ -173,6 +173,11 @@ impl Desk {
     }
 
     /// What the API answers must have the shape that its document says.
+    /// The clock goes on.
+    pub fn passes(&self, span: reveille::base::time::Span) {
+        self.house.clock.advance_to(self.house.clock.now() + span);
+    }
+
     pub async fn call(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let answer = self.answer(request).await;

@@ -9,4 +9,6 @@ mod hooks;
 mod metrics;
 mod orders;
 mod pages;
+mod passwords;
 mod stream;
+mod work;

@@ -80,15 +80,21 @@ async function refresh(): Promise<void> {
   take(await answer.text());
 }
 
+/** Each live part as the server last gave it: what did not change there is left alone here. */
+const served = new WeakMap<HTMLElement, string>();
+
 function take(html: string): void {
   const fresh = new DOMParser().parseFromString(html, "text/html");
+  const given = new Map(Array.from(fresh.querySelectorAll<HTMLElement>("[data-live]"), (part) => [part.id, part.innerHTML]));
   showTimes(fresh);
   for (const old of document.querySelectorAll<HTMLElement>("[data-live]")) {
     const next = fresh.getElementById(old.id);
     // A form that is on its way keeps its place until the answer is here.
     if (!next || old.querySelector("[aria-busy=true]")) continue;
     if (old.className !== next.className) old.className = next.className;
-    if (!old.querySelector("details") && old.innerHTML === next.innerHTML) continue;
+    const text = given.get(old.id) ?? "";
+    if (served.get(old) === text || old.innerHTML === next.innerHTML) continue;
+    served.set(old, text);
     const keep = kept(old);
     // Spread first: the list of nodes is live and shrinks as they move over.
     old.replaceChildren(...next.childNodes);

@@ -7,7 +7,7 @@ use crate::flows::retain::Retention;
 use crate::vendor::http::PrivateTargets;
 
 const SERVER: &[&str] =
-    &["public_url", "listen", "database", "secret_key", "tls", "metrics_token", "heartbeat_url", "allow_private_targets"];
+    &["public_url", "listen", "database", "secret_key", "tls", "metrics_token", "heartbeat_url", "webhook_secret", "allow_private_targets"];
 const TLS: &[&str] = &["cert", "key"];
 const RETENTION: &[&str] = &["samples", "samples_most", "alerts", "alerts_most", "incidents"];
 const TWILIO: &[&str] =
@@ -49,6 +49,8 @@ pub struct Server {
     /// `None`: plain HTTP, for the own machine or behind a proxy.
     pub tls: Option<TlsFiles>,
     /// `None`: the metrics are open to everybody.
+    /// What people's own webhooks are signed with; two while it is rotated.
+    pub webhook_secrets: Vec<Secret>,
     pub metrics_token: Option<Secret>,
     /// Asked for every minute while pages can leave. A secret, because such addresses carry their key.
     pub heartbeat_url: Option<Secret>,
@@ -68,6 +70,7 @@ impl Default for Server {
             database: Secret::new(Self::DATABASE),
             secret_key: None,
             tls: None,
+            webhook_secrets: Vec::new(),
             metrics_token: None,
             heartbeat_url: None,
             private_targets: PrivateTargets::None,
@@ -141,6 +144,7 @@ fn server<'a>(reader: &Reader<'a>, table: &Table<'a>) -> Server {
         database: reader.get(table, "database").and_then(|field| database(reader, field)).unwrap_or(defaults.database),
         secret_key: reader.get(table, "secret_key").and_then(|field| secret_key(reader, field)),
         tls: None,
+        webhook_secrets: reader.get(table, "webhook_secret").map_or_else(Vec::new, |field| webhook_secrets(reader, field)),
         metrics_token: reader.get(table, "metrics_token").and_then(|field| metrics_token(reader, field)),
         heartbeat_url: reader.get(table, "heartbeat_url").and_then(|field| secret_url(reader, field)),
         private_targets: reader.get(table, "allow_private_targets").map_or_else(PrivateTargets::default, |field| targets(reader, field)),
@@ -160,6 +164,15 @@ fn tls_files<'a>(reader: &Reader<'a>, table: &Table<'a>) -> Option<TlsFiles> {
         reader.error(cert_field.spot(), format!("{} and {}: {error}", cert.display(), key.display()), "give the chain in PEM and its key");
     }
     Some(TlsFiles { cert, key })
+}
+
+fn webhook_secrets<'a>(reader: &Reader<'a>, field: Field<'a>) -> Vec<Secret> {
+    let spot = field.spot();
+    let values = secrets(reader, field);
+    if values.iter().any(|secret| secret.expose().len() < 16) {
+        reader.error(spot, "webhook_secret is shorter than 16 characters", "make one with: openssl rand -hex 16");
+    }
+    values
 }
 
 fn metrics_token<'a>(reader: &Reader<'a>, field: Field<'a>) -> Option<Secret> {
@@ -297,10 +310,9 @@ fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
 
 fn smtp<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Smtp> {
     let table = reader.section(root, "smtp", SMTP)?;
-    reader.not_yet(Spot::File(table.spot), "[smtp]", "leave it for a later version, no mail is sent");
     let url = reader.need(&table, "url", "\"smtp://127.0.0.1:2525\"").and_then(|field| {
         let secret = reader.secret(field)?;
-        let good = reqwest::Url::parse(secret.expose()).is_ok_and(|url| ["smtp", "smtps"].contains(&url.scheme()) && url.has_host());
+        let good = crate::vendor::smtp::Smtp::new(&secret, "reveille@example.com", crate::base::clock::Clock::system()).is_ok();
         if !good {
             reader.error(field.spot(), "url is no mail server", "write it as smtp://host:port or smtps://user:password@host");
         }

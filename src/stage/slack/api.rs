@@ -31,11 +31,13 @@ pub(in crate::stage) fn router() -> Router<Arc<Inner>> {
 pub(super) struct Refusal {
     error: &'static str,
     more: Map<String, Value>,
+    /// Seconds after which the call may come again.
+    retry_after: Option<u32>,
 }
 
 impl Refusal {
     pub(super) fn with(error: &'static str, name: &str, value: Value) -> Self {
-        Self { error, more: Map::from_iter([(name.to_owned(), value)]) }
+        Self { error, more: Map::from_iter([(name.to_owned(), value)]), retry_after: None }
     }
 
     /// What is wrong with which argument or block.
@@ -46,6 +48,11 @@ impl Refusal {
         refusal
     }
 
+    /// Too many calls: the one error that is no 200.
+    fn limited(retry_after: u32) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::from("ratelimited") }
+    }
+
     pub(super) fn missing(argument: &str) -> Self {
         let message = format!("[ERROR] missing required field: {argument}");
         Self::with("invalid_arguments", "response_metadata", json!({"messages": [message]}))
@@ -54,7 +61,7 @@ impl Refusal {
 
 impl From<&'static str> for Refusal {
     fn from(error: &'static str) -> Self {
-        Self { error, more: Map::new() }
+        Self { error, more: Map::new(), retry_after: None }
     }
 }
 
@@ -208,6 +215,11 @@ async fn call(
         Ok((args, warning)) => {
             let answer = authorise(&inner, &headers, &args).and_then(|()| {
                 let mut world = lock(&inner.world);
+                if inner.slack.paced
+                    && let Err(retry_after) = world.slack.pace.admit(&method, args.text("channel").as_deref(), now)
+                {
+                    return Err(Refusal::limited(retry_after));
+                }
                 dispatch(&mut world.slack, &method, &Call { args: &args, now, base: &base })
             });
             (answer, warning)
@@ -235,7 +247,8 @@ fn envelope(answer: Answer, warning: Option<&'static str>) -> Response {
             body
         }
         Ok(_) => Map::from_iter([("ok".to_owned(), json!(true))]),
-        Err(Refusal { error, more }) => {
+        Err(Refusal { retry_after: Some(seconds), .. }) => return too_many(seconds),
+        Err(Refusal { error, more, retry_after: None }) => {
             let mut body = Map::from_iter([("ok".to_owned(), json!(false)), ("error".to_owned(), json!(error))]);
             body.extend(more);
             body

@@ -1,7 +1,8 @@
 //! Slack in one workspace: its Web API as an app calls it, and the way back: commands, buttons, events, signed as Slack signs them.
 //!
 //! `api` the door with its arguments and errors, `chat` messages, `rooms` conversations, `people` users, pins and bookmarks, reactions and views,
-//! `block` what a message may be made of, `home` what the workspace sends to the app, `act` what people press and fill in. Behaviour and words are those of
+//! `block` what a message may be made of, `home` what the workspace sends to the app, `act` what people press and fill in,
+//! `pace` how often it may ask. Behaviour and words are those of
 //! <https://docs.slack.dev/reference/methods>.
 
 mod act;
@@ -9,6 +10,7 @@ mod api;
 mod block;
 mod chat;
 mod home;
+mod pace;
 mod people;
 mod rooms;
 
@@ -54,6 +56,8 @@ pub struct Options {
     /// The slash command that leads to the app, with its slash.
     pub command: String,
     pub people: Vec<Person>,
+    /// Whether Slack's limits of calls in a minute hold. Stories on a clock that stands still are told without them.
+    pub paced: bool,
 }
 
 impl Default for Options {
@@ -77,6 +81,7 @@ impl Default for Options {
                     email: format!("{handle}@example.com"),
                 })
                 .to_vec(),
+            paced: false,
         }
     }
 }
@@ -289,10 +294,11 @@ pub(super) struct World {
     /// Events come twice, as Slack's do now and then.
     pub events_twice: bool,
     pub requests: u64,
-    /// Requests by method, most lately first counted.
+    /// Requests by method.
     pub methods: HashMap<String, u64>,
     triggers: HashMap<String, home::Trigger>,
     response_urls: HashMap<String, home::ResponseUrl>,
+    pace: pace::Pace,
     last_ts: i64,
     next_id: u64,
 }
@@ -329,6 +335,7 @@ impl World {
             methods: HashMap::new(),
             triggers: HashMap::new(),
             response_urls: HashMap::new(),
+            pace: pace::Pace::default(),
             last_ts: 0,
             next_id: 1,
         }
