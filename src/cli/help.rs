@@ -10,7 +10,7 @@ use super::exit::Exit;
 /// Every command stands in one of these; a test holds that.
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["demo", "serve", "stage", "replay"]),
-    ("Configure", &["check", "apply", "token", "admin", "completions"]),
+    ("Configure", &["check", "apply", "token", "user", "admin", "completions"]),
     ("Respond", &["incident", "who", "why", "oncall", "override"]),
     ("Scripts", &["send"]),
     ("Look after it", &["doctor", "test-page", "backup", "restore", "migrate"]),

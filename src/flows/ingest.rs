@@ -98,6 +98,12 @@ pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
 }
 
+/// What a kind of sender is called, and how it is wired.
+#[must_use]
+pub fn sender(source: &str) -> Option<(&'static str, &'static str)> {
+    sources::find(source).map(|source| (source.title(), source.guide()))
+}
+
 /// Makes signals durable, and waits for what is decided of them if somebody would like to.
 pub(super) async fn accept(
     house: &House,

@@ -386,7 +386,7 @@ impl<'a> Objects<'_, 'a> {
     }
 
     fn target(&self, text: &str, spot: Spot<'_>) -> Option<Target> {
-        const FORMS: &str = "write \"user:ID\", \"schedule:ID\", \"everyone\" or \"webhook:ID\"";
+        const FORMS: &str = "write \"user:ID\", \"schedule:ID\", \"everyone\", \"slack:CHANNEL\" or \"webhook:ID\"";
         match text.split_once(':') {
             Some(("user", id)) => Some(Target::User(UserId::from_text(self.known(id, spot, "user", &ids(&self.users))?))),
             Some(("schedule", id)) => {

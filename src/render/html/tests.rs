@@ -184,10 +184,12 @@ fn times_are_absolute_without_scripts() {
 
 #[test]
 fn an_empty_list_tells_the_next_step() {
-    let html = list(Vec::new(), Vec::new()).render().expect("renders");
+    let all = || IncidentsPage { service: String::new(), words: String::new(), ..list(Vec::new(), Vec::new()) };
+    let html = all().render().expect("renders");
     assert!(html.contains("https://reveille.example/hooks/rollbar/"), "{html}");
     assert!(html.contains("reveille send"), "{html}");
-    let mut filtered = list(Vec::new(), Vec::new());
+    assert!(list(Vec::new(), Vec::new()).render().expect("renders").contains("No incident is like that."));
+    let mut filtered = all();
     filtered.filter = Some(IncidentState::Triggered);
     assert!(filtered.render().expect("renders").contains("No incident is triggered."));
 }

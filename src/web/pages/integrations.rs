@@ -12,7 +12,6 @@ use crate::base::secret::Secret;
 use crate::domain::setup::Integration;
 use crate::flows::{access, ingest};
 use crate::render::html::{IntegrationCard, IntegrationsPage, SampleRow, Stamp, Tally};
-use crate::sources;
 use crate::store::read::Sample;
 use crate::web::Doors;
 use crate::web::answer::WebError;
@@ -48,13 +47,13 @@ async fn page(doors: &Doors, caller: &Caller, asked: Asked) -> Result<Response, 
         let key = live.addresses.get(&integration.id).filter(|_| is_revealed);
         cards.push(IntegrationCard {
             id: integration.id.to_string(),
-            title: sources::find(&integration.source).map_or_else(|| integration.source.clone(), |source| source.title().to_owned()),
+            title: ingest::sender(&integration.source).map_or_else(|| integration.source.clone(), |(title, _)| title.to_owned()),
             source: integration.source.clone(),
             service: names.service(&integration.service).to_owned(),
             address: address(&integration.source, &doors.public_url(), key),
             is_revealed: key.is_some(),
             revealed: revealed.map(|(user, at)| (names.user(&user).to_owned(), Stamp(at))),
-            guide: sources::find(&integration.source).map_or("", |source| source.guide()),
+            guide: ingest::sender(&integration.source).map_or("", |(_, guide)| guide),
             tested: asked.tested.as_ref().filter(|(id, _)| *id == integration.id).map(|(_, said)| said.clone()),
             tallies: tallies
                 .remove(&integration.id)
