@@ -40,8 +40,12 @@ pub struct Bells {
     pub pages: Bell,
     /// The lane of text messages has a new row.
     pub texts: Bell,
-    /// The lane of mail and other messages has a new row.
+    /// The lane of mail has a new row.
     pub mails: Bell,
+    /// The lane of messages in a chat has a new row.
+    pub directs: Bell,
+    /// The lane of people's own webhooks has a new row.
+    pub hooks: Bell,
     /// The settle lane of the outbox has a new row.
     pub settle: Bell,
     /// New facts were committed.
@@ -57,13 +61,15 @@ pub struct Bells {
 impl Bells {
     /// The bells that other processes hear, by their names between processes.
     #[must_use]
-    pub fn shared(&self) -> [(&'static str, &Bell); 10] {
+    pub fn shared(&self) -> [(&'static str, &Bell); 12] {
         [
             ("journal", &self.journal),
             ("wakes", &self.wakes),
             ("pages", &self.pages),
             ("texts", &self.texts),
             ("mails", &self.mails),
+            ("directs", &self.directs),
+            ("hooks", &self.hooks),
             ("settle", &self.settle),
             ("facts", &self.facts),
             ("chat", &self.chat),

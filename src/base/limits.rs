@@ -120,6 +120,10 @@ pub const ASK_AGAIN: Span = Span::seconds(4);
 pub const LOST_CALL: Span = Span::minutes(10);
 /// An unknown outcome is asked about until this long after the request, then sent again.
 pub const UNKNOWN_SETTLE: Span = Span::seconds(15);
+/// What stays unknown and cannot be asked about is sent again at least this often.
+pub const RESEND_MOST: Span = Span::minutes(15);
+/// A reply that comes this soon after a text may well be meant for the one before: nobody reads and writes faster.
+pub const TEXT_READ: Span = Span::seconds(10);
 /// How long a provider may take to answer a request.
 pub const PROVIDER_ANSWER: Span = Span::seconds(10);
 /// How long a connection to a provider may take; past it nothing has left, and the next way is tried.

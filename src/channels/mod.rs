@@ -223,6 +223,8 @@ pub struct OfAttempt {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
+    /// The provider's id of it: it may be told again under the same.
+    pub id: String,
     /// The number or address it comes from.
     pub from: String,
     pub text: String,

@@ -111,7 +111,7 @@ impl Channel for Sms {
             None => {
                 let from = field("From").ok_or(HearError::Unreadable)?.to_owned();
                 // A picture without a word is a message all the same.
-                Ok(Heard::Written(Written { from, text: field("Body").unwrap_or_default().to_owned() }))
+                Ok(Heard::Written(Written { id: provider_id.to_owned(), from, text: field("Body").unwrap_or_default().to_owned() }))
             }
         }
     }

@@ -48,14 +48,17 @@ pub enum Lane {
     Page,
     /// Text messages.
     Text,
-    /// Mail and whatever else carries words to a person.
     Mail,
+    /// Messages in a chat.
+    Direct,
+    /// People's own webhooks.
+    Hook,
     /// What settles or ends a page that has left.
     Settle,
 }
 
 impl Lane {
-    pub const ALL: [Self; 4] = [Self::Page, Self::Text, Self::Mail, Self::Settle];
+    pub const ALL: [Self; 6] = [Self::Page, Self::Text, Self::Mail, Self::Direct, Self::Hook, Self::Settle];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -63,6 +66,8 @@ impl Lane {
             Self::Page => "page",
             Self::Text => "text",
             Self::Mail => "mail",
+            Self::Direct => "direct",
+            Self::Hook => "hook",
             Self::Settle => "settle",
         }
     }
@@ -74,7 +79,9 @@ impl Effect {
         match self {
             Self::PlacePage { kind: ContactKind::Voice, .. } => Lane::Page,
             Self::PlacePage { kind: ContactKind::Sms, .. } => Lane::Text,
-            Self::PlacePage { kind: ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook, .. } => Lane::Mail,
+            Self::PlacePage { kind: ContactKind::Email, .. } => Lane::Mail,
+            Self::PlacePage { kind: ContactKind::SlackDm, .. } => Lane::Direct,
+            Self::PlacePage { kind: ContactKind::Webhook, .. } => Lane::Hook,
             Self::AskProvider { .. } | Self::EndCall { .. } => Lane::Settle,
         }
     }
@@ -91,5 +98,24 @@ impl Effect {
         match self {
             Self::PlacePage { attempt, .. } | Self::AskProvider { attempt, .. } | Self::EndCall { attempt, .. } => attempt,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_kind_of_contact_waits_for_another() {
+        let lane = |kind: ContactKind| {
+            let (user, contact) = ("ana".into(), "other".into());
+            let attempt = AttemptId::from_text("att_1");
+            Effect::PlacePage { attempt, user, contact, kind, pages: Vec::new(), second_call: false, due_at: Time(0) }.lane()
+        };
+        let lanes: BTreeSet<Lane> = ContactKind::ALL.into_iter().map(lane).collect();
+        assert_eq!(lanes.len(), ContactKind::ALL.len());
+        assert!(!lanes.contains(&Lane::Settle));
     }
 }

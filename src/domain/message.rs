@@ -10,7 +10,7 @@ use super::reason::Reason;
 use super::setup::ContactKind;
 use crate::base::id::{ContactId, PageId};
 use crate::base::limits;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 
 impl Draft<'_> {
     /// Sends one message for every page for which this contact is due, or waits where a storm has sent many just now.
@@ -86,7 +86,7 @@ impl Draft<'_> {
                     reason: reason.clone(),
                 });
                 // Who cannot be asked is sent it again, a little later: it may have arrived.
-                let look_at = if attempt.kind.is_followed() { now } else { now.max(attempt.placed_at + limits::UNKNOWN_SETTLE) };
+                let look_at = if attempt.kind.is_followed() { now } else { now.max(attempt.placed_at + again_after(attempt)) };
                 self.change(&attempt.id, |open| {
                     open.state = AttemptState::Unknown;
                     open.look_at = look_at;
@@ -149,7 +149,11 @@ impl Draft<'_> {
         // The contact may have left the setup, or been closed, since.
         let is_usable = self.user().into_iter().flat_map(super::page::reachable).any(|contact| contact.id == attempt.contact);
         if is_usable {
+            let sent = self.person.attempts.len();
             self.place_for(&attempt.contact, attempt.kind, pages, false, Reason::OutcomeStaysUnknown);
+            for again in self.person.attempts.iter_mut().skip(sent).filter(|again| !again.kind.is_followed()) {
+                again.asked = attempt.asked + 1;
+            }
         }
     }
 
@@ -161,13 +165,19 @@ impl Draft<'_> {
     }
 }
 
+/// When what stays unknown, and cannot be asked about, is sent again: soon once, and then less and less often. It may well have arrived
+/// each time, of a server that never says so.
+fn again_after(attempt: &OpenAttempt) -> Span {
+    let doubled = 1_i64.checked_shl(attempt.asked).unwrap_or(i64::MAX);
+    Span(limits::UNKNOWN_SETTLE.0.saturating_mul(doubled)).min(limits::RESEND_MOST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::input::Act;
     use super::super::setup::{AlertSeverity, Rule, Urgency};
     use super::super::trial::{Phone, Trial, contact, rule, step};
     use super::*;
-    use crate::base::time::Span;
 
     /// One person with these contacts and rules, and one step that waits for hours.
     fn with(contacts: &[(&str, ContactKind)], rules: Vec<Rule>) -> Trial {
@@ -301,6 +311,17 @@ mod tests {
         night.has_rung(&[(0, "mail", false), (15, "mail", false)]);
         assert_eq!(night.asked, 0, "nobody can be asked");
         assert_eq!(night.count("attempt_unknown"), 1);
+    }
+
+    #[test]
+    fn a_server_that_never_says_what_it_took_does_not_fill_a_mailbox() {
+        let mut night = with(&NO_PHONE[1..], high(&[(0, "mail")])).phone("mail", Phone::Hangs);
+        night.fires("db");
+        night.until(8 * 3_600);
+        let sent: Vec<i64> = night.calls().into_iter().map(|(at, _, _)| at).collect();
+        assert_eq!(sent[..4], [0, 15, 45, 105]);
+        assert!(sent.len() < 50, "{} mails in one night", sent.len());
+        assert!(sent.windows(2).all(|two| two[1] - two[0] <= limits::RESEND_MOST.as_seconds()), "{sent:?}");
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub struct OpenAttempt {
     pub state: AttemptState,
     /// When to look at it again, should nobody tell anything.
     pub look_at: Time,
-    /// How often the provider was asked about it.
+    /// How often the provider was asked about it; of what nobody can be asked about, how often it was sent before.
     pub asked: u32,
     /// Its end was asked for, or it ends by itself after speaking back.
     pub ending: bool,

@@ -108,7 +108,8 @@ pub(super) async fn decide_on_incident(house: &House, id: &IncidentId, input: In
     decide_once(house, id, input, None).await
 }
 
-async fn decide_once(house: &House, id: &IncidentId, input: Input, once: Option<&Once>) -> Result<Verdict, FlowError> {
+/// The same, once and never again.
+pub(super) async fn decide_once(house: &House, id: &IncidentId, input: Input, once: Option<&Once>) -> Result<Verdict, FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
     if let Some(verdict) = once::done_before(&mut tx, once).await? {
         return Ok(verdict);

@@ -28,7 +28,7 @@ pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow
     let rows = store::outbox_claim(&house.store, lane, &house.owner, house.clock.now(), most).await?;
     if !rows.is_empty() {
         failpoint::reach(match lane {
-            Lane::Page | Lane::Text | Lane::Mail => "send.claimed",
+            Lane::Page | Lane::Text | Lane::Mail | Lane::Direct | Lane::Hook => "send.claimed",
             Lane::Settle => "settle.claimed",
         });
     }

@@ -1,6 +1,7 @@
 //! What a provider calls back: a key becomes a command, a status becomes a report. It is in the database before it is answered.
 
 use super::house::{House, Live};
+use super::once::Once;
 use super::{FlowError, act, contact, reply, report};
 use crate::base::failpoint;
 use crate::base::id::{IncidentId, Number};
@@ -131,7 +132,9 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
             via: Via::Phone(row.id.clone()),
             act: asked.clone(),
         };
-        let verdict = act::retrying(|| act::decide_on_incident(house, incident, Input::Command(command.clone()))).await?;
+        // A key that is told twice was pressed once.
+        let once = Once::told(house, "key", &format!("{}/{key}", row.id), incident.as_str())?;
+        let verdict = act::retrying(|| act::decide_once(house, incident, Input::Command(command.clone()), Some(&once))).await?;
         done.extend(outcome(house, live, incident, &asked, &verdict).await?);
     }
     Ok(words(spoken::done(&done, language)))

@@ -11,12 +11,25 @@ use super::house::House;
 use super::{FlowError, save};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
+use crate::base::time::Time;
 pub use crate::store::RepeatAnswer;
 use crate::store::{self, Claim, Tx, WriteLane};
 
 /// A claimed key. Whoever carries out a command hands it along.
 #[derive(Debug, Clone)]
-pub struct Once(String);
+pub struct Once {
+    digest: String,
+    /// Nobody has claimed it: what is decided writes it down.
+    told: Option<Time>,
+}
+
+impl Once {
+    /// What a provider tells under an id of its own, and may tell again: it is done once, in whatever order the tellings come.
+    pub(super) fn told(house: &House, door: &str, id: &str, about: &str) -> Result<Self, FlowError> {
+        let digest = digest_hex(save::json("key", &("provider", door, id, about))?.as_bytes());
+        Ok(Self { digest, told: Some(house.clock.now()) })
+    }
+}
 
 /// What a request with a key meets.
 #[derive(Debug)]
@@ -36,7 +49,7 @@ pub async fn claim(house: &House, caller: &str, door: &str, key: &str, body: &[u
     // Written as JSON, so that no three texts read as another three.
     let digest = digest_hex(save::json("key", &(caller, door, key))?.as_bytes());
     Ok(match store::repeat_claim(&house.store, &digest, &digest_hex(body), &house.owner, house.clock.now()).await? {
-        Claim::Ours => Met::Ours(Once(digest)),
+        Claim::Ours => Met::Ours(Once { digest, told: None }),
         Claim::UnderWay => Met::UnderWay,
         Claim::OtherBody => Met::OtherBody,
         Claim::Answered(answer) => Met::Answered(answer),
@@ -49,8 +62,8 @@ pub async fn claim(house: &House, caller: &str, door: &str, key: &str, body: &[u
 /// The store's. The request itself is done; one that comes again then waits for the end of the claim.
 pub async fn settle(house: &House, once: &Once, answer: Option<&RepeatAnswer>) -> Result<(), FlowError> {
     match answer {
-        Some(answer) => store::repeat_answer(&house.store, &once.0, answer).await?,
-        None => store::repeat_give_back(&house.store, &once.0).await?,
+        Some(answer) => store::repeat_answer(&house.store, &once.digest, answer).await?,
+        None => store::repeat_give_back(&house.store, &once.digest).await?,
     }
     Ok(())
 }
@@ -61,18 +74,21 @@ pub async fn settle(house: &House, once: &Once, answer: Option<&RepeatAnswer>) -
 /// The store's.
 pub async fn is_decided(house: &House, once: &Once) -> Result<bool, FlowError> {
     let mut tx = house.store.begin(WriteLane::Rest).await?;
-    Ok(store::repeat_verdict(&mut tx, &once.0).await?.is_some())
+    Ok(store::repeat_verdict(&mut tx, &once.digest).await?.is_some())
 }
 
 /// What was decided for this key before.
 pub(super) async fn done_before<T: DeserializeOwned>(tx: &mut Tx, once: Option<&Once>) -> Result<Option<T>, FlowError> {
-    let Some(Once(digest)) = once else { return Ok(None) };
+    let Some(Once { digest, told }) = once else { return Ok(None) };
+    if let Some(at) = told {
+        store::repeat_note(tx, digest, *at).await?;
+    }
     let Some(text) = store::repeat_verdict(tx, digest).await? else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| FlowError::Unreadable("verdict", error.to_string()))
 }
 
 pub(super) async fn mark<T: Serialize>(tx: &mut Tx, once: Option<&Once>, verdict: &T) -> Result<(), FlowError> {
-    let Some(Once(digest)) = once else { return Ok(()) };
+    let Some(Once { digest, .. }) = once else { return Ok(()) };
     Ok(store::repeat_mark(tx, digest, &save::json("verdict", verdict)?).await?)
 }
 

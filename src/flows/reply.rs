@@ -1,20 +1,24 @@
 //! What a person writes back: `1`, `ack 42`, `resolve 42`, `escalate 42`, STOP. Who it is, the number says; what a bare `1` means, the
 //! newest text to it.
 
-use super::act::{decide_on_incident, retrying};
+use std::collections::BTreeSet;
+
+use super::act::{decide_once, retrying};
 use super::hear::outcome;
 use super::house::{House, Live};
+use super::once::Once;
 use super::{FlowError, contact};
 use crate::base::id::{IncidentId, Number};
 use crate::base::limits;
 use crate::base::viewer::Role;
 use crate::channels::Written;
 use crate::domain::effect::PageOf;
+use crate::domain::incident::IncidentState;
 use crate::domain::input::{Act, Actor, Command, Input, Via};
 use crate::domain::setup::{Contact, ContactKind, Language, User};
 use crate::render::brief::{self, Answer};
 use crate::render::spoken::{Done, what_was_done};
-use crate::store::{self, AttemptRow, ClosedContact};
+use crate::store::{self, AttemptOutcome, AttemptRow, ClosedContact};
 
 /// The newest texts to one number that a reply may be about.
 const TEXTS: i64 = 20;
@@ -38,11 +42,11 @@ pub(super) async fn reply(house: &House, live: &Live, written: &Written) -> Opti
     let (first, _) = owners.first()?;
     let language = first.language;
     let said = match understand(&written.text) {
-        Saying::Stop => stop(house, &owners).await.map(|()| None),
+        Saying::Stop => stop(house, &owners, &written.id).await.map(|()| None),
         // Twilio says so itself too; it is no harm.
-        Saying::Start => contact::open(house, &written.from).await.map(|_| Some(brief::answer(&Answer::Started, language))),
+        Saying::Start => contact::open(house, &written.from, &written.id).await.map(|_| Some(brief::answer(&Answer::Started, language))),
         Saying::Help => Ok(Some(brief::answer(&Answer::Help, language))),
-        Saying::Do(act, numbers) => act_on(house, live, &owners, &written.from, &act, &numbers).await.map(Some),
+        Saying::Do(act, numbers) => act_on(house, live, &owners, written, &act, &numbers).await.map(Some),
     };
     said.unwrap_or_else(|error| {
         // Never let anyone believe that they answered.
@@ -59,7 +63,7 @@ fn owners<'a>(live: &'a Live, from: &str) -> Vec<(&'a User, &'a Contact)> {
     live.setup.users.values().filter_map(has).collect()
 }
 
-async fn stop(house: &House, owners: &[(&User, &Contact)]) -> Result<(), FlowError> {
+async fn stop(house: &House, owners: &[(&User, &Contact)], text: &str) -> Result<(), FlowError> {
     for (user, contact) in owners {
         let closed = ClosedContact {
             user: user.id.clone(),
@@ -67,7 +71,8 @@ async fn stop(house: &House, owners: &[(&User, &Contact)]) -> Result<(), FlowErr
             address: contact.to.clone(),
             reason: "its owner answered STOP".to_owned(),
         };
-        contact::close(house, &closed, &Actor::User(user.id.clone())).await?;
+        let once = Once::told(house, "stop", text, user.id.as_str())?;
+        contact::close_once(house, &closed, &Actor::User(user.id.clone()), &once).await?;
     }
     Ok(())
 }
@@ -76,15 +81,20 @@ async fn act_on(
     house: &House,
     live: &Live,
     owners: &[(&User, &Contact)],
-    from: &str,
+    written: &Written,
     act: &Act,
     numbers: &[Number],
 ) -> Result<String, FlowError> {
-    let sent = sent(house, owners, from).await?;
+    let sent = sent(house, owners, &written.from).await?;
     let language = sent.first().and_then(|row| live.setup.users.get(&row.user)).map_or_else(|| language_of(owners), |user| user.language);
     let mut asked: Vec<(IncidentId, Actor, Via)> = Vec::new();
     if numbers.is_empty() {
-        let Some(newest) = sent.first() else { return Ok(brief::answer(&Answer::NothingToAnswer, language)) };
+        // What surely left goes before what may not have arrived: nobody answers what they cannot read.
+        let known = sent.iter().find(|row| row.outcome == Some(AttemptOutcome::Accepted));
+        let Some(newest) = known.or(sent.first()) else { return Ok(brief::answer(&Answer::NothingToAnswer, language)) };
+        if let Some(numbers) = crossed(house, newest, &sent).await? {
+            return Ok(brief::answer(&Answer::Which { verb: verb(act), numbers }, language));
+        }
         if newest.pages.len() > 1 && *act != Act::Acknowledge {
             let mut named = Vec::new();
             for PageOf { incident, .. } in &newest.pages {
@@ -117,10 +127,35 @@ async fn act_on(
     let mut done: Vec<(Number, Done)> = Vec::new();
     for (incident, actor, via) in asked {
         let command = Command { incident: incident.clone(), actor, via, act: act.clone() };
-        let verdict = retrying(|| decide_on_incident(house, &incident, Input::Command(command.clone()))).await?;
+        // The provider tells a text again when it did not hear our answer.
+        let once = Once::told(house, "text", &written.id, incident.as_str())?;
+        let verdict = retrying(|| decide_once(house, &incident, Input::Command(command.clone()), Some(&once))).await?;
         done.extend(outcome(house, live, &incident, act, &verdict).await?);
     }
     Ok(brief::sized(&what_was_done(&done, language)))
+}
+
+/// The newest text left so lately that the answer may be to one before it, about something that still waits: all that may be meant.
+async fn crossed(house: &House, newest: &AttemptRow, sent: &[AttemptRow]) -> Result<Option<Vec<Number>>, FlowError> {
+    let is_fresh = newest.sent_at.is_some_and(|at| house.clock.now().since(at) < limits::TEXT_READ);
+    if !is_fresh {
+        return Ok(None);
+    }
+    let others = sent.iter().filter(|row| row.id != newest.id).flat_map(|row| &row.pages);
+    let others: BTreeSet<&IncidentId> =
+        others.map(|of| &of.incident).filter(|incident| newest.pages.iter().all(|of| &of.incident != *incident)).collect();
+    let mut waiting = BTreeSet::new();
+    for id in others {
+        let incident = store::incident_find(&house.store.page_reader(), id).await?;
+        waiting.extend(incident.filter(|incident| incident.state == IncidentState::Triggered).map(|incident| incident.number));
+    }
+    if waiting.is_empty() {
+        return Ok(None);
+    }
+    for of in &newest.pages {
+        waiting.extend(store::incident_find(&house.store.page_reader(), &of.incident).await?.map(|incident| incident.number));
+    }
+    Ok(Some(waiting.into_iter().take(NAMED).collect()))
 }
 
 fn language_of(owners: &[(&User, &Contact)]) -> Language {

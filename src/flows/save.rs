@@ -72,6 +72,8 @@ pub(super) fn bell(house: &House, lane: Lane) -> &Bell {
         Lane::Page => &house.bells.pages,
         Lane::Text => &house.bells.texts,
         Lane::Mail => &house.bells.mails,
+        Lane::Direct => &house.bells.directs,
+        Lane::Hook => &house.bells.hooks,
         Lane::Settle => &house.bells.settle,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use super::fault::span_text;
+use super::fault::{Callbacks, span_text};
 use super::post::{self, Letter};
 use super::twiml::{self, Gather, Script, Utterance, Verb};
 use super::{Inner, Work};
@@ -621,7 +621,14 @@ impl Line {
         let inner = self.inner.clone();
         let (sent, at) = (inner.clone(), inner.clock.now());
         let target = url.clone();
-        let request = async move { sent.request(&target, get, &fields).await };
+        let twice = matches!(kind, DeliveryKind::Keys) && inner.callbacks() == Callbacks::Twice;
+        let request = async move {
+            if twice {
+                // The account heard no answer to the first, and listens to the second alone.
+                drop(sent.request(&target, get, &fields).await);
+            }
+            sent.request(&target, get, &fields).await
+        };
         tokio::pin!(request);
         let (tries, answer) = loop {
             tokio::select! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::fault::span_text;
+use super::fault::{Callbacks, span_text};
 use super::phone::{Delivery, DeliveryKind, Outcome, StatusCallback};
 use super::post::{self, Answer, Letter};
 use super::{Inner, Stage, StageError, Work, twilio, twiml};
@@ -292,6 +292,10 @@ async fn write(inner: &Arc<Inner>, phone: &str, to: &str, body: &str) {
         ("ToState", String::new()),
         ("ToZip", String::new()),
     ];
+    if inner.callbacks() == Callbacks::Twice {
+        // The account heard no answer to the first, and listens to the second alone.
+        drop(inner.request(&url, false, &fields).await);
+    }
     let (tries, answer) = inner.request(&url, false, &fields).await;
     let outcome = match &answer {
         Ok(answer) => Outcome::Answered { status: answer.status },

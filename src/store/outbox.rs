@@ -23,8 +23,9 @@ pub struct OutboxRow {
 
 const fn lane_of(lane: Lane) -> WriteLane {
     match lane {
-        Lane::Page => WriteLane::Page,
-        Lane::Text | Lane::Mail | Lane::Settle => WriteLane::Rest,
+        // Who has no telephone is paged by these, and waits behind no flood of alerts.
+        Lane::Page | Lane::Text | Lane::Mail | Lane::Direct | Lane::Hook => WriteLane::Page,
+        Lane::Settle => WriteLane::Rest,
     }
 }
 

@@ -65,6 +65,16 @@ pub async fn repeat_claim(store: &Store, digest: &str, asked: &str, owner: &str,
     Ok(Claim::Ours)
 }
 
+/// Writes down a key that nobody claims. Of two at once the second waits here, and then sees what the first has decided.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn repeat_note(tx: &mut Tx, digest: &str, at: Time) -> Result<()> {
+    let note = sql("INSERT INTO repeats (digest, at, asked, lease_until, lease_owner) VALUES ($1, $2, '', 0, '') ON CONFLICT (digest) DO NOTHING");
+    tx.execute(note.text(digest).time(at)).await?;
+    Ok(())
+}
+
 /// What was decided under this key before, as it was marked; locks the row, so that of two that come this far the second sees the first.
 ///
 /// # Errors

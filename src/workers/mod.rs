@@ -45,6 +45,8 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
             Lane::Page => "courier of calls",
             Lane::Text => "courier of texts",
             Lane::Mail => "courier of mail",
+            Lane::Direct => "courier of direct messages",
+            Lane::Hook => "courier of personal webhooks",
             Lane::Settle => "courier of settlements",
         };
         crew.couriers.spawn(supervise(name, house.metrics.clone(), move || courier::run(own.clone(), lane, stop.clone())));

@@ -182,3 +182,57 @@ story!(a_text_speaks_the_persons_language, &text_first().replace("name = \"Ana R
     assert_eq!(app.writes("ana", "1").await, "L'incident 1 est pris en charge.");
     app.incident(1).await.is_acknowledged_by("ana");
 });
+
+/// Three steps, so that one escalation too many would wake Bo or Cy.
+fn three_steps() -> String {
+    text_first().replace("{ notify = [\"everyone\"] }", "{ notify = [\"user:cy\"], escalate_after = \"5m\" },\n  { notify = [\"everyone\"] }")
+}
+
+story!(a_text_that_is_told_twice_escalates_once, &three_steps(), |app| {
+    app.fires("the disk is full").await;
+    app.stage.set_callbacks(Callbacks::Twice);
+    assert_eq!(app.writes("ana", "escalate 1").await, "Incident 1 is escalated. The next person is being called.");
+    app.stage.set_callbacks(Callbacks::On);
+    assert_eq!(app.incident(1).await.times("incident_escalated"), 1);
+    app.phone("bo").rings().await.press('1').await;
+    app.phone("cy").is_silent().await;
+    app.incident(1).await.is_acknowledged_by("bo");
+});
+
+story!(a_key_that_is_told_twice_escalates_once, &three_steps(), |app| {
+    app.fires("the disk is full").await;
+    app.stage.set_callbacks(Callbacks::Twice);
+    app.phone("ana").rings_after("2m").await.press('2').await;
+    app.stage.set_callbacks(Callbacks::On);
+    assert_eq!(app.incident(1).await.times("incident_escalated"), 1);
+    app.phone("bo").rings().await.press('1').await;
+    app.phone("cy").is_silent().await;
+});
+
+story!(a_text_that_may_not_have_arrived_is_not_what_a_bare_reply_is_about, &text_first(), |app| {
+    app.fires("the disk is full").await;
+    app.stage.set_fault(Some(Fault::Hang));
+    app.shop_fires("nobody can pay").await;
+    app.advance("11s").await;
+    app.stage.set_fault(None);
+    assert_eq!(app.writes("ana", "1").await, "Incident 1 is acknowledged.");
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.incident(2).await.is("triggered");
+    app.command(2, "resolve").await;
+    app.advance("1m").await;
+    app.everyone_takes_notice();
+});
+
+story!(a_reply_that_crosses_the_next_text_is_asked_which_it_means, &text_first(), |app| {
+    app.fires("the disk is full").await;
+    app.advance("20s").await;
+    app.shop_fires("nobody can pay").await;
+    let asked = app.writes("ana", "1").await;
+    assert!(asked.contains("ack 1") && asked.contains('2'), "{asked}");
+    app.incident(1).await.is("triggered");
+    app.incident(2).await.is("triggered");
+    assert_eq!(app.writes("ana", "ack 1").await, "Incident 1 is acknowledged.");
+    // Now it can mean but one.
+    assert_eq!(app.writes("ana", "1").await, "Incident 2 is acknowledged.");
+    app.incident(2).await.is_acknowledged_by("ana");
+});

@@ -116,7 +116,7 @@ fn what_twilio_signed_is_heard() {
     assert_eq!(of("simmering"), None);
 
     let written = hear("/callbacks/sms", "MessageSid=SM9&From=%2B33100000001&To=%2B15005550006&Body=ack+42", "token");
-    assert_eq!(written, Ok(Heard::Written(Written { from: "+33100000001".to_owned(), text: "ack 42".to_owned() })));
+    assert_eq!(written, Ok(Heard::Written(Written { id: "SM9".to_owned(), from: "+33100000001".to_owned(), text: "ack 42".to_owned() })));
     assert_eq!(hear("/callbacks/sms", "MessageSid=SM9&Body=ack+42", "token"), Err(HearError::Unreadable));
     assert_eq!(hear("/callbacks/sms", "MessageSid=SM9&From=%2B33100000001&Body=ack+42", "guessed"), Err(HearError::BadSignature));
     assert_eq!(hear("/callbacks/sms/att_01k/keys", "MessageSid=SM1&Digits=1", "token"), Err(HearError::Unreadable));
