@@ -192,10 +192,12 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         }
         What::UpdatePosted { text } => Line::new(Tone::Note, format!("Update by {}: {text}", names.actor(&fact.actor))),
         What::TaskAdded { n, title, owner, back_at, task: _ } => {
-            let owner = owner.as_ref().map(|owner| format!(", {}", who(owner))).unwrap_or_default();
-            Line::new(Tone::Note, format!("{} {n}{owner}: {title}", by("Task"))).then("back with news", *back_at)
+            let owner = owner.as_ref().map(|owner| format!(" for {}", who(owner))).unwrap_or_default();
+            Line::new(Tone::Note, format!("{}{owner}: {title}", by(&format!("Task {n}")))).then("back with news", *back_at)
         }
-        What::TaskChanged { n, change, task: _ } => Line::new(Tone::Note, format!("{} {n}: {}", by("Task"), task_change(change, names))),
+        What::TaskChanged { n, change, task: _ } => {
+            Line::new(Tone::Note, format!("{}: {}", by(&format!("Task {n}")), task_change(change, names)))
+        }
         What::RoomWanted { reason } => Line::new(Tone::Quiet, "A room is wanted for it".to_owned()).because(reason.sentence()),
         What::RoomOpened { name, room: _ } => Line::new(Tone::Good, format!("The room #{name} is open")),
         What::NoticeWanted { place, reason } => Line::new(Tone::Quiet, format!("Telling {place}")).because(reason.sentence()),

@@ -1,8 +1,8 @@
 // The pages people work in: the board live in two browsers, declaring, on call, integrations, people, one's own.
-import { expect, fits, look, signIn, SHOTS, test } from "./house";
+import { expect, fits, type Incident, look, signIn, SHOTS, test } from "./house";
 
 test("every page of the desk in light and dark, wide and narrow, keeps nobody out", async ({ house, page }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(300_000);
   await page.goto(`${house.url}/sign-in`);
   await look(page, "sign-in-password");
   const link = house.signInLink();
@@ -90,5 +90,30 @@ test("without JavaScript the board is worked and an incident declared", async ({
   await expect(page.locator("#task-1")).toContainText("todo");
   await fits(page);
   await page.screenshot({ path: `${SHOTS}/desk-no-javascript.png`, fullPage: true });
+  await context.close();
+});
+
+test("a mail's link asks before it acts, and then the calls stop", async ({ house, page, browser }) => {
+  test.setTimeout(180_000);
+  const number = await house.fires("The disk of db-3 is full");
+  await page.goto(`${house.stage}/#mail`);
+  await page.getByText(`#${number} `, { exact: false }).first().click();
+  const link = page.frameLocator("iframe").getByRole("link", { name: /Acknowledge/ });
+  await expect(link).toBeVisible();
+  await look(page, "stage-letter");
+
+  // Whoever reads the mail is not signed in, and what only follows links acknowledges nothing.
+  const context = await browser.newContext();
+  const reader = await context.newPage();
+  await reader.goto((await link.getAttribute("href"))!);
+  await expect(reader.getByRole("heading", { level: 1, name: "Acknowledge as Ana Ruiz?" })).toBeVisible();
+  await look(reader, "acknowledge");
+  expect((await house.api<Incident>(`/incidents/${number}`)).state).toBe("triggered");
+  await reader.getByRole("button", { name: "Acknowledge" }).click();
+  await expect(reader.getByRole("heading", { level: 1, name: "Thank you" })).toBeVisible();
+  await look(reader, "acknowledged");
+  const incident = await house.api<Incident>(`/incidents/${number}`);
+  expect([incident.state, incident.acknowledged_by]).toEqual(["acknowledged", "ana"]);
+  await expect.poll(async () => (await house.calls()).filter((call) => call.status === "ringing").length).toBe(0);
   await context.close();
 });

@@ -83,11 +83,14 @@ export class House {
     private readonly database: string,
   ) {}
 
-  /** A server and a stage where nothing has happened. Ana is called first, Bo 30 s later. */
+  /** A server and a stage where nothing has happened. Ana is called and mailed first, Bo called 30 s later. */
   static async quiet(): Promise<House> {
     const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
     const [port, stagePort] = [await freePort(), await freePort()];
     const [url, stage] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${stagePort}`];
+    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`, "--smtp", "127.0.0.1:0", "--reveille", url]);
+    const smtp = await phones.says(/"(smtp:[^"]+)"/);
+    await phones.says(/The stage is set/);
     writeFileSync(
       join(folder, "reveille.toml"),
       `[server]
@@ -97,12 +100,15 @@ account_sid = "${STAGE_ACCOUNT}"
 auth_token  = "stage"
 from        = "+15005550006"
 api_url     = "${stage}"
+[smtp]
+url  = "${smtp}"
+from = "reveille@example.com"
 [[user]]
 id = "ana"
 name = "Ana Ruiz"
 admin = true
-contacts = [{ id = "phone", kind = "voice", to = "${ANA}" }]
-rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+contacts = [{ id = "phone", kind = "voice", to = "${ANA}" }, { id = "mail", kind = "email", to = "ana@example.com" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }, { urgency = "high", after = "0s", contact = "mail" }]
 [[user]]
 id = "bo"
 name = "Bo Lind"
@@ -123,8 +129,6 @@ service = "platform"
 key = "${KEY}"
 `,
     );
-    const phones = new Process(folder, ["stage", "--listen", `127.0.0.1:${stagePort}`, "--smtp", "127.0.0.1:0", "--reveille", url]);
-    await phones.says(/The stage is set/);
     const server = new Process(folder, ["serve", "--config", "reveille.toml", "--listen", `127.0.0.1:${port}`]);
     await server.says(/Reveille listens on/);
     return new House(folder, url, stage, "", [server, phones], "var/reveille.db");

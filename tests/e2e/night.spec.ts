@@ -2,7 +2,7 @@
 import { ANA, BO, expect, type Incident, look, phone, signIn, test } from "./house";
 
 test("a signal wakes one person, then the next, and the timeline shows each step as it happens", async ({ demo, page, context }) => {
-  test.setTimeout(150_000);
+  test.setTimeout(300_000);
   const stage = await context.newPage();
   await stage.goto(demo.stage);
   const [ana, bo] = [phone(stage, "Ana Ruiz"), phone(stage, "Bo Lind")];

@@ -14,7 +14,7 @@ async function acknowledges(house: House, number: number): Promise<void> {
 }
 
 test("every page in light and dark, wide and narrow, keeps nobody out", async ({ house, page, context }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const stage = await context.newPage();
   await stage.goto(house.stage);
   await expect(stage.getByRole("heading", { name: "No phones yet" })).toBeVisible();
@@ -30,15 +30,15 @@ test("every page in light and dark, wide and narrow, keeps nobody out", async ({
   await look(page, "list-empty");
 
   const number = await house.fires("The disk of db-3 is full", { severity: "critical", url: "https://grafana.example.com/d/disks", labels: { host: "db-3" } });
-  await page.goto(`${house.url}/incidents/${number}`);
-  await expect(page.locator("#timeline")).toContainText("The phone of Ana Ruiz rings");
-  await look(page, "incident-triggered");
-
+  // Taken before any picture, for a phone does not ring for ever. Nothing is pressed: the incident stays as it is.
   const ana = phone(stage, "Ana Ruiz").or(stage.locator(".phone").first());
   await ana.getByRole("button", { name: "Answer" }).click();
   await expect(ana.getByText("Hello Ana Ruiz", { exact: false }).first()).toBeVisible();
   await look(stage, "stage-talking");
   await page.bringToFront();
+  await page.goto(`${house.url}/incidents/${number}`);
+  await expect(page.locator("#timeline")).toContainText("The phone of Ana Ruiz rings");
+  await look(page, "incident-triggered");
   await page.getByRole("button", { name: "Acknowledge" }).click();
   await expect(page.locator("#head")).toHaveClass(/acknowledged/);
   await look(page, "incident-acknowledged");
@@ -61,7 +61,7 @@ test("every page in light and dark, wide and narrow, keeps nobody out", async ({
 });
 
 test("hostile titles stay words, and stay in their place", async ({ house, page, context }) => {
-  test.setTimeout(90_000);
+  test.setTimeout(240_000);
   await signIn(page, house.signInLink());
   for (const [n, title] of HOSTILE.entries()) {
     const number = await house.fires(title, { dedup_key: `hostile-${n}` });
@@ -156,7 +156,6 @@ test("a sign-in link works once, and a used one says what to do", async ({ house
   const other = await browser.newContext();
   const stranger = await other.newPage();
   await stranger.goto(link);
-  await stranger.getByRole("button", { name: "Sign in on this device" }).click();
   await expect(stranger.locator("main")).toContainText("used before");
   await expect(stranger.locator("main")).toContainText("reveille admin link");
   await look(stranger, "sign-in-used");

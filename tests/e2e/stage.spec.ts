@@ -87,7 +87,7 @@ async function mail(smtp: string): Promise<void> {
 const untouched = async (page: Page): Promise<void> => expect(page).toHaveTitle(/Stage/);
 
 test("texts are read and answered, and mail is opened", async ({ page }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const home = await Home.open();
   const stage = await Stage.open(home.url);
   try {
@@ -122,7 +122,7 @@ test("texts are read and answered, and mail is opened", async ({ page }) => {
 });
 
 test("the workspace is used by mouse and by keyboard", async ({ page }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const home = await Home.open();
   const stage = await Stage.open(home.url);
   try {

@@ -167,7 +167,7 @@ export class SlackView {
     text(this.title, this.nameOfRoom(room));
     this.topic.replaceChildren(...mrkdwn(room.topic, slack));
     this.topic.hidden = room.topic === "";
-    this.marks.replaceChildren(...room.bookmarks.map((mark) => h("a", { href: mark.link, target: "_blank", rel: "noreferrer" }, `${mark.emoji ? emoji(mark.emoji.replaceAll(":", "")) : "🔖"} ${mark.title}`)));
+    this.marks.replaceChildren(...room.bookmarks.map((mark) => h("a", { href: mark.link, target: "_blank", rel: "noreferrer" }, `${mark.emoji ? `${emoji(mark.emoji.replaceAll(":", ""))} ` : ""}${mark.title}`)));
     this.marks.hidden = room.bookmarks.length === 0;
     const members = room.members.map((user) => nameOf(user, slack));
     text(this.members, room.kind === "direct" ? "" : `${members.length} here: ${members.join(", ")}${room.archived ? ". Archived." : ""}`);
@@ -175,7 +175,7 @@ export class SlackView {
     const wasOpen = this.pinned.open || this.pinned.dataset["room"] !== room.id;
     this.pinned.dataset["room"] = room.id;
     this.pinned.hidden = pins.length === 0;
-    this.pinned.replaceChildren(h("summary", {}, `📌 ${pins.length} pinned`), ...pins.map((message) => this.body(message, room)));
+    this.pinned.replaceChildren(h("summary", {}, `${pins.length} pinned`), ...pins.map((message) => this.body(message, room)));
     this.pinned.open = wasOpen;
     const atEnd = this.stream.scrollTop + this.stream.clientHeight >= this.stream.scrollHeight - 60;
     const shown = room.messages.filter((message) => this.sees(message));
