@@ -15,7 +15,6 @@ mod provider;
 mod receiver;
 mod replays;
 mod response;
-mod response;
 mod retain;
 mod slack;
 mod storm;
