@@ -86,28 +86,20 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
     let clock = Clock::system();
     let surroundings = Surroundings::of_process();
     let mut found = Vec::new();
-    let config = match &asked.config {
-        Some(path) => match config::load(path, &surroundings, &super::commands::known_sources()) {
-            Ok((config, warnings)) => {
-                let told = if warnings.is_empty() {
-                    "can be applied".to_owned()
-                } else {
-                    format!("can be applied, with {} warnings", warnings.len())
-                };
-                let check = format!("reveille check {}", path.display());
-                found.push(if warnings.is_empty() { ok("configuration", told) } else { warn("configuration", told, check) });
-                Some(config)
-            }
-            Err(_) => {
-                found.push(bad(
-                    "configuration",
-                    format!("{} cannot be applied", path.display()),
-                    format!("reveille check {}", path.display()),
-                ));
-                None
-            }
-        },
-        None => None,
+    let config = if let Some(path) = &asked.config {
+        if let Ok((config, warnings)) = config::load(path, &surroundings, &super::commands::known_sources()) {
+            let told =
+                if warnings.is_empty() { "can be applied".to_owned() } else { format!("can be applied, with {} warnings", warnings.len()) };
+            let check = format!("reveille check {}", path.display());
+            found.push(if warnings.is_empty() { ok("configuration", told) } else { warn("configuration", told, check) });
+            Some(config)
+        } else {
+            let told = format!("{} cannot be applied", path.display());
+            found.push(bad("configuration", told, format!("reveille check {}", path.display())));
+            None
+        }
+    } else {
+        None
     };
     let database = match (asked.database.given(), &config) {
         (Some(url), _) => url.clone(),
@@ -142,7 +134,7 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
             store.close().await;
         }
         Err(error) => {
-            found.push(bad("database", format!("{error}"), "check --database; `reveille serve` or `reveille apply FILE` makes a new one"))
+            found.push(bad("database", format!("{error}"), "check --database; `reveille serve` or `reveille apply FILE` makes a new one"));
         }
     }
     found.push(disk(&var));
@@ -269,11 +261,10 @@ async fn look_outside(clock: &Clock, providers: &Providers, found: &mut Vec<Find
             "set public_url under [server]",
         )),
     }
-    match &providers.twilio {
-        Some((api_url, account, token)) => twilio(clock, api_url, account, token, found).await,
-        None => {
-            found.push(warn("telephone", "no [twilio] is configured: nobody can be called", "add [twilio], then `reveille test-page USER`"))
-        }
+    if let Some((api_url, account, token)) = &providers.twilio {
+        twilio(clock, api_url, account, token, found).await;
+    } else {
+        found.push(warn("telephone", "no [twilio] is configured: nobody can be called", "add [twilio], then `reveille test-page USER`"));
     }
     if let Some((api_url, token)) = &providers.slack {
         found.push(slack(api_url, token).await);

@@ -155,7 +155,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     let mut saved = store::setup_load(&store.reader()).await?;
     store::ways_put(&mut saved.setup, store::ways_list(&store.reader()).await?);
     for closed in store::contacts_closed(&store.reader()).await? {
-        saved.setup.close(&closed.user, &closed.contact, &closed.address, closed.reason);
+        saved.setup.close(&closed.user, &closed.contact, &closed.address, &closed.reason);
     }
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
@@ -165,14 +165,12 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     let public_url = own.public_url.clone().or(settings.public_url);
     let one = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let mut channels: Vec<Box<dyn Channel>> = Vec::new();
-    match (&settings.twilio, secrets.get(ACCOUNT_SID).and_then(|values| values.first()), secrets.get(AUTH_TOKEN)) {
-        (Some(twilio), Some(account), Some(tokens)) => {
-            let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
-            let texts_from = twilio.sms_from.clone().unwrap_or_else(|| twilio.from.clone());
-            channels.push(Box::new(Sms::new(client.clone(), texts_from, public_url.as_deref())));
-            channels.push(Box::new(Voice::new(client, twilio.from.clone(), public_url.as_deref())));
-        }
-        (None, _, _) | (_, None, _) | (_, _, None) => {}
+    let account = secrets.get(ACCOUNT_SID).and_then(|values| values.first());
+    if let (Some(twilio), Some(account), Some(tokens)) = (&settings.twilio, account, secrets.get(AUTH_TOKEN)) {
+        let client = Twilio::new(account.expose().to_owned(), tokens.clone(), &twilio.api_url, clock.clone())?;
+        let texts_from = twilio.sms_from.clone().unwrap_or_else(|| twilio.from.clone());
+        channels.push(Box::new(Sms::new(client.clone(), texts_from, public_url.as_deref())));
+        channels.push(Box::new(Voice::new(client, twilio.from.clone(), public_url.as_deref())));
     }
     let chat = match (&settings.slack, one(BOT_TOKEN)) {
         (Some(slack), Some(token)) => {

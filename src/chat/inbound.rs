@@ -596,10 +596,8 @@ mod tests {
 
     #[test]
     fn events_are_read_and_bots_are_not_heard() {
-        let event_of = |event: Value| event_callback(serde_json::json!({"type": "event_callback", "event_id": "Ev1", "event": event}));
-        fn event_callback(body: Value) -> Incoming {
-            event(body.to_string().as_bytes()).expect("an event")
-        }
+        let event_callback = |body: &Value| event(body.to_string().as_bytes()).expect("an event");
+        let event_of = |event: Value| event_callback(&serde_json::json!({"type": "event_callback", "event_id": "Ev1", "event": event}));
         let mention = serde_json::json!({"type": "app_mention", "user": "U0ANA", "channel": "C1", "ts": "1.2", "text": "<@U0BOT> ack 42"});
         let Incoming::Asked(asked) = event_of(mention.clone()) else { panic!("a mention") };
         assert_eq!(asked.text, "ack 42");
@@ -618,7 +616,7 @@ mod tests {
             assert_eq!(event_of(other), Incoming::Nothing, "{name}");
         }
         let challenge = serde_json::json!({"type": "url_verification", "challenge": "abc"});
-        assert_eq!(event_callback(challenge), Incoming::Challenge("abc".to_owned()));
+        assert_eq!(event_callback(&challenge), Incoming::Challenge("abc".to_owned()));
         assert!(event(b"nonsense").is_none());
     }
 }

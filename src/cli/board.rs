@@ -16,13 +16,12 @@ use crate::domain::task::TaskState;
 const BOARDS: usize = 20;
 
 pub(super) async fn who(console: &mut Console<'_>, client: &Client, asked: Who) -> Result<(), CliError> {
-    let incidents = match asked.number {
-        Some(number) => vec![client.get(&["api", "v1", "incidents", &number.0.to_string()], &[]).await?],
-        None => {
-            let query = [("state", "triggered,acknowledged".to_owned()), ("limit", BOARDS.to_string())];
-            let answer = client.get(&["api", "v1", "incidents"], &query).await?;
-            items(&answer).ok_or_else(|| client.strange("it is no list of incidents".to_owned()))?.to_vec()
-        }
+    let incidents = if let Some(number) = asked.number {
+        vec![client.get(&["api", "v1", "incidents", &number.0.to_string()], &[]).await?]
+    } else {
+        let query = [("state", "triggered,acknowledged".to_owned()), ("limit", BOARDS.to_string())];
+        let answer = client.get(&["api", "v1", "incidents"], &query).await?;
+        items(&answer).ok_or_else(|| client.strange("it is no list of incidents".to_owned()))?.to_vec()
     };
     let mut boards = Vec::with_capacity(incidents.len());
     for incident in incidents {

@@ -22,10 +22,10 @@ pub struct Setup {
 
 impl Setup {
     /// A contact is closed to us, if it still has this address.
-    pub fn close(&mut self, user: &UserId, contact: &ContactId, address: &str, reason: String) {
+    pub fn close(&mut self, user: &UserId, contact: &ContactId, address: &str, reason: &str) {
         let contacts = self.users.get_mut(user).into_iter().flat_map(|user| &mut user.contacts);
         for contact in contacts.filter(|own| own.id == *contact && own.to == address) {
-            contact.closed = Some(reason.clone());
+            contact.closed = Some(reason.to_owned());
         }
     }
 

@@ -45,7 +45,10 @@ pub async fn add_contact(house: &House, user: &UserId, kind: ContactKind, to: &s
             return Err(ProfileError::Wrong("You have this contact already."));
         }
         let taken = |id: &str| ways.contacts.iter().any(|contact| contact.id.as_str() == id);
-        let id = (1..).map(|n| if n == 1 { kind.name().to_owned() } else { format!("{}-{n}", kind.name()) }).find(|id| !taken(id));
+        // Fewer than this are taken, so one of these is free.
+        let id = (1..=limits::CONTACTS)
+            .map(|n| if n == 1 { kind.name().to_owned() } else { format!("{}-{n}", kind.name()) })
+            .find(|id| !taken(id));
         let id = ContactId::from_text(id.unwrap_or_else(|| kind.name().to_owned()));
         ways.contacts.push(Contact { id, kind, to: to.clone(), closed: None });
         Ok(())

@@ -71,24 +71,20 @@ pub fn mail(words: &LetterWords, language: Language) -> Mail {
     };
     let more = (words.more > 0).then(|| fill(p.text_more, &[("n", &words.more.to_string())]));
     let label = if total > 1 { p.mail_acknowledge_many } else { p.mail_acknowledge_one };
-    let mut text = String::new();
+    let mut text = Vec::new();
     for line in &lines {
-        text.push_str(&format!(
-            "#{} {}\n{} · {} · {}, {}\n",
-            line.number, line.title, line.severity, line.service, line.alerts, line.opened
-        ));
+        text.push(format!("#{} {}\n{} · {} · {}, {}\n", line.number, line.title, line.severity, line.service, line.alerts, line.opened));
         if let Some(url) = &line.url {
-            text.push_str(&format!("{}: {url}\n", p.mail_open));
+            text.push(format!("{}: {url}\n", p.mail_open));
         }
-        text.push('\n');
+        text.push("\n".to_owned());
     }
     text.extend(more.iter().map(|more| format!("{more}\n\n")));
     match &words.acknowledge {
-        Some(link) => text.push_str(&format!("{label}: {link}\n{}\n\n", p.mail_asks_first)),
-        None => text.push_str(&format!("{}\n\n", p.text_no_reply)),
+        Some(link) => text.push(format!("{label}: {link}\n{}\n\n", p.mail_asks_first)),
+        None => text.push(format!("{}\n\n", p.text_no_reply)),
     }
-    text.push_str(p.mail_why);
-    text.push('\n');
+    text.push(format!("{}\n", p.mail_why));
     let page = Page {
         language: language.name(),
         subject: &subject,
@@ -102,7 +98,7 @@ pub fn mail(words: &LetterWords, language: Language) -> Mail {
         why: p.mail_why,
     };
     let html = page.render().expect("a template of plain values renders");
-    Mail { subject, text, html }
+    Mail { subject, text: text.concat(), html }
 }
 
 /// One incident of a direct message: its line, and its buttons as label and saying.

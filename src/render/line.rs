@@ -9,7 +9,7 @@ use crate::domain::fact::{Fact, What};
 use crate::domain::incident::{IncidentState, Kind, Run};
 use crate::domain::input::{Actor, CallEnd};
 use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
-use crate::domain::task::TaskChange;
+use crate::domain::task::{TaskChange, TaskState};
 
 /// More people than this in one sentence are a number.
 const NAMED_PEOPLE: usize = 6;
@@ -192,11 +192,21 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         }
         What::UpdatePosted { text } => Line::new(Tone::Note, format!("Update by {}: {text}", names.actor(&fact.actor))),
         What::TaskAdded { n, title, owner, back_at, task: _ } => {
-            let owner = owner.as_ref().map(|owner| format!(" for {}", who(owner))).unwrap_or_default();
-            Line::new(Tone::Note, format!("{}{owner}: {title}", by(&format!("Task {n}")))).then("back with news", *back_at)
+            let told = match (owner, &fact.actor) {
+                (Some(owner), Actor::User(actor)) if owner == actor => format!("{} took task {n}", who(owner)),
+                (Some(owner), Actor::User(_) | Actor::Token(_)) => by(&format!("Task {n} for {},", who(owner))),
+                (Some(owner), Actor::Integration(_) | Actor::Reveille) => format!("Task {n} for {}", who(owner)),
+                (None, _) => format!("{}, nobody's yet", by(&format!("Task {n}"))),
+            };
+            Line::new(Tone::Note, format!("{told}: {title}")).then("back with news", *back_at)
         }
         What::TaskChanged { n, change, task: _ } => {
-            Line::new(Tone::Note, format!("{}: {}", by(&format!("Task {n}")), task_change(change, names)))
+            let says = match &fact.actor {
+                Actor::User(_) | Actor::Token(_) => format!(", says {}", names.actor(&fact.actor)),
+                Actor::Integration(_) | Actor::Reveille => String::new(),
+            };
+            Line::new(Tone::Note, format!("Task {n} {}{says}", task_change(change, &fact.actor, names)))
+                .then("back with news", change.back_at.flatten())
         }
         What::RoomWanted { reason } => Line::new(Tone::Quiet, "A room is wanted for it".to_owned()).because(reason.sentence()),
         What::RoomOpened { name, room: _ } => Line::new(Tone::Good, format!("The room #{name} is open")),
@@ -323,19 +333,37 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
     }
 }
 
-/// What is different about a task: `doing, Bo Lind, back at 03:20:00 UTC`.
-fn task_change(change: &TaskChange, names: &Names) -> String {
-    let parts = [
-        change.title.clone(),
-        change.state.map(|state| state.name().to_owned()),
-        change.owner.as_ref().map(|owner| owner.as_ref().map_or_else(|| "nobody's".to_owned(), |owner| names.user(owner).to_owned())),
-        change.blocked_on.as_ref().map(|on| {
-            let on = on.as_ref().map(|on| names.user(&UserId::from(on.as_str())).to_owned());
-            on.map_or_else(|| "waits for nothing".to_owned(), |on| format!("waits for {on}"))
-        }),
-        change.back_at.map(|at| at.map_or_else(|| "no time to be back".to_owned(), |at| format!("back at {}", clock(at)))),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// What is different about a task: `goes to Bo Lind and waits for the data centre`.
+fn task_change(change: &TaskChange, actor: &Actor, names: &Names) -> String {
+    let mut parts = Vec::new();
+    match &change.owner {
+        Some(Some(owner)) if *actor == Actor::User(owner.clone()) => parts.push("is taken".to_owned()),
+        Some(Some(owner)) => parts.push(format!("goes to {}", names.user(owner))),
+        Some(None) => parts.push("is nobody's".to_owned()),
+        None => {}
+    }
+    match (change.state, &change.blocked_on) {
+        (Some(TaskState::Todo), _) => parts.push("is to be done".to_owned()),
+        (Some(TaskState::Doing), _) => parts.push("is being done".to_owned()),
+        (Some(TaskState::Done), _) => parts.push("is done".to_owned()),
+        (Some(TaskState::Dropped), _) => parts.push("is dropped".to_owned()),
+        (Some(TaskState::Blocked) | None, Some(Some(on))) => parts.push(format!("waits for {}", names.user(&UserId::from(on.as_str())))),
+        (Some(TaskState::Blocked), Some(None) | None) => parts.push("is blocked".to_owned()),
+        (None, Some(None)) => parts.push("waits for nothing any more".to_owned()),
+        (None, None) => {}
+    }
+    if change.back_at == Some(None) {
+        parts.push("has no time for news any more".to_owned());
+    }
+    if let Some(title) = &change.title {
+        parts.push(format!("is called \"{title}\" now"));
+    }
+    match parts.split_last() {
+        // Only the time for news, which stands at the end of the line.
+        None => "has a new time".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
 }
 
 /// Where an incident stands: what [`now`] speaks of.

@@ -78,19 +78,16 @@ pub fn call(words: &CallWords, language: Language) -> Spoken {
     let mut said = vec![fill(p.hello, &[("person", &name(&words.person_name, language))])];
     said.push((if words.repeat { p.here_again } else { p.here }).to_owned());
     said.extend(words.drill.then(|| p.drill.to_owned()));
-    match words.incidents.first().filter(|_| !several) {
-        Some(incident) => {
-            said.push(format!("{}.", headline(incident, language)));
-            said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
-            said.push(format!("{}, {}.", alerts(incident, language), opened(incident, language)));
-        }
-        None => {
-            said.push(counted(count(total), p.several, p.several));
-            said.extend(words.incidents.iter().map(|incident| {
-                format!("{}: {}.", headline(incident, language), title(&incident.title, limits::SPOKEN_TITLE_CHARS_EACH, language))
-            }));
-            said.extend(more(words.more, language));
-        }
+    if let Some(incident) = words.incidents.first().filter(|_| !several) {
+        said.push(format!("{}.", headline(incident, language)));
+        said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
+        said.push(format!("{}, {}.", alerts(incident, language), opened(incident, language)));
+    } else {
+        said.push(counted(count(total), p.several, p.several));
+        said.extend(words.incidents.iter().map(|incident| {
+            format!("{}: {}.", headline(incident, language), title(&incident.title, limits::SPOKEN_TITLE_CHARS_EACH, language))
+        }));
+        said.extend(more(words.more, language));
     }
     Spoken { body: said.join(" "), menu: menu(total, words.keys, language), goodbye: goodbye(words.keys, language), language }
 }

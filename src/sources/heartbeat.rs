@@ -26,7 +26,7 @@ impl Source for Heartbeat {
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        vec![signal(integration, Action::Resolve, inbound.received_at, format!("{} beats", integration.id), BTreeMap::new())]
+        vec![signal(integration, Action::Resolve, inbound.received_at, &format!("{} beats", integration.id), BTreeMap::new())]
     }
 }
 
@@ -37,15 +37,15 @@ pub fn missed(integration: &Integration, beat: &Beat, beat_at: Option<Time>, due
     let title = format!("No heartbeat from {} within {}", integration.id, beat.span());
     let labels = [("last_beat", last), ("period", beat.period.to_string()), ("grace", beat.grace.to_string())];
     let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    signal(integration, Action::Trigger, due_at, title, labels)
+    signal(integration, Action::Trigger, due_at, &title, labels)
 }
 
-fn signal(integration: &Integration, action: Action, at: Time, title: String, labels: BTreeMap<String, String>) -> Signal {
+fn signal(integration: &Integration, action: Action, at: Time, title: &str, labels: BTreeMap<String, String>) -> Signal {
     Signal {
         ends_at: None,
         integration: integration.id.clone(),
         dedup_key: KEY.to_owned(),
-        title: reading::line(&title, limits::TITLE_CHARS),
+        title: reading::line(title, limits::TITLE_CHARS),
         severity: None,
         action,
         at: Some(at),

@@ -128,7 +128,7 @@ impl Envelope {
             if given.is_none() && action.is_some() {
                 wrong.push("'dedup_key' is missing or blank".to_owned());
             }
-            return self.short(integration, action, given, wrong);
+            return Self::short(integration, action, given, wrong);
         }
         let empty = Map::new();
         let payload = reading::object(&self.body, "payload").unwrap_or(&empty);
@@ -164,7 +164,7 @@ impl Envelope {
             if given.is_none() && action.is_some() {
                 wrong.push("'incident_key' is missing or blank".to_owned());
             }
-            return self.short(integration, action, given, wrong);
+            return Self::short(integration, action, given, wrong);
         }
         let title = required(&self.body, "description", "description", &mut wrong);
         let mut labels = Labels::default();
@@ -215,13 +215,7 @@ impl Envelope {
     }
 
     /// An acknowledge or a resolve: the key alone says what it is about.
-    fn short(
-        &self,
-        integration: &Integration,
-        action: Option<Action>,
-        given: Option<String>,
-        wrong: Vec<String>,
-    ) -> Result<Event, Vec<String>> {
+    fn short(integration: &Integration, action: Option<Action>, given: Option<String>, wrong: Vec<String>) -> Result<Event, Vec<String>> {
         let (Some(action), Some(given), true) = (action, given, wrong.is_empty()) else { return Err(wrong) };
         let signal = Signal {
             ends_at: None,

@@ -142,10 +142,9 @@ pub(super) fn failure(code: &str) -> Failure {
             _ => Failure::Refused,
         };
     }
-    match code.parse::<u32>() {
-        // A write past a quota or a limit, and a shared-memory file that cannot grow: SQLite has its own code only for ENOSPC on a write.
-        Ok(778 | 4_874) => return Failure::Full,
-        Ok(_) | Err(_) => {}
+    // A write past a quota or a limit, and a shared-memory file that cannot grow: SQLite has its own code only for ENOSPC on a write.
+    if let Ok(778 | 4_874) = code.parse::<u32>() {
+        return Failure::Full;
     }
     match code.parse::<u32>().map(|code| code & 0xff) {
         // BUSY, LOCKED, and a lock protocol that gave up.

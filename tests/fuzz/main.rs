@@ -265,7 +265,7 @@ fn slack_seeds() -> Vec<Vec<u8>> {
     [event, &button, command].into_iter().chain(words).map(|text| text.as_bytes().to_vec()).collect()
 }
 
-pub fn request(body: &[u8]) -> Inbound {
+fn request(body: &[u8]) -> Inbound {
     Inbound {
         method: "POST".to_owned(),
         path: "/hooks/x/key".to_owned(),
@@ -275,7 +275,7 @@ pub fn request(body: &[u8]) -> Inbound {
     }
 }
 
-pub fn clock() -> Clock {
+fn clock() -> Clock {
     Clock::fake(Time::from_seconds(1_767_571_200))
 }
 

@@ -222,7 +222,8 @@ story!(a_one_time_link_works_once, |app| {
     assert_eq!((entered.status, entered.location.as_deref()), (303, Some("/")));
     assert_eq!(browser.get("/").await.status, 200);
     let second = app.stranger();
-    let csrf = second.get(&link).await.csrf();
+    assert_eq!(second.get(&link).await.status, 403);
+    let csrf = second.get("/sign-in").await.csrf();
     assert_eq!(second.post(&link, &format!("csrf={csrf}")).await.status, 403);
     assert_eq!(second.get("/").await.location.as_deref(), Some("/sign-in"));
     // Signing out ends it here.

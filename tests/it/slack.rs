@@ -147,7 +147,7 @@ story!(what_is_said_in_the_room_is_done, &in_slack(), |app| {
         "Opened at",
         "Acknowledged by Ana Ruiz",
         "Severity set by Ana Ruiz from sev2 to sev1",
-        "Task 1 by Ana Ruiz for Bo Lind: check the replica",
+        "Task 1 for Bo Lind, by Ana Ruiz: check the replica",
         "the switch was replaced",
         "half of the region is back",
         "Resolved by Ana Ruiz",

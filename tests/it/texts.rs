@@ -185,7 +185,8 @@ story!(a_text_speaks_the_persons_language, &text_first().replace("name = \"Ana R
 
 /// Three steps, so that one escalation too many would wake Bo or Cy.
 fn three_steps() -> String {
-    text_first().replace("{ notify = [\"everyone\"] }", "{ notify = [\"user:cy\"], escalate_after = \"5m\" },\n  { notify = [\"everyone\"] }")
+    text_first()
+        .replace("{ notify = [\"everyone\"] }", "{ notify = [\"user:cy\"], escalate_after = \"5m\" },\n  { notify = [\"everyone\"] }")
 }
 
 story!(a_text_that_is_told_twice_escalates_once, &three_steps(), |app| {

@@ -99,8 +99,8 @@ on_both! {
         let rest = snapshot.rows(&facts, first.last().map(Vec::as_slice), 1_000).await.expect("rows");
         assert_eq!(rest.len(), 203, "as it was when the snapshot was taken");
         snapshot.close().await.expect("it closes");
-        let left: i64 = 1_102;
-        assert_eq!(rows(&backup_of(db).await).iter().filter(|row| row.contains("note_added")).count() as i64, left);
+        let left = 1_102;
+        assert_eq!(rows(&backup_of(db).await).iter().filter(|row| row.contains("note_added")).count(), left);
     }
 
     async fn a_new_database_holds_nothing(db: &Db) {

@@ -44,10 +44,13 @@ static SETUP: LazyLock<Setup> = LazyLock::new(|| {
     config::load(Path::new("x.toml"), &around, &["generic"]).unwrap_or_else(|error| panic!("{error}")).0.setup
 });
 
+/// A signal before it has names: its integration, key and action by number, its severity, and how many seconds late it is.
+type Drawn = (usize, usize, usize, Option<AlertSeverity>, Option<i64>);
+
 /// One thing that happens. Who or what it happens to is counted among what there is at that moment.
 #[derive(Debug, Clone)]
 enum Step {
-    Signals(Vec<(usize, usize, usize, Option<AlertSeverity>, Option<i64>)>),
+    Signals(Vec<Drawn>),
     Command(usize, usize),
     /// The timer that is due next, after this many seconds at most.
     Wake(i64),
@@ -174,7 +177,7 @@ impl Three {
         })
     }
 
-    fn signal(&self, (integration, key, action, severity, late): (usize, usize, usize, Option<AlertSeverity>, Option<i64>)) -> Signal {
+    fn signal(&self, (integration, key, action, severity, late): Drawn) -> Signal {
         let action = match action {
             0..=3 => Action::Trigger,
             4 | 5 => Action::Resolve,

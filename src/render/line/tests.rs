@@ -1,7 +1,8 @@
 use super::*;
-use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId};
+use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId, TaskId};
+use crate::domain::incident::IncidentRole;
 use crate::domain::reason::Reason;
-use crate::domain::setup::{Contact, Service, Step, Target, User};
+use crate::domain::setup::{Contact, Place, Service, Step, Target, User};
 
 const NIGHT: Time = Time::from_seconds(1_438_138_800);
 
@@ -46,6 +47,9 @@ fn every_fact_is_one_plain_sentence() {
     let attempt = || AttemptId::from_text("att_1");
     let phone = || ContactId::from("phone");
     let own = || Actor::Reveille;
+    let task = || TaskId::from_text("tsk_1");
+    let added = |owner, back_at| What::TaskAdded { task: task(), n: 1, title: "Fail over".to_owned(), owner, back_at };
+    let changed = |change| What::TaskChanged { task: task(), n: 1, change };
     let cases = [
         (
             own(),
@@ -178,13 +182,123 @@ fn every_fact_is_one_plain_sentence() {
             What::CallHeld { page: page(), user: ana(), contact: phone(), until: NIGHT + Span::minutes(3) },
             "The next call to Ana Ruiz waits; due at 03:03:00 UTC (a person gets at most one new chain of calls in three minutes)",
         ),
+        (
+            Actor::User(bo()),
+            What::IncidentDeclared {
+                service: Some(ServiceId::from("api")),
+                title: "The shop is slow".to_owned(),
+                severity: Severity::Sev2,
+                kind: Kind::Real,
+                alert: None,
+            },
+            "Declared by Bo Lind at sev2 for Public API: The shop is slow",
+        ),
+        (
+            Actor::User(bo()),
+            What::IncidentDeclared {
+                service: None,
+                title: "The shop is slow".to_owned(),
+                severity: Severity::Sev2,
+                kind: Kind::Drill,
+                alert: None,
+            },
+            "Declared by Bo Lind as a drill at sev2: The shop is slow",
+        ),
+        (
+            Actor::User(bo()),
+            What::SeverityChanged { from: Severity::Sev3, to: Severity::Sev1 },
+            "Severity set by Bo Lind from sev3 to sev1",
+        ),
+        (Actor::User(bo()), What::TitleChanged { title: "The disk".to_owned() }, "Renamed by Bo Lind: The disk"),
+        (Actor::User(bo()), What::RoleChanged { role: IncidentRole::Lead, user: Some(ana()) }, "Ana Ruiz is lead now"),
+        (Actor::User(bo()), What::RoleChanged { role: IncidentRole::Comms, user: None }, "Nobody is comms now"),
+        (
+            Actor::User(bo()),
+            What::NoteAdded { text: "Restarted it".to_owned(), at: Some(NIGHT) },
+            "Bo Lind (of 03:00:00 UTC): Restarted it",
+        ),
+        (Actor::User(bo()), What::UpdatePosted { text: "We know.".to_owned() }, "Update by Bo Lind: We know."),
+        (Actor::User(bo()), added(Some(ana()), Some(NIGHT)), "Task 1 for Ana Ruiz, by Bo Lind: Fail over; back with news at 03:00:00 UTC"),
+        (Actor::User(ana()), added(Some(ana()), None), "Ana Ruiz took task 1: Fail over"),
+        (Actor::Token("deploy".to_owned()), added(None, None), "Task 1 by token deploy, nobody's yet: Fail over"),
+        (Actor::User(bo()), changed(TaskChange { state: Some(TaskState::Done), ..TaskChange::default() }), "Task 1 is done, says Bo Lind"),
+        (
+            Actor::User(bo()),
+            changed(TaskChange {
+                title: Some("Fail over slowly".to_owned()),
+                owner: Some(Some(ana())),
+                state: Some(TaskState::Blocked),
+                blocked_on: Some(Some("the data centre".to_owned())),
+                back_at: None,
+            }),
+            "Task 1 goes to Ana Ruiz, waits for the data centre and is called \"Fail over slowly\" now, says Bo Lind",
+        ),
+        (
+            Actor::User(ana()),
+            changed(TaskChange { owner: Some(Some(ana())), state: Some(TaskState::Doing), ..TaskChange::default() }),
+            "Task 1 is taken and is being done, says Ana Ruiz",
+        ),
+        (
+            Actor::User(ana()),
+            changed(TaskChange { blocked_on: Some(Some("bo".to_owned())), back_at: Some(None), ..TaskChange::default() }),
+            "Task 1 waits for Bo Lind and has no time for news any more, says Ana Ruiz",
+        ),
+        (
+            Actor::User(ana()),
+            changed(TaskChange { back_at: Some(Some(NIGHT)), ..TaskChange::default() }),
+            "Task 1 has a new time, says Ana Ruiz; back with news at 03:00:00 UTC",
+        ),
+        (own(), What::RoomWanted { reason: Reason::DeclaredByHand }, "A room is wanted for it (a person declared it)"),
+        (own(), What::RoomOpened { room: "C1".to_owned(), name: "inc-42".to_owned() }, "The room #inc-42 is open"),
+        (
+            own(),
+            What::NoticeWanted { place: Place::Webhook("pager".to_owned()), reason: Reason::StepBegan },
+            "Telling webhook:pager (the policy's step began)",
+        ),
+        (
+            own(),
+            What::LapseAsked { lapses_at: NIGHT },
+            "Asked whether somebody is still at it; lapses without a sign of life at 03:00:00 UTC",
+        ),
+        (Actor::User(bo()), What::IncidentSnoozed { until: NIGHT }, "Snoozed by Bo Lind; pages again at 03:00:00 UTC"),
+        (own(), What::SnoozeEnded, "The snooze is over"),
+        (Actor::User(bo()), What::IncidentReassigned { to: ana() }, "Given by Bo Lind to Ana Ruiz"),
+        (Actor::User(bo()), What::PageAsked { users: vec![ana()] }, "Asked for by Bo Lind: Ana Ruiz"),
+        (own(), What::PageAsked { users: vec![ana(), bo()] }, "Paging again who was asked for and has not answered: Ana Ruiz and Bo Lind"),
+        (
+            own(),
+            What::ResolveAsked { reason: Reason::AllAlertsResolved },
+            "Is it over? A person has to say so (its last firing alert was resolved by the sender)",
+        ),
+        (own(), What::IntegrationWentSilent { integration: "api".into() }, "Nothing at all comes from api any more, so it stays open"),
+        (
+            own(),
+            What::MessageDelivered { page: page(), user: ana(), contact: ContactId::from("sms"), attempt: attempt() },
+            "The text to Ana Ruiz arrived (only an answer is an answer)",
+        ),
+        (
+            own(),
+            What::MessageUndelivered {
+                page: page(),
+                user: ana(),
+                contact: ContactId::from("sms"),
+                attempt: attempt(),
+                reason: "the handset is off".to_owned(),
+            },
+            "The text to Ana Ruiz did not arrive (the handset is off)",
+        ),
+        (
+            own(),
+            What::ContactClosed { page: page(), user: ana(), contact: ContactId::from("sms"), reason: "they answered STOP".to_owned() },
+            "Ana Ruiz can no longer be reached by text (they answered STOP)",
+        ),
     ];
     let mut kinds = std::collections::BTreeSet::new();
     for (actor, what, expected) in cases {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 33, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 54, "each kind of fact has its case");
 }
 
 #[test]

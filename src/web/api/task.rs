@@ -37,24 +37,33 @@ pub struct AddTask {
 pub struct ChangeTask {
     title: Option<String>,
     /// A user's id.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    owner: Option<Option<String>>,
+    owner: Field,
     #[schema(schema_with = words::task_state)]
     state: Option<TaskState>,
     /// A user's id, or any words. The task is blocked by it, unless a state is given.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    blocked_on: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    blocked_on: Field,
+    #[serde(default)]
     #[schema(schema_with = words::maybe_time)]
-    back_at: Option<Option<String>>,
+    back_at: Field,
 }
 
 /// Tells a null from a field that is not there.
-#[expect(clippy::option_option, reason = "left out, cleared and given are three things")]
-fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(field).map(Some)
+#[derive(Default)]
+enum Field {
+    #[default]
+    LeftOut,
+    Null,
+    Given(String),
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(field)?.map_or(Self::Null, Self::Given))
+    }
 }
 
 pub(in super::super) async fn list(
@@ -109,9 +118,9 @@ async fn changed(ask: &Ask, incident: &IncidentView, task: &Task) -> Reply<TaskB
 impl ChangeTask {
     fn change(self, doors: &Doors) -> Result<TaskChange, WebError> {
         let blocked_on = match self.blocked_on {
-            Some(Some(words)) => Some(Some(ask::line("blocked_on", &words, limits::TITLE_CHARS)?)),
-            Some(None) => Some(None),
-            None => None,
+            Field::Given(words) => Some(Some(ask::line("blocked_on", &words, limits::TITLE_CHARS)?)),
+            Field::Null => Some(None),
+            Field::LeftOut => None,
         };
         let blocks = matches!(blocked_on, Some(Some(_)));
         if blocks && self.state.is_some_and(|state| state != TaskState::Blocked) {
@@ -122,16 +131,16 @@ impl ChangeTask {
         let change = TaskChange {
             title: self.title.map(|title| ask::line("title", &title, limits::TITLE_CHARS)).transpose()?,
             owner: match self.owner {
-                Some(Some(owner)) => Some(Some(ask::user(doors, "owner", &owner)?)),
-                Some(None) => Some(None),
-                None => None,
+                Field::Given(owner) => Some(Some(ask::user(doors, "owner", &owner)?)),
+                Field::Null => Some(None),
+                Field::LeftOut => None,
             },
             state: self.state.or(blocks.then_some(TaskState::Blocked)),
             blocked_on,
             back_at: match self.back_at {
-                Some(Some(at)) => Some(Some(ask::time("back_at", &at)?)),
-                Some(None) => Some(None),
-                None => None,
+                Field::Given(at) => Some(Some(ask::time("back_at", &at)?)),
+                Field::Null => Some(None),
+                Field::LeftOut => None,
             },
         };
         if change.is_empty() {
