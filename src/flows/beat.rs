@@ -21,21 +21,20 @@ pub async fn beat(house: &House, key: &str, inbound: &Inbound) -> Result<Time, I
     let integration = &door.integration;
     // The reader of the configuration gives every heartbeat its period.
     let span = integration.heartbeat.unwrap_or_default().span();
-    // Journaled first: should this process die before the row is moved, the sender was told nothing, and the alert that follows is ended
-    // by the next beat. The other way round a beat could be counted that ends no alert.
-    ingest::ingest(house, &door, inbound, None).await?;
-    failpoint::reach("beat.journaled");
+    // Counted first: should this process die before the beat is journaled, the sender was told nothing, and an alert that is open stays
+    // open until the next beat. The other way round the beat would end the alert while its row still said "missed, and told": a job
+    // that never came again would be missed by nobody.
     let (store, id, at) = (house.store.clone(), integration.id.clone(), inbound.received_at);
     // In a task of its own: a sender that goes away must not drop the call half way.
-    let moved = tokio::spawn(async move { store::heartbeat_beat(&store, &id, at, span).await }).await;
-    match moved {
-        Ok(Ok(())) => Ok(at + span),
-        Ok(Err(error)) => {
+    tokio::spawn(async move { store::heartbeat_beat(&store, &id, at, span).await }).await.map_err(|_| IngestError::CannotStore)?.map_err(
+        |error| {
             tracing::error!(%error, "a beat cannot be noted");
-            Err(IngestError::CannotStore)
-        }
-        Err(_) => Err(IngestError::CannotStore),
-    }
+            IngestError::CannotStore
+        },
+    )?;
+    failpoint::reach("beat.counted");
+    ingest::ingest(house, &door, inbound, None).await?;
+    Ok(at + span)
 }
 
 /// Whether any heartbeat is configured.

@@ -7,6 +7,7 @@ use reveille::store;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::beat;
 use crate::ground::{ANA, Ground, On, PATIENCE, Server};
 use crate::posted::Posted;
 
@@ -32,12 +33,16 @@ pub enum Way {
     Press,
     /// A script acknowledges while the phone rings: the call is ended.
     Acknowledge,
+    /// A beat is awaited, and does not come.
+    Misses,
+    /// A beat comes.
+    Beats,
 }
 
 impl Way {
     fn fault(self) -> Option<Fault> {
         match self {
-            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge => None,
+            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge | Self::Misses | Self::Beats => None,
             Self::AnswerLost => Some(Fault::PlaceButDrop),
             Self::NothingPlaced => Some(Fault::Refuse { status: 500, code: 20_500 }),
         }
@@ -103,6 +108,14 @@ pub const ANSWER: &[(&str, Way)] = &[
     ("end.settled", Way::Acknowledge),
 ];
 
+pub const BEAT: &[(&str, Way)] = &[
+    ("beat.missed", Way::Misses),
+    ("beat.missed_committed", Way::Misses),
+    ("fold.committed", Way::Misses),
+    ("beat.counted", Way::Beats),
+    ("intake.committed", Way::Beats),
+];
+
 /// Makes a table into two tests, one for each database.
 macro_rules! killed_at {
     ($name:ident, $cases:expr) => {
@@ -127,6 +140,7 @@ killed_at!(at_each_step_of_the_fold_and_of_a_wake_up, FOLD);
 killed_at!(at_each_step_of_a_send, SEND);
 killed_at!(at_each_step_of_a_settlement, SETTLE);
 killed_at!(at_each_step_of_an_answer, ANSWER);
+killed_at!(at_each_step_of_a_heartbeat, BEAT);
 
 async fn all(on: On, cases: &'static [(&'static str, Way)]) {
     // A story's own steps stay on one thread; its stage and its client do not.
@@ -157,7 +171,9 @@ async fn killed(on: On, at: &'static str, way: Way) -> String {
 
     let placed_before = ground.stage.calls().len();
     let server = ground.start(None).await;
-    if posted.accepted() == 0 {
+    if matches!(way, Way::Misses) {
+        beat::is_told_of_once(&ground, &server).await;
+    } else if posted.accepted() == 0 {
         // A sender that was not answered comes again.
         assert!(posted.post(&ground, "db-0").await, "the server takes alerts again");
     }
@@ -177,19 +193,28 @@ pub fn prepare(ground: &Ground, way: Way) {
     if matches!(way, Way::Escalates) {
         ground.configure_with("escalate_after = \"5m\"", "escalate_after = \"1s\"");
     }
+    if matches!(way, Way::Misses) {
+        beat::awaited_every(ground, "1s");
+    }
+    if matches!(way, Way::Beats) {
+        beat::awaited_every(ground, "1h");
+    }
 }
 
 /// One life, until the server dies of its failpoint. The stage is well again then.
 pub async fn lives_and_dies(ground: &Ground, mut server: Server, way: Way) -> Posted {
     let mut posted = Posted::default();
-    for n in 0..12 {
+    // The alert of a beat that did not come is to be the only one, and a beat the only request.
+    let posts = if matches!(way, Way::Misses | Way::Beats) { 0 } else { 12 };
+    for n in 0..posts {
         posted.post(ground, &format!("db-{}", n % 4)).await;
         if !server.is_up() {
             break;
         }
     }
     match way {
-        Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced => {}
+        Way::Beats => assert!(!beat::beats(ground).await, "nobody answered"),
+        Way::Misses | Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced => {}
         Way::Press => {
             let call = ground.until(&server, "the phone rings", PATIENCE, async || ground.ringing()).await;
             ground.stage.answer(&call.sid).await.expect("it rings");

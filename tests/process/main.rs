@@ -1,5 +1,6 @@
 //! Stories about the real program as a process: killed, stopped, asked at a terminal. The providers are the stage's; time is real.
 
+mod beat;
 mod cli;
 mod disk;
 mod ground;

@@ -9,19 +9,22 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
+use crate::beat;
 use crate::ground::{Ground, On, PATIENCE, Server, free_address};
-use crate::kill::{ANSWER, FOLD, INTAKE, SEND, SERVERS, SETTLE, Way, it_can_be_acknowledged, lives_and_dies, prepare, the_page_leaves};
+use crate::kill::{
+    ANSWER, BEAT, FOLD, INTAKE, SEND, SERVERS, SETTLE, Way, it_can_be_acknowledged, lives_and_dies, prepare, the_page_leaves,
+};
 use crate::posted::Posted;
 
 /// What stands before two replicas: each connection goes to the first that takes it.
 struct Pair {
-    ground: Ground,
-    at: [SocketAddr; 2],
+    pub ground: Ground,
+    pub at: [SocketAddr; 2],
     balancer: JoinHandle<()>,
 }
 
 impl Pair {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::before(Ground::new(On::Postgres).await).await
     }
 
@@ -66,7 +69,9 @@ async fn killed(at: &'static str, way: Way) -> String {
     second.goes_on();
     // What the dead one held is free when its lease has passed; all spans count from then.
     second.started_at = ground.clock.now() + limits::LEASE;
-    if posted.accepted() == 0 {
+    if matches!(way, Way::Misses) {
+        beat::is_told_of_once(ground, &second).await;
+    } else if posted.accepted() == 0 {
         assert!(posted.post(ground, "db-0").await, "the other takes alerts");
     }
     posted.is_kept(ground, &second).await;
@@ -110,7 +115,8 @@ survived_at! {
     at_each_step_of_the_fold_and_of_a_wake_up: FOLD,
     at_each_step_of_a_send: SEND,
     at_each_step_of_a_settlement: SETTLE,
-    at_each_step_of_an_answer: ANSWER
+    at_each_step_of_an_answer: ANSWER,
+    at_each_step_of_a_heartbeat: BEAT
 }
 
 /// Both take alerts, and each in turn is killed and comes back.
