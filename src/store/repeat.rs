@@ -70,7 +70,8 @@ pub async fn repeat_claim(store: &Store, digest: &str, asked: &str, owner: &str,
 /// # Errors
 /// As every call of the database.
 pub async fn repeat_note(tx: &mut Tx, digest: &str, at: Time) -> Result<()> {
-    let note = sql("INSERT INTO repeats (digest, at, asked, lease_until, lease_owner) VALUES ($1, $2, '', 0, '') ON CONFLICT (digest) DO NOTHING");
+    let note =
+        sql("INSERT INTO repeats (digest, at, asked, lease_until, lease_owner) VALUES ($1, $2, '', 0, '') ON CONFLICT (digest) DO NOTHING");
     tx.execute(note.text(digest).time(at)).await?;
     Ok(())
 }
