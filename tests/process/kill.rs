@@ -1,6 +1,9 @@
 //! `kill -9` at each step of intake and send. What was accepted is there afterwards, the page leaves, and nobody is called more often
 //! than an outcome stayed unknown.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use reveille::base::time::{Span, Time};
 use reveille::stage::{CallStatus, Callbacks, Fault};
 use reveille::store;
@@ -336,4 +339,32 @@ async fn in_mid_request_that_placed_the_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_mid_request_that_placed_nothing() {
     tokio::join!(killed_in_mid_request(On::Sqlite, Fault::Hang), killed_in_mid_request(On::Postgres, Fault::Hang));
+}
+
+/// A step that is in no table is one that nothing was killed at.
+#[test]
+fn every_failpoint_of_the_program_is_in_a_table() {
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                files(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    let mut reachable = BTreeSet::new();
+    for path in found.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
+        let text = std::fs::read_to_string(&path).expect("it reads");
+        for call in text.split("failpoint::reach(").skip(1) {
+            let call = &call[..call.find(");").expect("it ends")];
+            reachable.extend(call.split('"').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    let tables = [INTAKE, FOLD, SEND, SETTLE, ANSWER, BEAT];
+    let named = tables.into_iter().flatten().map(|(at, _)| at.split(':').next().unwrap_or(at).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(reachable, named);
 }

@@ -17,7 +17,7 @@ use crate::kill::{
 use crate::posted::Posted;
 
 /// What stands before two replicas: each connection goes to the first that takes it.
-struct Pair {
+pub struct Pair {
     pub ground: Ground,
     pub at: [SocketAddr; 2],
     balancer: JoinHandle<()>,
