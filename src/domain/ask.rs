@@ -72,8 +72,12 @@ pub(super) fn page(draft: &mut Draft, id: &IncidentId, state: IncidentState, act
     }
     draft.record(id, actor, What::PageAsked { users: users.iter().cloned().collect() });
     escalation::page(draft, id, &users, Urgency::High);
-    if state == IncidentState::Acknowledged {
+    let goes_on = state == IncidentState::Triggered
+        && draft.incident(id).and_then(|incident| incident.run.as_ref()).is_some_and(|run| run.urgency == Urgency::High);
+    if !goes_on {
         again_later(draft, id);
+    }
+    if state == IncidentState::Acknowledged {
         command::sign_of_life(draft, id, actor);
     }
     Verdict::of(Outcome::Recorded, Reason::PageAsked)
@@ -93,17 +97,17 @@ fn first_of(draft: &mut Draft, id: &IncidentId, policy: &PolicyId, actor: &Actor
     Some(BTreeSet::new())
 }
 
-/// No policy runs on while it is acknowledged, so those asked for are paged again by a timer of their own. A test is no emergency.
+/// No policy goes on while it is acknowledged or quiet, so those asked for are paged again by a timer of their own. A test is no emergency.
 fn again_later(draft: &mut Draft, id: &IncidentId) {
     let is_test = draft.incident(id).is_some_and(|incident| incident.kind == Kind::Test);
     let due_at = (!is_test).then(|| draft.now() + limits::EXHAUSTED_EVERY);
     draft.set(id, Timer::Escalate, due_at);
 }
 
-/// Whoever was asked for and has not answered is paged again.
+/// Whoever was asked for and has not answered is paged again; pages of low urgency are the policy's own and stay quiet.
 pub(super) fn again(draft: &mut Draft, id: &IncidentId) -> Verdict {
     let users: BTreeSet<UserId> =
-        draft.incident(id).map(|incident| incident.pages.iter().map(|page| page.user.clone()).collect()).unwrap_or_default();
+        draft.incident(id).map(|incident| incident.loud_pages().map(|page| page.user.clone()).collect()).unwrap_or_default();
     if users.is_empty() {
         return Verdict::nothing();
     }
@@ -215,6 +219,32 @@ mod tests {
         assert_eq!(night.incident().acknowledged_by, Some(Actor::User("ana".into())), "who has it, has it");
         night.until(10_000);
         assert_eq!(night.calls().len(), 3);
+    }
+
+    #[test]
+    fn those_asked_for_on_a_quiet_incident_are_paged_until_somebody_answers_too() {
+        for (severity, reminders) in [(AlertSeverity::Warning, 1), (AlertSeverity::Error, 0)] {
+            let mut night = Trial::new();
+            night.fires_as("db", severity);
+            if severity == AlertSeverity::Error {
+                // What pages nobody by itself.
+                night.asks("ana", Act::SetSeverity { to: super::super::setup::Severity::Sev4 });
+            }
+            night.until(60);
+            let before = night.calls().len();
+            night.asks("bo", Act::Page { whom: Whom::User("cy".into()) });
+            night.until(960 + 119);
+            assert_eq!(night.calls()[before..], [(60, "cy".to_owned(), false), (180, "cy".to_owned(), true), (960, "cy".to_owned(), false)]);
+            // A reminder in the quiet makes nobody's page quiet.
+            night.until(86_400 + 1_000);
+            assert_eq!(night.count("incident_reminded"), reminders);
+            assert!(night.calls().iter().any(|(at, _, _)| *at > 86_400), "{severity:?}");
+            assert!(night.calls().iter().all(|(at, contact, _)| *at < 60 || contact == "cy"), "nobody else");
+            night.asks("cy", Act::Acknowledge);
+            let before = night.calls().len();
+            night.until(90_000);
+            assert_eq!(night.calls().len(), before);
+        }
     }
 
     #[test]

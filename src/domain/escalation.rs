@@ -228,7 +228,6 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
     let (lapses_at, snoozed_until) = (incident.lapses_at, incident.response.snoozed_until);
     let told = |reason| Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()));
     match (timer, incident.state) {
-        // Low urgency does not escalate, whoever set this timer.
         (Timer::Escalate, IncidentState::Triggered) if urgency == Some(Urgency::High) => match next_at {
             Some(due) if due > now => {
                 draft.set(id, Timer::Escalate, Some(due));
@@ -239,8 +238,8 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
                 told(Reason::NobodyAnswered)
             }
         },
-        // No policy runs on then: these are pages that somebody asked for.
-        (Timer::Escalate, IncidentState::Acknowledged) => ask::again(draft, id),
+        // No policy goes on then: these are pages that somebody asked for.
+        (Timer::Escalate, IncidentState::Triggered | IncidentState::Acknowledged) => ask::again(draft, id),
         (Timer::AskLapse, IncidentState::Acknowledged) => match lapses_at {
             Some(due) if due - limits::ASK_BEFORE_LAPSE > now => {
                 draft.set(id, Timer::AskLapse, Some(due - limits::ASK_BEFORE_LAPSE));
@@ -279,11 +278,14 @@ fn remind(draft: &mut Draft, id: &IncidentId) {
     draft.record(id, &Actor::Reveille, What::IncidentReminded { next_at });
     let users: BTreeSet<UserId> =
         draft.incident(id).map(|incident| incident.pages.iter().map(|page| page.user.clone()).collect()).unwrap_or_default();
+    // Whoever was asked for by hand is being called, and goes on being called.
+    let loud: BTreeSet<UserId> =
+        draft.incident(id).map(|incident| incident.loud_pages().map(|page| page.user.clone()).collect()).unwrap_or_default();
     if users.is_empty() {
         step(draft, id, 0, 0, Reason::LowUrgencyReminder, None);
     } else {
         draft.set(id, Timer::Remind, Some(next_at));
-        page(draft, id, &users, Urgency::Low);
+        page(draft, id, &(&users - &loud), Urgency::Low);
     }
 }
 

@@ -206,6 +206,11 @@ impl Incident {
         self.state != IncidentState::Resolved
     }
 
+    /// Pages that go by the rules of high urgency.
+    pub fn loud_pages(&self) -> impl Iterator<Item = &OpenPage> {
+        self.pages.iter().filter(|page| page.urgency == Urgency::High)
+    }
+
     #[must_use]
     pub fn page_of(&self, user: &UserId) -> Option<&OpenPage> {
         self.pages.iter().find(|page| &page.user == user)

@@ -157,10 +157,12 @@ impl Draft<'_> {
         }
     }
 
-    /// It counts for nothing in the bound on messages.
+    /// It counts for nothing in the bound on messages. What was sent again never counted there, so it gives nothing back.
     fn did_not_leave(&mut self, attempt: &OpenAttempt) {
-        if let Some(sent) = self.person.messaged.get_mut(&attempt.contact) {
-            sent.pop();
+        if let Some(sent) = self.person.messaged.get_mut(&attempt.contact)
+            && let Some(own) = sent.iter().rposition(|at| *at == attempt.placed_at)
+        {
+            sent.remove(own);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Every send: claimed by lease, checked, put on record as intent, sent, and its outcome recorded.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 use super::house::{House, Live};
 use super::write::Said;
@@ -52,8 +55,26 @@ pub async fn next_due(house: &House, lane: Lane) -> Result<Option<Time>, FlowErr
 /// Carries out one claimed effect, holding its lease while it takes.
 ///
 /// # Errors
-/// The store's. The effect stays in the outbox then, and is claimed again when the lease has passed.
+/// The store's. The effect stays in the outbox then, and is claimed again when the lease has passed; unless it is a page that would fail
+/// again and again, which is told as refused, so that its person is reached in another way.
 pub async fn deliver(house: &House, row: &OutboxRow) -> Result<(), FlowError> {
+    let carried = AssertUnwindSafe(carry_out(house, row)).catch_unwind().await;
+    let outcome = carried.unwrap_or(Err(FlowError::Panicked("a send")));
+    match (&outcome, &row.effect) {
+        (Err(error), Effect::PlacePage { attempt, .. }) if !error.is_passing() => {
+            let before = store::attempt_find(&mut house.store.page_reader(), attempt).await?;
+            if before.is_some_and(|before| before.sent_at.is_none() && before.outcome.is_none()) {
+                tracing::error!(%error, %attempt, "a page cannot be made ready to leave, and another way is tried; please report this");
+                let reason = "it could not be made ready to leave; the server's log says why";
+                return report::report(house, attempt, rejected(reason), Some(row)).await;
+            }
+            outcome
+        }
+        (_, Effect::PlacePage { .. } | Effect::AskProvider { .. } | Effect::EndCall { .. }) => outcome,
+    }
+}
+
+async fn carry_out(house: &House, row: &OutboxRow) -> Result<(), FlowError> {
     let work = async {
         match &row.effect {
             Effect::PlacePage { attempt, user, contact, second_call, .. } => {

@@ -75,4 +75,13 @@ impl FlowError {
             Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) | Self::Busy | Self::Gone => false,
         }
     }
+
+    /// Whether it lies with the moment, a full disk for one, and not with what was to be done.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Busy(_) | StoreError::Full | StoreError::File { .. }) | Self::Busy | Self::Gone => true,
+            Self::Store(_) | Self::Missing(_) | Self::Refused(_) | Self::Unreadable(..) | Self::Panicked(_) => false,
+        }
+    }
 }

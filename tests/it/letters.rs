@@ -200,3 +200,13 @@ story!(the_calling_number_can_be_saved, |app| {
     let card = app.stranger().get("/reveille.vcf").await;
     assert!(card.status == 200 && card.text.contains("TEL;TYPE=WORK,VOICE,MSG:+15005550006\r\n"), "{}", card.text);
 });
+
+story!(a_mail_that_cannot_be_made_ready_rings_the_phone_at_once, &by_mail(), |app| {
+    app.sql("ALTER TABLE message_links RENAME TO message_links_away").await;
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    assert_eq!(outcomes(app).await, ["rejected"]);
+    assert!(app.stage.mails().is_empty());
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.sql("ALTER TABLE message_links_away RENAME TO message_links").await;
+});
