@@ -234,7 +234,10 @@ mod tests {
             let before = night.calls().len();
             night.asks("bo", Act::Page { whom: Whom::User("cy".into()) });
             night.until(960 + 119);
-            assert_eq!(night.calls()[before..], [(60, "cy".to_owned(), false), (180, "cy".to_owned(), true), (960, "cy".to_owned(), false)]);
+            assert_eq!(
+                night.calls()[before..],
+                [(60, "cy".to_owned(), false), (180, "cy".to_owned(), true), (960, "cy".to_owned(), false)]
+            );
             // A reminder in the quiet makes nobody's page quiet.
             night.until(86_400 + 1_000);
             assert_eq!(night.count("incident_reminded"), reminders);

@@ -24,7 +24,7 @@ const OUT_WITHIN: Span = Span::seconds(90);
 const KILLS: usize = 4;
 
 fn house() -> String {
-    let mut file = r#"
+    let file = r#"
 [server]
 public_url = "{server}"
 
@@ -43,8 +43,8 @@ announce = "C0INCIDENTS"
 api_url = "{stage}/slack/api"
 "#
     .to_owned();
-    for (id, number, slack) in PEOPLE {
-        file += &format!(
+    let people = PEOPLE.map(|(id, number, slack)| {
+        format!(
             r#"
 [[user]]
 id = "{id}"
@@ -54,15 +54,15 @@ slack = "{slack}"
 contacts = [{{ id = "phone", kind = "voice", to = "{number}" }}, {{ id = "text", kind = "sms", to = "{number}" }}]
 rules = [{{ urgency = "high", after = "0s", contact = "text" }}, {{ urgency = "high", after = "0s", contact = "phone" }}]
 "#
-        );
-    }
-    file += r#"
+        )
+    });
+    let policy = r#"
 [[policy]]
 id = "platform"
 steps = [{ notify = ["user:ana", "user:bo", "user:cleo"], escalate_after = "5m" }]
 "#;
-    for n in 0..SERVICES {
-        file += &format!(
+    let services = (0..SERVICES).map(|n| {
+        format!(
             r#"
 [[service]]
 id = "s{n}"
@@ -77,9 +77,9 @@ service = "s{n}"
 key = "{}"
 "#,
             key(n)
-        );
-    }
-    file
+        )
+    });
+    [file, people.concat(), policy.to_owned()].into_iter().chain(services).collect()
 }
 
 fn key(service: usize) -> String {
@@ -185,20 +185,21 @@ async fn nothing_came_twice(ground: &Ground) -> String {
         ("sms", ground.stage.texts().into_iter().filter(|text| text.direction == Direction::Api).map(|text| text.sid).collect()),
         ("voice", ground.stage.calls().into_iter().map(|call| call.sid).collect()),
     ]);
-    let mut words = String::new();
+    let mut words = Vec::new();
     for (channel, placed) in placed {
         let said: BTreeSet<String> = said.keys().filter(|(name, _)| *name == channel).map(|(_, sid)| sid.clone()).collect();
         let lost: Vec<&String> = said.difference(&placed).collect();
         let beyond = placed.difference(&said).count();
         assert!(lost.is_empty(), "{channel}: recorded and never placed: {lost:?}");
         assert!(beyond <= unknown, "{channel}: {beyond} that nobody recorded, {unknown} unknown\n{}", ground.told());
-        words += &format!("{channel} {} ({beyond} beyond), ", placed.len());
+        words.push(format!("{channel} {} ({beyond} beyond)", placed.len()));
     }
+    let words = words.join(", ");
     // One text for each incident and person at most, but for what stayed unknown.
     assert!(ground.stage.texts().len() <= SERVICES * PEOPLE.len() + unknown, "{words}");
     // A storm rings each person once.
     assert!(ground.stage.calls().len() <= PEOPLE.len() + unknown, "{words} {unknown} unknown\n{}", ground.told());
-    format!("{words}unknown {unknown}")
+    format!("{words}, unknown {unknown}")
 }
 
 async fn every_incident_has_one_room(ground: &Ground, server: &Server) {
