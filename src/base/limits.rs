@@ -224,6 +224,8 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// How long the page is remembered that somebody wanted before they had to sign in: time enough to ask for a link.
+pub const WANTED_PAGE: Span = Span::hours(1);
 /// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
 pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
 pub const PASSWORD_PASSES: u32 = 2;

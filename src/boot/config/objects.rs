@@ -520,6 +520,9 @@ impl<'a> Objects<'_, 'a> {
     }
 }
 
+/// Shorter keys can be guessed, bytes.
+const KEY_BYTES: usize = 16;
+
 /// The integrations' keys: each belongs to one integration, or a signal would have two homes.
 #[derive(Default)]
 struct Keys {
@@ -536,6 +539,10 @@ impl Keys {
                 let text = format!("the key of integration {id} has letters that do not fit in a URL");
                 reader.error(spot, text, "use letters, digits, - and _, as in the output of: openssl rand -hex 24");
                 continue;
+            }
+            if secret.expose().len() < KEY_BYTES {
+                let text = format!("the key of integration {id} is shorter than {KEY_BYTES} characters, and whoever guesses it can wake you");
+                reader.doubt(spot, text, "make one with: openssl rand -hex 16");
             }
             match self.owners.insert(secret.digest(), id.to_owned()) {
                 Some(owner) if owner == id => {

@@ -17,8 +17,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("SLACK_SIGNING_SECRET", "signs"),
     ("TWILIO_ACCOUNT_SID", "AC0"),
     ("TWILIO_AUTH_TOKEN", "token-1"),
-    ("ROLLBAR_KEY", "rollbar-key"),
-    ("PD_ROUTING_KEY", "pd-key"),
+    ("ROLLBAR_KEY", "a-key-for-rollbar"),
+    ("PD_ROUTING_KEY", "a-key-for-pagerduty"),
 ];
 
 fn june() -> Time {
@@ -112,7 +112,7 @@ fn the_example_means_what_it_says() {
     let service = &setup.services[&"api".into()];
     assert_eq!((service.name.as_str(), service.group_window, service.room_at), ("Public API", Span::minutes(10), Some(Severity::Sev2)));
     assert_eq!(setup.integrations[&"api-rollbar".into()].source, "rollbar");
-    assert_eq!(keys[&"api-rollbar".into()], [Secret::new("rollbar-key")]);
+    assert_eq!(keys[&"api-rollbar".into()], [Secret::new("a-key-for-rollbar")]);
 }
 
 #[test]
@@ -234,8 +234,20 @@ fn secrets_come_in_every_form_and_never_print() {
     };
     assert_eq!(keys("\"plain\""), ["plain"]);
     assert_eq!(keys("{ file = \"keys/rollbar\" }"), ["from-file"], "a path counts from the file it stands in");
-    assert_eq!(keys("[{ env = \"ROLLBAR_KEY\" }, { file = \"keys/rollbar\" }]"), ["rollbar-key", "from-file"]);
+    assert_eq!(keys("[{ env = \"ROLLBAR_KEY\" }, { file = \"keys/rollbar\" }]"), ["a-key-for-rollbar", "from-file"]);
     assert!(matches!(run(&key("{ file = \"keys/other\" }"), SECRETS), Err(ConfigError::UnsetSecret(_))));
+}
+
+#[test]
+fn a_key_that_can_be_guessed_is_doubted() {
+    let said = |form: &str| {
+        let text = EXAMPLE.replace("{ env = \"ROLLBAR_KEY\" }", form);
+        check(Path::new("r.toml"), &Surroundings::made(SECRETS, &[("r.toml", &text)]), SOURCES, june()).to_string()
+    };
+    let short = said("\"swordfish\"");
+    assert!(short.contains("warning: the key of integration api-rollbar is shorter than 16 characters"), "{short}");
+    assert!(short.contains("openssl rand -hex 16") && !short.contains("swordfish"), "{short}");
+    assert!(!said("\"swordfish-and-more\"").contains("shorter"));
 }
 
 #[test]
