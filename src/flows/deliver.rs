@@ -135,12 +135,6 @@ impl Call<'_> {
             return self.tell(rejected(&format!("no provider is configured for {}", contact.kind.name()))).await;
         };
         let now = self.house.clock.now();
-        if channel.kind().is_call()
-            && let Some(most) = self.live.concurrent_calls
-            && store::attempts_under_way(&self.house.store.page_reader(), channel.kind().name()).await? >= i64::from(most)
-        {
-            return self.release(now + limits::ACCOUNT_FULL).await;
-        }
         let mut tx = self.house.store.begin(WriteLane::Page).await?;
         // The provider queues silently what comes too fast, so the pace is kept here, where what matters goes first.
         if let Some((account, every)) = self.live.pace(channel.kind()) {
@@ -149,6 +143,14 @@ impl Call<'_> {
                 tx.rollback().await?;
                 return self.release(free_at).await;
             }
+        }
+        // After the account's row is taken, so that of two sends at once the second counts the first.
+        if channel.kind().is_call()
+            && let Some(most) = self.live.concurrent_calls
+            && store::attempts_under_way(&mut tx, channel.kind().name()).await? >= i64::from(most)
+        {
+            tx.rollback().await?;
+            return self.release(now + limits::ACCOUNT_FULL).await;
         }
         match store::attempt_intent(&mut tx, self.attempt, now, &to).await? {
             Intent::Wanted(pages) => {

@@ -210,9 +210,9 @@ pub async fn attempt_provider_ids_known(reader: &Reader, sent_to: &str, since: T
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn attempts_under_way(reader: &Reader, channel: &str) -> Result<i64> {
+pub async fn attempts_under_way(from: &mut impl Ask, channel: &str) -> Result<i64> {
     let count = sql("SELECT COUNT(*) AS n FROM attempts WHERE open = 1 AND channel = $1 AND sent_at IS NOT NULL AND state <> 'lost'");
-    let rows = reader.rows(count.text(channel)).await?;
+    let rows = from.ask(count.text(channel)).await?;
     rows.first().map_or(Ok(0), |row| row.int("n"))
 }
 

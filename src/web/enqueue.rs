@@ -5,6 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{self, WebError};
@@ -28,8 +29,16 @@ async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Respons
     let repeat_key = repeat::key(&parts.headers).unwrap_or(None);
     let body = match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        // The key is in the body: whose alert it would be cannot be told.
-        Err(error) => return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]),
+        Err(error) => {
+            // Unread, the body does not say whose it is; its header may.
+            let inbound = hooks::inbound(&doors, &parts, Bytes::new());
+            if matches!(error, WebError::TooLarge(_))
+                && let Err(EnqueueError::CannotStore) = enqueue::oversized(&doors.house, api, &inbound).await
+            {
+                return cannot_store();
+            }
+            return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]);
+        }
     };
     let inbound = hooks::inbound(&doors, &parts, body);
     let Some(repeat_key) = repeat_key else { return decided(&doors, api, &inbound).await };
@@ -50,15 +59,16 @@ async fn decided(doors: &Doors, api: Api, inbound: &Inbound) -> Response {
             refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why])
         }
         Err(EnqueueError::Invalid(wrong)) => refused(StatusCode::BAD_REQUEST, "Event object is invalid", &wrong),
-        Err(EnqueueError::CannotStore) => {
-            let told = WebError::Busy("Nothing can be stored just now; try again in a few seconds.");
-            let mut response =
-                (told.status(), Json(json!({ "status": "server error", "message": told.to_string(), "errors": ["Nothing was stored"] })))
-                    .into_response();
-            answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
-            response
-        }
+        Err(EnqueueError::CannotStore) => cannot_store(),
     }
+}
+
+fn cannot_store() -> Response {
+    let told = WebError::Busy("Nothing can be stored just now; try again in a few seconds.");
+    let told_in_full = json!({ "status": "server error", "message": told.to_string(), "errors": ["Nothing was stored"] });
+    let mut response = (told.status(), Json(told_in_full)).into_response();
+    answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
+    response
 }
 
 fn taken(api: Api, key: Option<String>) -> Response {
