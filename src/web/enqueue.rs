@@ -9,8 +9,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{self, WebError};
+use super::repeat::{self, Asked, Clash};
 use super::{Doors, body, hooks};
+use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::base::secret::digest_hex;
 use crate::flows::enqueue::{self, Api, EnqueueError};
 
 pub(super) fn routes() -> Router<Doors> {
@@ -22,6 +25,8 @@ pub(super) fn routes() -> Router<Doors> {
 
 async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Response {
     let (parts, body) = request.into_parts();
+    // An event is never refused for a header that nobody can read.
+    let repeat_key = repeat::key(&parts.headers).unwrap_or(None);
     let body = match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
         Ok(body) => body,
         Err(error) => {
@@ -36,7 +41,19 @@ async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Respons
         }
     };
     let inbound = hooks::inbound(&doors, &parts, body);
-    match enqueue::enqueue(&doors.house, api, &inbound).await {
+    let Some(repeat_key) = repeat_key else { return decided(&doors, api, &inbound).await };
+    // Whose event it is stands in its body: equal bodies are of one sender, and another body is another request.
+    let (body, caller) = (inbound.body.clone(), digest_hex(&inbound.body));
+    let asked = Asked { caller: &caller, door: parts.uri.path(), key: &repeat_key, body: &body };
+    let work = {
+        let doors = doors.clone();
+        move |_| async move { decided(&doors, api, &inbound).await }
+    };
+    repeat::guard(&doors, asked, Clash::Ignore, work).await
+}
+
+async fn decided(doors: &Doors, api: Api, inbound: &Inbound) -> Response {
+    match enqueue::enqueue(&doors.house, api, inbound).await {
         Ok(key) => taken(api, key),
         Err(EnqueueError::Unrecognised(why)) => {
             refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why])
