@@ -76,6 +76,7 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 
 pub(super) static ROUTES: &[Route] = &[
     page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents.csv", Needs::Reader, || get(pages::list::csv)),
     page("/incidents/new", Needs::Responder, || get(pages::declare::ask)),
     form("/incidents/new", Needs::Responder, || post(pages::declare::declare)),
     page("/alerts", Needs::Reader, || get(pages::alerts::alerts)),
