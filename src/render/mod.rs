@@ -2,6 +2,7 @@
 
 pub mod brief;
 pub mod html;
+pub mod invitation;
 pub mod letter;
 pub mod line;
 pub mod spoken;

@@ -10,6 +10,7 @@ use axum::response::Response;
 use super::answer::{WebError, see_other};
 use super::caller::{self, Caller};
 use super::form::Form;
+use super::pages::me::has_numbers;
 use super::roles::shown;
 use super::{Doors, Peer};
 use crate::base::id::UserId;
@@ -119,6 +120,7 @@ async fn offered(
         name: name_of(doors, &user),
         id: user.to_string(),
         has_password,
+        has_numbers: has_numbers(doors),
         wrong,
     };
     Ok(paired(doors, shown(status, &page), &csrf, is_new))
