@@ -109,7 +109,7 @@ async fn offered(
 ) -> Result<Response, WebError> {
     let house = &doors.house;
     let Some(user) = access::link_user(&house.store, &house.clock, &link).await? else {
-        return Err(WebError::Forbidden(USED_UP.to_owned()));
+        return Err(WebError::Spent(USED_UP));
     };
     let has_password = access::has_password(&house.store, &user).await?;
     let (csrf, is_new) = pairing(doors, caller, headers);
@@ -145,7 +145,7 @@ pub(super) async fn enter(
     } else {
         // Before it is hashed: a link that is none costs nothing.
         let user = access::link_user(&house.store, &house.clock, &link).await?;
-        let Some(user) = user else { return Err(WebError::Forbidden(USED_UP.to_owned())) };
+        let Some(user) = user else { return Err(WebError::Spent(USED_UP)) };
         if let Err(error) = password::check(&doors.live().setup, &user, &chosen) {
             return offered(&doors, &caller, &headers, link, StatusCode::BAD_REQUEST, Some(error.to_string())).await;
         }
@@ -157,7 +157,7 @@ pub(super) async fn enter(
         tokio::spawn(async move { access::use_link(&house.store, &house.clock, &live.setup, &link, hash.as_deref(), &device).await })
             .await
             .map_err(|_| WebError::Inside)??;
-    let Some(opened) = opened else { return Err(WebError::Forbidden(USED_UP.to_owned())) };
+    let Some(opened) = opened else { return Err(WebError::Spent(USED_UP)) };
     end_before(&doors, &caller).await?;
     Ok(entered(&doors, &opened))
 }

@@ -331,7 +331,7 @@ function guideKeys(): void {
   const show = document.getElementById("keys-show");
   const off = document.getElementById("keys-off");
   if (!dialog || !show || !off) return;
-  show.hidden = false;
+  show.hidden = document.querySelector("[data-key]") === null;
   const isOff = (): boolean => localStorage.getItem(KEYS_OFF) !== null;
   const list = (): void => {
     const keys: [string, string][] = Array.from(document.querySelectorAll<HTMLElement>("[data-key]"), (each) => [each.dataset["key"] ?? "", each.dataset["does"] ?? ""]);

@@ -21,12 +21,12 @@ pub(in crate::web) async fn show(State(doors): State<Doors>, Extension(caller): 
     shown(StatusCode::OK, &ReferencePage { frame: caller.frame_in("api"), at: doors.public_url(), groups: &GROUPS })
 }
 
-/// The verbs of the document, in its order, each with its tag's.
+/// The verbs of the document, by what they are about.
 fn groups(document: &Value) -> Vec<VerbGroup> {
     let mut groups: Vec<VerbGroup> = Vec::new();
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in operations.as_object().into_iter().flatten() {
-            let name = operation["tags"][0].as_str().unwrap_or("").to_owned();
+            let name = spoken(operation["tags"][0].as_str().unwrap_or("")).to_owned();
             let verb = verb(document, method, path, operation);
             match groups.iter_mut().find(|group| group.name == name) {
                 Some(group) => group.verbs.push(verb),
@@ -34,7 +34,17 @@ fn groups(document: &Value) -> Vec<VerbGroup> {
             }
         }
     }
+    // What most people come for stands first.
+    groups.sort_by_key(|group| group.name != "incidents");
     groups
+}
+
+fn spoken(tag: &str) -> &str {
+    match tag {
+        "oncall" => "on call",
+        "openapi.json" => "this document",
+        tag => tag,
+    }
 }
 
 fn verb(document: &Value, method: &str, path: &str, operation: &Value) -> Verb {
