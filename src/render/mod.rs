@@ -3,6 +3,7 @@
 pub mod brief;
 pub mod csv;
 pub mod html;
+pub mod invitation;
 pub mod letter;
 pub mod line;
 pub mod spoken;

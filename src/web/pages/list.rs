@@ -166,7 +166,7 @@ fn query(state: Option<IncidentState>, narrowed: &IncidentSearch, cursor: Option
 
 fn row(view: IncidentView, names: &Names) -> Row {
     let who = match view.state {
-        IncidentState::Triggered => None,
+        IncidentState::Triggered => Some("nobody has it yet".to_owned()),
         IncidentState::Acknowledged => view.acknowledged_by.as_ref().map(|actor| format!("{} has it", names.actor(actor))),
         IncidentState::Resolved => view.resolved_by.as_ref().map(|actor| format!("resolved by {}", names.actor(actor))),
     };
