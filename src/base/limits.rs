@@ -283,6 +283,10 @@ pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
 pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
 /// Rooms and announcements told at once, per process.
 pub const SLACK_AT_ONCE: i64 = 8;
+/// How long nothing may come over Socket Mode's connection before it is asked whether anybody is there, and again before it is given up.
+pub const SLACK_SOCKET_SILENCE: Span = Span::seconds(30);
+/// How long it may take at most until a connection that broke is tried again: while there is none, nobody's command is heard.
+pub const SLACK_SOCKET_RETRY_MOST: Span = Span::seconds(30);
 /// How long a slash command may wait for the room it asked for before it is answered without; Slack gives up after three seconds.
 pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
 /// How long an answer may take that is sent after a command.

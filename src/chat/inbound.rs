@@ -135,7 +135,16 @@ pub struct Saying {
 /// Reads the form of a slash command. `None`: it is none.
 #[must_use]
 pub fn command(body: &[u8]) -> Option<Asked> {
-    let field = |name: &str| form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    command_of(|name| form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
+}
+
+/// The same from Socket Mode, where the form's fields are JSON.
+#[must_use]
+pub fn command_in(payload: &Value) -> Option<Asked> {
+    command_of(|name| payload[name].as_str().map(str::to_owned))
+}
+
+fn command_of(field: impl Fn(&str) -> Option<String>) -> Option<Asked> {
     Some(Asked {
         user: field("user_id").filter(|id| !id.is_empty())?,
         channel: field("channel_id").unwrap_or_default(),
@@ -149,7 +158,12 @@ pub fn command(body: &[u8]) -> Option<Asked> {
 #[must_use]
 pub fn interaction(body: &[u8]) -> Option<Incoming> {
     let payload = form_urlencoded::parse(body).find(|(key, _)| key == "payload").map(|(_, value)| value.into_owned())?;
-    let payload: Value = serde_json::from_str(&payload).ok()?;
+    interaction_in(&serde_json::from_str(&payload).ok()?)
+}
+
+/// The same from Socket Mode.
+#[must_use]
+pub fn interaction_in(payload: &Value) -> Option<Incoming> {
     if payload["type"] != "block_actions" {
         return Some(Incoming::Nothing);
     }
@@ -164,7 +178,12 @@ pub fn interaction(body: &[u8]) -> Option<Incoming> {
 /// Reads an event: the bot is named in a channel, or written to.
 #[must_use]
 pub fn event(body: &[u8]) -> Option<Incoming> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    event_in(&serde_json::from_slice(body).ok()?)
+}
+
+/// The same from Socket Mode.
+#[must_use]
+pub fn event_in(body: &Value) -> Option<Incoming> {
     if body["type"] == "url_verification" {
         return word(&body["challenge"]).map(Incoming::Challenge);
     }

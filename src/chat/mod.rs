@@ -1,6 +1,7 @@
 //! The incident's room in Slack: what can be done to it, each operation safe to repeat; how it reads (`blocks`) and what is said in it (`inbound`).
 
 pub mod blocks;
+pub mod health;
 pub mod inbound;
 
 use std::collections::BTreeSet;
@@ -9,9 +10,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::blocks::Message;
+use self::health::Health;
 use crate::base::id::Number;
 use crate::vendor::slack::Slack;
-pub use crate::vendor::slack::{Channel, SlackError as ChatError};
+pub use crate::vendor::slack::{Channel, Envelope, EnvelopeKind, Heard, SlackError as ChatError, Socket};
 
 /// Slack's limit on a channel's name, characters.
 const NAME: usize = 80;
@@ -26,18 +28,39 @@ pub struct Chat {
     pub announce: Option<String>,
     /// The slash command, with its slash.
     pub command: String,
+    pub health: Arc<Health>,
 }
 
 impl Chat {
     #[must_use]
-    pub const fn new(slack: Arc<Slack>, announce: Option<String>, command: String) -> Self {
-        Self { slack, announce, command }
+    pub fn new(slack: Arc<Slack>, announce: Option<String>, command: String) -> Self {
+        Self { slack, announce, command, health: Arc::default() }
     }
 
     /// Whether Slack signed this body just now.
     #[must_use]
     pub fn verify(&self, timestamp: &str, signature: &str, body: &[u8]) -> bool {
         self.slack.verify(timestamp, signature, body)
+    }
+
+    /// Whether we open the connection over which Slack sends.
+    #[must_use]
+    pub fn has_socket(&self) -> bool {
+        self.slack.has_socket()
+    }
+
+    /// Whether both would listen at the same place with the same token.
+    #[must_use]
+    pub fn listens_like(&self, other: &Self) -> bool {
+        self.slack.listens_like(&other.slack)
+    }
+
+    /// Opens that connection.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn open_socket(&self) -> Result<Socket, ChatError> {
+        self.slack.open_socket().await
     }
 
     /// Makes a room. A name that is taken gets a number behind it.

@@ -203,7 +203,12 @@ async fn settle(house: &House, row: &mut FollowerRow, next: Next) -> Result<(), 
 fn wait(error: &ChatError, tries: i64) -> Span {
     match error {
         ChatError::RateLimited { after } => *after,
-        ChatError::NameTaken | ChatError::ChannelGone(_) | ChatError::MessageGone | ChatError::Refused(_) | ChatError::Unreachable(_) => {
+        ChatError::NameTaken
+        | ChatError::ChannelGone(_)
+        | ChatError::MessageGone
+        | ChatError::Unauthorised(_)
+        | ChatError::Refused(_)
+        | ChatError::Unreachable(_) => {
             let doubled = limits::SLACK_RETRY_LEAST.0.saturating_mul(1 << tries.clamp(0, 20));
             Span(doubled).min(limits::SLACK_RETRY_MOST)
         }

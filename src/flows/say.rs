@@ -11,7 +11,7 @@ use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::chat::blocks::{self, Button, Message};
 use crate::chat::inbound::{self, Asked, By, Incoming};
-use crate::chat::{Chat, ephemeral};
+use crate::chat::{Chat, EnvelopeKind, ephemeral};
 use crate::domain::incident::Room;
 use crate::store::{self, WriteLane};
 
@@ -68,7 +68,25 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
         Door::Interactions => inbound::interaction(&request.body),
         Door::Events => inbound::event(&request.body),
     };
-    match incoming.ok_or(SayError::Unreadable)? {
+    heed(house, chat, incoming.ok_or(SayError::Unreadable)?).await
+}
+
+/// Takes one thing that Slack sent over our own connection: who may send there was settled when it was opened.
+///
+/// # Errors
+/// See [`SayError`].
+pub(super) async fn hear_over_socket(house: &House, chat: &Chat, kind: EnvelopeKind, payload: &serde_json::Value) -> Result<Reply, SayError> {
+    let incoming = match kind {
+        EnvelopeKind::Command => inbound::command_in(payload).map(Incoming::Asked),
+        EnvelopeKind::Interaction => inbound::interaction_in(payload),
+        EnvelopeKind::Event => inbound::event_in(payload),
+        EnvelopeKind::Other => Some(Incoming::Nothing),
+    };
+    heed(house, chat, incoming.ok_or(SayError::Unreadable)?).await
+}
+
+async fn heed(house: &House, chat: &Chat, incoming: Incoming) -> Result<Reply, SayError> {
+    match incoming {
         Incoming::Nothing => Ok(Reply::Nothing),
         Incoming::Challenge(challenge) => Ok(Reply::Text(challenge)),
         Incoming::Wrote { user, channel } => {

@@ -2,6 +2,8 @@
 //!
 //! Methods and errors: <https://docs.slack.dev/reference/methods>; signatures: <https://docs.slack.dev/authentication/verifying-requests-from-slack>.
 
+mod socket;
+
 use std::fmt;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -13,6 +15,7 @@ use slack_morphism::hyper_tokio::SlackClientHyperConnector;
 use slack_morphism::prelude::{ClientResult, SlackClientHttpConnector as _};
 use slack_morphism::{SlackApiToken, SlackApiTokenValue, SlackClient, SlackClientApiCallContext};
 
+pub use self::socket::{Envelope, EnvelopeKind, Heard, Socket};
 use super::http::{self, HttpError};
 use crate::base::clock::Clock;
 use crate::base::limits;
@@ -34,6 +37,9 @@ pub enum SlackError {
     ChannelGone(String),
     #[error("the message is gone")]
     MessageGone,
+    /// The token counts for nothing, or not for this.
+    #[error("Slack does not take the token: {0}")]
+    Unauthorised(String),
     /// Slack understood and will not do it, whoever asks how often.
     #[error("Slack refused: {0}")]
     Refused(String),
@@ -63,38 +69,50 @@ type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
 pub struct Slack {
     client: SlackClient<Connector>,
     token: SlackApiToken,
+    /// For Socket Mode.
+    app_token: Option<SlackApiToken>,
+    /// Opens the connections that are no requests.
+    wire: HttpsConnector<HttpConnector>,
     signing_secrets: Vec<Secret>,
-    api_host: Option<String>,
+    api: reqwest::Url,
     clock: Clock,
 }
 
 impl fmt::Debug for Slack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slack").field("api_host", &self.api_host).finish_non_exhaustive()
+        f.debug_struct("Slack").field("api", &authority(&self.api)).finish_non_exhaustive()
     }
 }
 
 impl Slack {
-    /// `api_url` without a slash at the end; of the secrets any may have signed what comes.
+    /// `api_url` without a slash at the end; of the secrets any may have signed what comes. With an `app_token` there is Socket Mode.
     ///
     /// # Errors
     /// When the address is none, or TLS cannot be set up.
-    pub fn new(bot_token: &Secret, signing_secrets: Vec<Secret>, api_url: &str, clock: Clock) -> Result<Self, HttpError> {
+    pub fn new(
+        bot_token: &Secret,
+        app_token: Option<&Secret>,
+        signing_secrets: Vec<Secret>,
+        api_url: &str,
+        clock: Clock,
+    ) -> Result<Self, HttpError> {
         let parsed = reqwest::Url::parse(api_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let api_host = parsed.as_ref().ok_or_else(|| HttpError::BadUrl(api_url.to_owned())).map(authority)?;
+        let api = parsed.ok_or_else(|| HttpError::BadUrl(api_url.to_owned()))?;
         // The library's own connector speaks https alone, which no staged Slack does.
-        let connector = HttpsConnectorBuilder::new()
+        let wire = HttpsConnectorBuilder::new()
             .with_native_roots()
             .map_err(|error| HttpError::NotBuilt(http::cause(&error)))?
             .https_or_http()
             .enable_http1()
             .build();
-        let connector = SlackClientHyperConnector::with_connector(connector).with_slack_api_url(api_url.trim_end_matches('/'));
+        let connector = SlackClientHyperConnector::with_connector(wire.clone()).with_slack_api_url(api_url.trim_end_matches('/'));
         Ok(Self {
             client: SlackClient::new(connector),
             token: SlackApiToken::new(SlackApiTokenValue(bot_token.expose().to_owned())),
+            app_token: app_token.map(|token| SlackApiToken::new(SlackApiTokenValue(token.expose().to_owned()))),
+            wire,
             signing_secrets,
-            api_host: Some(api_host),
+            api,
             clock,
         })
     }
@@ -123,7 +141,7 @@ impl Slack {
             return false;
         }
         (url.scheme() == "https" && url.host_str() == Some(HOOKS_HOST) && url.port().is_none())
-            || (matches!(url.scheme(), "http" | "https") && self.api_host.as_deref() == Some(&authority(&url)))
+            || (matches!(url.scheme(), "http" | "https") && authority(&self.api) == authority(&url))
     }
 
     /// # Errors
@@ -226,6 +244,8 @@ impl Slack {
                 "name_taken" => SlackError::NameTaken,
                 "channel_not_found" | "is_archived" | "not_in_channel" => SlackError::ChannelGone(refused.code.clone()),
                 "message_not_found" => SlackError::MessageGone,
+                "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" | "missing_scope"
+                | "not_allowed_token_type" | "team_access_not_granted" | "access_denied" => SlackError::Unauthorised(refused.code.clone()),
                 "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
                     SlackError::Unreachable(format!("Slack answered {}", refused.code))
                 }
@@ -244,7 +264,10 @@ impl Slack {
 
     /// One short line without the token: whoever answers at this address chooses the words.
     fn word(&self, text: &str) -> String {
-        let hidden = text.replace(self.token.token_value.0.as_str(), "***");
+        let mut hidden = text.replace(self.token.token_value.0.as_str(), "***");
+        if let Some(app) = &self.app_token {
+            hidden = hidden.replace(app.token_value.0.as_str(), "***");
+        }
         let words: String = hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         words.trim().chars().take(limits::PROVIDER_REASON_CHARS).collect()
     }
@@ -283,7 +306,7 @@ mod tests {
         rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
         let secrets = secrets.iter().map(|secret| Secret::new(*secret)).collect();
         let clock = Clock::fake(Time::from_seconds(1_531_420_618));
-        Slack::new(&Secret::new("xoxb-secret"), secrets, "http://127.0.0.1:4010/slack/api", clock).expect("a client")
+        Slack::new(&Secret::new("xoxb-secret"), Some(&Secret::new("xapp-secret")), secrets, "http://127.0.0.1:4010/slack/api", clock).expect("a client")
     }
 
     fn signed(secret: &str, at: i64, body: &[u8]) -> (String, String) {
@@ -347,6 +370,6 @@ mod tests {
     #[test]
     fn its_debug_shows_no_secret() {
         let told = format!("{:?}", slack(&["signing-secret"]));
-        assert!(!told.contains("xoxb") && !told.contains("signing-secret"), "{told}");
+        assert!(!told.contains("xoxb") && !told.contains("xapp") && !told.contains("signing-secret"), "{told}");
     }
 }
