@@ -281,6 +281,8 @@ pub const SLACK_LOOKS_BACK: Span = Span::hours(24);
 pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
 /// How long the ids of events are kept; Slack repeats for about an hour.
 pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
+/// Messages that are looked through for one whose answer was lost, the newest of the channel.
+pub const SLACK_LOOKED_THROUGH: i64 = 200;
 /// Rooms and announcements told at once, per process.
 pub const SLACK_AT_ONCE: i64 = 8;
 /// How long nothing may come over Socket Mode's connection before it is asked whether anybody is there, and again before it is given up.

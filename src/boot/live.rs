@@ -243,8 +243,16 @@ pub(super) struct Providers {
     pub public_url: Option<String>,
     /// The address, the account and its first token.
     pub twilio: Option<(String, Secret, Secret)>,
-    /// The address and the bot token.
-    pub slack: Option<(String, Secret)>,
+    pub slack: Option<SlackProvider>,
+}
+
+/// How Slack is spoken to.
+pub(super) struct SlackProvider {
+    pub api_url: String,
+    pub bot_token: Secret,
+    pub app_token: Option<Secret>,
+    /// The room that hears of every incident.
+    pub announce: Option<String>,
 }
 
 /// Reads the providers out of a saved setup.
@@ -256,7 +264,10 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
     let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
-    let slack = settings.slack.and_then(|slack| Some((slack.api_url, first(BOT_TOKEN)?)));
+    let slack = settings.slack.and_then(|slack| {
+        let (bot_token, app_token) = (first(BOT_TOKEN)?, first(APP_TOKEN));
+        Some(SlackProvider { api_url: slack.api_url, bot_token, app_token, announce: slack.announce })
+    });
     Ok(Providers { public_url: settings.public_url, twilio, slack })
 }
 

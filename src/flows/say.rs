@@ -10,6 +10,7 @@ use crate::base::id::IncidentId;
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::chat::blocks::{self, Button, Message};
+use crate::chat::dialogue;
 use crate::chat::inbound::{self, Asked, By, Incoming};
 use crate::chat::{Chat, EnvelopeKind, ephemeral};
 use crate::domain::incident::Room;
@@ -75,7 +76,12 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
 ///
 /// # Errors
 /// See [`SayError`].
-pub(super) async fn hear_over_socket(house: &House, chat: &Chat, kind: EnvelopeKind, payload: &serde_json::Value) -> Result<Reply, SayError> {
+pub(super) async fn hear_over_socket(
+    house: &House,
+    chat: &Chat,
+    kind: EnvelopeKind,
+    payload: &serde_json::Value,
+) -> Result<Reply, SayError> {
     let incoming = match kind {
         EnvelopeKind::Command => inbound::command_in(payload).map(Incoming::Asked),
         EnvelopeKind::Interaction => inbound::interaction_in(payload),
@@ -89,6 +95,12 @@ async fn heed(house: &House, chat: &Chat, incoming: Incoming) -> Result<Reply, S
     match incoming {
         Incoming::Nothing => Ok(Reply::Nothing),
         Incoming::Challenge(challenge) => Ok(Reply::Text(challenge)),
+        Incoming::Opens { trigger_id, dialogue } => {
+            let chat = chat.clone();
+            // The trigger lives no longer than Slack waits for the answer, so the dialogue does not wait for it.
+            later(async move { chat.open(&trigger_id, &dialogue).await.map_err(|error| error.to_string()) });
+            Ok(Reply::Nothing)
+        }
         Incoming::Wrote { user, channel } => {
             carry::sign_of_life(house, &user, &channel).await?;
             Ok(Reply::Nothing)
@@ -103,6 +115,8 @@ struct Answer {
     /// Mrkdwn.
     lines: Vec<String>,
     buttons: Vec<Button>,
+    /// It could not be read, and nothing was done: how it is written.
+    usage: Option<String>,
     /// The incident whose room is still to be told of.
     room_of: Option<IncidentId>,
 }
@@ -146,6 +160,13 @@ async fn answer(house: &House, chat: &Chat, asked: Asked) -> Result<Reply, FlowE
                 later(async move { chat.respond(&url, &message).await.map_err(|error| error.to_string()) });
             }
             Ok(Reply::Nothing)
+        }
+        By::Dialogue => {
+            let answer = carry::carry(house, &asked).await?;
+            Ok(Reply::Json(match &answer.usage {
+                Some(usage) => dialogue::complained(usage),
+                None => dialogue::answered(&answer.message()),
+            }))
         }
         By::Mention { event_id, thread } => {
             if !take_event(house, event_id).await? {

@@ -25,6 +25,24 @@ use crate::base::time::{Span, Time};
 /// The one foreign host that answers may be sent to.
 const HOOKS_HOST: &str = "hooks.slack.com";
 
+/// What the bot token has to be allowed, for the methods called here and for what Slack sends.
+pub const SCOPES: &[&str] = &[
+    "app_mentions:read",
+    "bookmarks:read",
+    "bookmarks:write",
+    "channels:history",
+    "channels:join",
+    "channels:manage",
+    "channels:read",
+    "chat:write",
+    "commands",
+    "im:history",
+    "pins:write",
+];
+
+/// The kind of what we write beside our messages to find them again.
+const MARK: &str = "reveille_mark";
+
 /// Why Slack did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlackError {
@@ -37,7 +55,7 @@ pub enum SlackError {
     ChannelGone(String),
     #[error("the message is gone")]
     MessageGone,
-    /// The token counts for nothing, or not for this.
+    /// The token counts for nothing.
     #[error("Slack does not take the token: {0}")]
     Unauthorised(String),
     /// Slack understood and will not do it, whoever asks how often.
@@ -169,18 +187,72 @@ impl Slack {
         }
     }
 
-    /// Posts a message to a channel, or to a person by their id, and gives the channel it went to and its `ts`.
+    /// Posts a message to a channel, or to a person by their id, and gives the channel it went to and its `ts`. By its `mark`, which
+    /// nobody sees, it can be found again.
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn post_message(&self, channel: &str, thread: Option<&str>, message: &Message) -> Result<(String, String), SlackError> {
+    pub async fn post_message(
+        &self,
+        channel: &str,
+        thread: Option<&str>,
+        mark: Option<&str>,
+        message: &Message,
+    ) -> Result<(String, String), SlackError> {
         let mut arguments = json!({ "channel": channel });
         if let Some(thread) = thread {
             arguments["thread_ts"] = json!(thread);
         }
+        if let Some(mark) = mark {
+            arguments["metadata"] = json!({ "event_type": MARK, "event_payload": { "mark": mark } });
+        }
         let sent = self.call("chat.postMessage", &with_message(arguments, message)).await?;
         let ts = text(&sent["ts"]).ok_or_else(|| nonsense("chat.postMessage"))?;
         Ok((text(&sent["channel"]).unwrap_or_else(|| channel.to_owned()), ts))
+    }
+
+    /// The `ts` of the message with this mark, if it stands in the channel and was not posted before `since`.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn find_message(&self, channel: &str, mark: &str, since: Time) -> Result<Option<String>, SlackError> {
+        // By its clock, which is not ours.
+        let oldest = (since - limits::SLACK_SIGNATURE_AGE).seconds().to_string();
+        let limit = limits::SLACK_LOOKED_THROUGH.to_string();
+        let asked = [
+            ("channel", Some(channel)),
+            ("oldest", Some(oldest.as_str())),
+            ("limit", Some(limit.as_str())),
+            ("include_all_metadata", Some("true")),
+        ];
+        let session = self.client.open_session(&self.token);
+        let answer: Value = self.settle(session.http_session_api.http_get("conversations.history", &asked, None)).await?;
+        let messages = answer["messages"].as_array().ok_or_else(|| nonsense("conversations.history"))?;
+        let found = messages.iter().find(|message| {
+            message["metadata"]["event_type"] == MARK && message["metadata"]["event_payload"]["mark"].as_str() == Some(mark)
+        });
+        Ok(found.and_then(|message| text(&message["ts"])))
+    }
+
+    /// Enters a public channel.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn join(&self, channel: &str) -> Result<(), SlackError> {
+        self.call("conversations.join", &json!({ "channel": channel })).await.map(drop)
+    }
+
+    /// Puts a link on top of a channel, unless it is there.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn bookmark(&self, channel: &str, title: &str, link: &str) -> Result<(), SlackError> {
+        let known = self.call("bookmarks.list", &json!({ "channel_id": channel })).await?;
+        if known["bookmarks"].as_array().is_some_and(|known| known.iter().any(|bookmark| bookmark["link"] == link)) {
+            return Ok(());
+        }
+        let bookmark = json!({ "channel_id": channel, "title": title, "type": "link", "link": link });
+        self.call("bookmarks.add", &bookmark).await.map(drop)
     }
 
     /// Edits a message of ours in place.
@@ -200,6 +272,14 @@ impl Slack {
             Err(SlackError::Refused(why)) if why == "already_pinned" => Ok(()),
             outcome => outcome.map(drop),
         }
+    }
+
+    /// Opens a dialogue.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn open_view(&self, trigger_id: &str, view: &Value) -> Result<(), SlackError> {
+        self.call("views.open", &json!({ "trigger_id": trigger_id, "view": view })).await.map(drop)
     }
 
     /// Answers a command or a button after its request. The bot's token does not go there.
@@ -244,8 +324,13 @@ impl Slack {
                 "name_taken" => SlackError::NameTaken,
                 "channel_not_found" | "is_archived" | "not_in_channel" => SlackError::ChannelGone(refused.code.clone()),
                 "message_not_found" => SlackError::MessageGone,
-                "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" | "missing_scope"
-                | "not_allowed_token_type" | "team_access_not_granted" | "access_denied" => SlackError::Unauthorised(refused.code.clone()),
+                "invalid_auth"
+                | "not_authed"
+                | "token_revoked"
+                | "token_expired"
+                | "account_inactive"
+                | "not_allowed_token_type"
+                | "team_access_not_granted" => SlackError::Unauthorised(refused.code.clone()),
                 "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
                     SlackError::Unreachable(format!("Slack answered {}", refused.code))
                 }
@@ -306,7 +391,8 @@ mod tests {
         rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
         let secrets = secrets.iter().map(|secret| Secret::new(*secret)).collect();
         let clock = Clock::fake(Time::from_seconds(1_531_420_618));
-        Slack::new(&Secret::new("xoxb-secret"), Some(&Secret::new("xapp-secret")), secrets, "http://127.0.0.1:4010/slack/api", clock).expect("a client")
+        Slack::new(&Secret::new("xoxb-secret"), Some(&Secret::new("xapp-secret")), secrets, "http://127.0.0.1:4010/slack/api", clock)
+            .expect("a client")
     }
 
     fn signed(secret: &str, at: i64, body: &[u8]) -> (String, String) {

@@ -47,7 +47,9 @@ pub enum Heard {
     Hello,
     Envelope(Envelope),
     /// Slack wants us to open another connection and leave this one.
-    Leave { reason: String },
+    Leave {
+        reason: String,
+    },
 }
 
 /// One open connection.
