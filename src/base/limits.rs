@@ -285,8 +285,14 @@ pub const SLACK_LOOKS_BACK: Span = Span::hours(24);
 pub const SLACK_EVENT_TAKEN: Span = Span::seconds(30);
 /// How long the ids of events are kept; Slack repeats for about an hour.
 pub const SLACK_EVENTS_KEPT: Span = Span::hours(24);
+/// Messages that are looked through for one whose answer was lost, the newest of the channel.
+pub const SLACK_LOOKED_THROUGH: i64 = 200;
 /// Rooms and announcements told at once, per process.
 pub const SLACK_AT_ONCE: i64 = 8;
+/// How long nothing may come over Socket Mode's connection before it is asked whether anybody is there, and again before it is given up.
+pub const SLACK_SOCKET_SILENCE: Span = Span::seconds(30);
+/// How long it may take at most until a connection that broke is tried again: while there is none, nobody's command is heard.
+pub const SLACK_SOCKET_RETRY_MOST: Span = Span::seconds(30);
 /// How long a slash command may wait for the room it asked for before it is answered without; Slack gives up after three seconds.
 pub const SLACK_ROOM_WAIT: Span = Span::millis(1_500);
 /// How long an answer may take that is sent after a command.

@@ -209,6 +209,11 @@ fn checks(house: &House, configuration: &Complaint, certificate: Option<Certific
             },
         ];
         checks.extend(certificate);
+        checks.extend(house.now_live().chat.as_ref().map(|chat| {
+            let troubles = chat.health.troubles();
+            let detail = if troubles.is_empty() { "no trouble met".to_owned() } else { troubles.join("; ") };
+            Check { name: "slack", well: troubles.is_empty(), needed: false, detail }
+        }));
         checks.extend(house.store.ballast().map(|ballast| {
             let detail = match (ballast.is_held(), ballast.is_short()) {
                 (true, _) => "has room",

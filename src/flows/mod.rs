@@ -10,6 +10,7 @@ pub mod beat;
 pub mod carry;
 pub mod contact;
 pub mod deliver;
+pub mod ear;
 pub mod enqueue;
 pub mod expire;
 pub mod fold;

@@ -3,6 +3,7 @@
 mod alarm;
 mod auditor;
 mod courier;
+mod ear;
 mod folder;
 mod heart;
 mod herald;
@@ -57,6 +58,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
         let queue = Arc::clone(&queue);
         async move { ingest::keep_journal(house, &mut *queue.lock().await).await }
     });
+    crew.keeps("ear", house, ear::run);
     crew.keeps("folder", house, folder::run);
     crew.keeps("alarm", house, alarm::run);
     crew.keeps("auditor", house, auditor::run);
