@@ -175,7 +175,7 @@ async fn a_long_past(app: &App, rows: i64) {
 }
 
 story!(a_page_leaves_in_the_middle_of_throwing_away, |app| {
-    a_long_past(app, 60_000).await;
+    a_long_past(app, 30_000).await;
     let house = app.house().clone();
     let tidying = tokio::spawn(async move { while retain::tidy(&house).await.expect("it tidies") {} });
     app.fires("the disk is full").await;
@@ -192,7 +192,7 @@ story!(what_is_open_is_not_thrown_away_however_old_it_is, |app| {
     let disk = |severity: &str| json!({"dedup_key": "disk", "title": "the disk is filling up", "severity": severity});
     assert_eq!(app.hears(GENERIC, &disk("warning")).await.outcome, "opened");
     app.command(1, "acknowledge").await;
-    app.advance("40d").await;
+    app.advance("30d").await;
     a_long_past(app, 10).await;
     tidies(app).await;
     assert_eq!(alerts(app).await, ["the disk is filling up"]);
