@@ -205,6 +205,14 @@ pub const LOG_SPAN: Span = Span::minutes(1);
 pub const BALLAST_BYTES: u64 = 64 << 20;
 /// How often the ballast is looked after.
 pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Pages that left without their intent, while nothing could be written, and wait to be recorded; past it no more leave so.
+pub const SHOUTS: usize = 1_000;
+/// Wake-ups decided in memory for one round of them.
+pub const SHOUT_WAKES: usize = 1_000;
+/// The least between two rounds.
+pub const SHOUT_EVERY: Span = Span::seconds(1);
+/// What nobody came to record by then is told in the timeline.
+pub const SHOUT_TOLD: Span = Span::minutes(4);
 /// Rows thrown away in one transaction: a page never waits behind more.
 pub const JANITOR_ROWS: i64 = 256;
 /// Transactions of one kind in one round, and the pause between two.

@@ -29,6 +29,7 @@ pub mod report;
 pub mod retain;
 mod save;
 pub mod say;
+pub mod shout;
 pub mod tell;
 pub mod wake;
 mod write;
