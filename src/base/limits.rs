@@ -216,6 +216,8 @@ pub const JANITOR_LEASE: Span = Span::minutes(2);
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
+/// Most incidents in one file for a spreadsheet: it is made in memory, at some hundred bytes each.
+pub const CSV_ROWS: usize = 20_000;
 /// Live readers of the stream at once, per process.
 pub const STREAM_READERS: usize = 2_000;
 /// Facts a reader of the stream may lag behind before it is told to start over.

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
 use super::interrupt::interrupted;
+use super::tell::tell;
 
 use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, doctor, keep, live, staged, telemetry};
@@ -186,9 +187,9 @@ async fn demo(demo: &args::Demo) -> Result<(), BootError> {
 fn check_file(path: &Path, json: bool) -> ExitCode {
     let report = config::check(path, &Surroundings::of_process(), &known_sources(), Clock::system().now());
     if json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+        tell!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
-        println!("{report}");
+        tell!("{report}");
     }
     ExitCode::from(report.exit_code())
 }
@@ -207,17 +208,17 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     };
     if json {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
+        tell!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
     } else {
         for change in &lines {
-            println!("{change}");
+            tell!("{change}");
         }
         match (changed, apply.dry_run, lines.is_empty()) {
-            (false, _, _) => println!("Nothing to change: it is so already."),
-            (true, true, true) => println!("Settings or keys would change. Nothing was changed: this was a dry run."),
-            (true, true, false) => println!("Nothing was changed: this was a dry run."),
-            (true, false, true) => println!("Applied: settings or keys changed. A running server has it within two seconds."),
-            (true, false, false) => println!("Applied. A running server has it within two seconds."),
+            (false, _, _) => tell!("Nothing to change: it is so already."),
+            (true, true, true) => tell!("Settings or keys would change. Nothing was changed: this was a dry run."),
+            (true, true, false) => tell!("Nothing was changed: this was a dry run."),
+            (true, false, true) => tell!("Applied: settings or keys changed. A running server has it within two seconds."),
+            (true, false, false) => tell!("Applied. A running server has it within two seconds."),
         }
     }
     store.close().await;
@@ -227,7 +228,7 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
 async fn migrate(migrate: &args::Migrate) -> Result<(), BootError> {
     let store = Store::open(migrate.database.url().expose(), StoreOptions::default()).await?;
     store.migrate().await?;
-    println!("The database has this version's tables.");
+    tell!("The database has this version's tables.");
     store.close().await;
     Ok(())
 }
@@ -247,25 +248,25 @@ async fn token_create(token: &args::TokenCreate, json: bool) -> Result<(), BootE
     }
     let made = access::create_token(&store, &Clock::system(), &token.name, token.scope, token.user.as_ref()).await?;
     if json {
-        println!("{}", serde_json::json!({ "name": token.name, "token": made.expose() }));
+        tell!("{}", serde_json::json!({ "name": token.name, "token": made.expose() }));
     } else {
-        println!("{}", made.expose());
+        tell!("{}", made.expose());
     }
     store.close().await;
     Ok(())
 }
 
 async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
-    println!("{}", one_time_link(link).await?);
+    tell!("{}", one_time_link(link).await?);
     Ok(())
 }
 
 async fn user_invite(invite: &args::AdminLink, json: bool) -> Result<(), BootError> {
     let link = one_time_link(invite).await?;
     if json {
-        println!("{}", serde_json::json!({ "user": invite.user.as_str(), "link": link }));
+        tell!("{}", serde_json::json!({ "user": invite.user.as_str(), "link": link }));
     } else {
-        println!("{link}");
+        tell!("{link}");
         eprintln!("Give this link to {} and to nobody else: it works once, for a day, and lets them choose a password.", invite.user);
     }
     Ok(())
@@ -304,7 +305,7 @@ async fn known(store: &Store, user: &crate::base::id::UserId) -> Result<(), Boot
 async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
     if asked.list {
         for file in SCENARIOS {
-            println!("{}  {}", file.name, Scenario::named(file.name)?.caption);
+            tell!("{}  {}", file.name, Scenario::named(file.name)?.caption);
         }
         return Ok(());
     }
@@ -321,11 +322,11 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         phones: asked.stage.clone().map_or(Phones::Real, Phones::At),
         numbers: asked.number.clone(),
     };
-    let report = replay(&scenario, &plan, |line| println!("{line}")).await?;
+    let report = replay(&scenario, &plan, |line| tell!("{line}")).await?;
     if report.given_up > 0 {
         return Err(BootError::Refused(format!("{} of {} posts were not taken", report.given_up, report.given_up + report.posted)));
     }
-    println!("\n{} posts were taken.", report.posted);
+    tell!("\n{} posts were taken.", report.posted);
     Ok(())
 }
 

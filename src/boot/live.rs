@@ -243,6 +243,8 @@ pub(super) struct Providers {
     pub twilio: Option<(String, Secret, Secret)>,
     /// The address and the bot token.
     pub slack: Option<(String, Secret)>,
+    /// The mail server's address, with its password.
+    pub smtp: Option<Secret>,
 }
 
 /// Reads the providers out of a saved setup.
@@ -255,7 +257,7 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
     let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
     let slack = settings.slack.and_then(|slack| Some((slack.api_url, first(BOT_TOKEN)?)));
-    Ok(Providers { public_url: settings.public_url, twilio, slack })
+    Ok(Providers { public_url: settings.public_url, twilio, slack, smtp: first(SMTP_URL) })
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.

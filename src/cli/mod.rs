@@ -24,6 +24,7 @@ use std::io;
 use serde_json::Value;
 
 pub use self::exit::Exit;
+pub use self::terminal::clean;
 use crate::vendor::http::HttpError;
 
 /// Why a command that talks to a server did not do what was asked. Each prints as a sentence for a person.

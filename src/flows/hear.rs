@@ -40,8 +40,8 @@ pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Opt
     tokio::spawn(async move { take(&house, &channel, &inbound).await }).await.map_err(|_| FlowError::Gone)?
 }
 
-/// Notes a callback whose signature is wrong: a rotated secret, a wrong `public_url`, or a stranger. Told once a minute, because a stranger
-/// may send as many as he likes.
+/// Notes a request whose signature is wrong: a rotated secret, a wrong `public_url`, a clock that is off, or a stranger. Told once a minute,
+/// because a stranger may send as many as he likes; `/metrics` has their number by channel, `slack` among them.
 pub fn forged(house: &House, channel: &'static str) {
     static TOLD: Rarely = Rarely::new(Span::minutes(1));
     house.metrics.forged(channel);
@@ -49,7 +49,7 @@ pub fn forged(house: &House, channel: &'static str) {
         tracing::warn!(
             channel,
             count,
-            "callbacks with a wrong signature were refused: check public_url and the secret they are signed with"
+            "requests with a wrong signature were refused: check public_url, the secret they are signed with, and this machine's clock"
         );
     }
 }

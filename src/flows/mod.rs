@@ -17,6 +17,7 @@ pub mod hear;
 pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod invite;
 pub mod link;
 pub mod once;
 pub mod overrides;

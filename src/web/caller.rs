@@ -90,7 +90,7 @@ pub(super) async fn identify(doors: &Doors, headers: &HeaderMap, takes_tokens: b
         });
         let Some(token) = token else { return Err(WebError::NotSignedIn) };
         let viewer = access::token_viewer(&house.store, &house.clock, token).await?;
-        return viewer.map(|viewer| Caller { viewer, session: None }).ok_or(WebError::NotSignedIn);
+        return viewer.map(|viewer| Caller { viewer, session: None }).ok_or(WebError::UnknownToken);
     }
     let Some(cookie) = cookie(headers, session_cookie(doors)) else { return Ok(Caller::STRANGER) };
     let live = doors.live();

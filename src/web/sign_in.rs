@@ -10,6 +10,7 @@ use axum::response::Response;
 use super::answer::{WebError, see_other};
 use super::caller::{self, Caller};
 use super::form::Form;
+use super::pages::me::has_numbers;
 use super::roles::shown;
 use super::{Doors, Peer};
 use crate::base::id::UserId;
@@ -129,7 +130,7 @@ async fn offered(
         if caller.session.is_some() {
             return Ok(see_other("/"));
         }
-        return Err(WebError::Forbidden(USED_UP.to_owned()));
+        return Err(WebError::Spent(USED_UP));
     };
     let has_password = access::has_password(&house.store, &user).await?;
     let (csrf, is_new) = pairing(doors, caller, headers);
@@ -140,6 +141,7 @@ async fn offered(
         name: name_of(doors, &user),
         id: user.to_string(),
         has_password,
+        has_numbers: has_numbers(doors),
         wrong,
     };
     Ok(paired(doors, shown(status, &page), &csrf, is_new))
@@ -164,7 +166,7 @@ pub(super) async fn enter(
     } else {
         // Before it is hashed: a link that is none costs nothing.
         let user = access::link_user(&house.store, &house.clock, &link).await?;
-        let Some(user) = user else { return Err(WebError::Forbidden(USED_UP.to_owned())) };
+        let Some(user) = user else { return Err(WebError::Spent(USED_UP)) };
         if let Err(error) = password::check(&doors.live().setup, &user, &chosen) {
             return offered(&doors, &caller, &headers, link, StatusCode::BAD_REQUEST, Some(error.to_string())).await;
         }
@@ -176,7 +178,7 @@ pub(super) async fn enter(
         tokio::spawn(async move { access::use_link(&house.store, &house.clock, &live.setup, &link, hash.as_deref(), &device).await })
             .await
             .map_err(|_| WebError::Inside)??;
-    let Some(opened) = opened else { return Err(WebError::Forbidden(USED_UP.to_owned())) };
+    let Some(opened) = opened else { return Err(WebError::Spent(USED_UP)) };
     end_before(&doors, &caller).await?;
     Ok(entered(&doors, &headers, &opened))
 }

@@ -72,7 +72,12 @@ impl Answer {
 
 fn setup() -> Setup {
     let mut setup = Setup::default();
-    for (id, name, role) in [("ana", "Ana Ruiz", Role::Admin), ("bo", "Bo Lind", Role::Responder), ("oz", "Oz Look", Role::Observer)] {
+    for (id, name, role) in [
+        ("ana", "Ana Ruiz", Role::Admin),
+        ("bo", "Bo Lind", Role::Responder),
+        ("mo", "Mo Cole", Role::Manager),
+        ("oz", "Oz Look", Role::Observer),
+    ] {
         let contacts =
             vec![Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33100000001".to_owned(), closed: None }];
         let user = User {

@@ -134,6 +134,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     }
     config.keys = keys.live;
     voice_without_provider(reader, root, &config.setup, &config.settings);
+    webhooks_without_secret(reader, &config.setup, &config.settings);
     config
 }
 
@@ -564,6 +565,15 @@ fn voice_without_provider<'a>(reader: &Reader<'a>, root: &Table<'a>, setup: &Set
     let configured = settings.twilio.is_some() || root.key_spot("twilio").is_some();
     if has_voice && !configured {
         reader.doubt(Spot::File(0), "there are voice contacts and no [twilio], so no phone can ring", "add [twilio], or its variables");
+    }
+}
+
+/// Only a signature tells a person's receiver that a page is ours, and nobody else's.
+fn webhooks_without_secret(reader: &Reader<'_>, setup: &Setup, settings: &Settings) {
+    let has_webhook = setup.users.values().any(|user| user.contacts.iter().any(|contact| contact.kind == ContactKind::Webhook));
+    if has_webhook && settings.server.webhook_secrets.is_empty() {
+        let text = "there are webhook contacts and no webhook_secret, so what they are sent is not signed";
+        reader.doubt(Spot::File(0), text, "add webhook_secret under [server]; make one with: openssl rand -hex 32");
     }
 }
 

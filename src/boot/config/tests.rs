@@ -400,3 +400,24 @@ fn what_operators_set_is_read_and_what_they_mistype_is_named() {
         assert!(line.contains(expected), "{line}");
     }
 }
+
+#[test]
+fn what_nobody_could_verify_is_doubted() {
+    let with_hook = EXAMPLE.replace(
+        "contacts = [\n  { id = \"push\"",
+        "contacts = [\n  { id = \"hook\", kind = \"webhook\", to = \"https://hooks.example.com/x\" },\n  { id = \"push\"",
+    );
+    let around = Surroundings::made(SECRETS, &[]);
+    let said = |lines: &[String], part: &str| lines.iter().any(|line| line.contains(": warning: ") && line.contains(part));
+    let lines = check_lines(&with_hook, &around);
+    assert!(said(&lines, "no webhook_secret, so what they are sent is not signed"), "{lines:#?}");
+    let signed = with_hook.replace("[server]\n", "[server]\nwebhook_secret = \"0123456789abcdef\"\n");
+    let lines = check_lines(&signed, &around);
+    assert!(!said(&lines, "webhook_secret"), "{lines:#?}");
+
+    let unsigned = EXAMPLE.replace("signing_secret = { env = \"SLACK_SIGNING_SECRET\" }", "app_token = \"xapp-1\"");
+    let lines = check_lines(&unsigned, &around);
+    assert!(said(&lines, "[slack] without a signing_secret"), "{lines:#?}");
+    let missing = errors(&EXAMPLE.replace("signing_secret = { env = \"SLACK_SIGNING_SECRET\" }", ""), &around);
+    assert!(missing.iter().any(|line| line.contains("signing_secret")), "{missing:#?}");
+}

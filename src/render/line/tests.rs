@@ -109,7 +109,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::PageEnded { page: page(), user: ana(), reason: Reason::Acknowledged },
-            "The page to Ana Ruiz ended (a person acknowledged)",
+            "The page to Ana Ruiz ended (it was acknowledged)",
         ),
         (
             own(),
