@@ -574,6 +574,7 @@ async fn connection(stream: TcpStream, router: axum::Router) {
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(limits::HEADER_READ.as_duration())
         .serve_connection(hyper_util::rt::TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
     // A client that goes away, or is sent away by a fault, is nothing to report.
     drop(served);

@@ -542,7 +542,8 @@ impl Keys {
                 continue;
             }
             if secret.expose().len() < KEY_BYTES {
-                let text = format!("the key of integration {id} is shorter than {KEY_BYTES} characters, and whoever guesses it can wake you");
+                let text =
+                    format!("the key of integration {id} is shorter than {KEY_BYTES} characters, and whoever guesses it can wake you");
                 reader.doubt(spot, text, "make one with: openssl rand -hex 16");
             }
             match self.owners.insert(secret.digest(), id.to_owned()) {
