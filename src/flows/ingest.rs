@@ -46,6 +46,9 @@ pub struct Entry {
 pub enum IngestError {
     #[error("there is no such integration; look at the URL's last part, or at `key` in the configuration")]
     UnknownKey,
+    /// Whoever has the key may know whose it is.
+    #[error("this key belongs to an integration of the source {0}: post to /hooks/{0}/ with it, or change `source` in the configuration")]
+    OtherSource(String),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now; try again in a few seconds")]
     CannotStore,
@@ -60,11 +63,14 @@ pub struct Door {
 /// Finds the integration by the source and the key of its URL.
 ///
 /// # Errors
-/// [`IngestError::UnknownKey`], also for a key of another source.
+/// [`IngestError::UnknownKey`], or [`IngestError::OtherSource`].
 pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError> {
     let live = house.now_live();
     let id = live.keys.get(&Secret::new(key).digest()).ok_or(IngestError::UnknownKey)?;
-    let integration = live.setup.integrations.get(id).filter(|integration| integration.source == source).ok_or(IngestError::UnknownKey)?;
+    let integration = live.setup.integrations.get(id).ok_or(IngestError::UnknownKey)?;
+    if integration.source != source {
+        return Err(IngestError::OtherSource(integration.source.clone()));
+    }
     let source = sources::find(source).ok_or(IngestError::UnknownKey)?;
     Ok(Door { integration: integration.clone(), source })
 }

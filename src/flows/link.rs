@@ -7,6 +7,7 @@ use super::house::House;
 use crate::base::secret::Secret;
 use crate::domain::effect::PageOf;
 use crate::domain::input::{Act, Actor, Command, Input, Via};
+use crate::render::line::Names;
 use crate::render::spoken::{SpokenIncident, what_was_done};
 use crate::store::{self, AttemptRow};
 
@@ -14,8 +15,8 @@ use crate::store::{self, AttemptRow};
 pub struct Offer {
     /// Whose link it is.
     pub person: String,
-    /// The incidents that its mail spoke of, as they are now; `true`: nobody has taken it yet.
-    pub incidents: Vec<(SpokenIncident, bool)>,
+    /// The incidents that its mail spoke of, and how each stands now; `None`: nobody has taken it yet.
+    pub incidents: Vec<(SpokenIncident, Option<String>)>,
 }
 
 /// Looks at a link. `None`: there is none, or it is too old.
@@ -25,12 +26,14 @@ pub struct Offer {
 pub async fn look(house: &House, link: &str) -> Result<Option<Offer>, FlowError> {
     let Some(row) = find(house, link).await? else { return Ok(None) };
     let live = house.now_live();
+    let names = Names::of(&live.setup);
     let mut incidents = Vec::new();
     for (id, spoken) in spoken_incidents(house, &live, &row.pages).await? {
-        let waits = store::incident_find(&house.store.page_reader(), &id)
-            .await?
-            .is_some_and(|incident| incident.acknowledged_by.is_none() && incident.is_open());
-        incidents.push((spoken, waits));
+        let stands = match store::incident_find(&house.store.page_reader(), &id).await? {
+            Some(incident) if incident.is_open() => incident.acknowledged_by.map(|actor| format!("{} has it", names.actor(&actor))),
+            Some(_) | None => Some("over already".to_owned()),
+        };
+        incidents.push((spoken, stands));
     }
     let person = live.setup.users.get(&row.user).map_or_else(|| row.user.to_string(), |user| user.name.clone());
     Ok(Some(Offer { person, incidents }))

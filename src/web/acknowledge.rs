@@ -27,12 +27,12 @@ pub(super) async fn offer(
     let incidents: Vec<Offered> = offer
         .incidents
         .into_iter()
-        .map(|(incident, waits)| Offered {
+        .map(|(incident, stands)| Offered {
             number: incident.number.0,
             title: incident.title,
             severity: incident.severity.name(),
             service: incident.service_name,
-            waits,
+            stands,
         })
         .collect();
     let page = AcknowledgePage { frame: caller.frame(), link, csrf: csrf.expose().to_owned(), person: offer.person, incidents };

@@ -32,7 +32,7 @@ story!(keys_open_their_own_door_alone, |app| {
     // The key is right, the source is another's.
     let (status, told) = app.sends("/hooks/generic/rollbarkey0000000000000001", body).await;
     assert_eq!(status, 404);
-    assert!(told["detail"].as_str().expect("a sentence").contains("no such integration"), "{told}");
+    assert!(told["detail"].as_str().expect("a sentence").contains("the source rollbar: post to /hooks/rollbar/"), "{told}");
     assert!(app.incidents().await.is_empty());
     assert_eq!(app.is_accounted_for().await, 0);
 });

@@ -79,7 +79,11 @@ story!(a_mail_is_acknowledged_by_its_link_which_asks_first, &by_mail(), |app| {
     assert!(done.status == 200 && done.text.contains("Incident 1 is acknowledged."), "{}", done.text);
     app.incident(1).await.is_acknowledged_by("ana");
     app.advance("10m").await;
-    assert!(ana.get(&link).await.text.contains("Nothing waits for you"));
+    let later = ana.get(&link).await.text;
+    assert!(later.contains("Nothing waits for you") && later.contains("Ana Ruiz has it"), "{later}");
+    app.command(1, "resolve").await;
+    let over = ana.get(&link).await.text;
+    assert!(over.contains("over already") && !over.contains("has it"), "{over}");
 });
 
 story!(a_mails_link_is_for_its_own_incident_and_grows_old, &by_mail(), |app| {

@@ -11,8 +11,8 @@ pub struct Offered {
     pub title: String,
     pub severity: &'static str,
     pub service: String,
-    /// Nobody has taken it yet.
-    pub waits: bool,
+    /// Who has it, or that it is over; `None`: it waits for somebody.
+    pub stands: Option<String>,
 }
 
 #[derive(Template)]
@@ -28,7 +28,7 @@ pub struct AcknowledgePage {
 
 impl AcknowledgePage {
     fn waiting(&self) -> usize {
-        self.incidents.iter().filter(|incident| incident.waits).count()
+        self.incidents.iter().filter(|incident| incident.stands.is_none()).count()
     }
 }
 
