@@ -91,7 +91,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
             // A mistake elsewhere in the file must not send this start to another database or address.
             Err(error) => (config::server_as_far_as_readable(path, &surroundings), Given::Broken(error)),
         },
-        None => (config::from_environment(&surroundings)?.0.settings.server, Given::Nothing),
+        None => match config::from_environment(&surroundings) {
+            Ok((config, _)) => (config.settings.server, Given::Nothing),
+            // Half a section in the environment, as after a file was left out, must not stop the pager either.
+            Err(error) => (config::server_of_environment(&surroundings), Given::Broken(error)),
+        },
     };
     let listen = address(serve.listen().unwrap_or(&server.listen))?;
     let database = serve.database.given().unwrap_or(&server.database).clone();
@@ -230,7 +234,15 @@ async fn migrate(migrate: &args::Migrate) -> Result<(), BootError> {
 }
 
 async fn token_create(token: &args::TokenCreate, json: bool) -> Result<(), BootError> {
-    let (store, _) = open(token.database.url().expose(), None).await?;
+    let database = token.database.url();
+    let made_here = keep::missing(database.expose());
+    let (store, _) = open(database.expose(), None).await?;
+    if let Some(new) = made_here {
+        eprintln!(
+            "There was no database at {}, so that a new one was made: this token opens only a server that is started with it.",
+            new.display()
+        );
+    }
     if let Some(user) = &token.user {
         known(&store, user).await?;
     }
@@ -263,6 +275,8 @@ async fn user_invite(invite: &args::AdminLink, json: bool) -> Result<(), BootErr
 /// The whole address of a new one-time link.
 async fn one_time_link(link: &args::AdminLink) -> Result<String, BootError> {
     let database = link.database.url();
+    // A new, empty database would know nobody.
+    keep::existing(database.expose()).await?.close().await;
     let (store, sealer) = open(database.expose(), None).await?;
     if link.user.as_str() != access::FIRST_ADMIN {
         known(&store, &link.user).await?;
@@ -283,7 +297,9 @@ async fn known(store: &Store, user: &crate::base::id::UserId) -> Result<(), Boot
     }
     let ids: Vec<&str> = setup.users.keys().map(crate::base::id::UserId::as_str).collect();
     let there = if ids.is_empty() { "nobody is configured yet".to_owned() } else { format!("there are {}", ids.join(", ")) };
-    Err(BootError::Refused(format!("nobody has the id \"{user}\"; {there}")))
+    Err(BootError::Refused(format!(
+        "nobody has the id \"{user}\"; {there}. Somebody new is a [[user]] in the configuration: add them, and `reveille apply FILE`"
+    )))
 }
 
 async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {

@@ -1,5 +1,7 @@
 //! `doctor`: finds out what would stop a page, before it does.
 
+mod slack;
+
 use std::io::IsTerminal as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -147,7 +149,12 @@ fn providers_of_file(config: &Config) -> Providers {
             .twilio
             .as_ref()
             .and_then(|twilio| Some((twilio.api_url.clone(), twilio.account_sid.clone(), twilio.auth_tokens.first()?.clone()))),
-        slack: settings.slack.as_ref().map(|slack| (slack.api_url.clone(), slack.bot_token.clone())),
+        slack: settings.slack.as_ref().map(|slack| live::SlackProvider {
+            api_url: slack.api_url.clone(),
+            bot_token: slack.bot_token.clone(),
+            app_token: slack.app_token.clone(),
+            announce: slack.announce.clone(),
+        }),
         smtp: settings.smtp.as_ref().map(|smtp| smtp.url.clone()),
     }
 }
@@ -273,8 +280,8 @@ async fn look_outside(clock: &Clock, providers: &Providers, found: &mut Vec<Find
     } else {
         found.push(warn("telephone", "no [twilio] is configured: nobody can be called", "add [twilio], then `reveille test-page USER`"));
     }
-    if let Some((api_url, token)) = &providers.slack {
-        found.push(slack(api_url, token).await);
+    if let Some(provider) = &providers.slack {
+        slack::look(clock, provider, found).await;
     }
     if let Some(url) = &providers.smtp {
         found.push(smtp(url).await);
@@ -348,30 +355,6 @@ async fn twilio(clock: &Clock, api_url: &str, account: &Secret, token: &Secret, 
             "reveille test-page USER tries it for real",
         ),
     });
-}
-
-async fn slack(api_url: &str, token: &Secret) -> Finding {
-    let asked = async {
-        let client = http::for_operator(api_url).map_err(|error| error.to_string())?;
-        let request = client.post(format!("{}/auth.test", api_url.trim_end_matches('/'))).bearer_auth(token.expose());
-        let response = request.timeout(ANSWER.as_duration()).send().await.map_err(|error| http::cause(&error))?;
-        let body = http::body(response).await.ok_or("the answer is too long")?;
-        serde_json::from_slice::<Value>(&body).map_err(|_| "the answer is not JSON".to_owned())
-    };
-    match asked.await {
-        Ok(answer) if answer["ok"] == json!(true) => {
-            ok("slack", format!("signed in to {}", answer["team"].as_str().unwrap_or("it").escape_debug()))
-        }
-        Ok(answer) => {
-            let why = answer["error"].as_str().unwrap_or("no reason given").escape_debug().to_string();
-            bad("slack", format!("it refuses the bot token: {why}"), "check bot_token under [slack], and install the app again")
-        }
-        Err(why) => warn(
-            "slack",
-            format!("{api_url} cannot be asked: {why}"),
-            "pages go on without it; check the network, and api_url under [slack]",
-        ),
-    }
 }
 
 async fn smtp(url: &Secret) -> Finding {

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::base::time::Time;
 use crate::base::viewer::Scope;
 use crate::cli::args;
 use crate::flows::backup::{self, BackupError};
-use crate::store::{self, Store, StoreError, StoreOptions, WriteLane};
+use crate::store::{self, Store, StoreOptions, WriteLane};
 
 impl From<BackupError> for BootError {
     fn from(error: BackupError) -> Self {
@@ -59,14 +59,32 @@ pub(super) async fn backup(asked: &args::Backup, json: bool) -> Result<(), BootE
 }
 
 /// Opens a database that is there: a mistyped path must not look like an empty one.
-pub(super) async fn existing(url: &str) -> Result<Store, StoreError> {
+pub(super) async fn existing(url: &str) -> Result<Store, BootError> {
+    if let Some(missing) = missing(url) {
+        return Err(BootError::Refused(format!(
+            "there is no database at {}; run this in the folder where `reveille serve` runs, or say where it is with --database",
+            missing.display()
+        )));
+    }
     let url = match url.strip_prefix("sqlite:") {
         Some(_) => url.replace("?mode=rwc", "?mode=rw"),
         None if url.contains("://") => url.to_owned(),
         None => format!("sqlite://{url}?mode=rw"),
     };
     let url = if url.starts_with("sqlite:") && !url.contains('?') { format!("{url}?mode=rw") } else { url };
-    Store::open(&url, StoreOptions::default()).await
+    Ok(Store::open(&url, StoreOptions::default()).await?)
+}
+
+/// The file of this database, where it is one and is not there.
+pub(super) fn missing(url: &str) -> Option<PathBuf> {
+    let path = match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+        Some(path) => path,
+        None if url.contains("://") => return None,
+        None => url,
+    };
+    let path = path.split('?').next().unwrap_or(path);
+    let path = PathBuf::from(path);
+    (!path.as_os_str().is_empty() && !path.starts_with(":memory:") && !path.exists()).then_some(path)
 }
 
 pub(super) async fn restore(asked: &args::Restore, json: bool) -> Result<(), BootError> {

@@ -233,7 +233,8 @@ pub(super) fn reason(value: &Value) -> String {
 
 /// One harmless line. What an alert says is a stranger's: it may carry orders for the terminal (colours, titles, cursor moves, the
 /// clipboard) or marks that turn the writing round, and none of them may reach it.
-pub(super) fn clean(text: &str) -> String {
+#[must_use]
+pub fn clean(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

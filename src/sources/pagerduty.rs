@@ -63,6 +63,10 @@ impl Source for PagerDuty {
         "A PagerDuty client"
     }
 
+    fn guide(&self) -> &'static str {
+        "Wherever something sends to PagerDuty’s Events API, put this address in place of https://events.pagerduty.com, and this key in place of its routing (or integration) key. The older /generic/2010-04-15/create_event.json takes it too, as service_key."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let read = Envelope::open(Api::Events, inbound).map_err(|why| vec![why]).and_then(|envelope| {
             // At this address both versions arrive.

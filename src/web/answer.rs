@@ -20,6 +20,9 @@ pub(super) enum WebError {
     UnknownToken,
     #[error("{0}")]
     Forbidden(String),
+    /// A one-time link that opens nothing any more.
+    #[error("{0}")]
+    Spent(&'static str),
     #[error("There is no {0}.")]
     NotFound(&'static str),
     #[error("{0}")]
@@ -43,7 +46,7 @@ impl WebError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotSignedIn | Self::UnknownToken => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Spent(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -61,6 +64,7 @@ impl WebError {
             Self::BadRequest(_) => "That cannot be understood",
             Self::NotSignedIn | Self::UnknownToken => "Sign in first",
             Self::Forbidden(_) => "Not allowed",
+            Self::Spent(_) => "This link is over",
             Self::NotFound(_) => "Not found",
             Self::Conflict(_) => "Not now",
             Self::Unprocessable(_) => "That does not fit together",

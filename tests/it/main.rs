@@ -8,6 +8,7 @@ mod keys;
 mod letters;
 mod night;
 mod outside;
+mod own;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
