@@ -26,7 +26,7 @@ web: ## build the front end (web/dist) if its sources changed
 fmt: ## format the Rust sources
 	cargo fmt
 
-lint: ## check the format, the lints and the licences, and the scripts with shellcheck if it is there
+lint: ## check the format, the lints and the licences, the scripts and the Dockerfile
 	@scripts/lint
 
 house: web ## check the floor plan: which room imports which

@@ -1,5 +1,5 @@
-//! README.md is held to its word: what it shows as a file is accepted, what it shows as a command is understood, what it
-//! names exists.
+//! The papers are held to their word: what they show as a file is accepted, what they show as a command is understood, what they
+//! name exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,6 +13,17 @@ use reveille::domain::setup::AlertSeverity;
 use reveille::sources;
 
 const README: &str = include_str!("../README.md");
+/// Every paper, README.md first.
+const PAPERS: [(&str, &str); 8] = [
+    ("README.md", README),
+    ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
+    ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
+    ("CHANGELOG.md", include_str!("../CHANGELOG.md")),
+    ("docs/operations.md", include_str!("../docs/operations.md")),
+    ("docs/metrics.md", include_str!("../docs/metrics.md")),
+    ("docs/slack.md", include_str!("../docs/slack.md")),
+    ("docs/webhooks.md", include_str!("../docs/webhooks.md")),
+];
 /// The variables that its first shell block sets.
 const VARIABLES: [(&str, &str); 4] = [
     ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
@@ -21,10 +32,14 @@ const VARIABLES: [(&str, &str); 4] = [
     ("SCRIPTS_KEY", "fedcba9876543210fedcba9876543210"),
 ];
 
-/// The fenced blocks of one language.
+/// README.md's fenced blocks of one language.
 fn blocks(language: &str) -> Vec<String> {
+    blocks_of(README, language)
+}
+
+fn blocks_of(paper: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut lines = README.lines();
+    let mut lines = paper.lines();
     while let Some(line) = lines.next() {
         if line.strip_prefix("```") == Some(language) {
             let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
@@ -38,6 +53,20 @@ fn only(language: &str) -> String {
     let found = blocks(language);
     assert_eq!(found.len(), 1, "README.md has one block of {language}");
     found.into_iter().next().expect("there is one")
+}
+
+/// Lines that are shown to be typed: in blocks of shell, and those of indented blocks and of tables that begin with our program's name.
+fn typed() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (name, paper) in PAPERS {
+        found.extend(blocks_of(paper, "sh").iter().flat_map(|block| block.lines()).map(|line| (name, line.to_owned())));
+        let indented = paper.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with("reveille "));
+        found.extend(indented.map(|line| (name, line.to_owned())));
+        // In a sentence, in backquotes. One that is followed by a list of other words is no whole command.
+        let quoted = paper.split('`').skip(1).step_by(2).filter(|text| text.starts_with("reveille ") && !text.contains('\n'));
+        found.extend(quoted.filter(|text| !text.chars().any(|c| c.is_uppercase())).map(|text| (name, text.to_owned())));
+    }
+    found
 }
 
 /// A line of shell as words, without its comment. It knows what README.md uses: quotes, and `$(…)` as one word.
@@ -88,13 +117,16 @@ fn a_name_that_nobody_has_is_found() {
 #[test]
 fn every_command_that_is_shown_is_understood() {
     let mut seen = BTreeSet::new();
-    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+    for (paper, line) in typed() {
         // `export NAME=$(reveille …)` runs one as well.
-        let line = line.split_once("$(").map_or(line, |(_, inner)| inner.trim_end_matches(')'));
+        let line = line.split_once("$(reveille").map_or(line.clone(), |(_, inner)| format!("reveille{}", inner.trim_end_matches(')')));
+        let line = line.split(" >").next().unwrap_or_default();
         let words = words(line);
         if words.first().is_some_and(|word| word == "reveille") {
-            if let Err(error) = Args::read(&words) {
-                panic!("README.md shows `{line}`:\n{error}");
+            match Args::read(&words) {
+                Ok(_) => {}
+                Err(help) if !help.use_stderr() || words.len() == 2 => {}
+                Err(error) => panic!("{paper} shows `{line}`:\n{error}"),
             }
             seen.insert(words[1].clone());
         }
@@ -108,8 +140,8 @@ fn every_command_that_is_shown_is_understood() {
 fn every_target_and_script_that_is_shown_exists() {
     let makefile = include_str!("../Makefile");
     let mut seen = 0;
-    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
-        let words = words(line);
+    for (_, line) in typed() {
+        let words = words(&line);
         match words.first().map(String::as_str) {
             Some("make") => {
                 for target in words[1..].iter().take_while(|word| *word != "&&") {
@@ -131,14 +163,20 @@ fn every_target_and_script_that_is_shown_exists() {
 fn every_file_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for part in README.split(['`', '(', ')', ' ', '"', '@', '\n']) {
-        let part = part.trim_end_matches([',', '.']);
+    for (paper, part) in
+        PAPERS.iter().flat_map(|(name, paper)| paper.split(['`', '(', ')', ' ', '"', '@', '\n']).map(move |part| (name, part)))
+    {
+        let part = part.trim_end_matches([',', '.', ':', ';']);
+        // A place for a name of one's own.
+        if part.contains("NAME") {
+            continue;
+        }
         // What a run of the tests leaves behind is not there before it.
         if part == "tests/e2e/shots" {
             continue;
         }
         if ["tests/", "docs/", "src/", "scripts/", "LICENSE"].iter().any(|start| part.starts_with(start)) {
-            assert!(root.join(part).exists(), "README.md names {part}, which is not there");
+            assert!(root.join(part).exists(), "{paper} names {part}, which is not there");
             seen += 1;
         }
     }

@@ -323,7 +323,7 @@ async fn reachable(url: &str) -> Finding {
 async fn twilio(clock: &Clock, api_url: &str, account: &Secret, token: &Secret, found: &mut Vec<Finding>) {
     let asked = async {
         let client = http::for_operator(api_url).map_err(|error| error.to_string())?;
-        let url = format!("{}/2010-04-15/Accounts/{}.json", api_url.trim_end_matches('/'), account.expose());
+        let url = format!("{}/2010-04-01/Accounts/{}.json", api_url.trim_end_matches('/'), account.expose());
         let request = client.get(url).basic_auth(account.expose(), Some(token.expose())).timeout(ANSWER.as_duration());
         request.send().await.map_err(|error| http::cause(&error))
     };
@@ -389,7 +389,7 @@ fn look_at_setup(setup: Option<&Setup>, providers: &Providers, now: Time, found:
     if findings == 0 {
         found.push(ok(
             "people",
-            format!("{} people, {} schedules without gaps, {} policies", setup.users.len(), setup.schedules.len(), setup.policies.len()),
+            format!("people: {}, schedules without gaps: {}, policies: {}", setup.users.len(), setup.schedules.len(), setup.policies.len()),
         ));
     }
 }

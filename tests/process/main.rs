@@ -2,6 +2,7 @@
 
 mod beat;
 mod cli;
+mod copy;
 mod crowd;
 mod disk;
 mod ground;

@@ -6,7 +6,7 @@ mod voice;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -30,6 +30,7 @@ pub(super) fn router() -> Router<Arc<Inner>> {
     Router::new()
         .merge(voice::router())
         .merge(sms::router())
+        .route("/2010-04-01/Accounts/{file}", axum::routing::get(account))
         .route("/2010-04-01/{*rest}", axum::routing::any(nothing))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(limits::COMMAND_BYTES))
@@ -80,6 +81,26 @@ async fn nothing(State(inner): State<Arc<Inner>>, uri: axum::http::Uri) -> Respo
         Err(answer) => answer,
         Ok(_) => not_found(uri.path()).into_response(),
     }
+}
+
+/// The account itself, as those ask for it who want to know whether their credentials are right.
+async fn account(State(inner): State<Arc<Inner>>, headers: HeaderMap, Path(file): Path<String>) -> Response {
+    let path = format!("/{API_VERSION}/Accounts/{file}");
+    if let Err(answer) = enter(&inner).await {
+        return answer;
+    }
+    let Some(sid) = file.strip_suffix(".json") else { return not_found(&path).into_response() };
+    if let Err(refusal) = authorise(&inner, &headers, sid, &path) {
+        return refusal.into_response();
+    }
+    let told = json!({
+        "sid": sid, "owner_account_sid": sid, "friendly_name": "The stage", "status": "active", "type": "Full", "uri": path,
+        "subresource_uris": {
+            "calls": format!("/{API_VERSION}/Accounts/{sid}/Calls.json"),
+            "messages": format!("/{API_VERSION}/Accounts/{sid}/Messages.json"),
+        },
+    });
+    Json(told).into_response()
 }
 
 async fn method_not_allowed() -> Response {
