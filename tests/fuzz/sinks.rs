@@ -141,12 +141,14 @@ pub fn csv(input: &[u8]) {
     let line = file.strip_suffix("\r\n").expect("a row ends");
     assert!(!line.contains(char::is_control), "{line:?}");
     // Read back as RFC 4180 says.
-    let (mut fields, mut quoted) = (vec![String::new()], false);
-    for c in line.chars() {
+    let (mut fields, mut quoted, mut chars) = (vec![String::new()], false, line.chars().peekable());
+    while let Some(c) = chars.next() {
+        let field = fields.last_mut().expect("there is one");
         match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
             '"' => quoted = !quoted,
             ',' if !quoted => fields.push(String::new()),
-            c => fields.last_mut().expect("there is one").push(c),
+            c => field.push(c),
         }
     }
     assert!(!quoted && fields.len() == 3 && fields[1] == "plain" && fields[0] == fields[2], "{line:?}");
