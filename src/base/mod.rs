@@ -11,3 +11,4 @@ pub mod rarely;
 pub mod secret;
 pub mod time;
 pub mod viewer;
+pub mod written;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::dialogue::{self, Dialogue};
 
 use crate::base::time::Span;
+use crate::base::written;
 use crate::domain::incident::IncidentRole;
 use crate::domain::setup::Severity;
 use crate::domain::task::TaskState;
@@ -305,8 +306,8 @@ pub const HELP: &[(&str, &str)] = &[
 /// # Errors
 /// A sentence that shows how it is written.
 pub fn parse(text: &str, in_room: bool) -> Result<Saying, String> {
-    let text = unescaped(text);
-    let mut words = Words(text.trim());
+    let text = written::lines(&unescaped(text));
+    let mut words = Words(&text);
     let mut incident = words.hash_number();
     let verb = words.next().map(str::to_lowercase);
     let verb = verb.as_deref().unwrap_or("");

@@ -1,5 +1,7 @@
 //! Tables for spreadsheets (RFC 4180).
 
+use crate::base::written;
+
 /// One table as a file. The first row is its header.
 #[must_use]
 pub fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -16,16 +18,12 @@ pub fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
 /// programs or send the sheet away: an apostrophe before it makes it text (OWASP, "CSV Injection"). Control characters and marks that turn
 /// the writing round are left out, so that a row is a line.
 fn field(text: &str) -> String {
-    let line: String =
-        text.chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).filter(|c| !turns_writing(*c)).collect();
-    let line = line.trim();
+    let line = written::line(text);
+    // What shows nothing must not stand before the sign that is looked for.
+    let line = line.trim_start_matches(['\u{200b}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{2060}', ' ']);
     let is_formula = line.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
     let line = if is_formula { format!("'{line}") } else { line.to_owned() };
     if line.contains([',', '"', ';', '\'']) { format!("\"{}\"", line.replace('"', "\"\"")) } else { line }
-}
-
-const fn turns_writing(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -43,7 +41,7 @@ mod tests {
             ("\r\n+1", "\"'+1\""),
             ("-2", "\"'-2\""),
             ("\u{ff1d}1", "\"'\u{ff1d}1\""),
-            ("a, \"b\"\r\nc", "\"a, \"\"b\"\"  c\""),
+            ("a, \"b\"\r\nc", "\"a, \"\"b\"\" c\""),
             ("a;b", "\"a;b\""),
             ("", ""),
         ] {

@@ -37,9 +37,25 @@ pub fn excerpt(body: &[u8]) -> String {
         }
         None => masked(&String::from_utf8_lossy(&body[..body.len().min(2 * limits::EXCERPT_BYTES)])),
     };
+    let text = seen(&text);
     let end = (0..=limits::EXCERPT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let cut = if end < text.len() { "…" } else { "" };
     format!("{}{cut}", &text[..end])
+}
+
+/// What shows nothing, or turns what stands beside it round, as JSON writes it: whoever looks at a body must see what is in it.
+fn seen(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for c in text.chars() {
+        let is_hidden =
+            matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if is_hidden || (c.is_control() && !matches!(c, '\n' | '\t')) {
+            seen.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            seen.push(c);
+        }
+    }
+    seen
 }
 
 fn is_secret(name: &str) -> bool {
@@ -114,6 +130,13 @@ mod tests {
             assert!(kept.contains("db down") && !kept.contains("swordfish"), "{body} -> {kept}");
         }
         assert!(excerpt(br#"{"url":"https://example.com/?a=1&api_key=swordfish&b=2"}"#).contains("b=2"));
+    }
+
+    #[test]
+    fn what_hides_is_shown() {
+        let body = "{\"title\":\"\u{202e}live\u{200b} \\u001b[2J\",\"x\":\"\u{9b}\"}";
+        assert_eq!(excerpt(body.as_bytes()), r#"{"title":"\u202elive\u200b \u001b[2J","x":"\u009b"}"#);
+        assert_eq!(excerpt(b"a\0\x1b[2Jb\n"), "a\\u0000\\u001b[2Jb\n");
     }
 
     #[test]

@@ -200,6 +200,26 @@ mod tests {
         }
     }
 
+    /// What a name resolves to is what is connected to, and each address is judged by itself: a name that has a public address and a private
+    /// one, or that changes between two look-ups, leads nowhere that is not allowed.
+    #[tokio::test]
+    async fn a_name_leads_to_its_allowed_addresses_alone() {
+        let resolved = async |targets: PrivateTargets, name: &str| {
+            let name = name.parse::<Name>().map_err(|_| Private(name.to_owned()))?;
+            Guard(Arc::new(targets)).resolve(name).await.map(|found| found.map(|address| address.ip()).collect::<Vec<_>>())
+        };
+        let refused = resolved(PrivateTargets::None, "localhost").await.expect_err("it is this machine");
+        assert!(refused.is::<Private>(), "{refused}");
+        let only = |text: &str| PrivateTargets::These(vec![text.parse().expect("a target")]);
+        assert_eq!(resolved(only("127.0.0.1"), "localhost").await.expect("one is allowed"), [ip("127.0.0.1")]);
+        assert!(resolved(only("10.0.0.0/8"), "localhost").await.is_err());
+        assert!(resolved(only("localhost"), "localhost").await.expect("by its name").contains(&ip("127.0.0.1")));
+        // A name that is digits in disguise is resolved by some systems, and judged all the same.
+        for digits in ["127.1", "0x7f.1", "2130706433", "017700000001"] {
+            assert!(resolved(PrivateTargets::None, digits).await.is_err(), "{digits}");
+        }
+    }
+
     #[test]
     fn the_operator_allows_networks_and_names() {
         let targets = ["10.1.0.0/16", "192.168.7.9", "fd00::/8", "Chat.Internal", "0.0.0.0/0"].map(str::parse::<Target>);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::answer::WebError;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
+use crate::base::written;
 
 /// What a browser sent; of several fields of one name the last counts.
 #[derive(Debug, Clone, Default)]
@@ -27,17 +28,22 @@ impl Form {
 
     /// One line of words, which must be there.
     pub fn line(&self, name: &str, what: &str) -> Result<String, WebError> {
-        let line = self.words(name, what, limits::TITLE_CHARS)?;
-        Ok(line.split_whitespace().collect::<Vec<_>>().join(" "))
+        Self::bounded(written::line(self.raw(name)), what, limits::TITLE_CHARS)
     }
 
-    /// Words, which must be there, at most so many characters.
+    /// Lines of words, which must be there, at most so many characters.
     pub fn words(&self, name: &str, what: &str, most: usize) -> Result<String, WebError> {
-        let Some(text) = self.get(name) else { return Err(WebError::BadRequest(format!("Write {what} first."))) };
+        Self::bounded(written::lines(self.raw(name)), what, most)
+    }
+
+    fn bounded(text: String, what: &str, most: usize) -> Result<String, WebError> {
+        if text.is_empty() {
+            return Err(WebError::BadRequest(format!("Write {what} first.")));
+        }
         if text.chars().count() > most {
             return Err(WebError::BadRequest(format!("This is longer than {most} characters. Say it shorter.")));
         }
-        Ok(text.to_owned())
+        Ok(text)
     }
 
     /// A span from now, as in `15m`.

@@ -88,7 +88,9 @@ where
 async fn keep(doors: &Doors, once: &Once, response: Response) -> Response {
     let size = response.body().size_hint().exact();
     let fits = size.is_some_and(|size| usize::try_from(size).is_ok_and(|size| size <= limits::REPEAT_ANSWER_BYTES));
-    let (response, answer) = if response.status().is_success() && fits { read(response).await } else { (response, None) };
+    // A page may show once what rests sealed: an address with its key, an invitation. No browser asks again for a page by a key.
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let (response, answer) = if response.status().is_success() && fits && !is_page { read(response).await } else { (response, None) };
     // It is done, and its caller hears so; one who asks again is answered anew, and nothing is done again.
     if let Err(error) = once::settle(&doors.house, once, answer.as_ref()).await {
         tracing::warn!(%error, "the answer to a request with a key could not be kept");

@@ -5,6 +5,7 @@
 //! are something that was well-formed once: random bytes alone never get past the first brace. What breaks a target is written to
 //! `target/fuzz/NAME`: move it into the corpus, and it stays broken or mended for ever.
 
+mod doors;
 #[path = "../support/hostile.rs"]
 mod hostile;
 mod sinks;
@@ -135,7 +136,49 @@ fuzzed! {
             assert!(hour < 24 && minute < 60);
         }
     };
-    signatures(vec![b"bm90aGluZw== v0=00 1700000000".to_vec()]) => sinks::signatures;
+    /// Whatever a mail says, its subject is one line and its page has the tags it has without it.
+    mail(Vec::new()) => sinks::letter;
+    /// Whatever a text says, it is one line of two parts, without an address to press.
+    sms(Vec::new()) => sinks::text;
+    /// Whatever a terminal is shown, it is one line that orders it nothing.
+    terminal(vec![b"\x1b]0;title\x07\x1b[31mred\xc2\x9b2J".to_vec()]) => |text| {
+        let shown = reveille::cli::clean(&String::from_utf8_lossy(text));
+        assert!(!shown.contains(|c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')), "{shown:?}");
+    };
+    csv(Vec::new()) => sinks::csv;
+    /// What people type is kept as lines of plain words.
+    written(Vec::new()) => |text| {
+        let text = String::from_utf8_lossy(text);
+        let (line, lines) = (reveille::base::written::line(&text), reveille::base::written::lines(&text));
+        assert!(!line.contains(char::is_control) && line.trim() == line && !line.contains("  "), "{line:?}");
+        assert!(!lines.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) && lines.trim() == lines, "{lines:?}");
+        assert_eq!(reveille::base::written::lines(&lines), lines);
+    };
+    vcard(vec![b"https://reveille.example.com".to_vec()]) => |text| {
+        let text = String::from_utf8_lossy(text);
+        let card = reveille::render::vcard::of(Some("+15005550006"), Some(&text), Some(&text)).expect("there is a number");
+        let unfolded = card.replace("\r\n ", "");
+        let names: Vec<&str> = unfolded.trim_end().split("\r\n").map(|line| line.split([':', ';']).next().unwrap_or_default()).collect();
+        let numbers = if text == "+15005550006" { vec!["TEL"] } else { vec!["TEL"; 2] };
+        assert_eq!(names, [&["BEGIN", "VERSION", "N", "FN", "ORG"][..], &numbers, &["URL", "NOTE", "END"]].concat(), "{card}");
+        assert!(!card.replace("\r\n", "").contains(char::is_control) && card.split("\r\n").all(|line| line.len() <= 76), "{card:?}");
+    };
+    /// A file that says it is a backup.
+    backup(vec![b"{\"reveille_backup\":{\"format\":1,\"version\":\"0.1.0\",\"made_at\":\"x\"}}\n{\"end\":{\"rows\":0,\"sha256\":\"x\"}}\n".to_vec()]) => |file| {
+        if let Err(error) = reveille::flows::backup::check(file) {
+            assert!(!error.to_string().is_empty());
+        }
+    };
+    /// What an integration's page shows of a body: nothing hidden, nothing longer than it may be.
+    excerpt(vec![br#"{"token":"swordfish","title":"x"}"#.to_vec()]) => |body| {
+        let kept = sources::excerpt(body);
+        assert!(kept.len() <= limits::EXCERPT_BYTES + "…".len() && !kept.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')), "{kept:?}");
+    };
+    every_route(doors::route_seeds()) => doors::route;
+    every_sender(doors::sender_seeds()) => doors::sender;
+    sms_reply([&b"1"[..], b"ack 42", b"resolve 1, 2 and 3", b"STOP", b"escalate #42"].map(<[u8]>::to_vec).to_vec()) => doors::reply;
+    slack_said([&b"\0note 1 it works at 12:56"[..], b"\0override <@U0ANA> now 4h", b"\0new x", b"\0task 1 x @ana 15m", b"\0sev 1 2"].map(<[u8]>::to_vec).to_vec()) => doors::said;
+    signatures(vec![b"v0=00 9223372036854775807".to_vec(), b"v0=00 -9223372036854775808".to_vec(), b"bm90aGluZw== v0=00 1700000000".to_vec()]) => sinks::signatures;
     cursor(vec![b"MTI".to_vec(), b"aW5jaWRlbnRzOjEy".to_vec()]) => |text| {
         static STORE: LazyLock<(tokio::runtime::Runtime, Store, tempfile::TempDir)> = LazyLock::new(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

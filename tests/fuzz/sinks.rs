@@ -12,7 +12,10 @@ use reveille::boot::wire;
 use reveille::channels::voice::Voice;
 use reveille::channels::{Channel as _, HearError, Words};
 use reveille::domain::setup::{Language, Severity};
+use reveille::render::brief::{self, TextWords};
+use reveille::render::csv;
 use reveille::render::html::{Frame, ProblemPage};
+use reveille::render::letter::{self, LetterWords};
 use reveille::render::spoken::{self, CallWords, SpokenIncident};
 use reveille::vendor::slack::Slack;
 use reveille::vendor::twilio::Twilio;
@@ -59,15 +62,7 @@ fn attempt() -> AttemptId {
 
 pub fn spoken(input: &[u8]) {
     let text = String::from_utf8_lossy(input).into_owned();
-    let incident = SpokenIncident {
-        number: Number(42),
-        severity: Severity::Sev1,
-        service_name: text.clone(),
-        title: text.clone(),
-        alerts_count: 3,
-        opened_ago: Span::minutes(2),
-    };
-    let words = CallWords { person_name: text.clone(), incidents: vec![incident], more: 1, repeat: false, drill: false, keys: true };
+    let words = CallWords { person_name: text.clone(), incidents: vec![about(&text)], more: 1, repeat: false, drill: false, keys: true };
     let worded = [Language::En, Language::Fr, Language::De, Language::Es].map(|language| {
         let said = spoken::call(&words, language);
         Words { body: said.body, menu: said.menu, goodbye: said.goodbye, language }
@@ -94,10 +89,70 @@ pub fn page(input: &[u8]) {
         ProblemPage { frame, title: text.to_owned(), detail: text.to_owned() }.render().expect("it renders")
     };
     let text = String::from_utf8_lossy(input);
-    let (with, without) = (shown(&text), shown(""));
-    for mark in ['<', '>', '"'] {
-        assert_eq!(with.matches(mark).count(), without.matches(mark).count(), "{text:?}");
+    assert_eq!(marks(&shown(&text)), marks(&shown("")), "{text:?}");
+}
+
+/// A page's tags and quotes, which no text may add to.
+fn marks(page: &str) -> [usize; 3] {
+    ['<', '>', '"'].map(|mark| page.matches(mark).count())
+}
+
+fn about(text: &str) -> SpokenIncident {
+    SpokenIncident {
+        number: Number(42),
+        severity: Severity::Sev1,
+        service_name: text.to_owned(),
+        title: text.to_owned(),
+        alerts_count: 3,
+        opened_ago: Span::minutes(2),
     }
+}
+
+pub fn letter(input: &[u8]) {
+    let made = |text: &str, language| {
+        let incidents = vec![(about(text), Some(format!("{URL}/incidents/42")))];
+        letter::mail(&LetterWords { incidents, more: 1, acknowledge: Some(format!("{URL}/acknowledge/x")) }, language)
+    };
+    let text = String::from_utf8_lossy(input);
+    for language in Language::ALL {
+        let (with, without) = (made(&text, language), made("", language));
+        assert!(!with.subject.contains(char::is_control), "{:?}", with.subject);
+        assert_eq!(marks(&with.html), marks(&without.html), "{text:?}");
+        assert!(!with.text.contains(|c: char| c.is_control() && c != '\n'), "{:?}", with.text);
+        assert_eq!(with.text.lines().count(), without.text.lines().count(), "{text:?}");
+        let addresses = |text: &str| text.matches("://").count();
+        assert_eq!(addresses(&with.text), addresses(&without.text), "{text:?}");
+    }
+}
+
+pub fn text(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for language in Language::ALL {
+        let said = brief::text(&TextWords { incidents: vec![about(&text), about(&text)], more: 2, drill: true, replies: true }, language);
+        assert!(!said.contains(char::is_control) && !said.contains("://") && said.chars().count() <= limits::TEXT_PLACES, "{said:?}");
+    }
+    // An answer is a text too, and its own lines stay.
+    assert!(brief::sized(&text).chars().count() <= limits::TEXT_PLACES);
+}
+
+pub fn csv(input: &[u8]) {
+    let text = String::from_utf8_lossy(input).into_owned();
+    let file = csv::table([vec![text.clone(), "plain".to_owned(), text]]);
+    let line = file.strip_suffix("\r\n").expect("a row ends");
+    assert!(!line.contains(char::is_control), "{line:?}");
+    // Read back as RFC 4180 says.
+    let (mut fields, mut quoted, mut chars) = (vec![String::new()], false, line.chars().peekable());
+    while let Some(c) = chars.next() {
+        let field = fields.last_mut().expect("there is one");
+        match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => field.push(c),
+        }
+    }
+    assert!(!quoted && fields.len() == 3 && fields[1] == "plain" && fields[0] == fields[2], "{line:?}");
+    assert!(!fields[0].starts_with(['=', '+', '-', '@', '\t', '\r', ' ', '\u{feff}', '\u{ff1d}']), "{line:?}");
 }
 
 pub fn signatures(input: &[u8]) {
@@ -117,6 +172,9 @@ fn every_hostile_text_goes_through_every_sink() {
     for text in hostile::TEXTS {
         spoken(text.as_bytes());
         page(text.as_bytes());
+        letter(text.as_bytes());
+        self::text(text.as_bytes());
+        csv(text.as_bytes());
         callback(text.as_bytes());
         signatures(text.as_bytes());
     }

@@ -4,6 +4,7 @@ mod app;
 mod doors;
 mod events;
 mod heartbeat;
+mod hostile;
 mod keys;
 mod letters;
 mod night;

@@ -8,6 +8,7 @@ mod disk;
 mod ground;
 mod keeping;
 mod kill;
+mod planted;
 mod posted;
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -7,6 +7,7 @@ use crate::base::id::{IncidentId, Number, ScheduleId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 use crate::base::viewer::{Role, Scope, Viewer};
+use crate::base::written;
 use crate::chat::blocks::{self, Button, escaped, named};
 use crate::chat::inbound::{self, Asked, HELP, Paged, Person, Saying, Verb};
 use crate::domain::decide::{Outcome, Verdict};
@@ -339,7 +340,7 @@ impl Speaker<'_> {
         let bare = ["waits for ", "waiting for ", "for ", "on "].iter().find_map(|head| words.strip_prefix(head)).unwrap_or(words).trim();
         match inbound::mentioned(bare).map(|who| self.person(&who)) {
             Some(Ok(user)) => user.to_string(),
-            Some(Err(_)) | None => kept(&self.readable(bare)),
+            Some(Err(_)) | None => heading(&self.readable(bare)),
         }
     }
 
@@ -578,12 +579,12 @@ fn page_everyone(number: Number) -> Button {
 
 /// A text as it is kept: bounded, because people paste.
 fn kept(text: &str) -> String {
-    text.trim().chars().take(limits::NOTE_CHARS).collect()
+    written::lines(text).chars().take(limits::NOTE_CHARS).collect()
 }
 
 /// A title is one line.
 fn heading(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(limits::TITLE_CHARS).collect()
+    written::line(text).chars().take(limits::TITLE_CHARS).collect()
 }
 
 fn find(setup: &Setup, me: &User, who: &Person) -> Option<UserId> {

@@ -16,6 +16,7 @@ use super::bodies::IncidentBody;
 use crate::base::id::{PolicyId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
+use crate::base::written;
 use crate::domain::decide::{Outcome, Verdict};
 use crate::domain::input::{Act, Actor, Command, Via};
 use crate::domain::reason::Reason;
@@ -126,14 +127,12 @@ const fn is_a_state(act: &Act) -> bool {
 
 /// One line of text from a caller, without what could break a line or a terminal.
 pub(super) fn line(field: &str, text: &str, most: usize) -> Result<String, WebError> {
-    let text = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    bounded(field, text, most)
+    bounded(field, written::line(text), most)
 }
 
 /// Lines of text from a caller.
 pub(super) fn lines(field: &str, text: &str, most: usize) -> Result<String, WebError> {
-    let text: String = text.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    bounded(field, text.trim().to_owned(), most)
+    bounded(field, written::lines(text), most)
 }
 
 fn bounded(field: &str, text: String, most: usize) -> Result<String, WebError> {
