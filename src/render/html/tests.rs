@@ -58,6 +58,7 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
         open,
         resolved,
         older: None,
+        csv: "/incidents.csv".to_owned(),
         hooks_at: "https://reveille.example".to_owned(),
         is_first: true,
     }
@@ -92,7 +93,7 @@ fn incident(state: IncidentState) -> IncidentPage {
             since: stamp(),
             attempts: vec![AttemptRow { channel: "call", at: stamp(), outcome: "accepted", reason: Some(HOSTILE.to_owned()) }],
         }],
-        timeline: vec![Entry { seq: 9, at: stamp(), actor: HOSTILE.to_owned(), line: hostile_line() }],
+        timeline: vec![Entry { seq: 9, at: stamp(), actor: Some(HOSTILE.to_owned()), line: hostile_line() }],
         earlier: None,
         is_newest: true,
         board: vec![task(1, TaskState::Blocked)],
@@ -144,6 +145,7 @@ fn hostile_text_stays_text_on_every_page() {
         name: HOSTILE.to_owned(),
         id: HOSTILE.to_owned(),
         has_password: true,
+        has_numbers: true,
         wrong: Some(HOSTILE.to_owned()),
     };
     assert_harmless(&link.render().expect("renders"));
