@@ -12,7 +12,24 @@ use crate::store::{self, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
-    Ok(lost(house).await? + silent(house).await?)
+    Ok(lost(house).await? + forgotten(house).await? + silent(house).await?)
+}
+
+/// Somebody whose telephone nobody will look at again.
+async fn forgotten(house: &House) -> Result<usize, FlowError> {
+    let forgotten = store::audit_forgotten(&house.store.reader(), house.clock.now()).await?;
+    if forgotten.is_empty() {
+        return Ok(0);
+    }
+    let due_at = Some(house.clock.now());
+    let mut tx = house.store.begin(WriteLane::Page).await?;
+    for user in &forgotten {
+        tracing::error!(%user, "a person's page was forgotten half way. It goes on now; please report this");
+        store::wake_set(&mut tx, &SetTimer { scope: Scope::Person(user.clone()), timer: Timer::Attend, due_at }).await?;
+    }
+    tx.commit().await?;
+    house.bells.wakes.ring();
+    Ok(forgotten.len())
 }
 
 /// A call whose order is gone blocks its person's telephone, so its person is told that it was refused, and goes on.

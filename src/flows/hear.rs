@@ -214,30 +214,37 @@ fn language(live: &Live, row: &AttemptRow) -> Language {
 
 /// What a call says of the incidents of these pages, the worst and newest first.
 pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<(IncidentId, SpokenIncident)>, FlowError> {
-    let now = house.clock.now();
+    Ok(said_of(house, live, incidents_of(house, pages).await?))
+}
+
+/// The incidents of these pages, the worst and newest first.
+pub(super) async fn incidents_of(house: &House, pages: &[PageOf]) -> Result<Vec<Incident>, FlowError> {
     let mut incidents: Vec<Incident> = Vec::new();
     for PageOf { incident, .. } in pages {
         incidents.extend(store::incident_find(&house.store.page_reader(), incident).await?);
     }
     incidents.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.number)));
-    Ok(incidents
+    Ok(incidents)
+}
+
+/// What is said of each.
+pub(super) fn said_of(house: &House, live: &Live, incidents: Vec<Incident>) -> Vec<(IncidentId, SpokenIncident)> {
+    let now = house.clock.now();
+    incidents
         .into_iter()
         .map(|incident| {
             let service = live.setup.services.get(&incident.service);
             let spoken = SpokenIncident {
                 number: incident.number,
                 severity: incident.severity,
-                service_name: service.map_or_else(
-                    || if incident.has_service() { incident.service.to_string() } else { "no service".to_owned() },
-                    |service| service.name.clone(),
-                ),
+                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
                 title: incident.title,
                 alerts_count: incident.alerts_count,
                 opened_ago: now.since(incident.opened_at),
             };
             (incident.id, spoken)
         })
-        .collect())
+        .collect()
 }
 
 /// The channel's words from the rendered ones.

@@ -1,13 +1,14 @@
 //! The words of an attempt, made when it leaves: totals, titles and order are those of then.
 
 use super::FlowError;
-use super::hear::{spoken_incidents, words};
+use super::hear::{incidents_of, said_of, words};
 use super::house::{House, Live};
 use crate::base::id::AttemptId;
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::channels::{Channel, Content, Direct, Letter, Section};
 use crate::domain::effect::PageOf;
+use crate::domain::incident::Kind;
 use crate::domain::setup::{ContactKind, User};
 use crate::render::brief::{self, TextWords};
 use crate::render::letter::{self, LetterWords};
@@ -28,24 +29,36 @@ pub(super) struct Said<'a> {
 /// The store's.
 pub(super) async fn content(house: &House, live: &Live, tx: &mut Tx, channel: &dyn Channel, said: &Said<'_>) -> Result<Content, FlowError> {
     let Said { attempt, user, pages, second_call } = said;
-    let all = spoken_incidents(house, live, pages).await?;
+    let incidents = incidents_of(house, pages).await?;
+    // A call that also speaks for something real is no drill.
+    let drill = incidents.iter().all(|incident| incident.kind != Kind::Real);
+    let mut all = said_of(house, live, incidents);
     let shown = match channel.kind() {
         ContactKind::Voice | ContactKind::Sms => limits::SPOKEN_INCIDENTS,
         ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook => limits::WRITTEN_INCIDENTS,
     };
     let more = all.len().saturating_sub(shown);
+    let is_written = match channel.kind() {
+        ContactKind::Email | ContactKind::SlackDm => true,
+        ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => false,
+    };
+    if drill && is_written {
+        for (_, spoken) in &mut all {
+            spoken.title = letter::drill(&spoken.title, user.language);
+        }
+    }
     let incidents: Vec<SpokenIncident> = all.iter().map(|(_, spoken)| spoken.clone()).take(shown).collect();
     let public_url = live.public_url.as_deref().map(|url| url.trim_end_matches('/'));
     let with_pages = |incidents: Vec<SpokenIncident>| -> Vec<(SpokenIncident, Option<String>)> {
         let page = |incident: &SpokenIncident| public_url.map(|url| format!("{url}/incidents/{}", incident.number.0));
         incidents.into_iter().map(|incident| (incident.clone(), page(&incident))).collect()
     };
-    let text = |replies: bool| brief::text(&TextWords { incidents: incidents.clone(), more, drill: false, replies }, user.language);
+    let text = |replies: bool| brief::text(&TextWords { incidents: incidents.clone(), more, drill, replies }, user.language);
     Ok(match channel.kind() {
         ContactKind::Voice => {
             let keys = channel.takes_keys();
             let person_name = user.name.clone();
-            let call = CallWords { person_name, incidents, more, repeat: *second_call, drill: false, keys };
+            let call = CallWords { person_name, incidents, more, repeat: *second_call, drill, keys };
             Content::Call(words(spoken::call(&call, user.language)))
         }
         ContactKind::Sms => {

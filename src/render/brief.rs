@@ -62,7 +62,8 @@ pub fn text(words: &TextWords, language: Language) -> String {
         .iter()
         .map(|incident| {
             let service = plain(&incident.service_name, limits::SPOKEN_NAME_CHARS);
-            let before = format!("#{} {} {service}: ", incident.number.0, severity(incident.severity));
+            let on = if service.is_empty() { String::new() } else { format!(" {service}") };
+            let before = format!("#{} {}{on}: ", incident.number.0, severity(incident.severity));
             let after = if total == 1 && incident.alerts_count > 1 { format!(", {}", alerts(incident, language)) } else { String::new() };
             (before, plain(&incident.title, limits::TITLE_CHARS), after)
         })

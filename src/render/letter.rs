@@ -101,6 +101,12 @@ pub fn mail(words: &LetterWords, language: Language) -> Mail {
     Mail { subject, text: text.concat(), html }
 }
 
+/// The title of what is a drill or a test.
+#[must_use]
+pub fn drill(title: &str, language: Language) -> String {
+    format!("[{}] {title}", words::of(language).text_drill)
+}
+
 /// One incident of a direct message: its line, and its buttons as label and saying.
 #[must_use]
 pub fn direct(incident: &SpokenIncident, url: Option<&str>, language: Language) -> (String, Vec<(String, String)>) {
@@ -155,6 +161,7 @@ pub fn hook(attempt: &str, user: &str, at: &str, incidents: &[(SpokenIncident, O
 impl Line {
     fn new(incident: &SpokenIncident, url: Option<String>, language: Language) -> Self {
         let title = plain(&incident.title, limits::TITLE_CHARS);
+        let service = plain(&incident.service_name, limits::TITLE_CHARS);
         Self {
             number: incident.number.0,
             title: if title.is_empty() { words::of(language).no_title.to_owned() } else { title },
@@ -164,7 +171,7 @@ impl Line {
                 Severity::Sev3 => "SEV3",
                 Severity::Sev4 => "SEV4",
             },
-            service: plain(&incident.service_name, limits::TITLE_CHARS),
+            service: if service.is_empty() { words::of(language).no_service.to_owned() } else { service },
             alerts: alerts(incident, language),
             opened: opened(incident, language),
             url,

@@ -25,6 +25,7 @@ pub struct CallWords {
 pub struct SpokenIncident {
     pub number: Number,
     pub severity: Severity,
+    /// Empty where it has none.
     pub service_name: String,
     pub title: String,
     pub alerts_count: i64,
@@ -81,7 +82,9 @@ pub fn call(words: &CallWords, language: Language) -> Spoken {
     if let Some(incident) = words.incidents.first().filter(|_| !several) {
         said.push(format!("{}.", headline(incident, language)));
         said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
-        said.push(format!("{}, {}.", alerts(incident, language), opened(incident, language)));
+        // What a person declared may have no alert at all.
+        let counted = (incident.alerts_count > 0).then(|| alerts(incident, language));
+        said.push(format!("{}.", counted.into_iter().chain([opened(incident, language)]).collect::<Vec<_>>().join(", ")));
     } else {
         said.push(counted(count(total), p.several, p.several));
         said.extend(words.incidents.iter().map(|incident| {
@@ -101,7 +104,7 @@ pub fn detail(words: &DetailWords, language: Language) -> Spoken {
     for SpokenDetail { incident, samples } in &words.incidents {
         said.push(format!("{}, {}.", headline(incident, language), opened(incident, language)));
         said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
-        said.push(format!("{}.", alerts(incident, language)));
+        said.extend((incident.alerts_count > 0).then(|| format!("{}.", alerts(incident, language))));
         if !samples.is_empty() {
             said.push(words::of(language).among.to_owned());
             said.extend(samples.iter().map(|sample| format!("{}.", title(sample, most, language))));
@@ -218,8 +221,9 @@ fn headline(incident: &SpokenIncident, language: Language) -> String {
         Severity::Sev3 => "3",
         Severity::Sev4 => "4",
     };
-    let (number, service) = (incident.number.0.to_string(), name(&incident.service_name, language));
-    fill(words::of(language).headline, &[("number", &number), ("severity", severity), ("service", &service)])
+    let (p, number, service) = (words::of(language), incident.number.0.to_string(), name(&incident.service_name, language));
+    let headline = if incident.service_name.is_empty() { p.headline_bare } else { p.headline };
+    fill(headline, &[("number", &number), ("severity", severity), ("service", &service)])
 }
 
 pub(super) fn alerts(incident: &SpokenIncident, language: Language) -> String {

@@ -57,7 +57,7 @@ pub use attempt::{
     AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
     attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
 };
-pub use audit::{audit_lost, audit_silent};
+pub use audit::{audit_forgotten, audit_lost, audit_silent};
 pub use ballast::Ballast;
 pub use bells::{Ears, bell_ring};
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};

@@ -31,7 +31,7 @@ pub(super) async fn offer(
             number: incident.number.0,
             title: incident.title,
             severity: incident.severity.name(),
-            service: incident.service_name,
+            service: if incident.service_name.is_empty() { "no service".to_owned() } else { incident.service_name },
             stands,
         })
         .collect();

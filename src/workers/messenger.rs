@@ -12,6 +12,7 @@ pub(super) async fn run(house: House) {
     let mut under_way: JoinSet<String> = JoinSet::new();
     let mut busy: BTreeSet<String> = BTreeSet::new();
     let mut settled = None;
+    let mut live = house.live.clone();
     loop {
         let version = house.now_live().version;
         if settled != Some(version) {
@@ -58,6 +59,8 @@ pub(super) async fn run(house: House) {
                 }
             },
             () = house.bells.webhooks.heard() => {}
+            // A webhook begins with what happens once it is configured, so its follower is made at once.
+            Ok(()) = live.changed() => {}
             () = async { match next { Some(at) => house.clock.sleep_until(at).await, None => std::future::pending().await } } => {}
             () = tokio::time::sleep(safety_poll()) => {}
         }

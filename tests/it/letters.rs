@@ -1,7 +1,7 @@
 //! Mail, direct messages and a person's own webhook.
 
 use reveille::base::secret::{Secret, webhook_signature};
-use reveille::base::time::Time;
+use reveille::base::time::{Span, Time};
 use reveille::stage::MailFault;
 use reveille::stage::slack::SlackFault;
 
@@ -115,8 +115,8 @@ story!(a_mail_server_that_hangs_rings_the_phone_within_15_seconds, &by_mail(), |
     let start = app.clock.now();
     app.stage.set_mail_fault(Some(MailFault::Hang));
     app.fires("the disk is full").await;
-    app.waits_for_a_call("ana", reveille::base::time::Span::seconds(15)).await;
-    assert!(app.clock.now().since(start) <= reveille::base::time::Span::seconds(15));
+    app.waits_for_a_call("ana", Span::seconds(15)).await;
+    assert!(app.clock.now().since(start) <= Span::seconds(15));
     app.phone("ana").rings().await.press('1').await;
     assert_eq!(outcomes(app).await, ["rejected"], "nothing had been handed over");
 });
@@ -157,6 +157,30 @@ story!(slack_that_refuses_rings_the_phone_at_once, &by_slack(), |app| {
     app.phone("ana").rings().await.press('1').await;
     assert_eq!(outcomes(app).await, ["rejected"]);
     app.stage.slack().set_fault(None, None);
+});
+
+/// Slack fails: the phone rings within 15 seconds.
+async fn the_phone_rings_within_15_seconds(app: &mut App, fault: SlackFault) {
+    let start = app.clock.now();
+    app.stage.slack().set_fault(Some(fault), None);
+    app.fires("the disk is full").await;
+    app.waits_for_a_call("ana", Span::seconds(15)).await;
+    assert!(app.clock.now().since(start) <= Span::seconds(15), "{fault:?}");
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.stage.slack().set_fault(None, None);
+}
+
+story!(slack_that_hangs_rings_the_phone, &by_slack(), |app| {
+    the_phone_rings_within_15_seconds(app, SlackFault::Hang).await;
+});
+
+story!(slack_that_answers_nonsense_rings_the_phone, &by_slack(), |app| {
+    the_phone_rings_within_15_seconds(app, SlackFault::Nonsense).await;
+});
+
+story!(slack_that_answers_500_rings_the_phone, &by_slack(), |app| {
+    the_phone_rings_within_15_seconds(app, SlackFault::Refuse { status: 500 }).await;
 });
 
 story!(a_persons_webhook_is_told_signed, |app| {

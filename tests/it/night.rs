@@ -1,6 +1,6 @@
 //! Nights: who is woken, when, and what stops it.
 
-use crate::app::{GENERIC, SHOP, kinds};
+use crate::app::{App, GENERIC, PHONES, SHOP, TEAM, kinds};
 use crate::story;
 use serde_json::json;
 
@@ -221,4 +221,122 @@ story!(a_new_chain_waits_three_minutes_and_says_what_came_meanwhile, |app| {
     let said = app.phone("ana").rings_after("2m").await.press('1').await;
     assert!(said.contains("Incident 2 is acknowledged"), "{said}");
     assert_eq!(app.phone("ana").calls(), 2);
+});
+
+/// Three steps, the last of them everyone, and one further round.
+fn with_a_second_round() -> String {
+    TEAM.replace("id = \"platform\"\nsteps", "id = \"platform\"\nrepeat = 1\nsteps")
+}
+
+/// What `reveille why` prints, in UTC.
+async fn why(app: &App, about: &str) -> String {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_reveille"));
+    command.args(["why", about]).env("REVEILLE_URL", &app.url).env("REVEILLE_TOKEN", &app.token).env("TZ", "UTC");
+    let printed = command.output().await.expect("the command runs");
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    String::from_utf8(printed.stdout).expect("text")
+}
+
+/// The lines of `why` that tell who is paged, when and why; how each single call went is left out.
+fn decisions(printed: &str) -> Vec<String> {
+    let of_a_call = ["The provider took", "The phone of", "did not pick up", "The call to"];
+    let mut told = Vec::new();
+    for line in printed.lines() {
+        if let Some(because) = line.strip_prefix("            because ") {
+            if let Some(last) = told.last_mut() {
+                *last = format!("{last} <- {because}");
+            }
+        } else if !of_a_call.iter().any(|part| line.contains(part)) {
+            told.push(line.trim().to_owned());
+        }
+    }
+    // Who is called in one second is called in any order.
+    for calls in told.chunk_by_mut(|a, b| a.contains("  Calling ") && a.get(..18) == b.get(..18)) {
+        calls.sort();
+    }
+    told
+}
+
+/// What is decided in that night, line by line: the time, what, and why.
+const EXPECTED: &str = "
+Waiting for Ana Ruiz, Bo Lind and Cy Young; no step is left, and nobody has acknowledged; everyone is paged again at 03:00:00 UTC
+Wed 2026-01-07 UTC
+02:00:00  Opened at sev2 for Public API: the disk is full
+02:00:00  Paging starts by the policy platform: 3 steps, 2 rounds, high urgency <- the incident opened
+02:00:00  Step 1: Ana Ruiz (next step at 02:05:00) <- the policy's step began
+02:00:00  Paging Ana Ruiz (high urgency)
+02:00:00  Calling Ana Ruiz <- the person's own rule was due
+02:02:00  Calling Ana Ruiz <- no key was pressed in the first call, and phones let a second one through
+02:05:00  Step 2: Bo Lind (next step at 02:10:00) <- nobody answered in time
+02:05:00  Paging Bo Lind (high urgency)
+02:05:00  Calling Bo Lind <- the person's own rule was due
+02:07:00  Calling Bo Lind <- no key was pressed in the first call, and phones let a second one through
+02:10:00  Step 3: Ana Ruiz, Bo Lind and Cy Young (next step at 02:15:00) <- nobody answered in time
+02:10:00  Paging Ana Ruiz again from the first rule (high urgency)
+02:10:00  Paging Bo Lind again from the first rule (high urgency)
+02:10:00  Paging Cy Young (high urgency)
+02:10:00  Calling Ana Ruiz <- the person's own rule was due
+02:10:00  Calling Bo Lind <- the person's own rule was due
+02:10:00  Calling Cy Young <- the person's own rule was due
+02:12:00  Calling Ana Ruiz <- no key was pressed in the first call, and phones let a second one through
+02:12:00  Calling Bo Lind <- no key was pressed in the first call, and phones let a second one through
+02:12:00  Calling Cy Young <- no key was pressed in the first call, and phones let a second one through
+02:15:00  Round 2, step 1: Ana Ruiz (next step at 02:20:00) <- nobody answered in time
+02:15:00  Paging Ana Ruiz again from the first rule (high urgency)
+02:15:00  Calling Ana Ruiz <- the person's own rule was due
+02:17:00  Calling Ana Ruiz <- no key was pressed in the first call, and phones let a second one through
+02:20:00  Round 2, step 2: Bo Lind (next step at 02:25:00) <- nobody answered in time
+02:20:00  Paging Bo Lind again from the first rule (high urgency)
+02:20:00  Calling Bo Lind <- the person's own rule was due
+02:22:00  Calling Bo Lind <- no key was pressed in the first call, and phones let a second one through
+02:25:00  Round 2, step 3: Ana Ruiz, Bo Lind and Cy Young (next step at 02:30:00) <- nobody answered in time
+02:25:00  Paging Ana Ruiz again from the first rule (high urgency)
+02:25:00  Paging Bo Lind again from the first rule (high urgency)
+02:25:00  Paging Cy Young again from the first rule (high urgency)
+02:25:00  Calling Ana Ruiz <- the person's own rule was due
+02:25:00  Calling Bo Lind <- the person's own rule was due
+02:25:00  Calling Cy Young <- the person's own rule was due
+02:27:00  Calling Ana Ruiz <- no key was pressed in the first call, and phones let a second one through
+02:27:00  Calling Bo Lind <- no key was pressed in the first call, and phones let a second one through
+02:27:00  Calling Cy Young <- no key was pressed in the first call, and phones let a second one through
+02:30:00  No step of the policy is left, and nobody has acknowledged
+02:30:00  Paging everyone: Ana Ruiz, Bo Lind and Cy Young (again at 02:45:00)
+02:30:00  Paging Ana Ruiz again from the first rule (high urgency)
+02:30:00  Paging Bo Lind again from the first rule (high urgency)
+02:30:00  Paging Cy Young again from the first rule (high urgency)
+02:30:00  Calling Ana Ruiz <- the person's own rule was due
+02:30:00  Calling Bo Lind <- the person's own rule was due
+02:30:00  Calling Cy Young <- the person's own rule was due
+02:32:00  Calling Ana Ruiz <- no key was pressed in the first call, and phones let a second one through
+02:32:00  Calling Bo Lind <- no key was pressed in the first call, and phones let a second one through
+02:32:00  Calling Cy Young <- no key was pressed in the first call, and phones let a second one through
+02:45:00  Paging everyone: Ana Ruiz, Bo Lind and Cy Young (again at 03:00:00)
+02:45:00  Paging Ana Ruiz again from the first rule (high urgency)
+02:45:00  Paging Bo Lind again from the first rule (high urgency)
+02:45:00  Paging Cy Young again from the first rule (high urgency)
+02:45:00  Calling Ana Ruiz <- the person's own rule was due
+02:45:00  Calling Bo Lind <- the person's own rule was due
+02:45:00  Calling Cy Young <- the person's own rule was due
+";
+
+story!(nobody_answers_and_why_prints_each_step_to_the_second_with_its_reason, &with_a_second_round(), |app| {
+    let start = app.clock.now();
+    app.fires("the disk is full").await;
+    app.advance("45m30s").await;
+    app.everyone_takes_notice();
+    let rang = |person: &str| -> Vec<i64> {
+        let number = PHONES.iter().find(|(name, _)| *name == person).expect("a person").1;
+        let calls = app.stage.calls().into_iter().filter(|call| call.to == number);
+        calls.map(|call| call.created_at.since(start).as_seconds()).collect()
+    };
+    // Each call and its one repeat: the first step, the third, and so again in the second round; then everyone, and everyone again.
+    assert_eq!(rang("ana"), [0, 120, 600, 720, 900, 1_020, 1_500, 1_620, 1_800, 1_920, 2_700]);
+    assert_eq!(rang("bo"), [300, 420, 600, 720, 1_200, 1_320, 1_500, 1_620, 1_800, 1_920, 2_700]);
+    assert_eq!(rang("cy"), [600, 720, 1_500, 1_620, 1_800, 1_920, 2_700]);
+
+    let printed = why(app, "1").await;
+    assert_eq!(decisions(&printed), EXPECTED.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>(), "{printed}");
+    app.command(1, "resolve").await;
+    let printed = why(app, "1").await;
+    assert!(printed.starts_with("Resolved by token story\n"), "{printed}");
 });

@@ -342,3 +342,113 @@ story!(an_acknowledgement_or_a_snooze_whose_end_is_lost_is_found_by_the_audit, |
     app.phone("ana").rings_after("30m").await.press('1').await;
     assert_eq!(app.incident(2).await.times("snooze_ended"), 1);
 });
+
+story!(a_page_that_was_forgotten_half_way_is_found_by_the_audit_and_goes_on, &by_text_and_then_by_phone(), |app| {
+    app.fires("the disk is full").await;
+    assert_eq!(app.texts("ana").len(), 1);
+    // As no code of ours makes it go: nothing would ever look at Ana's rules again, while the incident waits for its next step.
+    app.sql("DELETE FROM wakes WHERE scope = 'person'").await;
+    app.advance("4m").await;
+    app.phone("ana").is_silent().await;
+    assert_eq!(reveille::flows::audit::audit(app.house()).await.expect("the audit is made"), 1);
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    assert_eq!(reveille::flows::audit::audit(app.house()).await.expect("the audit is made"), 0);
+});
+
+fn by_text_and_then_by_phone() -> String {
+    TEAM.replacen(
+        r#"contacts = [{ id = "phone", kind = "voice", to = "+33100000001" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }]"#,
+        r#"contacts = [{ id = "phone", kind = "voice", to = "+33100000001" }, { id = "text", kind = "sms", to = "+33100000001" }]
+rules = [{ urgency = "high", after = "0s", contact = "text" }, { urgency = "high", after = "2m", contact = "phone" }]"#,
+        1,
+    )
+}
+
+story!(those_asked_for_in_the_quiet_whose_next_call_is_lost_are_found_by_the_audit, |app| {
+    app.posts(GENERIC, &json!({"title": "the disk fills", "severity": "warning"})).await;
+    app.settle().await;
+    asks(app, "bo", 1, Act::Page { whom: Whom::User("cy".into()) }).await;
+    app.phone("cy").rings().await.ignore();
+    app.phone("cy").rings_after("2m").await.ignore();
+    app.sql("DELETE FROM wakes WHERE name = 'escalate'").await;
+    app.advance("20m").await;
+    app.phone("cy").is_silent().await;
+    assert_eq!(reveille::flows::audit::audit(app.house()).await.expect("the audit is made"), 1);
+    app.phone("cy").rings().await.press('1').await;
+    app.advance("30m").await;
+});
+
+story!(what_is_a_drill_says_so_on_the_phone, |app| {
+    let drill = Declare { kind: Kind::Drill, ..declaration("ana") };
+    act::declare(app.house(), drill).await.expect("it is decided");
+    app.settle().await;
+    asks(app, "ana", 1, Act::Page { whom: Whom::User("cy".into()) }).await;
+    let cy = app.phone("cy").rings().await.answer().await;
+    app.advance("15s").await;
+    let said = cy.said();
+    assert!(said.contains("This is a drill. Incident 1, severity 2. the checkout is slow. opened just now."), "{said}");
+    cy.press('1').await;
+    app.settle().await;
+    // A call that also speaks for something real is none.
+    app.advance("4m").await;
+    asks(app, "ana", 1, Act::Page { whom: Whom::User("bo".into()) }).await;
+    app.phone("bo").rings().await.ignore();
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('2').await;
+    let bo = app.phone("bo").rings_after("2m").await.answer().await;
+    app.advance("20s").await;
+    assert!(bo.said().contains("2 incidents need you") && !bo.said().contains("drill"), "{}", bo.said());
+    bo.press('1').await;
+    app.settle().await;
+});
+
+/// Ana is all there is.
+fn alone() -> String {
+    let from = TEAM.find("[[user]]\nid = \"bo\"").expect("Bo");
+    let to = TEAM.find("[[schedule]]").expect("the schedules");
+    let team = format!("{}{}", &TEAM[..from], &TEAM[to..]);
+    team.replace(", \"bo\"]", "]").replace("  { notify = [\"user:bo\"], escalate_after = \"5m\" },\n", "")
+}
+
+story!(who_is_alone_and_declares_has_it_and_is_called_when_it_lapses, &alone(), |app| {
+    let declared = Declare { service: Some("api".into()), ..declaration("ana") };
+    let verdict = act::declare(app.house(), declared).await.expect("it is decided");
+    assert_eq!((verdict.outcome, verdict.reason), (Outcome::Opened, Reason::NobodyToPage));
+    app.settle().await;
+    let incident = app.incident(1).await;
+    incident.is_acknowledged_by("ana");
+    assert_eq!(incident.kinds(), ["incident_declared", "room_wanted", "incident_acknowledged"]);
+    let why = app.get("/api/v1/why/1").await;
+    assert_eq!(why["now"], "Ana Ruiz has it; pages again, without a sign of life, at 02:30:00 UTC");
+    app.phone("ana").rings_after("30m").await.press('6').await;
+    app.incident(1).await.is("resolved");
+});
+
+story!(why_tells_true_reasons_and_who_is_being_called, many(), |app| {
+    let now = async |app: &App, number: i64| {
+        let why = app.get(&format!("/api/v1/why/{number}")).await;
+        (why["now"].as_str().expect("a sentence").to_owned(), why["now_reason"].as_str().map(str::to_owned))
+    };
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    asks(app, "ana", 1, Act::Page { whom: Whom::User("cy".into()) }).await;
+    app.phone("cy").rings().await.ignore();
+    assert_eq!(now(app, 1).await.0, "Ana Ruiz has it. Calling Cy Young; pages again, without a sign of life, at 02:30:00 UTC");
+    asks(app, "bo", 1, Act::Snooze { until: app.clock.now() + Span::hours(3) }).await;
+    let (snoozed, _) = now(app, 1).await;
+    assert!(snoozed.starts_with("Bo Lind has it; snoozed, pages again at 05:00:00"), "{snoozed}");
+    app.resolves("the disk is full").await;
+    assert_eq!(now(app, 1).await, ("Resolved".to_owned(), Some("its last firing alert was resolved by the sender".to_owned())));
+    // One that ended by age was resolved by no sender.
+    let body: Value = serde_json::from_str(include_str!("../fixtures/sources/datadog/recommended_triggered.json")).expect("JSON");
+    app.posts(DATADOG, &body).await;
+    app.advance("4m").await;
+    app.phone("ana").takes_notice();
+    app.command(2, "acknowledge").await;
+    app.clock.advance_to(app.clock.now() + Span::minutes(27));
+    app.sweeps().await;
+    let (over, reason) = now(app, 2).await;
+    assert_eq!((over.as_str(), reason.as_deref()), ("Resolved", Some("nothing was heard of it for as long as its service allows")));
+});

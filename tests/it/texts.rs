@@ -1,5 +1,6 @@
 //! Text messages: beside the calls, settled like them, answered by a reply.
 
+use reveille::base::time::Span;
 use reveille::stage::{Callbacks, Fault, TextHabit};
 
 use crate::app::{App, TEAM};
@@ -74,6 +75,43 @@ story!(a_refused_text_rings_at_once, &text_first(), |app| {
     app.phone("ana").rings().await.press('1').await;
     assert!(attempts(app).await.contains(&("text".to_owned(), "rejected".to_owned())));
     app.incident(1).await.is_acknowledged_by("ana");
+});
+
+/// The provider fails for texts and calls alike: the phone is tried within 15 seconds, and rings as soon as it works again.
+async fn the_phone_is_tried_within_15_seconds(app: &mut App, fault: Fault) {
+    let start = app.clock.now();
+    app.stage.set_fault(Some(fault));
+    app.fires("the disk is full").await;
+    let is_tried = |tried: Vec<(String, String)>| tried.iter().any(|(contact, _)| contact == "phone");
+    while !is_tried(attempts(app).await) && app.clock.now().since(start) < Span::seconds(16) {
+        app.advance("1s").await;
+    }
+    let waited = app.clock.now().since(start);
+    assert!(waited <= Span::seconds(15), "{fault:?}: the phone is tried after {waited}");
+    app.stage.set_fault(None);
+    app.waits_for_a_call("ana", Span::seconds(60)).await;
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.advance("10m").await;
+    // Nobody is rung, or written to, after the answer.
+    app.phone("ana").is_silent().await;
+    assert!(app.texts("ana").len() <= 2, "{:?}", app.texts("ana"));
+}
+
+story!(a_text_that_hangs_tries_the_phone, &text_first(), |app| {
+    the_phone_is_tried_within_15_seconds(app, Fault::Hang).await;
+});
+
+story!(a_text_that_is_answered_with_nonsense_tries_the_phone, &text_first(), |app| {
+    the_phone_is_tried_within_15_seconds(app, Fault::Nonsense).await;
+});
+
+story!(a_text_that_is_answered_with_500_tries_the_phone, &text_first(), |app| {
+    the_phone_is_tried_within_15_seconds(app, Fault::Refuse { status: 500, code: 20_500 }).await;
+});
+
+story!(a_text_that_is_answered_with_429_tries_the_phone, &text_first(), |app| {
+    the_phone_is_tried_within_15_seconds(app, Fault::Refuse { status: 429, code: 20_429 }).await;
 });
 
 story!(a_text_that_does_not_arrive_rings_at_once, &text_first(), |app| {
