@@ -1,5 +1,7 @@
 //! `doctor`: finds out what would stop a page, before it does.
 
+mod slack;
+
 use std::io::IsTerminal as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,8 +11,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::{self, Config, Surroundings};
+use super::live::Providers;
+use super::tell::tell;
 use super::{BootError, keep, live, wire};
 use crate::base::clock::Clock;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::time::{Span, Time};
 use crate::cli::args;
@@ -60,25 +65,14 @@ fn bad(subject: &'static str, text: impl Into<String>, advice: impl Into<String>
     Finding { subject, level: Verdict::Bad, text: text.into(), advice: advice.into() }
 }
 
-/// Where the providers are and how we speak to them.
-#[derive(Default)]
-struct Providers {
-    public_url: Option<String>,
-    twilio: Option<(String, Secret, Secret)>,
-    slack: Option<(String, Secret)>,
-    smtp: Option<Secret>,
-}
-
-impl Providers {
-    /// The kinds of contact that can be reached; calls, texts and webhooks count also before there is an account.
-    fn usable(&self) -> Vec<ContactKind> {
-        let has = |kind: &ContactKind| match kind {
-            ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => true,
-            ContactKind::Email => self.smtp.is_some(),
-            ContactKind::SlackDm => self.slack.is_some(),
-        };
-        ContactKind::ALL.into_iter().filter(has).collect()
-    }
+/// The kinds of contact that can be reached; calls, texts and webhooks count also before there is an account.
+fn usable(providers: &Providers) -> Vec<ContactKind> {
+    let has = |kind: &ContactKind| match kind {
+        ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => true,
+        ContactKind::Email => providers.smtp.is_some(),
+        ContactKind::SlackDm => providers.slack.is_some(),
+    };
+    ContactKind::ALL.into_iter().filter(has).collect()
 }
 
 /// Looks at everything and prints it. `false` when anything is bad.
@@ -119,7 +113,7 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
             look_at_database(&store, &clock, &mut found).await;
             if let Ok(saved) = store::setup_load(&store.reader()).await {
                 match sealer.as_ref().map(|sealer| live::providers(sealer, &saved)) {
-                    Some(Ok(saved)) => providers = providers.or(Some(saved_providers(saved))),
+                    Some(Ok(saved)) => providers = providers.or(Some(saved)),
                     Some(Err(_)) => found.push(bad(
                         "secret key",
                         "it does not open the secrets in this database",
@@ -138,6 +132,7 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
         }
     }
     found.push(disk(&var));
+    found.extend(ballast(database.expose()));
     found.push(ok("time zones", format!("IANA {}", oncall::iana_release())));
     let providers = providers.unwrap_or_default();
     look_outside(&clock, &providers, &mut found).await;
@@ -154,13 +149,14 @@ fn providers_of_file(config: &Config) -> Providers {
             .twilio
             .as_ref()
             .and_then(|twilio| Some((twilio.api_url.clone(), twilio.account_sid.clone(), twilio.auth_tokens.first()?.clone()))),
-        slack: settings.slack.as_ref().map(|slack| (slack.api_url.clone(), slack.bot_token.clone())),
+        slack: settings.slack.as_ref().map(|slack| live::SlackProvider {
+            api_url: slack.api_url.clone(),
+            bot_token: slack.bot_token.clone(),
+            app_token: slack.app_token.clone(),
+            announce: slack.announce.clone(),
+        }),
         smtp: settings.smtp.as_ref().map(|smtp| smtp.url.clone()),
     }
-}
-
-fn saved_providers(saved: live::Providers) -> Providers {
-    Providers { public_url: saved.public_url, twilio: saved.twilio, slack: saved.slack, smtp: None }
 }
 
 fn secret_key(var: &Path, given: Option<Secret>, found: &mut Vec<Finding>) -> Option<Sealer> {
@@ -244,6 +240,24 @@ fn disk(var: &Path) -> Finding {
     }
 }
 
+/// The room that is let go on the night on which the disk is full. PostgreSQL's disk is its operator's.
+fn ballast(database: &str) -> Option<Finding> {
+    if database.starts_with("postgres") {
+        return None;
+    }
+    let path = database.strip_prefix("sqlite://").or_else(|| database.strip_prefix("sqlite:")).unwrap_or(database);
+    let path = format!("{}.ballast", path.split('?').next().unwrap_or(path));
+    let size = limits::BALLAST_BYTES >> 20;
+    Some(match std::fs::metadata(&path) {
+        Ok(about) if about.len() == limits::BALLAST_BYTES => ok("ballast", format!("{size} MiB are kept for a full disk at {path}")),
+        Ok(_) | Err(_) => warn(
+            "ballast",
+            format!("{path} is not there: a full disk would have nothing to give"),
+            "`reveille serve` makes it where there is room",
+        ),
+    })
+}
+
 async fn look_outside(clock: &Clock, providers: &Providers, found: &mut Vec<Finding>) {
     match &providers.public_url {
         Some(url) => {
@@ -266,8 +280,8 @@ async fn look_outside(clock: &Clock, providers: &Providers, found: &mut Vec<Find
     } else {
         found.push(warn("telephone", "no [twilio] is configured: nobody can be called", "add [twilio], then `reveille test-page USER`"));
     }
-    if let Some((api_url, token)) = &providers.slack {
-        found.push(slack(api_url, token).await);
+    if let Some(provider) = &providers.slack {
+        slack::look(clock, provider, found).await;
     }
     if let Some(url) = &providers.smtp {
         found.push(smtp(url).await);
@@ -343,30 +357,6 @@ async fn twilio(clock: &Clock, api_url: &str, account: &Secret, token: &Secret, 
     });
 }
 
-async fn slack(api_url: &str, token: &Secret) -> Finding {
-    let asked = async {
-        let client = http::for_operator(api_url).map_err(|error| error.to_string())?;
-        let request = client.post(format!("{}/auth.test", api_url.trim_end_matches('/'))).bearer_auth(token.expose());
-        let response = request.timeout(ANSWER.as_duration()).send().await.map_err(|error| http::cause(&error))?;
-        let body = http::body(response).await.ok_or("the answer is too long")?;
-        serde_json::from_slice::<Value>(&body).map_err(|_| "the answer is not JSON".to_owned())
-    };
-    match asked.await {
-        Ok(answer) if answer["ok"] == json!(true) => {
-            ok("slack", format!("signed in to {}", answer["team"].as_str().unwrap_or("it").escape_debug()))
-        }
-        Ok(answer) => {
-            let why = answer["error"].as_str().unwrap_or("no reason given").escape_debug().to_string();
-            bad("slack", format!("it refuses the bot token: {why}"), "check bot_token under [slack], and install the app again")
-        }
-        Err(why) => warn(
-            "slack",
-            format!("{api_url} cannot be asked: {why}"),
-            "pages go on without it; check the network, and api_url under [slack]",
-        ),
-    }
-}
-
 async fn smtp(url: &Secret) -> Finding {
     let asked = async {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
@@ -387,7 +377,7 @@ fn look_at_setup(setup: Option<&Setup>, providers: &Providers, now: Time, found:
         return found.push(warn("people", "nothing is configured yet", "reveille apply FILE; reveille.example.toml is one"));
     };
     let mut findings = 0;
-    for finding in lint::lint(setup, now, &providers.usable()) {
+    for finding in lint::lint(setup, now, &usable(providers)) {
         let told = if finding.path.is_empty() { finding.text.clone() } else { format!("{}: {}", finding.path, finding.text) };
         match finding.level {
             Level::Error => found.push(bad("people", told, finding.suggestion)),
@@ -407,7 +397,7 @@ fn look_at_setup(setup: Option<&Setup>, providers: &Providers, now: Time, found:
 fn print(found: &[Finding], json: bool) {
     let worst = found.iter().map(|finding| finding.level).max().unwrap_or(Verdict::Ok);
     if json {
-        println!("{:#}", json!({ "verdict": worst, "findings": found }));
+        tell!("{:#}", json!({ "verdict": worst, "findings": found }));
         return;
     }
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -419,16 +409,19 @@ fn print(found: &[Finding], json: bool) {
             Verdict::Bad => ("bad ", "31"),
         };
         let word = if colour { format!("\u{1b}[{ink}m{word}\u{1b}[0m") } else { word.to_owned() };
-        println!("{word}  {subject:width$}  {}", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"));
+        tell!("{word}  {subject:width$}  {}", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"));
         if !advice.is_empty() {
-            println!("      {:width$}  → {advice}", "");
+            tell!("      {:width$}  → {advice}", "");
         }
     }
     let count = |level| found.iter().filter(|finding| finding.level == level).count();
-    println!();
+    tell!("");
     match (count(Verdict::Bad), count(Verdict::Warn)) {
-        (0, 0) => println!("All is well. Now try the telephone: reveille test-page USER"),
-        (0, warned) => println!("Nothing is bad; {warned} to look at."),
-        (bad, warned) => println!("{bad} bad, {warned} to look at: mend what is bad before you rely on it."),
+        (0, 0) => tell!("All is well. Now try the telephone: reveille test-page USER"),
+        (0, warned) => tell!("Nothing is bad; {warned} to look at."),
+        (bad, warned) => tell!("{bad} bad, {warned} to look at: mend what is bad before you rely on it."),
     }
 }
+
+#[cfg(test)]
+mod tests;

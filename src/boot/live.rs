@@ -34,6 +34,7 @@ use crate::vendor::twilio::Twilio;
 const ACCOUNT_SID: &str = "twilio/account_sid";
 const AUTH_TOKEN: &str = "twilio/auth_token";
 const BOT_TOKEN: &str = "slack/bot_token";
+const APP_TOKEN: &str = "slack/app_token";
 const SIGNING_SECRET: &str = "slack/signing_secret";
 const SMTP_URL: &str = "smtp/url";
 const WEBHOOK_SECRET: &str = "server/webhook_secret";
@@ -126,6 +127,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
     if let Some(slack) = &config.settings.slack {
         secrets.insert(BOT_TOKEN.to_owned(), vec![slack.bot_token.clone()]);
         secrets.insert(SIGNING_SECRET.to_owned(), slack.signing_secrets.clone());
+        secrets.extend(slack.app_token.clone().map(|token| (APP_TOKEN.to_owned(), vec![token])));
     }
     secrets.extend(config.settings.smtp.as_ref().map(|smtp| (SMTP_URL.to_owned(), vec![smtp.url.clone()])));
     let webhook_secrets = &config.settings.server.webhook_secrets;
@@ -175,7 +177,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
     let chat = match (&settings.slack, one(BOT_TOKEN)) {
         (Some(slack), Some(token)) => {
             let signing = secrets.get(SIGNING_SECRET).cloned().unwrap_or_default();
-            let client = Arc::new(Slack::new(&token, signing, &slack.api_url, clock.clone())?);
+            let client = Arc::new(Slack::new(&token, one(APP_TOKEN).as_ref(), signing, &slack.api_url, clock.clone())?);
             channels.push(Box::new(SlackDm::new(Arc::clone(&client))));
             Some(Chat::new(client, slack.announce.clone(), slack.command.clone()))
         }
@@ -241,8 +243,18 @@ pub(super) struct Providers {
     pub public_url: Option<String>,
     /// The address, the account and its first token.
     pub twilio: Option<(String, Secret, Secret)>,
-    /// The address and the bot token.
-    pub slack: Option<(String, Secret)>,
+    pub slack: Option<SlackProvider>,
+    /// The mail server's address, with its password.
+    pub smtp: Option<Secret>,
+}
+
+/// How Slack is spoken to.
+pub(super) struct SlackProvider {
+    pub api_url: String,
+    pub bot_token: Secret,
+    pub app_token: Option<Secret>,
+    /// The room that hears of every incident.
+    pub announce: Option<String>,
 }
 
 /// Reads the providers out of a saved setup.
@@ -254,8 +266,11 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
     let secrets = apply::open_secrets(sealer, &saved.secrets)?;
     let first = |name: &str| secrets.get(name).and_then(|values| values.first()).cloned();
     let twilio = settings.twilio.and_then(|twilio| Some((twilio.api_url, first(ACCOUNT_SID)?, first(AUTH_TOKEN)?)));
-    let slack = settings.slack.and_then(|slack| Some((slack.api_url, first(BOT_TOKEN)?)));
-    Ok(Providers { public_url: settings.public_url, twilio, slack })
+    let slack = settings.slack.and_then(|slack| {
+        let (bot_token, app_token) = (first(BOT_TOKEN)?, first(APP_TOKEN));
+        Some(SlackProvider { api_url: slack.api_url, bot_token, app_token, announce: slack.announce })
+    });
+    Ok(Providers { public_url: settings.public_url, twilio, slack, smtp: first(SMTP_URL) })
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.

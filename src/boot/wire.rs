@@ -24,6 +24,7 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::shout::Shouts;
 use crate::flows::{House, Pulse, access, apply, fold, ingest};
 use crate::store::{self, Store, StoreOptions};
 use crate::web::{self, Check, Checks, Doors};
@@ -111,7 +112,17 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let page_lane = Pulse::default();
     page_lane.beat(clock.now());
     let metrics = Metrics::new(&store.calls());
-    let house = House { metrics, store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
+    let house = House {
+        metrics,
+        store: store.clone(),
+        clock: clock.clone(),
+        bells: Bells::default(),
+        owner,
+        live,
+        intake,
+        page_lane,
+        shouts: Shouts::default(),
+    };
     let certificate = tls.map(Certificate::open);
     let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
     let first_admin_link =
@@ -209,6 +220,11 @@ fn checks(house: &House, configuration: &Complaint, certificate: Option<Certific
             },
         ];
         checks.extend(certificate);
+        checks.extend(house.now_live().chat.as_ref().map(|chat| {
+            let troubles = chat.health.troubles();
+            let detail = if troubles.is_empty() { "no trouble met".to_owned() } else { troubles.join("; ") };
+            Check { name: "slack", well: troubles.is_empty(), needed: false, detail }
+        }));
         checks.extend(house.store.ballast().map(|ballast| {
             let detail = match (ballast.is_held(), ballast.is_short()) {
                 (true, _) => "has room",

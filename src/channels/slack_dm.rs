@@ -45,7 +45,7 @@ impl Channel for SlackDm {
     fn send<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Sent> {
         async move {
             let Content::Direct(direct) = &outgoing.content else { return Sent::unfit() };
-            match self.slack.post_message(&outgoing.to, None, &message(direct)).await {
+            match self.slack.post_message(&outgoing.to, None, None, &message(direct)).await {
                 Ok((channel, ts)) => Sent::of(News::Accepted { provider_id: format!("{channel}/{ts}") }),
                 Err(SlackError::RateLimited { after }) => {
                     let reason = format!("Slack wants to be left alone for {after}");

@@ -46,6 +46,8 @@ pub struct Card {
     pub url: Option<String>,
     /// The last update somebody posted.
     pub update: Option<String>,
+    /// Who was paged, by what came of it: `answered`, `Ana Ruiz, Bo Lind`.
+    pub roll_call: Vec<(&'static str, String)>,
 }
 
 /// One row of the board.
@@ -102,6 +104,10 @@ pub fn board(card: &Card, tasks: &[Row]) -> Message {
     let mut blocks = vec![header(card), section(&facts(card))];
     if let Some(update) = &card.update {
         blocks.push(section(&format!("*Update:* {}", escaped(update, SENTENCE))));
+    }
+    if !card.roll_call.is_empty() {
+        let words: Vec<String> = card.roll_call.iter().map(|(what, who)| format!("{what}: {}", escaped(who, SENTENCE))).collect();
+        blocks.push(context(&format!("Paged · {}", words.join(" · "))));
     }
     let open: Vec<&Row> = tasks.iter().filter(|task| task.state.is_open()).collect();
     if !open.is_empty() {
@@ -344,6 +350,7 @@ fn acts(card: &Card) -> Vec<Button> {
         acts.push(Button::new("Take lead", format!("{n} lead me")));
     }
     acts.push(Button::new("Resolve", format!("{n} resolve")).danger("This ends the incident and closes its alerts."));
+    acts.push(Button::new("More", format!("{n} menu")));
     acts
 }
 
@@ -438,6 +445,7 @@ mod tests {
             room: Some("C1".to_owned()),
             url: Some("https://reveille.example.com/incidents/42".to_owned()),
             update: Some(title.to_owned()),
+            roll_call: vec![("answered", title.to_owned()), ("not reached", title.to_owned())],
         }
     }
 
@@ -553,10 +561,10 @@ mod tests {
         let mut shown = card("the disk is full");
         shown.roles.clear();
         let tasks = [task(1, "free space", None), task(2, "tell people", Some("Bo"))];
-        assert_eq!(labels(&board(&shown, &tasks)), ["Take 1", "Done 2", "Acknowledge", "Escalate", "Take lead", "Resolve"]);
+        assert_eq!(labels(&board(&shown, &tasks)), ["Take 1", "Done 2", "Acknowledge", "Escalate", "Take lead", "Resolve", "More"]);
         shown.state = IncidentState::Acknowledged;
         shown.roles = vec![("lead", "Ana".to_owned())];
-        assert_eq!(labels(&board(&shown, &[])), ["Resolve"]);
+        assert_eq!(labels(&board(&shown, &[])), ["Resolve", "More"]);
         shown.state = IncidentState::Resolved;
         assert_eq!(labels(&announcement(&shown)), Vec::<String>::new());
     }

@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::dialogue::{self, Dialogue};
+
 use crate::base::time::Span;
 use crate::domain::incident::IncidentRole;
 use crate::domain::setup::Severity;
@@ -14,6 +16,12 @@ use crate::domain::task::TaskState;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
     Asked(Asked),
+    /// Somebody wants to be asked for words.
+    Opens {
+        /// Lives three seconds.
+        trigger_id: String,
+        dialogue: Dialogue,
+    },
     /// Somebody writes to the others, which shows that they are there.
     Wrote {
         user: String,
@@ -47,6 +55,8 @@ pub enum By {
     Button {
         response_url: Option<String>,
     },
+    /// A dialogue was filled in and sent.
+    Dialogue,
     /// In a channel, or to the bot alone; `thread` is where the answer belongs.
     Mention {
         event_id: String,
@@ -135,7 +145,16 @@ pub struct Saying {
 /// Reads the form of a slash command. `None`: it is none.
 #[must_use]
 pub fn command(body: &[u8]) -> Option<Asked> {
-    let field = |name: &str| form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    command_of(|name| form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
+}
+
+/// The same from Socket Mode, where the form's fields are JSON.
+#[must_use]
+pub fn command_in(payload: &Value) -> Option<Asked> {
+    command_of(|name| payload[name].as_str().map(str::to_owned))
+}
+
+fn command_of(field: impl Fn(&str) -> Option<String>) -> Option<Asked> {
     Some(Asked {
         user: field("user_id").filter(|id| !id.is_empty())?,
         channel: field("channel_id").unwrap_or_default(),
@@ -149,22 +168,80 @@ pub fn command(body: &[u8]) -> Option<Asked> {
 #[must_use]
 pub fn interaction(body: &[u8]) -> Option<Incoming> {
     let payload = form_urlencoded::parse(body).find(|(key, _)| key == "payload").map(|(_, value)| value.into_owned())?;
-    let payload: Value = serde_json::from_str(&payload).ok()?;
-    if payload["type"] != "block_actions" {
-        return Some(Incoming::Nothing);
+    interaction_in(&serde_json::from_str(&payload).ok()?)
+}
+
+/// The same from Socket Mode.
+#[must_use]
+pub fn interaction_in(payload: &Value) -> Option<Incoming> {
+    match payload["type"].as_str() {
+        Some("block_actions") => pressed(payload),
+        Some("shortcut" | "message_action") => shortcut(payload),
+        Some("view_submission") => submitted(payload),
+        Some(_) | None => Some(Incoming::Nothing),
     }
+}
+
+fn pressed(payload: &Value) -> Option<Incoming> {
     let user = word(&payload["user"]["id"])?;
     let Some(says) = payload["actions"].get(0).and_then(|action| word(&action["value"])) else { return Some(Incoming::Nothing) };
-    let (number, text) = says.split_once(' ').unwrap_or((&says, ""));
+    let (incident, text) = about(&says);
+    // A verb that wants words and has none asks for them.
+    if let (Some(dialogue), Some(trigger_id)) =
+        (Dialogue::of(text, incident, "").filter(|_| !text.is_empty()), word(&payload["trigger_id"]))
+    {
+        return Some(Incoming::Opens { trigger_id, dialogue });
+    }
     let channel = word(&payload["channel"]["id"]).or_else(|| word(&payload["container"]["channel_id"])).unwrap_or_default();
     let by = By::Button { response_url: word(&payload["response_url"]) };
-    Some(Incoming::Asked(Asked { user, channel, text: text.to_owned(), incident: number.parse().ok(), by }))
+    Some(Incoming::Asked(Asked { user, channel, text: text.to_owned(), incident, by }))
+}
+
+/// `42 done 3`: the incident that it is about, and the saying.
+fn about(says: &str) -> (Option<i64>, &str) {
+    let (number, text) = says.split_once(' ').unwrap_or((says, ""));
+    (number.parse().ok(), text)
+}
+
+/// Of the whole workspace, or of one message, whose words are taken.
+fn shortcut(payload: &Value) -> Option<Incoming> {
+    let user = word(&payload["user"]["id"])?;
+    let written = word(&payload["message"]["text"]).unwrap_or_default();
+    match (payload["callback_id"].as_str()?, payload["type"] == "message_action") {
+        (verb @ ("note" | "task"), true) => {
+            // Whose words they are stands before them, unless they are one's own.
+            let whose = word(&payload["message"]["user"]).filter(|author| *author != user && verb == "note");
+            let text = format!("{verb} {}{written}", whose.map(|author| format!("<@{author}>: ")).unwrap_or_default());
+            let by = By::Button { response_url: word(&payload["response_url"]) };
+            Some(Incoming::Asked(Asked { user, channel: word(&payload["channel"]["id"])?, text, incident: None, by }))
+        }
+        (callback, _) => {
+            let verb = if callback == "new" { "new" } else { "" };
+            let (trigger_id, dialogue) = (word(&payload["trigger_id"])?, Dialogue::of(verb, None, &unescaped(&written))?);
+            Some(Incoming::Opens { trigger_id, dialogue })
+        }
+    }
+}
+
+fn submitted(payload: &Value) -> Option<Incoming> {
+    let view = &payload["view"];
+    let (incident, verb) = about(view["private_metadata"].as_str()?);
+    let words = view["state"]["values"][dialogue::FIELD][dialogue::FIELD]["value"].as_str().unwrap_or_default();
+    // A field's words come as they were written; everything else is read as Slack escapes it.
+    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = format!("{verb} {words}").trim().to_owned();
+    Some(Incoming::Asked(Asked { user: word(&payload["user"]["id"])?, channel: String::new(), text, incident, by: By::Dialogue }))
 }
 
 /// Reads an event: the bot is named in a channel, or written to.
 #[must_use]
 pub fn event(body: &[u8]) -> Option<Incoming> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    event_in(&serde_json::from_slice(body).ok()?)
+}
+
+/// The same from Socket Mode.
+#[must_use]
+pub fn event_in(body: &Value) -> Option<Incoming> {
     if body["type"] == "url_verification" {
         return word(&body["challenge"]).map(Incoming::Challenge);
     }
@@ -365,6 +442,45 @@ fn person(word: &str) -> Option<Person> {
         return Some(Person::Me);
     }
     word.strip_prefix('@').filter(|name| !name.is_empty()).map(|name| Person::Named(name.to_lowercase()))
+}
+
+/// Words without Slack's signs: `<@U0ANA|ana>` is the name that `name_of` knows, `<#C1|ops>` is `#ops`, and a link is its address.
+#[must_use]
+pub fn plain_marks(text: &str, name_of: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        out.push_str(before);
+        let mark = after.split_once('>').and_then(|(mark, after)| Some((plain_mark(mark, &name_of)?, after)));
+        match mark {
+            Some((plain, after)) => {
+                out.push_str(&plain);
+                rest = after;
+            }
+            // No sign of Slack's: somebody wrote it.
+            None => {
+                out.push('<');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
+fn plain_mark(mark: &str, name_of: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (id, label) = mark.split_once('|').map_or((mark, None), |(id, label)| (id, Some(label).filter(|label| !label.is_empty())));
+    if let Some(user) = id.strip_prefix('@') {
+        return Some(format!("@{}", name_of(user).unwrap_or_else(|| label.unwrap_or(user).to_owned())));
+    }
+    if let Some(room) = id.strip_prefix('#') {
+        return Some(format!("#{}", label.unwrap_or(room)));
+    }
+    let is_link = ["https://", "http://", "mailto:"].iter().any(|head| id.starts_with(head));
+    is_link.then(|| match label {
+        // Where the label is only the address, once is enough.
+        Some(label) if !id.ends_with(label) => format!("{label} ({id})"),
+        Some(_) | None => id.strip_prefix("mailto:").unwrap_or(id).to_owned(),
+    })
 }
 
 /// Slack escapes three signs in what people write. Mentions keep their brackets, because only Slack writes those.
@@ -578,6 +694,22 @@ mod tests {
     }
 
     #[test]
+    fn slacks_signs_are_words_in_what_is_kept() {
+        let name_of = |id: &str| (id == "U0ANA").then(|| "Ana Ruiz".to_owned());
+        for (text, expected) in [
+            ("ask <@U0ANA|ana> and <@U0EVA|eva>", "ask @Ana Ruiz and @eva"),
+            ("see <#C1|ops> or <#C2>", "see #ops or #C2"),
+            ("<https://example.com/a|example.com/a>", "https://example.com/a"),
+            ("<https://example.com/a> <https://example.com|the graph>", "https://example.com/a the graph (https://example.com)"),
+            ("<mailto:ana@example.com|ana@example.com>", "ana@example.com"),
+            ("a < b > c <- d <", "a < b > c <- d <"),
+            ("<!channel> <@> <", "<!channel> @ <"),
+        ] {
+            assert_eq!(plain_marks(text, name_of), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn payloads_are_read() {
         let body = b"token=t&user_id=U0ANA&channel_id=C1&text=ack+42&response_url=https%3A%2F%2Fhooks.slack.com%2Fx&command=%2Fincident";
         let asked = command(body).expect("a command");
@@ -591,6 +723,28 @@ mod tests {
         let Some(Incoming::Asked(asked)) = interaction(form.as_bytes()) else { panic!("a button") };
         assert_eq!((asked.incident, asked.text.as_str(), asked.user.as_str()), (Some(42), "done 3", "U0BO"));
         assert_eq!(interaction(b"payload=%7B%22type%22%3A%22view_closed%22%7D"), Some(Incoming::Nothing));
+
+        let mut wants_words = payload.clone();
+        wants_words["actions"][0]["value"] = "42 task".into();
+        wants_words["trigger_id"] = "1.2.3".into();
+        let opens = |verb: &str, incident, words: &str| {
+            let dialogue = Dialogue::of(verb, incident, words).expect("it wants words");
+            Some(Incoming::Opens { trigger_id: "1.2.3".to_owned(), dialogue })
+        };
+        assert_eq!(interaction_in(&wants_words), opens("task", Some(42), ""));
+        let whole = serde_json::json!({"type": "shortcut", "callback_id": "say", "user": {"id": "U0BO"}, "trigger_id": "1.2.3"});
+        assert_eq!(interaction_in(&whole), opens("", None, ""));
+        let mut on_message = serde_json::json!({"type": "message_action", "callback_id": "note", "user": {"id": "U0BO"},
+            "channel": {"id": "C1"}, "message": {"user": "U0ANA", "text": "a &lt;b&gt;"}, "trigger_id": "1.2.3"});
+        let Some(Incoming::Asked(asked)) = interaction_in(&on_message) else { panic!("a note") };
+        assert_eq!((asked.text.as_str(), asked.channel.as_str()), ("note <@U0ANA>: a &lt;b&gt;", "C1"));
+        on_message["callback_id"] = "new".into();
+        assert_eq!(interaction_in(&on_message), opens("new", None, "a <b>"));
+        let sent = serde_json::json!({"type": "view_submission", "user": {"id": "U0BO"}, "view": {"private_metadata": "42 note",
+            "state": {"values": {"words": {"words": {"type": "plain_text_input", "value": "a <b> & c"}}}}}});
+        let Some(Incoming::Asked(asked)) = interaction_in(&sent) else { panic!("a dialogue") };
+        assert_eq!((asked.incident, asked.by), (Some(42), By::Dialogue));
+        assert_eq!(parse(&asked.text, true).expect("a note").verb, Verb::Note { text: "a <b> & c".to_owned(), at: None });
         assert!(interaction(b"payload=nonsense").is_none() && interaction(b"").is_none());
     }
 

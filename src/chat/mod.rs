@@ -1,6 +1,8 @@
 //! The incident's room in Slack: what can be done to it, each operation safe to repeat; how it reads (`blocks`) and what is said in it (`inbound`).
 
 pub mod blocks;
+pub mod dialogue;
+pub mod health;
 pub mod inbound;
 
 use std::collections::BTreeSet;
@@ -9,9 +11,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::blocks::Message;
+use self::dialogue::Dialogue;
+use self::health::{Health, Part};
 use crate::base::id::Number;
+use crate::base::time::Time;
 use crate::vendor::slack::Slack;
-pub use crate::vendor::slack::{Channel, SlackError as ChatError};
+pub use crate::vendor::slack::{Channel, Envelope, EnvelopeKind, Heard, SlackError as ChatError, Socket};
 
 /// Slack's limit on a channel's name, characters.
 const NAME: usize = 80;
@@ -26,12 +31,13 @@ pub struct Chat {
     pub announce: Option<String>,
     /// The slash command, with its slash.
     pub command: String,
+    pub health: Arc<Health>,
 }
 
 impl Chat {
     #[must_use]
-    pub const fn new(slack: Arc<Slack>, announce: Option<String>, command: String) -> Self {
-        Self { slack, announce, command }
+    pub fn new(slack: Arc<Slack>, announce: Option<String>, command: String) -> Self {
+        Self { slack, announce, command, health: Arc::default() }
     }
 
     /// Whether Slack signed this body just now.
@@ -40,13 +46,45 @@ impl Chat {
         self.slack.verify(timestamp, signature, body)
     }
 
+    /// Whether we open the connection over which Slack sends.
+    #[must_use]
+    pub fn has_socket(&self) -> bool {
+        self.slack.has_socket()
+    }
+
+    /// Whether both would listen at the same place with the same token.
+    #[must_use]
+    pub fn listens_like(&self, other: &Self) -> bool {
+        self.slack.listens_like(&other.slack)
+    }
+
+    /// Opens that connection.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn open_socket(&self) -> Result<Socket, ChatError> {
+        self.slack.open_socket().await
+    }
+
+    /// Whatever Slack says of the token is known here, and said once.
+    fn noted<T>(&self, outcome: Result<T, ChatError>) -> Result<T, ChatError> {
+        match &outcome {
+            Ok(_) => self.health.is_well(Part::Account),
+            Err(ChatError::Unauthorised(why)) => {
+                self.health.is_bad(Part::Account, why, "install the app in the workspace again, and put its new bot_token under [slack]");
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
     /// Makes a room. A name that is taken gets a number behind it.
     ///
     /// # Errors
     /// See [`ChatError`]; [`ChatError::NameTaken`] when very many of them are.
     pub async fn open_room(&self, name: &str) -> Result<Channel, ChatError> {
         for n in 1..NAMES_TRIED {
-            match self.slack.create_channel(&numbered(name, n)).await {
+            match self.noted(self.slack.create_channel(&numbered(name, n)).await) {
                 Err(ChatError::NameTaken) => {}
                 outcome => return outcome,
             }
@@ -57,7 +95,15 @@ impl Chat {
     /// # Errors
     /// See [`ChatError`].
     pub async fn set_topic(&self, room: &str, topic: &str) -> Result<(), ChatError> {
-        self.slack.set_topic(room, topic).await
+        self.noted(self.slack.set_topic(room, topic).await)
+    }
+
+    /// Puts a link on top of a room.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn bookmark(&self, room: &str, title: &str, link: &str) -> Result<(), ChatError> {
+        self.noted(self.slack.bookmark(room, title, link).await)
     }
 
     /// Asks people in. One whom Slack does not let in keeps nobody else out: those are given back with Slack's reason.
@@ -67,7 +113,7 @@ impl Chat {
     pub async fn invite(&self, room: &str, people: &BTreeSet<String>) -> Result<Vec<(String, String)>, ChatError> {
         let mut refused = Vec::new();
         for person in people {
-            match self.slack.invite(room, person).await {
+            match self.noted(self.slack.invite(room, person).await) {
                 Ok(()) => {}
                 Err(ChatError::Refused(why)) => refused.push((person.clone(), why)),
                 Err(error) => return Err(error),
@@ -76,12 +122,29 @@ impl Chat {
         Ok(refused)
     }
 
-    /// Posts, and gives the room's id and the message's `ts`. Not safe to repeat by itself: whoever calls it writes down that it was done.
+    /// Posts, and gives the room's id and the message's `ts`. Not safe to repeat by itself: whoever calls it writes down that it was done,
+    /// and looks for its mark with [`Self::find`] where the answer was lost.
     ///
     /// # Errors
     /// See [`ChatError`].
-    pub async fn post(&self, room: &str, message: &Message) -> Result<(String, String), ChatError> {
-        self.slack.post_message(room, None, message).await
+    pub async fn post(&self, room: &str, mark: &str, message: &Message) -> Result<(String, String), ChatError> {
+        self.noted(self.slack.post_message(room, None, Some(mark), message).await)
+    }
+
+    /// The `ts` of a message that was posted with this mark, if it stands there.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn find(&self, room: &str, mark: &str, since: Time) -> Result<Option<String>, ChatError> {
+        self.noted(self.slack.find_message(room, mark, since).await)
+    }
+
+    /// Enters a public room that somebody else made.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn join(&self, room: &str) -> Result<(), ChatError> {
+        self.noted(self.slack.join(room).await)
     }
 
     /// Answers in a thread.
@@ -89,19 +152,27 @@ impl Chat {
     /// # Errors
     /// See [`ChatError`].
     pub async fn reply(&self, room: &str, thread: &str, message: &Message) -> Result<(), ChatError> {
-        self.slack.post_message(room, Some(thread), message).await.map(drop)
+        self.noted(self.slack.post_message(room, Some(thread), None, message).await.map(drop))
     }
 
     /// # Errors
     /// See [`ChatError`].
     pub async fn edit(&self, room: &str, ts: &str, message: &Message) -> Result<(), ChatError> {
-        self.slack.update_message(room, ts, message).await
+        self.noted(self.slack.update_message(room, ts, message).await)
     }
 
     /// # Errors
     /// See [`ChatError`].
     pub async fn pin(&self, room: &str, ts: &str) -> Result<(), ChatError> {
-        self.slack.pin(room, ts).await
+        self.noted(self.slack.pin(room, ts).await)
+    }
+
+    /// Opens a dialogue for whoever pulled the trigger just now.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    pub async fn open(&self, trigger_id: &str, dialogue: &Dialogue) -> Result<(), ChatError> {
+        self.noted(self.slack.open_view(trigger_id, &dialogue.view()).await)
     }
 
     /// Answers a command or a button after its request, for the asker's eyes alone.

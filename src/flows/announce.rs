@@ -7,10 +7,11 @@
 mod card;
 mod room;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::house::{House, Live};
 use super::{FlowError, act, save};
@@ -21,12 +22,11 @@ use crate::base::time::{Span, Time};
 use crate::base::viewer::{Scope, Viewer};
 use crate::chat::blocks::{Card, Message, Row};
 use crate::chat::{Chat, ChatError};
-use crate::domain::fact::{Fact, What};
+use crate::domain::fact::What;
 use crate::domain::incident::{Incident, IncidentState, Kind, Room};
-use crate::domain::input::Actor;
 use crate::domain::setup::Place;
 use crate::render::line::{self, Names, Reaching, Standing, count_of};
-use crate::store::read::PageState;
+use crate::store::read::{PageState, PageView};
 use crate::store::{self, FollowerRow, WriteLane};
 
 /// The one that reads all facts.
@@ -172,7 +172,12 @@ async fn settle(house: &House, row: &mut FollowerRow, next: Next) -> Result<(), 
         Next::At(at) => (0, *at, false),
         Next::Done => (0, Time(0), true),
         Next::Failed(error) => {
-            tracing::warn!(%error, follower = row.name, tries = row.tries + 1, "Slack was not told; it is tried again");
+            // The first failure is worth a line; what lasts is the business of the workspace's health.
+            if row.tries == 0 {
+                tracing::warn!(%error, follower = row.name, "Slack was not told; it is tried again");
+            } else {
+                tracing::debug!(%error, follower = row.name, tries = row.tries + 1, "Slack was not told");
+            }
             (row.tries + 1, now + wait(error, row.tries), false)
         }
     };
@@ -203,7 +208,12 @@ async fn settle(house: &House, row: &mut FollowerRow, next: Next) -> Result<(), 
 fn wait(error: &ChatError, tries: i64) -> Span {
     match error {
         ChatError::RateLimited { after } => *after,
-        ChatError::NameTaken | ChatError::ChannelGone(_) | ChatError::MessageGone | ChatError::Refused(_) | ChatError::Unreachable(_) => {
+        ChatError::NameTaken
+        | ChatError::ChannelGone(_)
+        | ChatError::MessageGone
+        | ChatError::Unauthorised(_)
+        | ChatError::Refused(_)
+        | ChatError::Unreachable(_) => {
             let doubled = limits::SLACK_RETRY_LEAST.0.saturating_mul(1 << tries.clamp(0, 20));
             Span(doubled).min(limits::SLACK_RETRY_MOST)
         }
@@ -262,13 +272,18 @@ impl Teller<'_> {
     }
 
     /// Tells one place once, because a step named it: `channel:inc_…:seq`.
-    async fn notice(&self, row: &FollowerRow, rest: &str) -> Result<Next, FlowError> {
+    async fn notice(&self, row: &mut FollowerRow, rest: &str) -> Result<Next, FlowError> {
         let mut parts = rest.splitn(3, ':');
         let (Some(channel), Some(id)) = (parts.next(), parts.next().map(IncidentId::from_text)) else { return Ok(Next::Remove) };
         let Some(seen) = self.look(&id, None).await? else { return Ok(Next::Remove) };
-        match self.chat.post(channel, &crate::chat::blocks::announcement(&seen.card)).await {
+        let (message, mark) = (crate::chat::blocks::announcement(&seen.card), row.name.clone());
+        let mut state: Notice = state_of(row)?;
+        match self.post_once(row, &mut state, |state| &mut state.trying, channel, &mark, &message).await? {
             Ok(_) => Ok(Next::Remove),
-            Err(error @ (ChatError::RateLimited { .. } | ChatError::Unreachable(_))) => Ok(Next::Failed(error)),
+            Err(error @ (ChatError::RateLimited { .. } | ChatError::Unreachable(_) | ChatError::Unauthorised(_))) => {
+                self.keep(row, &state).await?;
+                Ok(Next::Failed(error))
+            }
             Err(error) => {
                 tracing::error!(%error, follower = row.name, "a place that a step names cannot be told");
                 let text = format!("The step's notice could not be posted to slack:{channel}: {error}");
@@ -283,42 +298,66 @@ impl Teller<'_> {
         let reader = self.house.store.reader();
         let Some(incident) = store::incident_find(&reader, id).await? else { return Ok(None) };
         let viewer = Viewer::Token { name: SCOUT.to_owned(), scope: Scope::Read, acts_as: None };
+        let pages = reader.incident_pages(&viewer, incident.number).await?;
         let reaching: Vec<Reaching> = match incident.state {
-            IncidentState::Triggered => reader
-                .incident_pages(&viewer, incident.number)
-                .await?
-                .into_iter()
+            IncidentState::Triggered => pages
+                .iter()
                 .filter(|page| matches!(page.state, PageState::Waiting | PageState::Ringing))
-                .map(|page| Reaching { user: page.user, by: None })
+                .map(|page| Reaching { user: page.user.clone(), by: None })
                 .collect(),
             IncidentState::Acknowledged | IncidentState::Resolved => Vec::new(),
         };
         let tasks = reader.board(&viewer, incident.number).await?;
         let names = Names::of(&self.live.setup);
-        let card = card_of(&self.live, &incident, &reaching, &names, update);
+        let mut card = card_of(&self.live, &incident, &reaching, &names, update);
+        card.roll_call = roll_call(&incident, &pages, &names);
         let rows = tasks.iter().map(|task| row_of(task, &names)).collect();
         Ok(Some(Seen { incident, card, rows }))
     }
 
-    /// Writes a fact of our own into the incident's timeline.
-    async fn record(&self, id: &IncidentId, what: What) -> Result<(), FlowError> {
-        act::retrying(|| self.record_once(id, what.clone())).await
+    /// Posts once: the try is written down before it is made, and one whose answer was lost is looked for before there is another.
+    async fn post_once<T: Serialize + Send + Sync>(
+        &self,
+        row: &mut FollowerRow,
+        state: &mut T,
+        trying: for<'s> fn(&'s mut T) -> &'s mut Option<Trying>,
+        room: &str,
+        mark: &str,
+        message: &Message,
+    ) -> Result<Result<(String, String), ChatError>, FlowError> {
+        match trying(state).clone().filter(|tried| tried.mark == mark) {
+            Some(tried) => match self.chat.find(room, mark, tried.at).await {
+                Ok(Some(ts)) => {
+                    *trying(state) = None;
+                    return Ok(Ok((room.to_owned(), ts)));
+                }
+                Ok(None) => {}
+                Err(error @ (ChatError::RateLimited { .. } | ChatError::Unreachable(_) | ChatError::Unauthorised(_))) => {
+                    return Ok(Err(error));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, room, mark, "whether a message stands in Slack cannot be seen; it may stand there twice")
+                }
+            },
+            None => {
+                *trying(state) = Some(Trying { mark: mark.to_owned(), at: self.house.clock.now() });
+                self.keep(row, state).await?;
+            }
+        }
+        let mut sent = self.chat.post(room, mark, message).await;
+        // The rooms of the workspace's own are open to the bot, if only it goes in.
+        if matches!(sent, Err(ChatError::ChannelGone(_))) && self.chat.join(room).await.is_ok() {
+            sent = self.chat.post(room, mark, message).await;
+        }
+        if !matches!(sent, Err(ChatError::Unreachable(_))) {
+            *trying(state) = None;
+        }
+        Ok(sent)
     }
 
-    async fn record_once(&self, id: &IncidentId, what: What) -> Result<(), FlowError> {
-        let mut tx = self.house.store.begin(WriteLane::Rest).await?;
-        let Some(before) = store::desk_load_incident(&mut tx, id).await? else { return Ok(()) };
-        let fact = Fact { incident: id.clone(), at: self.house.clock.now(), actor: Actor::Reveille, what };
-        let mut after = before.clone();
-        if let Some(incident) = after.incidents.get_mut(id) {
-            incident.fold(&fact);
-        }
-        let facts = [fact];
-        store::desk_save(&mut tx, &before, &mut after, &facts).await?;
-        store::facts_append(&mut tx, &facts).await?;
-        tx.commit().await?;
-        save::ring(self.house, &facts, &[]);
-        Ok(())
+    /// Writes a fact of our own into the incident's timeline.
+    async fn record(&self, id: &IncidentId, what: What) -> Result<(), FlowError> {
+        act::record(self.house, id, what).await
     }
 
     /// Writes down how far a follower is, and goes on.
@@ -329,6 +368,19 @@ impl Teller<'_> {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// A post that is being tried: whether it stands there is not known until its answer is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Trying {
+    mark: String,
+    at: Time,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Notice {
+    trying: Option<Trying>,
 }
 
 /// An incident as it is shown.
@@ -381,7 +433,33 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         },
         url: incident_url(live, incident),
         update: update.cloned(),
+        roll_call: Vec::new(),
     }
+}
+
+/// Who was paged, and what came of it: the answered first, then those being reached, then those who were not.
+fn roll_call(incident: &Incident, pages: &[PageView], names: &Names) -> Vec<(&'static str, String)> {
+    // A person may have had several pages: what counts is the best that came of them.
+    let mut people: BTreeMap<&UserId, (u8, &'static str)> = BTreeMap::new();
+    for page in pages {
+        // Answered through another door than the phone, it is answered all the same.
+        let has_it = incident.acknowledged_by.as_ref().and_then(Actor::user) == Some(&page.user);
+        let word = match page.state {
+            PageState::Acknowledged => (0, "answered"),
+            _ if has_it => (0, "answered"),
+            PageState::Ringing | PageState::Waiting => (1, "being reached"),
+            PageState::Failed => (2, "not reached"),
+            PageState::Ended if page.attempts.is_empty() => continue,
+            PageState::Ended => (3, "not answered"),
+        };
+        let known = people.entry(&page.user).or_insert(word);
+        *known = (*known).min(word);
+    }
+    let mut words: BTreeMap<(u8, &'static str), Vec<&str>> = BTreeMap::new();
+    for (user, word) in people {
+        words.entry(word).or_default().push(names.user(user));
+    }
+    words.into_iter().map(|((_, word), people)| (word, people.join(", "))).collect()
 }
 
 /// A task as the board shows it.

@@ -10,8 +10,9 @@ use crate::base::id::IncidentId;
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::chat::blocks::{self, Button, Message};
+use crate::chat::dialogue;
 use crate::chat::inbound::{self, Asked, By, Incoming};
-use crate::chat::{Chat, ephemeral};
+use crate::chat::{Chat, EnvelopeKind, ephemeral};
 use crate::domain::incident::Room;
 use crate::store::{self, WriteLane};
 
@@ -61,6 +62,7 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
     let chat = live.chat.as_ref().ok_or(SayError::NotConfigured)?;
     let header = |name: &str| request.header(name).unwrap_or_default();
     if !chat.verify(header("x-slack-request-timestamp"), header("x-slack-signature"), &request.body) {
+        super::hear::forged(house, "slack");
         return Err(SayError::BadSignature);
     }
     let incoming = match door {
@@ -68,9 +70,38 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
         Door::Interactions => inbound::interaction(&request.body),
         Door::Events => inbound::event(&request.body),
     };
-    match incoming.ok_or(SayError::Unreadable)? {
+    heed(house, chat, incoming.ok_or(SayError::Unreadable)?).await
+}
+
+/// Takes one thing that Slack sent over our own connection: who may send there was settled when it was opened.
+///
+/// # Errors
+/// See [`SayError`].
+pub(super) async fn hear_over_socket(
+    house: &House,
+    chat: &Chat,
+    kind: EnvelopeKind,
+    payload: &serde_json::Value,
+) -> Result<Reply, SayError> {
+    let incoming = match kind {
+        EnvelopeKind::Command => inbound::command_in(payload).map(Incoming::Asked),
+        EnvelopeKind::Interaction => inbound::interaction_in(payload),
+        EnvelopeKind::Event => inbound::event_in(payload),
+        EnvelopeKind::Other => Some(Incoming::Nothing),
+    };
+    heed(house, chat, incoming.ok_or(SayError::Unreadable)?).await
+}
+
+async fn heed(house: &House, chat: &Chat, incoming: Incoming) -> Result<Reply, SayError> {
+    match incoming {
         Incoming::Nothing => Ok(Reply::Nothing),
         Incoming::Challenge(challenge) => Ok(Reply::Text(challenge)),
+        Incoming::Opens { trigger_id, dialogue } => {
+            let chat = chat.clone();
+            // The trigger lives no longer than Slack waits for the answer, so the dialogue does not wait for it.
+            later(async move { chat.open(&trigger_id, &dialogue).await.map_err(|error| error.to_string()) });
+            Ok(Reply::Nothing)
+        }
         Incoming::Wrote { user, channel } => {
             carry::sign_of_life(house, &user, &channel).await?;
             Ok(Reply::Nothing)
@@ -85,6 +116,8 @@ struct Answer {
     /// Mrkdwn.
     lines: Vec<String>,
     buttons: Vec<Button>,
+    /// It could not be read, and nothing was done: how it is written.
+    usage: Option<String>,
     /// The incident whose room is still to be told of.
     room_of: Option<IncidentId>,
 }
@@ -128,6 +161,13 @@ async fn answer(house: &House, chat: &Chat, asked: Asked) -> Result<Reply, FlowE
                 later(async move { chat.respond(&url, &message).await.map_err(|error| error.to_string()) });
             }
             Ok(Reply::Nothing)
+        }
+        By::Dialogue => {
+            let answer = carry::carry(house, &asked).await?;
+            Ok(Reply::Json(match &answer.usage {
+                Some(usage) => dialogue::complained(usage),
+                None => dialogue::answered(&answer.message()),
+            }))
         }
         By::Mention { event_id, thread } => {
             if !take_event(house, event_id).await? {

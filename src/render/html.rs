@@ -115,6 +115,8 @@ pub struct IncidentsPage {
     pub resolved: Vec<Row>,
     /// The URL of the next page of the list.
     pub older: Option<String>,
+    /// The same list as a file for spreadsheets.
+    pub csv: String,
     /// Where senders reach Reveille, for the first steps.
     pub hooks_at: String,
     /// Whether this is the first page: only there is an empty list a beginning.

@@ -228,8 +228,7 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Bad, format!("Nothing at all comes from {integration} any more, so it stays open"))
         }
         What::MessageDelivered { user, contact, page: _, attempt: _ } => {
-            Line::new(Tone::Quiet, format!("The {} to {} arrived", names.way(user, contact).thing, who(user)))
-                .because("only an answer is an answer")
+            Line::new(Tone::Quiet, format!("The {} to {} arrived, which is no answer yet", names.way(user, contact).thing, who(user)))
         }
         What::MessageUndelivered { user, contact, reason, page: _, attempt: _ } => {
             Line::new(Tone::Bad, format!("The {} to {} did not arrive", names.way(user, contact).thing, who(user))).because(reason)
@@ -315,7 +314,7 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         }
         What::PhoneRang { user, page: _, contact: _, attempt: _ } => Line::new(Tone::Paging, format!("The phone of {} rings", who(user))),
         What::PhonePickedUp { user, page: _, contact: _, attempt: _ } => {
-            Line::new(Tone::Quiet, format!("The call to {} was picked up", who(user))).because("only a key press is an answer")
+            Line::new(Tone::Quiet, format!("The call to {} was picked up, which is no answer: only a key press is", who(user)))
         }
         What::CallEnded { user, how, page: _, contact: _, attempt: _ } => match how {
             CallEnd::Completed => Line::new(Tone::Quiet, format!("The call to {} is over", who(user))),

@@ -1,6 +1,7 @@
 //! Words that people read and hear, from `templates/`.
 
 pub mod brief;
+pub mod csv;
 pub mod html;
 pub mod invitation;
 pub mod letter;

@@ -47,7 +47,7 @@ const ACCEPT_AGAIN: Span = Span::millis(50);
 /// What can go wrong with the stage itself.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    #[error("the stage cannot listen on {address}: {cause}")]
+    #[error("the stage cannot listen on {address}: {cause}; choose another address with --listen or --smtp")]
     Listen { address: SocketAddr, cause: std::io::Error },
     #[error("the stage cannot make its HTTP client: {0}")]
     Client(reqwest::Error),
@@ -574,6 +574,7 @@ async fn connection(stream: TcpStream, router: axum::Router) {
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(limits::HEADER_READ.as_duration())
         .serve_connection(hyper_util::rt::TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
     // A client that goes away, or is sent away by a fault, is nothing to report.
     drop(served);

@@ -2,6 +2,8 @@
 //!
 //! Methods and errors: <https://docs.slack.dev/reference/methods>; signatures: <https://docs.slack.dev/authentication/verifying-requests-from-slack>.
 
+mod socket;
+
 use std::fmt;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -13,6 +15,7 @@ use slack_morphism::hyper_tokio::SlackClientHyperConnector;
 use slack_morphism::prelude::{ClientResult, SlackClientHttpConnector as _};
 use slack_morphism::{SlackApiToken, SlackApiTokenValue, SlackClient, SlackClientApiCallContext};
 
+pub use self::socket::{Envelope, EnvelopeKind, Heard, Socket};
 use super::http::{self, HttpError};
 use crate::base::clock::Clock;
 use crate::base::limits;
@@ -21,6 +24,24 @@ use crate::base::time::{Span, Time};
 
 /// The one foreign host that answers may be sent to.
 const HOOKS_HOST: &str = "hooks.slack.com";
+
+/// What the bot token has to be allowed, for the methods called here and for what Slack sends.
+pub const SCOPES: &[&str] = &[
+    "app_mentions:read",
+    "bookmarks:read",
+    "bookmarks:write",
+    "channels:history",
+    "channels:join",
+    "channels:manage",
+    "channels:read",
+    "chat:write",
+    "commands",
+    "im:history",
+    "pins:write",
+];
+
+/// The kind of what we write beside our messages to find them again.
+const MARK: &str = "reveille_mark";
 
 /// Why Slack did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +55,9 @@ pub enum SlackError {
     ChannelGone(String),
     #[error("the message is gone")]
     MessageGone,
+    /// The token counts for nothing.
+    #[error("Slack does not take the token: {0}")]
+    Unauthorised(String),
     /// Slack understood and will not do it, whoever asks how often.
     #[error("Slack refused: {0}")]
     Refused(String),
@@ -63,38 +87,50 @@ type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
 pub struct Slack {
     client: SlackClient<Connector>,
     token: SlackApiToken,
+    /// For Socket Mode.
+    app_token: Option<SlackApiToken>,
+    /// Opens the connections that are no requests.
+    wire: HttpsConnector<HttpConnector>,
     signing_secrets: Vec<Secret>,
-    api_host: Option<String>,
+    api: reqwest::Url,
     clock: Clock,
 }
 
 impl fmt::Debug for Slack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slack").field("api_host", &self.api_host).finish_non_exhaustive()
+        f.debug_struct("Slack").field("api", &authority(&self.api)).finish_non_exhaustive()
     }
 }
 
 impl Slack {
-    /// `api_url` without a slash at the end; of the secrets any may have signed what comes.
+    /// `api_url` without a slash at the end; of the secrets any may have signed what comes. With an `app_token` there is Socket Mode.
     ///
     /// # Errors
     /// When the address is none, or TLS cannot be set up.
-    pub fn new(bot_token: &Secret, signing_secrets: Vec<Secret>, api_url: &str, clock: Clock) -> Result<Self, HttpError> {
+    pub fn new(
+        bot_token: &Secret,
+        app_token: Option<&Secret>,
+        signing_secrets: Vec<Secret>,
+        api_url: &str,
+        clock: Clock,
+    ) -> Result<Self, HttpError> {
         let parsed = reqwest::Url::parse(api_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let api_host = parsed.as_ref().ok_or_else(|| HttpError::BadUrl(api_url.to_owned())).map(authority)?;
+        let api = parsed.ok_or_else(|| HttpError::BadUrl(api_url.to_owned()))?;
         // The library's own connector speaks https alone, which no staged Slack does.
-        let connector = HttpsConnectorBuilder::new()
+        let wire = HttpsConnectorBuilder::new()
             .with_native_roots()
             .map_err(|error| HttpError::NotBuilt(http::cause(&error)))?
             .https_or_http()
             .enable_http1()
             .build();
-        let connector = SlackClientHyperConnector::with_connector(connector).with_slack_api_url(api_url.trim_end_matches('/'));
+        let connector = SlackClientHyperConnector::with_connector(wire.clone()).with_slack_api_url(api_url.trim_end_matches('/'));
         Ok(Self {
             client: SlackClient::new(connector),
             token: SlackApiToken::new(SlackApiTokenValue(bot_token.expose().to_owned())),
+            app_token: app_token.map(|token| SlackApiToken::new(SlackApiTokenValue(token.expose().to_owned()))),
+            wire,
             signing_secrets,
-            api_host: Some(api_host),
+            api,
             clock,
         })
     }
@@ -123,7 +159,7 @@ impl Slack {
             return false;
         }
         (url.scheme() == "https" && url.host_str() == Some(HOOKS_HOST) && url.port().is_none())
-            || (matches!(url.scheme(), "http" | "https") && self.api_host.as_deref() == Some(&authority(&url)))
+            || (matches!(url.scheme(), "http" | "https") && authority(&self.api) == authority(&url))
     }
 
     /// # Errors
@@ -151,18 +187,72 @@ impl Slack {
         }
     }
 
-    /// Posts a message to a channel, or to a person by their id, and gives the channel it went to and its `ts`.
+    /// Posts a message to a channel, or to a person by their id, and gives the channel it went to and its `ts`. By its `mark`, which
+    /// nobody sees, it can be found again.
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn post_message(&self, channel: &str, thread: Option<&str>, message: &Message) -> Result<(String, String), SlackError> {
+    pub async fn post_message(
+        &self,
+        channel: &str,
+        thread: Option<&str>,
+        mark: Option<&str>,
+        message: &Message,
+    ) -> Result<(String, String), SlackError> {
         let mut arguments = json!({ "channel": channel });
         if let Some(thread) = thread {
             arguments["thread_ts"] = json!(thread);
         }
+        if let Some(mark) = mark {
+            arguments["metadata"] = json!({ "event_type": MARK, "event_payload": { "mark": mark } });
+        }
         let sent = self.call("chat.postMessage", &with_message(arguments, message)).await?;
         let ts = text(&sent["ts"]).ok_or_else(|| nonsense("chat.postMessage"))?;
         Ok((text(&sent["channel"]).unwrap_or_else(|| channel.to_owned()), ts))
+    }
+
+    /// The `ts` of the message with this mark, if it stands in the channel and was not posted before `since`.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn find_message(&self, channel: &str, mark: &str, since: Time) -> Result<Option<String>, SlackError> {
+        // By its clock, which is not ours.
+        let oldest = (since - limits::SLACK_SIGNATURE_AGE).seconds().to_string();
+        let limit = limits::SLACK_LOOKED_THROUGH.to_string();
+        let asked = [
+            ("channel", Some(channel)),
+            ("oldest", Some(oldest.as_str())),
+            ("limit", Some(limit.as_str())),
+            ("include_all_metadata", Some("true")),
+        ];
+        let session = self.client.open_session(&self.token);
+        let answer: Value = self.settle(session.http_session_api.http_get("conversations.history", &asked, None)).await?;
+        let messages = answer["messages"].as_array().ok_or_else(|| nonsense("conversations.history"))?;
+        let found = messages.iter().find(|message| {
+            message["metadata"]["event_type"] == MARK && message["metadata"]["event_payload"]["mark"].as_str() == Some(mark)
+        });
+        Ok(found.and_then(|message| text(&message["ts"])))
+    }
+
+    /// Enters a public channel.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn join(&self, channel: &str) -> Result<(), SlackError> {
+        self.call("conversations.join", &json!({ "channel": channel })).await.map(drop)
+    }
+
+    /// Puts a link on top of a channel, unless it is there.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn bookmark(&self, channel: &str, title: &str, link: &str) -> Result<(), SlackError> {
+        let known = self.call("bookmarks.list", &json!({ "channel_id": channel })).await?;
+        if known["bookmarks"].as_array().is_some_and(|known| known.iter().any(|bookmark| bookmark["link"] == link)) {
+            return Ok(());
+        }
+        let bookmark = json!({ "channel_id": channel, "title": title, "type": "link", "link": link });
+        self.call("bookmarks.add", &bookmark).await.map(drop)
     }
 
     /// Edits a message of ours in place.
@@ -182,6 +272,14 @@ impl Slack {
             Err(SlackError::Refused(why)) if why == "already_pinned" => Ok(()),
             outcome => outcome.map(drop),
         }
+    }
+
+    /// Opens a dialogue.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn open_view(&self, trigger_id: &str, view: &Value) -> Result<(), SlackError> {
+        self.call("views.open", &json!({ "trigger_id": trigger_id, "view": view })).await.map(drop)
     }
 
     /// Answers a command or a button after its request. The bot's token does not go there.
@@ -226,6 +324,13 @@ impl Slack {
                 "name_taken" => SlackError::NameTaken,
                 "channel_not_found" | "is_archived" | "not_in_channel" => SlackError::ChannelGone(refused.code.clone()),
                 "message_not_found" => SlackError::MessageGone,
+                "invalid_auth"
+                | "not_authed"
+                | "token_revoked"
+                | "token_expired"
+                | "account_inactive"
+                | "not_allowed_token_type"
+                | "team_access_not_granted" => SlackError::Unauthorised(refused.code.clone()),
                 "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
                     SlackError::Unreachable(format!("Slack answered {}", refused.code))
                 }
@@ -244,7 +349,10 @@ impl Slack {
 
     /// One short line without the token: whoever answers at this address chooses the words.
     fn word(&self, text: &str) -> String {
-        let hidden = text.replace(self.token.token_value.0.as_str(), "***");
+        let mut hidden = text.replace(self.token.token_value.0.as_str(), "***");
+        if let Some(app) = &self.app_token {
+            hidden = hidden.replace(app.token_value.0.as_str(), "***");
+        }
         let words: String = hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         words.trim().chars().take(limits::PROVIDER_REASON_CHARS).collect()
     }
@@ -283,7 +391,8 @@ mod tests {
         rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
         let secrets = secrets.iter().map(|secret| Secret::new(*secret)).collect();
         let clock = Clock::fake(Time::from_seconds(1_531_420_618));
-        Slack::new(&Secret::new("xoxb-secret"), secrets, "http://127.0.0.1:4010/slack/api", clock).expect("a client")
+        Slack::new(&Secret::new("xoxb-secret"), Some(&Secret::new("xapp-secret")), secrets, "http://127.0.0.1:4010/slack/api", clock)
+            .expect("a client")
     }
 
     fn signed(secret: &str, at: i64, body: &[u8]) -> (String, String) {
@@ -347,6 +456,6 @@ mod tests {
     #[test]
     fn its_debug_shows_no_secret() {
         let told = format!("{:?}", slack(&["signing-secret"]));
-        assert!(!told.contains("xoxb") && !told.contains("signing-secret"), "{told}");
+        assert!(!told.contains("xoxb") && !told.contains("xapp") && !told.contains("signing-secret"), "{told}");
     }
 }

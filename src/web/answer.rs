@@ -16,6 +16,8 @@ pub(super) enum WebError {
     BadRequest(String),
     #[error("Sign in, or send a token: Authorization: Bearer …")]
     NotSignedIn,
+    #[error("This token is not known here, or was revoked. Make one with: reveille token create NAME --scope respond")]
+    UnknownToken,
     #[error("{0}")]
     Forbidden(String),
     /// A one-time link that opens nothing any more.
@@ -29,7 +31,7 @@ pub(super) enum WebError {
     Unprocessable(String),
     #[error("{0} does not take this method.")]
     WrongMethod(String),
-    #[error("The body is larger than {0} bytes.")]
+    #[error("The body is larger than {0} bytes, and that is the most. Send less at once.")]
     TooLarge(usize),
     #[error("The body did not arrive in time.")]
     TooSlow,
@@ -43,7 +45,7 @@ impl WebError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::NotSignedIn => StatusCode::UNAUTHORIZED,
+            Self::NotSignedIn | Self::UnknownToken => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Spent(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -60,7 +62,7 @@ impl WebError {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "That cannot be understood",
-            Self::NotSignedIn => "Sign in first",
+            Self::NotSignedIn | Self::UnknownToken => "Sign in first",
             Self::Forbidden(_) => "Not allowed",
             Self::Spent(_) => "This link is over",
             Self::NotFound(_) => "Not found",

@@ -80,10 +80,11 @@ pub(super) async fn incident_pages(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
     Path(number): Path<String>,
+    uri: Uri,
 ) -> Reply<List<PageBody>> {
     let incident = look::incident(&doors, &caller.viewer, &number).await?;
     let pages = doors.house.store.reader().incident_pages(&caller.viewer, incident.number).await?;
-    Ok(Json(List { items: pages.into_iter().map(PageBody::from).collect(), next: None }))
+    Ok(Json(List::part(pages.into_iter().map(PageBody::from).collect(), &Params::of(&uri), PageBody::id)?))
 }
 
 pub(super) async fn alerts(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Reply<List<AlertBody>> {

@@ -76,6 +76,7 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 
 pub(super) static ROUTES: &[Route] = &[
     page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents.csv", Needs::Reader, || get(pages::list::csv)),
     page("/incidents/new", Needs::Responder, || get(pages::declare::ask)),
     form("/incidents/new", Needs::Responder, || post(pages::declare::declare)),
     page("/alerts", Needs::Reader, || get(pages::alerts::alerts)),
@@ -162,11 +163,12 @@ pub(super) fn router(doors: &Doors) -> Router {
 /// Lets a caller through to a route, or says why not.
 async fn gate(State((doors, route)): State<(Doors, &'static Route)>, request: Request, next: Next) -> Response {
     let caller = caller::identify(&doors, request.headers(), route.style == Style::Api).await;
+    let asked_for = request.uri().path().to_owned();
     let seen_by = caller.as_ref().ok().cloned();
     let response = match pass(&doors, route, caller, request).await {
         Ok(request) => run(&doors, request, next).await,
         // Somebody who follows a link into a page is shown the way in, not an error.
-        Err(WebError::NotSignedIn) if route.style == Style::Page => answer::see_other("/sign-in"),
+        Err(WebError::NotSignedIn) if route.style == Style::Page => sign_in::first(&doors, &asked_for),
         Err(error) => error.into_response(),
     };
     match route.style {

@@ -3,6 +3,8 @@
 mod alarm;
 mod auditor;
 mod courier;
+mod crier;
+mod ear;
 mod folder;
 mod heart;
 mod herald;
@@ -57,10 +59,12 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
         let queue = Arc::clone(&queue);
         async move { ingest::keep_journal(house, &mut *queue.lock().await).await }
     });
+    crew.keeps("ear", house, ear::run);
     crew.keeps("folder", house, folder::run);
     crew.keeps("alarm", house, alarm::run);
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
+    crew.keeps("crier", house, crier::run);
     crew.keeps("heart", house, heart::run);
     crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);

@@ -16,6 +16,7 @@ mod provider;
 mod receiver;
 mod replays;
 mod response;
+mod rest;
 mod retain;
 mod slack;
 mod storm;

@@ -77,7 +77,7 @@ story!(an_incident_has_a_room_with_its_board_and_its_people, &in_slack(), |app| 
     let board = app.board(1);
     assert!(board.words().contains("*triggered* · sev2 · Public API"), "{}", board.words());
     let labels: Vec<String> = board.buttons().into_iter().map(|button| button.label).collect();
-    assert_eq!(labels, ["Acknowledge", "Escalate", "Take lead", "Resolve"]);
+    assert_eq!(labels, ["Acknowledge", "Escalate", "Take lead", "Resolve", "More"]);
     assert!(app.told_in(1).contains("Opened at sev2 for Public API: the disk is full"), "{}", app.told_in(1));
     app.advance("1s").await;
     let [announced] = app.announced().try_into().expect("one announcement");

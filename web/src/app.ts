@@ -25,7 +25,8 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-const spans = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+// Not "auto": it calls 40 hours from now tomorrow.
+const spans = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 
 /** "03:10:00" today, "29 Jul 03:10:00" on another day. */
 function shortTime(at: Date, now: Date): string {
@@ -40,7 +41,7 @@ function ago(at: Date, now: Date): string {
   if (size < 10) return "just now";
   if (size < 60) return spans.format(seconds, "second");
   if (size < 3_600) return spans.format(Math.trunc(seconds / 60), "minute");
-  if (size < 86_400) return spans.format(Math.trunc(seconds / 3_600), "hour");
+  if (size < 2 * 86_400) return spans.format(Math.trunc(seconds / 3_600), "hour");
   return spans.format(Math.trunc(seconds / 86_400), "day");
 }
 

@@ -277,12 +277,24 @@ fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
     let table = reader.section(root, "slack", SLACK)?;
     let bot_token = reader.need(&table, "bot_token", "{ env = \"SLACK_BOT_TOKEN\" }").and_then(|field| reader.secret(field));
     let app_token = reader.get(&table, "app_token").map(|field| {
-        reader.not_yet(field.spot(), "app_token", "give Slack the addresses under public_url, Socket Mode is for a later version");
-        reader.secret(field)
+        let spot = field.spot();
+        let token = reader.secret(field)?;
+        // The two tokens are easily taken for each other, and Slack would say so only at night.
+        if token.expose().starts_with("xoxb-") {
+            let suggestion = "make an app-level token (xapp-…) with the scope connections:write, under \"Basic Information\" of the app";
+            reader.error(spot, "app_token holds a bot token", suggestion);
+            return None;
+        }
+        Some(token)
     });
     // Socket Mode signs nothing, so only the HTTP doors need the secret.
     let signing_secrets = if app_token.is_some() {
-        reader.get(&table, "signing_secret").map_or_else(Vec::new, |field| secrets(reader, field))
+        let given = reader.get(&table, "signing_secret");
+        if given.is_none() {
+            let text = "[slack] without a signing_secret: buttons and commands are refused, because nobody can tell that Slack sent them";
+            reader.doubt(Spot::File(table.spot), text, "add signing_secret under [slack]");
+        }
+        given.map_or_else(Vec::new, |field| secrets(reader, field))
     } else {
         reader.need(&table, "signing_secret", "{ env = \"SLACK_SIGNING_SECRET\" }").map_or_else(Vec::new, |field| secrets(reader, field))
     };

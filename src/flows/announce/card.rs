@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Next, Teller, digest, state_of};
+use super::{Next, Teller, Trying, digest, state_of};
 use crate::base::id::IncidentId;
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::chat::ChatError;
 use crate::chat::blocks;
+use crate::chat::health::Part;
 use crate::domain::fact::What;
 use crate::domain::incident::IncidentState;
 use crate::flows::FlowError;
@@ -21,6 +22,7 @@ struct State {
     /// Of the message as it reads there.
     digest: Option<String>,
     edited_at: Option<Time>,
+    trying: Option<Trying>,
     update: Option<String>,
 }
 
@@ -43,16 +45,31 @@ impl Teller<'_> {
             if let Some(free_at) = state.edited_at.map(|at| at + limits::SLACK_PACE).filter(|free_at| *free_at > now) {
                 return Ok(Next::At(free_at));
             }
-            let outcome = match (&state.message, &self.chat.announce) {
-                (Some((room, ts)), _) => self.chat.edit(room, ts, &message).await,
-                (None, Some(room)) => self.chat.post(room, &message).await.map(|sent| state.message = Some(sent)),
+            let outcome = match (state.message.clone(), &self.chat.announce) {
+                (Some((room, ts)), _) => self.chat.edit(&room, &ts, &message).await,
+                (None, Some(room)) => {
+                    let mark = row.name.clone();
+                    let sent = self.post_once(row, &mut state, |state| &mut state.trying, room, &mark, &message).await?;
+                    sent.map(|sent| state.message = Some(sent))
+                }
                 (None, None) => return Ok(Next::Done),
             };
             match outcome {
-                Ok(()) => {}
+                Ok(()) => self.chat.health.is_well(Part::Announcements),
                 // Somebody took it away, and it stays away.
                 Err(ChatError::MessageGone) => return Ok(Next::Done),
-                Err(error) => return Ok(Next::Failed(error)),
+                Err(error) => {
+                    if let ChatError::ChannelGone(why) = &error {
+                        let what = format!("the bot cannot write to the channel of announce ({why})");
+                        self.chat.health.is_bad(
+                            Part::Announcements,
+                            &what,
+                            "invite it there with /invite, or correct announce under [slack]",
+                        );
+                    }
+                    self.keep(row, &state).await?;
+                    return Ok(Next::Failed(error));
+                }
             }
             state.digest = Some(now_reads);
             state.edited_at = Some(now);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Next, Seen, Teller, digest, is_worth_telling, state_of};
+use super::{Next, Seen, Teller, Trying, digest, is_worth_telling, state_of};
 use crate::base::id::{IncidentId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::chat::blocks::{Button, Message};
-use crate::chat::{self, ChatError, blocks};
+use crate::chat::{self, Channel, ChatError, blocks};
 use crate::domain::fact::{Fact, What};
 use crate::domain::incident::{Incident, IncidentRole, IncidentState, Room};
 use crate::domain::input::Actor;
@@ -17,11 +17,16 @@ use crate::flows::FlowError;
 use crate::render::line::{self, Names};
 use crate::store::{self, FactRow, FollowerRow, WriteLane};
 
+/// What the link to the incident's page is called.
+const BOOKMARK: &str = "Incident page";
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct State {
     /// The room's id and its name.
     room: Option<(String, String)>,
+    /// The name of the room that is being made: whether it is there is not known until the answer is written down.
+    opening: Option<String>,
     topic: Option<String>,
     /// Whoever has to do with it.
     people: BTreeSet<UserId>,
@@ -29,6 +34,8 @@ struct State {
     invited: BTreeSet<String>,
     board: Option<String>,
     pinned: bool,
+    bookmarked: bool,
+    trying: Option<Trying>,
     /// Of the board as it reads there.
     digest: Option<String>,
     edited_at: Option<Time>,
@@ -92,8 +99,9 @@ impl Teller<'_> {
         let incident = &seen.incident;
         let room = match &state.room {
             Some((room, _)) => room.clone(),
-            None => match self.chat.open_room(&chat::room_name(incident.number, &incident.title)).await {
+            None => match self.open_room(row, state, seen).await? {
                 Ok(opened) => {
+                    state.opening = None;
                     state.room = Some((opened.id.clone(), opened.name));
                     row.state = crate::flows::save::json("follower's state", &state)?;
                     let mut tx = self.house.store.begin(WriteLane::Rest).await?;
@@ -124,6 +132,31 @@ impl Teller<'_> {
         Ok(Ok([board, timeline].into_iter().flatten().min()))
     }
 
+    /// Makes the room. One whose making was not answered is entered by its name, rather than that there are two of them.
+    async fn open_room(&self, row: &mut FollowerRow, state: &mut State, seen: &Seen) -> Result<Result<Channel, ChatError>, FlowError> {
+        let name = chat::room_name(seen.incident.number, &seen.incident.title);
+        if state.opening.as_ref() == Some(&name) {
+            let message = blocks::board(&seen.card, &seen.rows);
+            // Slack takes a room's name only where something is posted, and says its id.
+            match self.chat.post(&format!("#{name}"), &board_mark(row), &message).await {
+                Ok((id, ts)) => {
+                    (state.board, state.digest) = (Some(ts), Some(digest(&message)?));
+                    return Ok(Ok(Channel { id, name }));
+                }
+                // It was not made, or it is somebody else's.
+                Err(ChatError::ChannelGone(_)) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        state.opening = Some(name.clone());
+        self.keep(row, state).await?;
+        let opened = self.chat.open_room(&name).await;
+        if !matches!(opened, Err(ChatError::Unreachable(_))) {
+            state.opening = None;
+        }
+        Ok(opened)
+    }
+
     /// The board is a level: whatever happened in between, it shows how things stand now.
     async fn keep_board(
         &self,
@@ -147,7 +180,8 @@ impl Teller<'_> {
             }
         }
         if state.board.is_none() {
-            match self.chat.post(room, &message).await {
+            let mark = board_mark(row);
+            match self.post_once(row, state, |state| &mut state.trying, room, &mark, &message).await? {
                 Ok((_, ts)) => (state.board, state.digest, state.edited_at) = (Some(ts), Some(now_reads), Some(now)),
                 Err(error) => return Ok(Err(error)),
             }
@@ -192,7 +226,8 @@ impl Teller<'_> {
                 let lines: Vec<(Time, String)> = plain.map(|told| (told.fact.at, sentence(&told.fact, &names))).collect();
                 blocks::timeline(&lines)
             };
-            match self.chat.post(room, &message).await {
+            let mark = format!("{} {}", row.name, first.seq);
+            match self.post_once(row, state, |state| &mut state.trying, room, &mark, &message).await? {
                 Ok(_) => {}
                 // It would be refused for ever, and everything after it would wait.
                 Err(ChatError::Refused(why))
@@ -231,7 +266,7 @@ impl Teller<'_> {
         Some(blocks::answer(&[format!("{whom}{}", blocks::escaped(&sentence(fact, names), 500))], &[button.primary()]))
     }
 
-    /// The topic, and whoever belongs here.
+    /// The topic, the link to the incident's page, and whoever belongs here.
     async fn keep_surroundings(&self, state: &mut State, seen: &Seen, room: &str) -> Result<(), ChatError> {
         let topic = blocks::topic(&seen.card);
         if state.topic.as_ref() != Some(&topic) {
@@ -241,6 +276,14 @@ impl Teller<'_> {
                 Err(error) => return Err(error),
             }
             state.topic = Some(topic);
+        }
+        if let Some(url) = seen.card.url.as_ref().filter(|_| !state.bookmarked) {
+            match self.chat.bookmark(room, BOOKMARK, url).await {
+                Ok(()) => {}
+                Err(ChatError::Refused(why)) => tracing::warn!(why, room, "Slack does not take the bookmark"),
+                Err(error) => return Err(error),
+            }
+            state.bookmarked = true;
         }
         let known = state.people.iter().filter_map(|user| self.live.setup.users.get(user)?.slack.clone());
         let wanted: BTreeSet<String> = known.filter(|id| !state.invited.contains(id)).collect();
@@ -271,10 +314,13 @@ impl State {
         if let What::TaskChanged { change, .. } = &fact.what {
             self.people.extend(change.owner.clone().flatten());
         }
-        if let What::IncidentAcknowledged { .. } | What::IncidentDeclared { .. } = &fact.what {
-            self.people.extend(fact.actor.user().cloned());
-        }
+        // Whoever does anything about it has joined in.
+        self.people.extend(fact.actor.user().cloned());
     }
+}
+
+fn board_mark(row: &FollowerRow) -> String {
+    format!("{} board", row.name)
 }
 
 /// A fact as the room reads it.

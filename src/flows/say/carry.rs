@@ -37,7 +37,7 @@ pub(super) async fn carry(house: &House, asked: &Asked) -> Result<Answer, FlowEr
     let speaker = Speaker { house, live: &live, user, asked };
     let outcome = match inbound::parse(&asked.text, here.is_some() || asked.incident.is_some()) {
         Ok(saying) => speaker.obey(saying, here).await,
-        Err(usage) => Err(Trouble::Said(escaped(&usage, 500))),
+        Err(usage) => Ok(Answer { usage: Some(usage.clone()), ..Answer::of(escaped(&usage, 500)) }),
     };
     match outcome {
         Ok(answer) => Ok(answer),
@@ -131,7 +131,7 @@ impl Speaker<'_> {
             Verb::Task { title, owner, back_after } => {
                 let owner = owner.map(|who| self.person(&who)).transpose()?;
                 let back_at = back_after.map(|span| self.house.clock.now() + span);
-                self.act(&incident, Act::AddTask { title: heading(&title), owner, back_at }).await
+                self.act(&incident, Act::AddTask { title: heading(&self.readable(&title)), owner, back_at }).await
             }
             Verb::Take(tasks) => {
                 let change = TaskChange { owner: Some(Some(self.user.id.clone())), state: Some(TaskState::Doing), ..TaskChange::default() };
@@ -141,9 +141,9 @@ impl Speaker<'_> {
             Verb::Note { text, at } => {
                 let zone = &self.user.timezone;
                 let at = at.and_then(|(hour, minute)| local::last_at(zone, &format!("{hour:02}:{minute:02}"), self.house.clock.now()));
-                self.act(&incident, Act::AddNote { text: kept(&text), at }).await
+                self.act(&incident, Act::AddNote { text: kept(&self.readable(&text)), at }).await
             }
-            Verb::Update { text } => self.act(&incident, Act::PostUpdate { text: kept(&text) }).await,
+            Verb::Update { text } => self.act(&incident, Act::PostUpdate { text: kept(&self.readable(&text)) }).await,
             Verb::Page(whom) => {
                 let whom = self.whom(whom)?;
                 self.act(&incident, Act::Page { whom }).await
@@ -268,7 +268,7 @@ impl Speaker<'_> {
         let declare = Declare {
             actor: Actor::User(self.user.id.clone()),
             via: Via::Slack,
-            title: heading(title),
+            title: heading(&self.readable(title)),
             severity: None,
             service: None,
             kind: Kind::Real,
@@ -319,7 +319,7 @@ impl Speaker<'_> {
         let mut answer = self.change(incident, tasks, &TaskChange { state: Some(state), blocked_on, ..TaskChange::default() }).await?;
         // What somebody says about a task that is over is worth a line of the timeline.
         if let (TaskState::Done | TaskState::Dropped, Some(words), Some(n)) = (state, words, tasks.first()) {
-            let note = Act::AddNote { text: kept(&format!("Task {n}: {words}")), at: None };
+            let note = Act::AddNote { text: kept(&self.readable(&format!("Task {n}: {words}"))), at: None };
             self.do_it(incident, note).await?;
             answer.lines.push("Your words stand in the timeline.".to_owned());
         }
@@ -339,7 +339,7 @@ impl Speaker<'_> {
         let bare = ["waits for ", "waiting for ", "for ", "on "].iter().find_map(|head| words.strip_prefix(head)).unwrap_or(words).trim();
         match inbound::mentioned(bare).map(|who| self.person(&who)) {
             Some(Ok(user)) => user.to_string(),
-            Some(Err(_)) | None => kept(bare),
+            Some(Err(_)) | None => kept(&self.readable(bare)),
         }
     }
 
@@ -494,6 +494,15 @@ impl Speaker<'_> {
         })
     }
 
+    /// Words as everybody reads them, on the web too: without Slack's own signs for people, rooms and links.
+    fn readable(&self, text: &str) -> String {
+        let names = Names::of(&self.live.setup);
+        inbound::plain_marks(text, |id| {
+            let user = find(&self.live.setup, self.user, &Person::Slack(id.to_owned()))?;
+            Some(names.user(&user).to_owned())
+        })
+    }
+
     fn may_respond(&self) -> Result<(), Trouble> {
         if self.user.role >= Role::Responder { Ok(()) } else { said("You are an observer: you can look, and ask a responder to do it.") }
     }
@@ -510,8 +519,13 @@ impl Speaker<'_> {
     async fn menu_of_all(&self) -> Told {
         let mut answer = self.list().await?;
         answer.lines.push(format!("`{} new <title>` declares an incident.", self.command()).replace('<', "&lt;").replace('>', "&gt;"));
-        answer.buttons =
-            vec![Button::new("Who is on call", "- oncall"), Button::new("Open incidents", "- list"), Button::new("Help", "- help")];
+        answer.buttons = vec![
+            Button::new("Declare an incident", "- new").primary(),
+            Button::new("Who is on call", "- oncall"),
+            Button::new("Take a turn", "- override"),
+            Button::new("Open incidents", "- list"),
+            Button::new("Help", "- help"),
+        ];
         Ok(answer)
     }
 
@@ -535,7 +549,19 @@ fn menu_of(incident: &Incident) -> Answer {
         answer.buttons.push(Button::new("Escalate", format!("{n} escalate")).danger("This pages the next step of the policy now."));
         answer.buttons.push(Button::new("Resolve", format!("{n} resolve")).danger("This ends the incident and closes its alerts."));
     }
-    for (label, verb) in [("Who does what", "who"), ("Why", "why"), ("Help", "help")] {
+    if incident.is_open() {
+        for (label, verb) in [
+            ("Add a task", "task"),
+            ("Update", "update"),
+            ("Page", "page"),
+            ("Severity", "sev"),
+            ("Give a role", "role"),
+            ("Hand over", "handover"),
+        ] {
+            answer.buttons.push(Button::new(label, format!("{n} {verb}")));
+        }
+    }
+    for (label, verb) in [("Note", "note"), ("Who does what", "who"), ("Why", "why"), ("Help", "help")] {
         answer.buttons.push(Button::new(label, format!("{n} {verb}")));
     }
     answer

@@ -58,6 +58,7 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
         open,
         resolved,
         older: None,
+        csv: "/incidents.csv".to_owned(),
         hooks_at: "https://reveille.example".to_owned(),
         is_first: true,
     }

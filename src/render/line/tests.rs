@@ -109,7 +109,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::PageEnded { page: page(), user: ana(), reason: Reason::Acknowledged },
-            "The page to Ana Ruiz ended (a person acknowledged)",
+            "The page to Ana Ruiz ended (it was acknowledged)",
         ),
         (
             own(),
@@ -165,7 +165,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::PhonePickedUp { page: page(), user: ana(), contact: phone(), attempt: attempt() },
-            "The call to Ana Ruiz was picked up (only a key press is an answer)",
+            "The call to Ana Ruiz was picked up, which is no answer: only a key press is",
         ),
         (
             own(),
@@ -274,7 +274,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::MessageDelivered { page: page(), user: ana(), contact: ContactId::from("sms"), attempt: attempt() },
-            "The text to Ana Ruiz arrived (only an answer is an answer)",
+            "The text to Ana Ruiz arrived, which is no answer yet",
         ),
         (
             own(),

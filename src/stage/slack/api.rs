@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use super::{SlackFault, World, chat, home, people, rooms};
+use super::{SlackFault, World, chat, home, people, rooms, scope, socket};
 use crate::base::secret::same;
 use crate::base::time::Time;
 use crate::stage::fault::{dropped, hold};
@@ -22,6 +22,7 @@ const BODY_BYTES: usize = 1 << 20;
 pub(in crate::stage) fn router() -> Router<Arc<Inner>> {
     Router::new()
         .route("/slack/api/{method}", any(call))
+        .route("/slack/link", get(socket::link))
         .route("/slack/hooks/{kind}/{team}/{id}/{key}", post(home::respond))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
 }
@@ -38,6 +39,11 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn with(error: &'static str, name: &str, value: Value) -> Self {
         Self { error, more: Map::from_iter([(name.to_owned(), value)]), retry_after: None }
+    }
+
+    /// Says one thing more.
+    pub(super) fn beside(&mut self, name: &str, value: Value) {
+        self.more.insert(name.to_owned(), value);
     }
 
     /// What is wrong with which argument or block.
@@ -213,13 +219,14 @@ async fn call(
     let base = format!("http://{}", inner.address);
     let (answer, warning) = match read(reads_json(&method), &verb, query.as_deref(), &headers, &body) {
         Ok((args, warning)) => {
-            let answer = authorise(&inner, &headers, &args).and_then(|()| {
+            let answer = authorise(&inner, &method, &headers, &args).and_then(|()| {
                 let mut world = lock(&inner.world);
                 if inner.slack.paced
                     && let Err(retry_after) = world.slack.pace.admit(&method, args.text("channel").as_deref(), now)
                 {
                     return Err(Refusal::limited(retry_after));
                 }
+                scope::check(&method, &inner.slack.scopes)?;
                 dispatch(&mut world.slack, &method, &Call { args: &args, now, base: &base })
             });
             (answer, warning)
@@ -234,7 +241,10 @@ async fn call(
         }
         Some(SlackFault::DoButDrop) => dropped(),
         Some(SlackFault::Hang | SlackFault::RateLimited { .. } | SlackFault::Refuse { .. } | SlackFault::Nonsense) | None => {
-            envelope(answer, warning)
+            let mut response = envelope(answer, warning);
+            let scopes = inner.slack.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+            response.headers_mut().extend(HeaderValue::from_str(&scopes).map(|scopes| (HeaderName::from_static("x-oauth-scopes"), scopes)));
+            response
         }
     }
 }
@@ -276,15 +286,31 @@ fn refused(status: StatusCode) -> Response {
     (status, status.canonical_reason().unwrap_or("Refused")).into_response()
 }
 
-/// The token, from the header or, in a form, from the argument of this name.
-fn authorise(inner: &Inner, headers: &HeaderMap, args: &Args) -> Result<(), Refusal> {
+/// The token, from the header or, in a form, from the argument of this name. Only an app's own token opens connections, and it does nothing else.
+fn authorise(inner: &Inner, method: &str, headers: &HeaderMap, args: &Args) -> Result<(), Refusal> {
+    let opens = method == "apps.connections.open";
     let given = match headers.get(header::AUTHORIZATION) {
         Some(value) => value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).map(|token| token.trim().to_owned()),
-        None => args.text("token"),
+        None => args.text("token").filter(|_| !opens),
     };
+    let is = |token: &str, known: &crate::base::secret::Secret| same(token.as_bytes(), known.expose().as_bytes());
     match given {
         None => Err("not_authed".into()),
-        Some(token) if same(token.as_bytes(), inner.slack.bot_token.expose().as_bytes()) => Ok(()),
+        Some(token) if inner.world().slack.revoked && is(&token, &inner.slack.bot_token) => Err("token_revoked".into()),
+        Some(token) if is(&token, &inner.slack.bot_token) => {
+            if opens {
+                Err("not_allowed_token_type".into())
+            } else {
+                Ok(())
+            }
+        }
+        Some(token) if is(&token, &inner.slack.app_token) => {
+            if opens {
+                Ok(())
+            } else {
+                Err("not_allowed_token_type".into())
+            }
+        }
         Some(_) => Err("invalid_auth".into()),
     }
 }
@@ -292,6 +318,7 @@ fn authorise(inner: &Inner, headers: &HeaderMap, args: &Args) -> Result<(), Refu
 fn dispatch(world: &mut World, method: &str, call: &Call<'_>) -> Answer {
     match method {
         "api.test" => Ok(json!({})),
+        "apps.connections.open" => socket::open(world, call),
         "auth.test" => Ok(people::auth_test()),
         "chat.postMessage" => chat::post(world, call),
         "chat.postEphemeral" => chat::post_ephemeral(world, call),

@@ -59,10 +59,22 @@ pub(super) fn post(world: &mut World, call: &Call<'_>) -> Answer {
     let room = target(world, call)?;
     let (text, blocks) = content(world, call, TEXT)?;
     let thread_ts = thread(world, call, &room)?;
-    let message = Message { blocks, thread_ts, ..Message::of(BOT_USER, text) };
+    let metadata = metadata(call)?;
+    let message = Message { blocks, thread_ts, metadata, ..Message::of(BOT_USER, text) };
     let ts = world.say(&room, call.now, message);
     let said = world.room(&room).and_then(|room| Some(room.told(room.message(&ts)?)));
     Ok(json!({"channel": room, "ts": ts, "message": said}))
+}
+
+/// What the app writes beside a message for itself.
+fn metadata(call: &Call<'_>) -> Result<Option<Value>, Refusal> {
+    let metadata = match call.args.json("metadata") {
+        None => return Ok(None),
+        Some(Ok(metadata)) => metadata,
+        Some(Err(_)) => return Err("invalid_metadata_format".into()),
+    };
+    let whole = metadata["event_type"].as_str().is_some_and(|kind| !kind.is_empty()) && metadata["event_payload"].is_object();
+    if whole { Ok(Some(metadata)) } else { Err("invalid_metadata_schema".into()) }
 }
 
 fn thread(world: &World, call: &Call<'_>, room: &str) -> Result<Option<String>, Refusal> {

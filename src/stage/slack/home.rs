@@ -18,7 +18,7 @@ use crate::stage::post::in_short;
 use crate::stage::{Inner, StageError, Work, lock};
 
 /// How long the app may take to answer.
-const ANSWER: Span = Span::seconds(3);
+pub(super) const ANSWER: Span = Span::seconds(3);
 /// How long a trigger opens a dialogue.
 const TRIGGER: Span = Span::seconds(3);
 /// How long a response URL works, and how often.
@@ -262,7 +262,7 @@ impl Slack {
 
     async fn say(&self, user: &str, id: &str, thread: Option<&str>, text: &str) -> Result<(), StageError> {
         let now = self.0.clock.now();
-        let event = {
+        let events = {
             let mut world = lock(&self.0.world);
             let slack = &mut world.slack;
             let room = slack.room_mut(id).ok_or_else(|| StageError::NoSuchRoom(id.to_owned()))?;
@@ -279,19 +279,21 @@ impl Slack {
             if let Some(thread) = thread {
                 event["thread_ts"] = json!(thread);
             }
-            if kind == RoomKind::Direct && with_app {
-                event["type"] = json!("message");
-                event["channel_type"] = json!("im");
-                Some(event)
-            } else if with_app && text.contains(&format!("<@{BOT_USER}>")) {
+            let mut events = Vec::new();
+            // Whoever names the app in a room is heard twice: once by the room's own event.
+            if with_app && kind == RoomKind::Public && text.contains(&format!("<@{BOT_USER}>")) {
                 event["type"] = json!("app_mention");
-                Some(event)
-            } else {
-                None
+                events.push(event.clone());
             }
+            if with_app && matches!(kind, RoomKind::Direct | RoomKind::Public) {
+                event["type"] = json!("message");
+                event["channel_type"] = json!(if kind == RoomKind::Direct { "im" } else { "channel" });
+                events.push(event);
+            }
+            events
         };
         self.0.changed();
-        if let Some(event) = event {
+        for event in events {
             self.tell(event).await;
         }
         Ok(())
@@ -367,7 +369,9 @@ impl Slack {
         let work = Work::begin(&self.0);
         let at = self.0.clock.now();
         let url = self.0.reveille().map(|base| format!("{base}/slack/{door}"));
+        let over_socket = self.0.world().slack.socket_mode;
         let answer = match url {
+            _ if over_socket => self.send_over_socket(door, &body, headers).await,
             Some(url) => self.send(&url, content_type, body, headers).await,
             None => Err("has no address: the stage was not told where Reveille is".to_owned()),
         };

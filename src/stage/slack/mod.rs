@@ -2,7 +2,7 @@
 //!
 //! `api` the door with its arguments and errors, `chat` messages, `rooms` conversations, `people` users, pins and bookmarks, reactions and views,
 //! `block` what a message may be made of, `home` what the workspace sends to the app, `act` what people press and fill in,
-//! `pace` how often it may ask. Behaviour and words are those of
+//! `pace` how often it may ask, `scope` what its token may do, `socket` the connections it opens in Socket Mode. Behaviour and words are those of
 //! <https://docs.slack.dev/reference/methods>.
 
 mod act;
@@ -13,8 +13,10 @@ mod home;
 mod pace;
 mod people;
 mod rooms;
+mod scope;
+mod socket;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,12 @@ const MESSAGES: usize = 2_000;
 pub struct Options {
     /// What the app shows as a bearer token.
     pub bot_token: Secret,
+    /// What it shows to open a connection.
+    pub app_token: Secret,
+    /// What the bot token may do.
+    pub scopes: BTreeSet<String>,
+    /// Whether commands, buttons and events go over the app's own connections, not to its address.
+    pub socket_mode: bool,
     /// What requests to the app are signed with.
     pub signing_secret: Secret,
     /// The slash command that leads to the app, with its slash.
@@ -71,6 +79,9 @@ impl Default for Options {
         ];
         Self {
             bot_token: Secret::new("xoxb-stage"),
+            app_token: Secret::new("xapp-stage"),
+            scopes: scope::ALL.iter().map(|scope| (*scope).to_owned()).collect(),
+            socket_mode: false,
             signing_secret: Secret::new("stage-signing-secret"),
             command: "/incident".to_owned(),
             people: people
@@ -195,6 +206,8 @@ pub struct Message {
     /// As sent, with the ids that Slack adds; an empty list for plain text.
     pub blocks: Vec<Value>,
     pub thread_ts: Option<String>,
+    /// What the app wrote beside it for itself: `event_type` and `event_payload`.
+    pub metadata: Option<Value>,
     /// What Slack itself says about: `channel_join`, `channel_topic`.
     pub subtype: Option<String>,
     /// An ephemeral message: the one who sees it.
@@ -296,6 +309,10 @@ pub(super) struct World {
     pub requests: u64,
     /// Requests by method.
     pub methods: HashMap<String, u64>,
+    pub socket_mode: bool,
+    /// The workspace has taken the bot token back.
+    pub revoked: bool,
+    sockets: socket::Sockets,
     triggers: HashMap<String, home::Trigger>,
     response_urls: HashMap<String, home::ResponseUrl>,
     pace: pace::Pace,
@@ -333,6 +350,9 @@ impl World {
             events_twice: false,
             requests: 0,
             methods: HashMap::new(),
+            socket_mode: options.socket_mode,
+            revoked: false,
+            sockets: socket::Sockets::default(),
             triggers: HashMap::new(),
             response_urls: HashMap::new(),
             pace: pace::Pace::default(),
@@ -444,6 +464,7 @@ impl Message {
             text: text.into(),
             blocks: Vec::new(),
             thread_ts: None,
+            metadata: None,
             subtype: None,
             only_for: None,
             edits: 0,
@@ -475,6 +496,11 @@ impl Slack {
     #[must_use]
     pub fn bot_token(&self) -> Secret {
         self.0.slack.bot_token.clone()
+    }
+
+    #[must_use]
+    pub fn app_token(&self) -> Secret {
+        self.0.slack.app_token.clone()
     }
 
     #[must_use]
@@ -540,6 +566,12 @@ impl Slack {
     #[must_use]
     pub fn fault(&self) -> Option<SlackFault> {
         self.0.world().slack.fault_at(self.0.clock.now())
+    }
+
+    /// Whether the workspace has taken the bot token back.
+    pub fn set_revoked(&self, revoked: bool) {
+        self.0.world().slack.revoked = revoked;
+        self.0.changed();
     }
 
     /// Whether each event comes twice from now on, with one id, as Slack's do now and then.

@@ -374,7 +374,7 @@ pub(super) fn history(world: &mut World, call: &Call<'_>) -> Answer {
     let seen = room.messages.iter().rev().filter(|message| message.only_for.is_none() && fits(&message.ts));
     let found: Vec<Value> = seen
         .filter(|message| message.thread_ts.as_ref().is_none_or(|thread| *thread == message.ts))
-        .map(|message| room.told(message))
+        .map(|message| with_metadata(room.told(message), message, call))
         .collect();
     let pins = room.pins.len();
     let (messages, next) = page(call, found)?;
@@ -387,6 +387,16 @@ pub(super) fn history(world: &mut World, call: &Call<'_>) -> Answer {
     Ok(answer)
 }
 
+/// What the app wrote beside a message comes along where it is asked for.
+fn with_metadata(mut told: Value, message: &super::Message, call: &Call<'_>) -> Value {
+    if call.args.is("include_all_metadata")
+        && let Some(metadata) = &message.metadata
+    {
+        told["metadata"] = metadata.clone();
+    }
+    told
+}
+
 pub(super) fn replies(world: &mut World, call: &Call<'_>) -> Answer {
     let room = seen(world, call)?;
     if !room.has(BOT_USER) {
@@ -395,7 +405,8 @@ pub(super) fn replies(world: &mut World, call: &Call<'_>) -> Answer {
     let ts = call.args.need("ts")?;
     room.message(&ts).ok_or("thread_not_found")?;
     let in_thread = room.messages.iter().filter(|message| message.ts == ts || message.thread_ts.as_deref() == Some(&ts));
-    let found: Vec<Value> = in_thread.filter(|message| message.only_for.is_none()).map(|message| room.told(message)).collect();
+    let found: Vec<Value> =
+        in_thread.filter(|message| message.only_for.is_none()).map(|message| with_metadata(room.told(message), message, call)).collect();
     let (messages, next) = page(call, found)?;
     let mut answer = json!({"messages": messages, "has_more": !next.is_empty()});
     if !next.is_empty() {
