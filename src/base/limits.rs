@@ -50,6 +50,8 @@ pub const LABELS: usize = 32;
 pub const LABEL_CHARS: usize = 200;
 /// Longest URL kept of an alert, bytes.
 pub const URL_BYTES: usize = 2_048;
+/// Notes that an incident takes of its senders: one that acknowledges again and again must not fill a timeline.
+pub const SENDER_NOTES: usize = 20;
 /// Titles an incident keeps as samples of its alerts.
 pub const INCIDENT_SAMPLES: usize = 5;
 

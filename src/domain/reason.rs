@@ -151,7 +151,7 @@ impl Reason {
             Self::AskedToEscalate => "somebody asked for the next step",
             Self::NobodyInStep => "nobody is left to call in this step",
             Self::PolicyGone => "the service's policy does not exist any more",
-            Self::Exhausted => "every step of the policy has passed and nobody answered",
+            Self::Exhausted => "no step of the policy is left, and nobody has acknowledged",
             Self::Acknowledged => "it was acknowledged",
             Self::AlreadyAcknowledged => "it is acknowledged already",
             Self::Resolved => "the incident was resolved",

@@ -409,14 +409,15 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         severity: incident.severity,
         acknowledged_by: incident.acknowledged_by.as_ref(),
         resolved_by: incident.resolved_by.as_ref(),
+        resolved_because: None,
         lapses_at: None,
+        snoozed_until: incident.response.snoozed_until,
         run: incident.run.as_ref(),
     };
     let alerts = match (incident.alerts_count, incident.firing_count) {
         (0, _) => String::new(),
         (all, firing) => format!("{}, {firing} firing", count_of(all, "alert", "alerts")),
     };
-    let snoozed = incident.response.snoozed_until.map(|until| format!("; snoozed until {}", line::clock(until)));
     Card {
         number: incident.number,
         title: incident.title.clone(),
@@ -424,7 +425,7 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         severity: incident.severity,
         state: incident.state,
         opened_at: incident.opened_at,
-        now: format!("{}{}", line::now(standing, reaching, names).plain(), snoozed.unwrap_or_default()),
+        now: line::now(standing, reaching, names).plain(),
         roles: incident.response.roles.iter().map(|(role, user)| (role.name(), names.user(user).to_owned())).collect(),
         alerts,
         room: match &incident.response.room {

@@ -219,7 +219,6 @@ pub struct IncidentPage {
     pub board_over: Vec<TaskRow>,
     pub roles: Vec<RoleRow>,
     pub room: Option<RoomLink>,
-    pub snoozed_until: Option<Stamp>,
     pub offers: Offers,
 }
 

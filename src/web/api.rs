@@ -146,7 +146,7 @@ pub(super) async fn why(State(doors): State<Doors>, Extension(caller): Extension
     let facts = reader.timeline_before(viewer, incident.number, None, limits::LIST_MOST).await?;
     let pages = reader.incident_pages(viewer, incident.number).await?;
     let names = doors.names();
-    let now = look::now(&incident, &pages, look::lapses_at(&facts), &names);
+    let now = look::now(&incident, &pages, &facts, &names);
     let items = facts
         .iter()
         .filter(|row| page.as_ref().is_none_or(|page| tells_of(row, page)))

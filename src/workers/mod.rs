@@ -70,7 +70,8 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("messenger", house, messenger::run);
     crew.keeps("ringer", house, ringer::run);
     crew.keeps("sweeper", house, sweeper::run);
-    crew.keeps("watchman", house, watchman::run);
+    let opened_at = house.clock.now();
+    crew.keeps("watchman", house, move |house| watchman::run(house, opened_at));
     crew.keeps("stoker", house, stoker::run);
     crew
 }

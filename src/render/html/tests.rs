@@ -100,7 +100,6 @@ fn incident(state: IncidentState) -> IncidentPage {
         board_over: vec![task(2, TaskState::Dropped)],
         roles: vec![RoleRow { role: "lead", person: Some(HOSTILE.to_owned()) }, RoleRow { role: "comms", person: None }],
         room: Some(RoomLink { name: HOSTILE.to_owned(), url: "https://slack.com/app_redirect?channel=C1".to_owned() }),
-        snoozed_until: Some(stamp()),
         offers: Offers {
             people: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
             policies: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],

@@ -9,7 +9,7 @@ use super::{people_for, zone_of};
 use crate::base::id::{PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
-use crate::domain::incident::{IncidentRole, IncidentState, Room};
+use crate::domain::incident::{IncidentRole, Room};
 use crate::domain::input::{Act, Actor, Via, Whom};
 use crate::domain::local;
 use crate::domain::setup::Severity;
@@ -66,10 +66,9 @@ pub(in crate::web) async fn incident(
         board_over: rows(over),
         roles: roles.into(),
         room: room_link(&view.response.room),
-        snoozed_until: view.response.snoozed_until.filter(|_| view.state == IncidentState::Acknowledged).map(Stamp),
         offers: offers(&doors, &caller),
         number,
-        now: look::now(&view, &pages, look::lapses_at(&facts), &names),
+        now: look::now(&view, &pages, &facts, &names),
         title: view.title,
         service: names.service(&view.service).to_owned(),
         severity: view.severity.name(),
