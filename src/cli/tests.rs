@@ -502,7 +502,7 @@ async fn watch_from_the_start(caller: &Caller) -> Went {
         err: &mut err,
         input: &mut io::empty(),
         json: true,
-        terminal: false,
+        width: None,
         colour: false,
         clock: caller.clock.clone(),
         zone: TimeZone::UTC,
