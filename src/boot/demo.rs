@@ -80,6 +80,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         ("slack", &stage.slack().api_url()),
         ("slack_token", stage.slack().bot_token().expose()),
         ("slack_secret", stage.slack().signing_secret().expose()),
+        ("smtp", &stage.smtp_url().unwrap_or_default()),
         ("rollbar_key", &rollbar_key),
         ("generic_key", &generic_key),
     ]

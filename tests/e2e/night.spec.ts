@@ -1,5 +1,5 @@
 // One night from the first exception to the answer, on the pages that a visitor of the demo has open.
-import { ANA, BO, expect, type Incident, look, phone, record, signIn, test, told } from "./house";
+import { ANA, BO, expect, type Incident, look, phone, record, signIn, SHOTS, test, told } from "./house";
 
 test("a signal wakes one person, then the next, and the timeline shows each step as it happens", async ({ demo, page, context }) => {
   test.setTimeout(300_000);
@@ -32,6 +32,9 @@ test("a signal wakes one person, then the next, and the timeline shows each step
   const waited = Date.now() - rangAt;
   expect(waited, "Bo is called 30 s after Ana, not sooner").toBeGreaterThan(20_000);
   await expect(ana.getByText("Not answered", { exact: true })).toBeVisible();
+  // README's picture, a copy of which is docs/stage.png.
+  await stage.setViewportSize({ width: 1120, height: 860 });
+  await stage.screenshot({ path: `${SHOTS}/readme-stage.png` });
   await bo.getByRole("button", { name: "Answer" }).click();
   await expect(bo.getByText("Hello Bo Lind", { exact: false }).first()).toBeVisible();
   await expect(bo).toHaveClass(/live/);
@@ -73,6 +76,9 @@ test("a signal wakes one person, then the next, and the timeline shows each step
   expect([after.state, after.alerts_count], "what came later joined the incident").toEqual(["acknowledged", 5]);
   await expect(page.locator("#timeline")).toContainText("Redis::CannotConnectError");
   expect(await page.evaluate(() => "shown" in window), "the timeline was never loaded again").toBe(true);
+  await page.setViewportSize({ width: 1120, height: 1300 });
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.screenshot({ path: `${SHOTS}/readme-timeline.png` });
   await look(page, "night-over");
   await look(stage, "stage-after");
 });
