@@ -20,3 +20,4 @@ mod slack;
 mod storm;
 mod texts;
 mod tls;
+mod workspace;
