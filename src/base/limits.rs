@@ -50,6 +50,8 @@ pub const LABELS: usize = 32;
 pub const LABEL_CHARS: usize = 200;
 /// Longest URL kept of an alert, bytes.
 pub const URL_BYTES: usize = 2_048;
+/// Notes that an incident takes of its senders: one that acknowledges again and again must not fill a timeline.
+pub const SENDER_NOTES: usize = 20;
 /// Titles an incident keeps as samples of its alerts.
 pub const INCIDENT_SAMPLES: usize = 5;
 
@@ -205,6 +207,14 @@ pub const LOG_SPAN: Span = Span::minutes(1);
 pub const BALLAST_BYTES: u64 = 64 << 20;
 /// How often the ballast is looked after.
 pub const BALLAST_LOOK: Span = Span::seconds(5);
+/// Pages that left without their intent, while nothing could be written, and wait to be recorded; past it no more leave so.
+pub const SHOUTS: usize = 1_000;
+/// Wake-ups decided in memory for one round of them.
+pub const SHOUT_WAKES: usize = 1_000;
+/// The least between two rounds.
+pub const SHOUT_EVERY: Span = Span::seconds(1);
+/// What nobody came to record by then is told in the timeline.
+pub const SHOUT_TOLD: Span = Span::minutes(4);
 /// Rows thrown away in one transaction: a page never waits behind more.
 pub const JANITOR_ROWS: i64 = 256;
 /// Transactions of one kind in one round, and the pause between two.
@@ -216,6 +226,8 @@ pub const JANITOR_LEASE: Span = Span::minutes(2);
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
+/// Most incidents in one file for a spreadsheet: it is made in memory, at some hundred bytes each.
+pub const CSV_ROWS: usize = 20_000;
 /// Live readers of the stream at once, per process.
 pub const STREAM_READERS: usize = 2_000;
 /// Facts a reader of the stream may lag behind before it is told to start over.
@@ -224,6 +236,8 @@ pub const STREAM_LAG: usize = 1_024;
 pub const SIGN_IN_LINK: Span = Span::hours(24);
 /// A session of the web pages.
 pub const SESSION: Span = Span::hours(24 * 30);
+/// How long the page is remembered that somebody wanted before they had to sign in: time enough to ask for a link.
+pub const WANTED_PAGE: Span = Span::hours(1);
 /// Argon2id as OWASP's password storage sheet gives it: memory in KiB, passes, lanes.
 pub const PASSWORD_MEMORY_KIB: u32 = 19 * 1_024;
 pub const PASSWORD_PASSES: u32 = 2;

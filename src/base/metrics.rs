@@ -107,7 +107,7 @@ impl Metrics {
         registry.register("http_requests", "Requests answered, by route pattern", requests.clone());
         registry.register("http_request_seconds", "Until the answer's head was ready, by route pattern", request_seconds.clone());
         registry.register("webhook_deliveries", "Requests of outgoing webhooks", webhooks.clone());
-        registry.register("forged_callbacks", "Callbacks refused for a wrong signature, by channel", forged.clone());
+        registry.register("forged_callbacks", "Requests of providers refused for a wrong signature, by channel", forged.clone());
         registry.register("worker_restarts", "Workers that panicked and were started again", restarts.clone());
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
@@ -144,7 +144,7 @@ impl Metrics {
         self.0.webhooks.get_or_create(&vec![("webhook", id.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }
 
-    /// A callback had a wrong signature.
+    /// A provider's request had a wrong signature.
     pub fn forged(&self, channel: &'static str) {
         self.0.forged.get_or_create(&vec![("channel", channel.to_owned())]).inc();
     }

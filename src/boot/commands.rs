@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::config::{self, ConfigError, Surroundings};
 use super::demo::{self, Demo};
 use super::interrupt::interrupted;
+use super::tell::tell;
 
 use super::wire::{self, Complaint, Given, Options};
 use super::{BootError, doctor, keep, live, staged, telemetry};
@@ -90,7 +91,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
             // A mistake elsewhere in the file must not send this start to another database or address.
             Err(error) => (config::server_as_far_as_readable(path, &surroundings), Given::Broken(error)),
         },
-        None => (config::from_environment(&surroundings)?.0.settings.server, Given::Nothing),
+        None => match config::from_environment(&surroundings) {
+            Ok((config, _)) => (config.settings.server, Given::Nothing),
+            // Half a section in the environment, as after a file was left out, must not stop the pager either.
+            Err(error) => (config::server_of_environment(&surroundings), Given::Broken(error)),
+        },
     };
     let listen = address(serve.listen().unwrap_or(&server.listen))?;
     let database = serve.database.given().unwrap_or(&server.database).clone();
@@ -182,9 +187,9 @@ async fn demo(demo: &args::Demo) -> Result<(), BootError> {
 fn check_file(path: &Path, json: bool) -> ExitCode {
     let report = config::check(path, &Surroundings::of_process(), &known_sources(), Clock::system().now());
     if json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+        tell!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
-        println!("{report}");
+        tell!("{report}");
     }
     ExitCode::from(report.exit_code())
 }
@@ -203,17 +208,17 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     };
     if json {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        println!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
+        tell!("{}", serde_json::json!({ "dry_run": apply.dry_run, "changed": changed, "changes": lines }));
     } else {
         for change in &lines {
-            println!("{change}");
+            tell!("{change}");
         }
         match (changed, apply.dry_run, lines.is_empty()) {
-            (false, _, _) => println!("Nothing to change: it is so already."),
-            (true, true, true) => println!("Settings or keys would change. Nothing was changed: this was a dry run."),
-            (true, true, false) => println!("Nothing was changed: this was a dry run."),
-            (true, false, true) => println!("Applied: settings or keys changed. A running server has it within two seconds."),
-            (true, false, false) => println!("Applied. A running server has it within two seconds."),
+            (false, _, _) => tell!("Nothing to change: it is so already."),
+            (true, true, true) => tell!("Settings or keys would change. Nothing was changed: this was a dry run."),
+            (true, true, false) => tell!("Nothing was changed: this was a dry run."),
+            (true, false, true) => tell!("Applied: settings or keys changed. A running server has it within two seconds."),
+            (true, false, false) => tell!("Applied. A running server has it within two seconds."),
         }
     }
     store.close().await;
@@ -223,37 +228,45 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
 async fn migrate(migrate: &args::Migrate) -> Result<(), BootError> {
     let store = Store::open(migrate.database.url().expose(), StoreOptions::default()).await?;
     store.migrate().await?;
-    println!("The database has this version's tables.");
+    tell!("The database has this version's tables.");
     store.close().await;
     Ok(())
 }
 
 async fn token_create(token: &args::TokenCreate, json: bool) -> Result<(), BootError> {
-    let (store, _) = open(token.database.url().expose(), None).await?;
+    let database = token.database.url();
+    let made_here = keep::missing(database.expose());
+    let (store, _) = open(database.expose(), None).await?;
+    if let Some(new) = made_here {
+        eprintln!(
+            "There was no database at {}, so that a new one was made: this token opens only a server that is started with it.",
+            new.display()
+        );
+    }
     if let Some(user) = &token.user {
         known(&store, user).await?;
     }
     let made = access::create_token(&store, &Clock::system(), &token.name, token.scope, token.user.as_ref()).await?;
     if json {
-        println!("{}", serde_json::json!({ "name": token.name, "token": made.expose() }));
+        tell!("{}", serde_json::json!({ "name": token.name, "token": made.expose() }));
     } else {
-        println!("{}", made.expose());
+        tell!("{}", made.expose());
     }
     store.close().await;
     Ok(())
 }
 
 async fn admin_link(link: &args::AdminLink) -> Result<(), BootError> {
-    println!("{}", one_time_link(link).await?);
+    tell!("{}", one_time_link(link).await?);
     Ok(())
 }
 
 async fn user_invite(invite: &args::AdminLink, json: bool) -> Result<(), BootError> {
     let link = one_time_link(invite).await?;
     if json {
-        println!("{}", serde_json::json!({ "user": invite.user.as_str(), "link": link }));
+        tell!("{}", serde_json::json!({ "user": invite.user.as_str(), "link": link }));
     } else {
-        println!("{link}");
+        tell!("{link}");
         eprintln!("Give this link to {} and to nobody else: it works once, for a day, and lets them choose a password.", invite.user);
     }
     Ok(())
@@ -262,6 +275,8 @@ async fn user_invite(invite: &args::AdminLink, json: bool) -> Result<(), BootErr
 /// The whole address of a new one-time link.
 async fn one_time_link(link: &args::AdminLink) -> Result<String, BootError> {
     let database = link.database.url();
+    // A new, empty database would know nobody.
+    keep::existing(database.expose()).await?.close().await;
     let (store, sealer) = open(database.expose(), None).await?;
     if link.user.as_str() != access::FIRST_ADMIN {
         known(&store, &link.user).await?;
@@ -282,13 +297,15 @@ async fn known(store: &Store, user: &crate::base::id::UserId) -> Result<(), Boot
     }
     let ids: Vec<&str> = setup.users.keys().map(crate::base::id::UserId::as_str).collect();
     let there = if ids.is_empty() { "nobody is configured yet".to_owned() } else { format!("there are {}", ids.join(", ")) };
-    Err(BootError::Refused(format!("nobody has the id \"{user}\"; {there}")))
+    Err(BootError::Refused(format!(
+        "nobody has the id \"{user}\"; {there}. Somebody new is a [[user]] in the configuration: add them, and `reveille apply FILE`"
+    )))
 }
 
 async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
     if asked.list {
         for file in SCENARIOS {
-            println!("{}  {}", file.name, Scenario::named(file.name)?.caption);
+            tell!("{}  {}", file.name, Scenario::named(file.name)?.caption);
         }
         return Ok(());
     }
@@ -305,11 +322,11 @@ async fn replay_scenario(asked: &args::Replay) -> Result<(), BootError> {
         phones: asked.stage.clone().map_or(Phones::Real, Phones::At),
         numbers: asked.number.clone(),
     };
-    let report = replay(&scenario, &plan, |line| println!("{line}")).await?;
+    let report = replay(&scenario, &plan, |line| tell!("{line}")).await?;
     if report.given_up > 0 {
         return Err(BootError::Refused(format!("{} of {} posts were not taken", report.given_up, report.given_up + report.posted)));
     }
-    println!("\n{} posts were taken.", report.posted);
+    tell!("\n{} posts were taken.", report.posted);
     Ok(())
 }
 

@@ -121,8 +121,18 @@ pub fn server_as_far_as_readable(path: &Path, around: &Surroundings) -> Server {
         let section = section.enumerate().take_while(|(n, line)| *n == 0 || !line.trim_start().starts_with('['));
         text = section.flat_map(|(_, line)| [line, "\n"]).collect();
     }
-    let (document, _) = toml::de::DeTable::parse_recoverable(&text);
-    let reader = Reader::new("", &text, around, Purpose::Run);
+    server_of(&text, around)
+}
+
+/// The same without a file.
+#[must_use]
+pub fn server_of_environment(around: &Surroundings) -> Server {
+    server_of("", around)
+}
+
+fn server_of(text: &str, around: &Surroundings) -> Server {
+    let (document, _) = toml::de::DeTable::parse_recoverable(text);
+    let reader = Reader::new("", text, around, Purpose::Run);
     settings::read(&reader, &Table::root(&document)).server
 }
 

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::config::{self, Surroundings};
 use super::interrupt::interrupted;
+use super::tell::tell;
 use super::wire::{self, Given, Options};
 use super::{BootError, live};
 use crate::base::clock::Clock;
@@ -104,7 +105,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
     let sign_in = wire::sign_in_url(&running.house, &server, &UserId::from("ana")).await?;
     let program = std::env::args().next().unwrap_or_else(|| "reveille".to_owned());
     let database = var.join("reveille.db");
-    println!(
+    tell!(
         "\nReveille's demo is running.\n\n  phones    {stage}\n  timeline  {sign_in}\n            (signs you in as Ana, once; then it is {server})\n\n\
          Open both. The first phone rings in {head_start}. Answer it and press 1, or leave it alone: half a minute later the next one rings.\n\n\
          Fire something of your own:\n  curl {server}/hooks/generic/{generic_key} -d '{{\"title\": \"the disk is full\", \"severity\": \"critical\"}}'\n\n\
@@ -124,9 +125,9 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
             phones: Phones::Here(stage.clone()),
             numbers: PEOPLE.iter().map(|(number, _)| (*number).to_owned()).collect(),
         };
-        match replay(&scenario, &plan, |line| println!("{line}")).await {
+        match replay(&scenario, &plan, |line| tell!("{line}")).await {
             Ok(report) => {
-                println!("\nThe night is over.{}\n{}Both pages stay open until Ctrl-C.", given_up(&report), outcome(&running.house).await);
+                tell!("\nThe night is over.{}\n{}Both pages stay open until Ctrl-C.", given_up(&report), outcome(&running.house).await);
             }
             Err(error) => eprintln!("the night could not be played: {error}"),
         }
@@ -136,7 +137,7 @@ pub async fn run(demo: Demo) -> Result<(), BootError> {
         () = night => {}
         () = interrupted() => {}
     }
-    println!("\nStopping.");
+    tell!("\nStopping.");
     running.stop().await;
     stage.shut().await;
     Ok(())

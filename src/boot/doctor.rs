@@ -11,8 +11,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::{self, Config, Surroundings};
+use super::live::Providers;
+use super::tell::tell;
 use super::{BootError, keep, live, wire};
 use crate::base::clock::Clock;
+use crate::base::limits;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::time::{Span, Time};
 use crate::cli::args;
@@ -62,25 +65,14 @@ fn bad(subject: &'static str, text: impl Into<String>, advice: impl Into<String>
     Finding { subject, level: Verdict::Bad, text: text.into(), advice: advice.into() }
 }
 
-/// Where the providers are and how we speak to them.
-#[derive(Default)]
-struct Providers {
-    public_url: Option<String>,
-    twilio: Option<(String, Secret, Secret)>,
-    slack: Option<live::SlackProvider>,
-    smtp: Option<Secret>,
-}
-
-impl Providers {
-    /// The kinds of contact that can be reached; calls, texts and webhooks count also before there is an account.
-    fn usable(&self) -> Vec<ContactKind> {
-        let has = |kind: &ContactKind| match kind {
-            ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => true,
-            ContactKind::Email => self.smtp.is_some(),
-            ContactKind::SlackDm => self.slack.is_some(),
-        };
-        ContactKind::ALL.into_iter().filter(has).collect()
-    }
+/// The kinds of contact that can be reached; calls, texts and webhooks count also before there is an account.
+fn usable(providers: &Providers) -> Vec<ContactKind> {
+    let has = |kind: &ContactKind| match kind {
+        ContactKind::Voice | ContactKind::Sms | ContactKind::Webhook => true,
+        ContactKind::Email => providers.smtp.is_some(),
+        ContactKind::SlackDm => providers.slack.is_some(),
+    };
+    ContactKind::ALL.into_iter().filter(has).collect()
 }
 
 /// Looks at everything and prints it. `false` when anything is bad.
@@ -121,7 +113,7 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
             look_at_database(&store, &clock, &mut found).await;
             if let Ok(saved) = store::setup_load(&store.reader()).await {
                 match sealer.as_ref().map(|sealer| live::providers(sealer, &saved)) {
-                    Some(Ok(saved)) => providers = providers.or(Some(saved_providers(saved))),
+                    Some(Ok(saved)) => providers = providers.or(Some(saved)),
                     Some(Err(_)) => found.push(bad(
                         "secret key",
                         "it does not open the secrets in this database",
@@ -140,6 +132,7 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
         }
     }
     found.push(disk(&var));
+    found.extend(ballast(database.expose()));
     found.push(ok("time zones", format!("IANA {}", oncall::iana_release())));
     let providers = providers.unwrap_or_default();
     look_outside(&clock, &providers, &mut found).await;
@@ -164,10 +157,6 @@ fn providers_of_file(config: &Config) -> Providers {
         }),
         smtp: settings.smtp.as_ref().map(|smtp| smtp.url.clone()),
     }
-}
-
-fn saved_providers(saved: live::Providers) -> Providers {
-    Providers { public_url: saved.public_url, twilio: saved.twilio, slack: saved.slack, smtp: None }
 }
 
 fn secret_key(var: &Path, given: Option<Secret>, found: &mut Vec<Finding>) -> Option<Sealer> {
@@ -249,6 +238,24 @@ fn disk(var: &Path) -> Finding {
         }
         Err(error) => warn("disk", format!("{} cannot be looked at: {error}", folder.display()), "check its rights"),
     }
+}
+
+/// The room that is let go on the night on which the disk is full. PostgreSQL's disk is its operator's.
+fn ballast(database: &str) -> Option<Finding> {
+    if database.starts_with("postgres") {
+        return None;
+    }
+    let path = database.strip_prefix("sqlite://").or_else(|| database.strip_prefix("sqlite:")).unwrap_or(database);
+    let path = format!("{}.ballast", path.split('?').next().unwrap_or(path));
+    let size = limits::BALLAST_BYTES >> 20;
+    Some(match std::fs::metadata(&path) {
+        Ok(about) if about.len() == limits::BALLAST_BYTES => ok("ballast", format!("{size} MiB are kept for a full disk at {path}")),
+        Ok(_) | Err(_) => warn(
+            "ballast",
+            format!("{path} is not there: a full disk would have nothing to give"),
+            "`reveille serve` makes it where there is room",
+        ),
+    })
 }
 
 async fn look_outside(clock: &Clock, providers: &Providers, found: &mut Vec<Finding>) {
@@ -370,7 +377,7 @@ fn look_at_setup(setup: Option<&Setup>, providers: &Providers, now: Time, found:
         return found.push(warn("people", "nothing is configured yet", "reveille apply FILE; reveille.example.toml is one"));
     };
     let mut findings = 0;
-    for finding in lint::lint(setup, now, &providers.usable()) {
+    for finding in lint::lint(setup, now, &usable(providers)) {
         let told = if finding.path.is_empty() { finding.text.clone() } else { format!("{}: {}", finding.path, finding.text) };
         match finding.level {
             Level::Error => found.push(bad("people", told, finding.suggestion)),
@@ -390,7 +397,7 @@ fn look_at_setup(setup: Option<&Setup>, providers: &Providers, now: Time, found:
 fn print(found: &[Finding], json: bool) {
     let worst = found.iter().map(|finding| finding.level).max().unwrap_or(Verdict::Ok);
     if json {
-        println!("{:#}", json!({ "verdict": worst, "findings": found }));
+        tell!("{:#}", json!({ "verdict": worst, "findings": found }));
         return;
     }
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -402,16 +409,19 @@ fn print(found: &[Finding], json: bool) {
             Verdict::Bad => ("bad ", "31"),
         };
         let word = if colour { format!("\u{1b}[{ink}m{word}\u{1b}[0m") } else { word.to_owned() };
-        println!("{word}  {subject:width$}  {}", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"));
+        tell!("{word}  {subject:width$}  {}", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"));
         if !advice.is_empty() {
-            println!("      {:width$}  → {advice}", "");
+            tell!("      {:width$}  → {advice}", "");
         }
     }
     let count = |level| found.iter().filter(|finding| finding.level == level).count();
-    println!();
+    tell!("");
     match (count(Verdict::Bad), count(Verdict::Warn)) {
-        (0, 0) => println!("All is well. Now try the telephone: reveille test-page USER"),
-        (0, warned) => println!("Nothing is bad; {warned} to look at."),
-        (bad, warned) => println!("{bad} bad, {warned} to look at: mend what is bad before you rely on it."),
+        (0, 0) => tell!("All is well. Now try the telephone: reveille test-page USER"),
+        (0, warned) => tell!("Nothing is bad; {warned} to look at."),
+        (bad, warned) => tell!("{bad} bad, {warned} to look at: mend what is bad before you rely on it."),
     }
 }
+
+#[cfg(test)]
+mod tests;

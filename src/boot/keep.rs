@@ -3,17 +3,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::BootError;
+use super::tell::tell;
 use crate::base::clock::Clock;
 use crate::base::time::Time;
 use crate::base::viewer::Scope;
 use crate::cli::args;
 use crate::flows::backup::{self, BackupError};
-use crate::store::{self, Store, StoreError, StoreOptions, WriteLane};
+use crate::store::{self, Store, StoreOptions, WriteLane};
 
 impl From<BackupError> for BootError {
     fn from(error: BackupError) -> Self {
@@ -49,23 +50,41 @@ pub(super) async fn backup(asked: &args::Backup, json: bool) -> Result<(), BootE
     file.sync_all().map_err(failed)?;
     std::fs::rename(part, &asked.file).map_err(failed)?;
     if json {
-        println!("{}", json!({ "file": asked.file, "tables": told.tables, "rows": told.rows }));
+        tell!("{}", json!({ "file": asked.file, "tables": told.tables, "rows": told.rows }));
     } else {
-        println!("{} holds {} rows of {} tables.", asked.file.display(), told.rows, told.tables);
-        println!("The secret key is not in it: keep var/secret.key (or REVEILLE_SERVER__SECRET_KEY) elsewhere.");
+        tell!("{} holds {} rows of {} tables.", asked.file.display(), told.rows, told.tables);
+        tell!("The secret key is not in it: keep var/secret.key (or REVEILLE_SERVER__SECRET_KEY) elsewhere.");
     }
     Ok(())
 }
 
 /// Opens a database that is there: a mistyped path must not look like an empty one.
-pub(super) async fn existing(url: &str) -> Result<Store, StoreError> {
+pub(super) async fn existing(url: &str) -> Result<Store, BootError> {
+    if let Some(missing) = missing(url) {
+        return Err(BootError::Refused(format!(
+            "there is no database at {}; run this in the folder where `reveille serve` runs, or say where it is with --database",
+            missing.display()
+        )));
+    }
     let url = match url.strip_prefix("sqlite:") {
         Some(_) => url.replace("?mode=rwc", "?mode=rw"),
         None if url.contains("://") => url.to_owned(),
         None => format!("sqlite://{url}?mode=rw"),
     };
     let url = if url.starts_with("sqlite:") && !url.contains('?') { format!("{url}?mode=rw") } else { url };
-    Store::open(&url, StoreOptions::default()).await
+    Ok(Store::open(&url, StoreOptions::default()).await?)
+}
+
+/// The file of this database, where it is one and is not there.
+pub(super) fn missing(url: &str) -> Option<PathBuf> {
+    let path = match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+        Some(path) => path,
+        None if url.contains("://") => return None,
+        None => url,
+    };
+    let path = path.split('?').next().unwrap_or(path);
+    let path = PathBuf::from(path);
+    (!path.as_os_str().is_empty() && !path.starts_with(":memory:") && !path.exists()).then_some(path)
 }
 
 pub(super) async fn restore(asked: &args::Restore, json: bool) -> Result<(), BootError> {
@@ -78,13 +97,13 @@ pub(super) async fn restore(asked: &args::Restore, json: bool) -> Result<(), Boo
     store.close().await;
     let told = restored?;
     if json {
-        println!("{}", json!({ "file": asked.file, "tables": told.tables, "rows": told.rows }));
+        tell!("{}", json!({ "file": asked.file, "tables": told.tables, "rows": told.rows }));
     } else {
-        println!("Restored {} rows of {} tables.", told.rows, told.tables);
-        println!(
+        tell!("Restored {} rows of {} tables.", told.rows, told.tables);
+        tell!(
             "Put the secret key of that installation in its place before `reveille serve`: var/secret.key, or REVEILLE_SERVER__SECRET_KEY."
         );
-        println!("What was open and unanswered then is paged as soon as a server runs.");
+        tell!("What was open and unanswered then is paged as soon as a server runs.");
     }
     Ok(())
 }
@@ -115,11 +134,11 @@ pub(super) async fn token_list(asked: &args::TokenList, json: bool) -> Result<()
                 })
             })
             .collect();
-        println!("{:#}", json!({ "items": items, "next": null }));
+        tell!("{:#}", json!({ "items": items, "next": null }));
         return Ok(());
     }
     if tokens.is_empty() {
-        println!("No tokens yet.\nMake one: reveille token create NAME --scope read");
+        tell!("No tokens yet.\nMake one: reveille token create NAME --scope read");
         return Ok(());
     }
     let mut rows = vec![["name", "scope", "acts as", "made", "last used"].map(str::to_owned)];
@@ -131,7 +150,7 @@ pub(super) async fn token_list(asked: &args::TokenList, json: bool) -> Result<()
     let widths: Vec<usize> = (0..5).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
     for row in rows {
         let line: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
-        println!("{}", line.join("  ").trim_end());
+        tell!("{}", line.join("  ").trim_end());
     }
     Ok(())
 }
@@ -159,9 +178,9 @@ pub(super) async fn token_revoke(asked: &args::TokenRevoke, json: bool) -> Resul
         return Err(BootError::Refused(format!("there is no token \"{}\"; `reveille token list` shows them", asked.name.escape_debug())));
     }
     if json {
-        println!("{}", json!({ "revoked": asked.name }));
+        tell!("{}", json!({ "revoked": asked.name }));
     } else {
-        println!("The token \"{}\" opens nothing any more.", asked.name.escape_debug());
+        tell!("The token \"{}\" opens nothing any more.", asked.name.escape_debug());
     }
     Ok(())
 }

@@ -244,6 +244,8 @@ pub(super) struct Providers {
     /// The address, the account and its first token.
     pub twilio: Option<(String, Secret, Secret)>,
     pub slack: Option<SlackProvider>,
+    /// The mail server's address, with its password.
+    pub smtp: Option<Secret>,
 }
 
 /// How Slack is spoken to.
@@ -268,7 +270,7 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
         let (bot_token, app_token) = (first(BOT_TOKEN)?, first(APP_TOKEN));
         Some(SlackProvider { api_url: slack.api_url, bot_token, app_token, announce: slack.announce })
     });
-    Ok(Providers { public_url: settings.public_url, twilio, slack })
+    Ok(Providers { public_url: settings.public_url, twilio, slack, smtp: first(SMTP_URL) })
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.

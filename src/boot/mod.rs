@@ -11,6 +11,7 @@ pub mod live;
 mod owner;
 mod staged;
 mod telemetry;
+mod tell;
 pub mod tls;
 pub mod wire;
 

@@ -2,6 +2,7 @@
 
 use super::BootError;
 use super::interrupt::interrupted;
+use super::tell::tell;
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::cli::args;
@@ -32,7 +33,7 @@ pub async fn run(asked: &args::Stage) -> Result<(), BootError> {
         smtp: Some(asked.smtp),
     })
     .await?;
-    println!(
+    tell!(
         "The stage is set.\n\n  page  {url}\n\nA server reaches it with\n\n  [twilio]\n  account_sid = \"{ACCOUNT}\"\n  auth_token  = \"{TOKEN}\"\n  \
          from        = \"+15005550006\"\n  api_url     = \"{url}\"\n\n  [slack]\n  bot_token      = \"{bot_token}\"\n  \
          {other} = \"{other_secret}\"\n  announce       = \"{announce}\"\n  api_url        = \"{slack_url}\"\n\n  \

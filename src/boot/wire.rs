@@ -24,6 +24,7 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::shout::Shouts;
 use crate::flows::{House, Pulse, access, apply, fold, ingest};
 use crate::store::{self, Store, StoreOptions};
 use crate::web::{self, Check, Checks, Doors};
@@ -111,7 +112,17 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
     let page_lane = Pulse::default();
     page_lane.beat(clock.now());
     let metrics = Metrics::new(&store.calls());
-    let house = House { metrics, store: store.clone(), clock: clock.clone(), bells: Bells::default(), owner, live, intake, page_lane };
+    let house = House {
+        metrics,
+        store: store.clone(),
+        clock: clock.clone(),
+        bells: Bells::default(),
+        owner,
+        live,
+        intake,
+        page_lane,
+        shouts: Shouts::default(),
+    };
     let certificate = tls.map(Certificate::open);
     let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
     let first_admin_link =

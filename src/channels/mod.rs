@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 
 use crate::base::id::AttemptId;
 use crate::base::inbound::Inbound;
-use crate::base::time::{Span, Time};
+use crate::base::time::Time;
 use crate::domain::input::News;
 use crate::domain::setup::{ContactKind, Language};
 
@@ -161,8 +161,6 @@ pub struct Outgoing {
 pub struct Sent {
     /// Accepted, rejected or unknown.
     pub news: News,
-    /// How long the provider wants to be left alone, where it refused for that.
-    pub retry_after: Option<Span>,
     /// Why this contact is closed to us for good, where that is what the provider said.
     pub closed: Option<String>,
 }
@@ -170,7 +168,7 @@ pub struct Sent {
 impl Sent {
     #[must_use]
     pub const fn of(news: News) -> Self {
-        Self { news, retry_after: None, closed: None }
+        Self { news, closed: None }
     }
 
     /// A channel that is handed what another kind of contact takes. It never leaves.

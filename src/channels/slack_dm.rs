@@ -48,8 +48,7 @@ impl Channel for SlackDm {
             match self.slack.post_message(&outgoing.to, None, None, &message(direct)).await {
                 Ok((channel, ts)) => Sent::of(News::Accepted { provider_id: format!("{channel}/{ts}") }),
                 Err(SlackError::RateLimited { after }) => {
-                    let reason = format!("Slack wants to be left alone for {after}");
-                    Sent { retry_after: Some(after), ..Sent::of(News::Rejected { reason }) }
+                    Sent::of(News::Rejected { reason: format!("Slack wants to be left alone for {after}") })
                 }
                 Err(SlackError::Unreachable(reason)) => Sent::of(News::Unknown { reason }),
                 Err(error) => Sent::of(News::Rejected { reason: error.to_string() }),

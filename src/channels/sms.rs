@@ -42,8 +42,8 @@ impl Sms {
         match self.twilio.create_message(&message).await {
             // Taken and failed at once is told as it is: the next contact is tried now.
             Ok(message) => Sent::of(News::Accepted { provider_id: message.sid }),
-            Err(MessageError { error: SendError::Rejected { reason, retry_after }, code }) => {
-                Sent { retry_after, closed: closed(code), ..Sent::of(News::Rejected { reason }) }
+            Err(MessageError { error: SendError::Rejected { reason }, code }) => {
+                Sent { closed: closed(code), ..Sent::of(News::Rejected { reason }) }
             }
             Err(MessageError { error: SendError::Unknown { reason }, .. }) => Sent::of(News::Unknown { reason }),
         }

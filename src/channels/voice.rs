@@ -49,7 +49,7 @@ impl Voice {
         };
         match self.twilio.create_call(&call).await {
             Ok(call) => Sent::of(News::Accepted { provider_id: call.sid }),
-            Err(SendError::Rejected { reason, retry_after }) => Sent { retry_after, ..Sent::of(News::Rejected { reason }) },
+            Err(SendError::Rejected { reason }) => Sent::of(News::Rejected { reason }),
             Err(SendError::Unknown { reason }) => Sent::of(News::Unknown { reason }),
         }
     }

@@ -219,7 +219,8 @@ pub enum Remote {
   pg_dump shop 2>&1 >/backup/shop.sql | reveille send - --dedup-key shop-backup
 
 The key is that of an integration of source \"generic\"; REVEILLE_KEY holds it as well.
-It exits with 0 only when the server has stored the alert.
+It exits with 0 only when the server has stored the alert: a restart is waited for, and an alert that is sent twice on the way counts
+once. When it gives up it exits with 3 (not reached) or 1 (refused), so that a script can call for help in another way.
 
 Next: `reveille why NUMBER` tells whom it woke, and why.")]
     Send(Box<Send>),
@@ -485,6 +486,9 @@ pub struct Send {
     /// How long to wait for what is decided; 0s only waits until it is stored
     #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = Span::parse)]
     pub wait: Span,
+    /// How long to go on trying while the server is away or busy; 0s tries once
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = Span::parse)]
+    pub retry: Span,
 }
 
 pub const GENERIC: &str = "generic";

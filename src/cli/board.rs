@@ -48,7 +48,7 @@ pub(super) async fn who(console: &mut Console<'_>, client: &Client, asked: Who) 
 fn board(console: &mut Console<'_>, incident: &Value, tasks: &[Value]) -> Result<(), CliError> {
     let (number, state) = (field(incident, "number"), field(incident, "state"));
     let headline = (console.paint(Ink::Bold, &format!("#{number}")), console.paint(ink(&state), &state));
-    console.line(&format!("{} {} {}  {}", headline.0, headline.1, field(incident, "severity"), title(incident)))?;
+    console.long_line(&format!("{} {} {}  {}", headline.0, headline.1, field(incident, "severity"), title(incident)), 2)?;
     console.line(&hands(incident))?;
     let is_open = |task: &&Value| state_of(task).is_some_and(TaskState::is_open);
     let open: Vec<&Value> = tasks.iter().filter(is_open).collect();
@@ -89,7 +89,7 @@ fn row(console: &Console<'_>, task: &Value) -> Vec<Cell> {
         Cell::new(or_dash(field(task, "owner"))),
         Cell::new(console.ago(time(task, "changed_at"))),
         Cell::new(or_dash(back)),
-        Cell::new(console.short(&format!("{}{waits}", field(task, "title")))),
+        Cell::new(format!("{}{waits}", field(task, "title"))),
     ]
 }
 

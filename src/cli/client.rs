@@ -104,6 +104,8 @@ impl Client {
         let said = document.as_ref().and_then(|document| document.get("detail").or_else(|| document.get("title"))).and_then(Value::as_str);
         let detail = match said.map(clean).filter(|said| !said.is_empty()) {
             Some(said) => said.chars().take(DETAIL_CHARS).collect(),
+            // Reveille's own refusals say why; a proxy's errors pass.
+            None if status.is_client_error() => return Err(self.strange(format!("it answers {status}"))),
             None => format!("the server answered {status}"),
         };
         Err(CliError::Refused { status: status.as_u16(), detail, with_token: self.token.is_some(), document })
@@ -133,7 +135,16 @@ impl Client {
         if error.is_builder() {
             return CliError::Usage("the token, the key or the address has characters that cannot be sent".to_owned());
         }
-        let why = if error.is_timeout() { "it did not answer in time".to_owned() } else { clean(&http::cause(error)) };
+        let cause = clean(&http::cause(error));
+        let why = match cause.as_str() {
+            _ if error.is_timeout() => "it did not answer in time".to_owned(),
+            // rustls tells so of a server that answers in plain text.
+            cause if cause.contains("InvalidContentType") => "it does not speak TLS there; write http:// instead of https://".to_owned(),
+            cause if cause.contains("invalid peer certificate") => {
+                format!("this machine does not trust its certificate ({cause}); SSL_CERT_FILE can name its authority's")
+            }
+            cause => cause.to_owned(),
+        };
         CliError::Unreachable { url: self.shown(), why }
     }
 }

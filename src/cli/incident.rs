@@ -87,7 +87,7 @@ fn row(console: &Console<'_>, incident: &Value) -> Vec<Cell> {
         Cell::new(console.ago(time(incident, "opened_at"))),
         Cell::new(field(incident, "alerts_count")),
         Cell::new(if who.is_empty() { "-".to_owned() } else { who }),
-        Cell::new(console.short(&title(incident))),
+        Cell::new(title(incident)),
     ]
 }
 
@@ -134,7 +134,7 @@ fn header(console: &mut Console<'_>, incident: &Value) -> Result<(), CliError> {
     let state = field(incident, "state");
     let (number, painted) = (format!("#{}", field(incident, "number")), console.paint(ink(&state), &state));
     let number = console.paint(Ink::Bold, &number);
-    console.line(&format!("{number} {painted} {}  {}", field(incident, "severity"), title(incident)))?;
+    console.long_line(&format!("{number} {painted} {}  {}", field(incident, "severity"), title(incident)), 2)?;
     let service = field(incident, "service");
     let mut parts = vec![if service.is_empty() { "no service".to_owned() } else { format!("service {service}") }];
     if let Some(opened) = time(incident, "opened_at") {

@@ -24,6 +24,7 @@ use std::io;
 use serde_json::Value;
 
 pub use self::exit::Exit;
+pub use self::terminal::clean;
 use crate::vendor::http::HttpError;
 
 /// Why a command that talks to a server did not do what was asked. Each prints as a sentence for a person.
@@ -77,6 +78,11 @@ impl CliError {
     /// What to do about it.
     fn advice(&self) -> Option<String> {
         match self {
+            Self::Unreachable { why, .. } if why.contains("certificate") => Some(
+                "Its certificate is not trusted here. SSL_CERT_FILE names a file with the authority's certificate, or with the server's own \
+                 if it signed itself (as CA:FALSE)"
+                    .to_owned(),
+            ),
             Self::Unreachable { url, .. } => Some(format!("Is `reveille serve` running? REVEILLE_URL (or --url) says {url}")),
             Self::Address(HttpError::BadUrl(_)) => Some("Write --url (or REVEILLE_URL) as http://127.0.0.1:8080".to_owned()),
             Self::Refused { status: 401, with_token: false, .. } => Some(

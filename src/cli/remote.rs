@@ -1,13 +1,13 @@
 //! Does what is asked of a running server, and tells how it went.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 
 use super::args::{Global, Incident, Remote};
 use super::client::Client;
-use super::terminal::{Console, clean, wants_colour};
+use super::terminal::{Console, clean, wants_colour, width};
 use super::{CliError, Exit, board, duty, incident, orders, send, why};
 use crate::base::clock::Clock;
 
@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 pub async fn run(global: &Global, remote: &Remote) -> ExitCode {
     let (mut out, mut err, mut input) = (io::stdout(), io::stderr(), io::stdin());
     let mut console = Console {
-        terminal: out.is_terminal(),
+        width: width(),
         colour: wants_colour(),
         out: &mut out,
         err: &mut err,

@@ -10,11 +10,16 @@ use super::args::{GENERIC, Send, SentState};
 use super::client::Client;
 use super::terminal::{Console, field, reason};
 use crate::base::limits;
+use crate::base::secret::Secret;
 use crate::base::time::Span;
 
 const STDIN: &str = "-";
 /// How much of a script's output is sent, bytes; the server keeps a label of it, and the rest is read and forgotten.
 const TEXT_BYTES: u64 = 64 << 10;
+/// Between two tries.
+const PAUSE_FIRST: Span = Span::seconds(1);
+/// A busy server asks for as much.
+const PAUSE_MOST: Span = Span::seconds(5);
 
 pub(super) async fn send(console: &mut Console<'_>, client: &Client, send: &Send) -> Result<(), CliError> {
     let Some(key) = send.key() else {
@@ -28,7 +33,23 @@ pub(super) async fn send(console: &mut Console<'_>, client: &Client, send: &Send
         let wait = HeaderValue::from_str(&format!("wait={seconds}")).map_err(|_| CliError::Usage("that wait cannot be sent".to_owned()))?;
         headers.insert(HeaderName::from_static("prefer"), wait);
     }
-    let answer = client.post(&["hooks", &send.source, key.expose().trim()], headers, body, Span::seconds(seconds)).await?;
+    // One key for all tries: what arrived and was not answered is not counted again.
+    let once = Secret::random();
+    if let Ok(once) = HeaderValue::from_str(once.expose()) {
+        headers.insert(HeaderName::from_static("idempotency-key"), once);
+    }
+    let path = ["hooks", &send.source, key.expose().trim()];
+    let until = console.clock.now() + send.retry;
+    let mut pause = PAUSE_FIRST;
+    let answer = loop {
+        match client.post(&path, headers.clone(), body.clone(), Span::seconds(seconds)).await {
+            Err(error) if is_away(&error) && console.clock.now() + pause <= until => {
+                console.clock.sleep(pause).await;
+                pause = (pause + pause).min(PAUSE_MOST);
+            }
+            answered => break answered?,
+        }
+    };
     let results = answer.get("results").and_then(Value::as_array);
     let Some(results) = results.filter(|results| !results.is_empty()) else {
         return Err(client.strange("it does not say what became of the alert".to_owned()));
@@ -40,6 +61,11 @@ pub(super) async fn send(console: &mut Console<'_>, client: &Client, send: &Send
         console.line(&format!("sent: {}", outcome(result)))?;
     }
     Ok(())
+}
+
+/// Whether the same may be taken a moment later: nobody is there, or the server, or a proxy before it, says that it is busy.
+const fn is_away(error: &CliError) -> bool {
+    matches!(error, CliError::Unreachable { .. } | CliError::Refused { status: 502..=504, .. })
 }
 
 /// The body of the generic source.

@@ -11,8 +11,10 @@ use crate::base::clock::Clock;
 use crate::base::time::{Span, Time};
 use crate::domain::reason::Reason;
 
-/// Longest title in a table on a terminal, characters; a pipe gets it whole.
-const TABLE_TITLE_CHARS: usize = 80;
+/// What the last column of a table keeps of itself on the narrowest terminal, characters.
+const LAST_COLUMN_CHARS: usize = 24;
+/// How wide a terminal is that does not say.
+const USUAL_WIDTH: usize = 80;
 
 /// Where a command reads and writes, and what time it is there.
 pub(super) struct Console<'a> {
@@ -20,8 +22,8 @@ pub(super) struct Console<'a> {
     pub err: &'a mut (dyn Write + Send),
     pub input: &'a mut (dyn Read + Send),
     pub json: bool,
-    /// Whether a person looks at it.
-    pub terminal: bool,
+    /// Characters of a line, where a person looks at it; a pipe gets every line whole.
+    pub width: Option<usize>,
     pub colour: bool,
     pub clock: Clock,
     pub zone: TimeZone,
@@ -72,9 +74,23 @@ pub(super) fn wants_colour() -> bool {
     io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// How wide the terminal is that this process writes to, if it is one.
+pub(super) fn width() -> Option<usize> {
+    let stdout = io::stdout();
+    stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout).map_or(USUAL_WIDTH, |(width, _)| width.0.into()))
+}
+
 impl Console<'_> {
     pub(super) fn line(&mut self, text: &str) -> Result<(), CliError> {
         writeln!(self.out, "{text}").and_then(|()| self.out.flush()).map_err(CliError::Output)
+    }
+
+    /// A line that may be long: on a terminal it goes on below itself, `indent` characters in.
+    pub(super) fn long_line(&mut self, text: &str, indent: usize) -> Result<(), CliError> {
+        match self.width {
+            Some(width) => self.line(&folded(text, width, indent)),
+            None => self.line(text),
+        }
     }
 
     /// What to do next.
@@ -111,7 +127,14 @@ impl Console<'_> {
         let widths: Vec<usize> = (0..columns)
             .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.chars().count()).max().unwrap_or(0))
             .collect();
-        for row in rows {
+        let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
+        let room = self.width.map(|width| width.saturating_sub(before).max(LAST_COLUMN_CHARS));
+        for mut row in rows {
+            if let (Some(room), Some(last)) = (room, row.get_mut(columns - 1))
+                && last.text.chars().count() > room
+            {
+                last.text = last.text.chars().take(room - 1).chain(['…']).collect();
+            }
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 line.push_str(&self.paint(cell.ink, &cell.text));
@@ -122,14 +145,6 @@ impl Console<'_> {
             self.line(line.trim_end())?;
         }
         Ok(())
-    }
-
-    /// A title for a table.
-    pub(super) fn short(&self, title: &str) -> String {
-        if !self.terminal || title.chars().count() <= TABLE_TITLE_CHARS {
-            return title.to_owned();
-        }
-        title.chars().take(TABLE_TITLE_CHARS - 1).chain(['…']).collect()
     }
 
     /// How long ago, as `12m` or `1h 5m`; empty when it is not known.
@@ -161,6 +176,35 @@ impl Console<'_> {
     }
 }
 
+/// A line as several of at most `width` characters, broken between words; colours take no room.
+fn folded(text: &str, width: usize, indent: usize) -> String {
+    let words = text.trim_start_matches(' ');
+    let lead = text.len() - words.len();
+    let (mut lines, mut column) = (" ".repeat(lead), lead);
+    for (index, word) in words.split(' ').enumerate() {
+        let length = seen_chars(word);
+        if index == 0 {
+            column += length;
+        } else if column + 1 + length > width && column > indent {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            column = indent + length;
+        } else {
+            lines.push(' ');
+            column += 1 + length;
+        }
+        lines.push_str(word);
+    }
+    lines
+}
+
+/// How many characters of a painted text are seen.
+fn seen_chars(text: &str) -> usize {
+    let mut pieces = text.split("\u{1b}[");
+    let plain = pieces.next().unwrap_or_default().chars().count();
+    plain + pieces.map(|piece| piece.split_once('m').map_or(0, |(_, after)| after.chars().count())).sum::<usize>()
+}
+
 /// A field of the server's JSON as a harmless line of text; empty where there is none.
 pub(super) fn field(value: &Value, name: &str) -> String {
     match value.get(name) {
@@ -189,7 +233,8 @@ pub(super) fn reason(value: &Value) -> String {
 
 /// One harmless line. What an alert says is a stranger's: it may carry orders for the terminal (colours, titles, cursor moves, the
 /// clipboard) or marks that turn the writing round, and none of them may reach it.
-pub(super) fn clean(text: &str) -> String {
+#[must_use]
+pub fn clean(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

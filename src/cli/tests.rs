@@ -1,6 +1,7 @@
 //! The commands as a person and a script meet them: what can be typed, what a server is asked, what is printed, how it exits.
 
 mod orders;
+mod patience;
 mod typed;
 
 use std::io::{self, Write};
@@ -163,7 +164,7 @@ impl Caller {
             err: &mut err,
             input: &mut input,
             json: global.json,
-            terminal: self.colour,
+            width: self.colour.then_some(80),
             colour: self.colour,
             clock: self.clock.clone(),
             zone: TimeZone::get("Europe/Paris").expect("a zone"),
@@ -254,7 +255,7 @@ async fn colours_are_for_terminals() {
     caller.colour = true;
     let out = caller.types(&["incident", "list"]).await.out;
     assert!(out.contains("\u{1b}[31mtriggered\u{1b}[0m"), "{out}");
-    assert!(out.contains(&format!("{}…\n", "x".repeat(79))), "a title is cut on a terminal: {out}");
+    assert!(out.contains(&format!("{}…\n", "x".repeat(24))), "a title is cut where the terminal ends: {out}");
 }
 
 // Strangers' text

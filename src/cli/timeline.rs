@@ -37,15 +37,15 @@ impl Log {
         let (text, reason) = (text(console, entry), reason(entry));
         let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let then = then(console, entry);
-        console.line(&format!("  {clock}  {:<16}  {text}{because}{then}", actor(entry)))
+        console.long_line(&format!("  {clock}  {:<16}  {text}{because}{then}", actor(entry)), 30)
     }
 
     /// Prints one decision, its reason on a line of its own.
     pub(super) fn decision(&mut self, console: &mut Console<'_>, entry: &Value) -> Result<(), CliError> {
         let clock = self.clock(console, entry)?;
         let (text, reason, then) = (text(console, entry), reason(entry), then(console, entry));
-        console.line(&format!("  {clock}  {text}{then}"))?;
-        if reason.is_empty() { Ok(()) } else { console.line(&format!("            because {reason}")) }
+        console.long_line(&format!("  {clock}  {text}{then}"), 12)?;
+        if reason.is_empty() { Ok(()) } else { console.long_line(&format!("            because {reason}"), 12) }
     }
 
     fn clock(&mut self, console: &mut Console<'_>, entry: &Value) -> Result<String, CliError> {

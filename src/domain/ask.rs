@@ -24,7 +24,7 @@ pub(super) fn reassign(draft: &mut Draft, id: &IncidentId, state: IncidentState,
         return Verdict::of(Outcome::Ignored, Reason::NoSuchUser);
     }
     if actor.user() == Some(to) {
-        return command::acknowledge(draft, id, actor);
+        return command::take_over(draft, id, actor);
     }
     let (kind, urgency) = (incident.kind, incident.severity.urgency().unwrap_or(Urgency::Low));
     draft.record(id, actor, What::IncidentReassigned { to: to.clone() });
@@ -41,11 +41,12 @@ pub(super) fn reassign(draft: &mut Draft, id: &IncidentId, state: IncidentState,
                 },
                 None => Begin { policy: escalation::NO_POLICY.into(), steps: vec![first], repeat: 0 },
             };
-            escalation::begin(draft, id, begin, urgency, Reason::Reassigned);
+            escalation::begin(draft, id, begin, urgency, Reason::Reassigned, None);
         }
         Kind::Drill | Kind::Test => {
             escalation::clear_timers(draft, id);
             escalation::page(draft, id, &BTreeSet::from([to.clone()]), urgency);
+            go_on(draft, id);
         }
     }
     Verdict::of(Outcome::Recorded, Reason::Reassigned)
@@ -102,6 +103,13 @@ fn again_later(draft: &mut Draft, id: &IncidentId) {
     let is_test = draft.incident(id).is_some_and(|incident| incident.kind == Kind::Test);
     let due_at = (!is_test).then(|| draft.now() + limits::EXHAUSTED_EVERY);
     draft.set(id, Timer::Escalate, due_at);
+}
+
+/// Where people are being called and no policy would call them again, they are all the same.
+pub(super) fn go_on(draft: &mut Draft, id: &IncidentId) {
+    if draft.incident(id).is_some_and(|incident| incident.loud_pages().next().is_some()) {
+        again_later(draft, id);
+    }
 }
 
 /// Whoever was asked for and has not answered is paged again; pages of low urgency are the policy's own and stay quiet.
@@ -248,6 +256,88 @@ mod tests {
             night.until(90_000);
             assert_eq!(night.calls().len(), before);
         }
+    }
+
+    #[test]
+    fn whoever_was_asked_for_goes_on_being_called_whatever_the_quiet_policy_does() {
+        use super::super::setup::Severity::{Sev3, Sev4};
+        // From sev4 by hand to sev3, the end of a snooze, reopened in the quiet, or the next step: each starts or moves the quiet policy,
+        // and Ana, who was asked for, is in its first step.
+        type Turn = fn(&mut Trial);
+        let raised: Turn = |night| {
+            night.asks("bo", Act::SetSeverity { to: Sev4 });
+            night.asks("bo", Act::Page { whom: Whom::User("ana".into()) });
+            night.until(60);
+            night.asks("bo", Act::SetSeverity { to: Sev3 });
+        };
+        let snoozed: Turn = |night| {
+            night.asks("bo", Act::Snooze { until: Trial::time(60) });
+            night.asks("bo", Act::Page { whom: Whom::User("ana".into()) });
+            night.until(60);
+        };
+        let escalated: Turn = |night| {
+            night.asks("bo", Act::Page { whom: Whom::User("ana".into()) });
+            night.until(60);
+            night.asks("bo", Act::Escalate);
+        };
+        let given: Turn = |night| {
+            night.asks("bo", Act::Page { whom: Whom::User("ana".into()) });
+            night.until(60);
+            night.asks("bo", Act::Reassign { to: "ana".into() });
+        };
+        for (n, turn) in [raised, snoozed, escalated, given].into_iter().enumerate() {
+            let mut night = Trial::new();
+            night.fires_as("db", AlertSeverity::Warning);
+            turn(&mut night);
+            assert!(night.incident().page_of(&"ana".into()).is_some_and(|page| page.urgency == Urgency::High), "{n}");
+            night.until(60 + 3 * 900);
+            let chains: Vec<i64> = night.calls().iter().filter(|(_, _, again)| !again).map(|(at, _, _)| *at).collect();
+            assert_eq!(chains.len(), 4, "{n}: {chains:?}");
+            night.asks("ana", Act::Acknowledge);
+            let before = night.calls().len();
+            night.until(10_000);
+            assert_eq!(night.calls().len(), before, "{n}");
+        }
+    }
+
+    #[test]
+    fn who_gives_it_to_themselves_has_it_from_now_on() {
+        for snoozed in [false, true] {
+            let mut night = Trial::new();
+            night.fires("db");
+            night.asks("ana", if snoozed { Act::Snooze { until: Trial::time(600) } } else { Act::Acknowledge });
+            night.until(60);
+            assert_eq!(gives(&mut night, "bo", "bo").outcome, Outcome::Acknowledged);
+            let incident = night.incident();
+            assert_eq!((&incident.acknowledged_by, incident.acknowledged_at), (&Some(Actor::User("bo".into())), Some(Trial::time(0))));
+            assert_eq!((incident.response.snoozed_until, incident.lapses_at), (None, Some(Trial::time(60) + Span::minutes(30))));
+            night.until(1_859);
+            assert_eq!(night.incident().state, IncidentState::Acknowledged);
+            night.until(1_860);
+            assert_eq!(night.seconds_of("acknowledgement_lapsed"), [1_860]);
+        }
+    }
+
+    #[test]
+    fn a_drill_that_is_given_away_calls_until_somebody_answers() {
+        let mut night = Trial::new();
+        night.fires("db");
+        let drill = super::super::input::Declare {
+            actor: Actor::User("ana".into()),
+            via: super::super::input::Via::Web,
+            title: "a drill".to_owned(),
+            severity: None,
+            service: None,
+            kind: Kind::Drill,
+            alert: None,
+        };
+        night.asks("ana", Act::Resolve);
+        night.until(200);
+        night.declares(&drill);
+        gives(&mut night, "ana", "cy");
+        night.until(200 + 900);
+        let cys: Vec<i64> = night.calls().iter().filter(|(_, who, again)| who == "cy" && !again).map(|(at, _, _)| *at).collect();
+        assert_eq!(cys, [200, 1_100]);
     }
 
     #[test]

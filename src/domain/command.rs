@@ -2,7 +2,7 @@
 
 use super::decide::{Draft, Outcome, Verdict};
 use super::fact::What;
-use super::incident::{IncidentRole, IncidentState, Kind};
+use super::incident::{Incident, IncidentRole, IncidentState, Kind};
 use super::input::{Act, Actor, Command, Timer};
 use super::reason::Reason;
 use super::task::TaskChange;
@@ -136,6 +136,17 @@ pub(super) fn acknowledge(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> 
     }
 }
 
+/// Who gives it to themselves has it from now on, whoever had it before.
+pub(super) fn take_over(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verdict {
+    let is_anothers =
+        |incident: &Incident| incident.state == IncidentState::Acknowledged && incident.acknowledged_by.as_ref() != Some(actor);
+    if draft.incident(id).is_some_and(is_anothers) {
+        take(draft, id, actor);
+        return Verdict::of(Outcome::Acknowledged, Reason::Acknowledged);
+    }
+    acknowledge(draft, id, actor)
+}
+
 /// It is theirs from now on, and nobody else is paged for it.
 pub(super) fn take(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
     let lapses_at = escalation::lapses_at(draft, id);
@@ -168,7 +179,7 @@ fn escalate(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verdict {
     if goes_on {
         escalation::next(draft, id, Reason::AskedToEscalate, actor.user());
     } else {
-        escalation::start(draft, id, Reason::AskedToEscalate);
+        escalation::start_but(draft, id, Reason::AskedToEscalate, actor.user());
     }
     Verdict::of(Outcome::Recorded, Reason::AskedToEscalate)
 }
@@ -234,6 +245,53 @@ mod tests {
         night.asks("ana", Act::Escalate);
         night.until(20);
         assert_eq!((night.count("policy_exhausted"), night.count("paged_wider")), (1, 1));
+        // Everyone but the one who asked and is awake, until the next time.
+        night.until(919);
+        assert!(night.calls().iter().all(|(at, who, _)| *at < 20 || who != "ana"), "{:?}", night.calls());
+        assert_eq!(night.asks("bo", Act::Escalate).reason, Reason::AskedToEscalate);
+        night.until(920 + 899);
+        assert_eq!(night.seconds_of("paged_wider"), [20, 919, 1_819]);
+        let first: Vec<_> = night.calls().into_iter().filter(|(at, _, again)| (919..1_819).contains(at) && !again).collect();
+        assert_eq!(first.iter().map(|(_, who, _)| who.as_str()).collect::<Vec<_>>(), ["ana", "cy"]);
+    }
+
+    #[test]
+    fn who_escalates_what_has_no_policy_on_its_way_is_not_called_by_it() {
+        // Declared with no service to take; or lowered and raised by hand, so that another policy begins.
+        let mut night = Trial::new();
+        night.setup.services.insert("shop".into(), super::super::setup::Service::new("shop".into(), "nights".into()));
+        let declare = super::super::input::Declare {
+            actor: Actor::User("ana".into()),
+            via: super::super::input::Via::Web,
+            title: "the checkout is slow".to_owned(),
+            severity: None,
+            service: None,
+            kind: Kind::Real,
+            alert: None,
+        };
+        night.declares(&declare);
+        night.asks("ana", Act::Escalate);
+        night.until(899);
+        assert!(!night.calls().is_empty() && night.calls().iter().all(|(_, who, _)| who != "ana"), "{:?}", night.calls());
+
+        let mut night = Trial::new();
+        night.fires_as("db", super::super::setup::AlertSeverity::Warning);
+        night.asks("ana", Act::Acknowledge);
+        night.asks("ana", Act::SetSeverity { to: super::super::setup::Severity::Sev2 });
+        night.asks("ana", Act::Escalate);
+        night.until(299);
+        assert_eq!(night.calls(), [(0, "bo".to_owned(), false), (120, "bo".to_owned(), true)]);
+    }
+
+    #[test]
+    fn who_escalates_alone_is_not_called_back_for_it_at_once() {
+        let mut night = Trial::new().steps(vec![step(&["ana"], Some(5))], 0);
+        night.setup.users.retain(|id, _| id.as_str() == "ana");
+        night.fires("db");
+        night.until(20);
+        night.asks("ana", Act::Escalate);
+        night.until(920);
+        night.has_rung(&[(0, "ana", false), (920, "ana", false)]);
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub(super) fn declare(draft: &mut Draft, declare: &Declare) -> Verdict {
 
     let id = IncidentId::make(&mut draft.moment.ids);
     let reason = if promoted.is_some() { Reason::PromotedByHand } else { Reason::DeclaredByHand };
-    let pages = service.is_some() && severity.urgency().is_some() && declare.kind == Kind::Real;
+    let has_others = service.as_ref().is_some_and(|service| escalation::reaches_others(draft, service, declare.actor.user()));
+    let pages = has_others && severity.urgency().is_some() && declare.kind == Kind::Real;
     let declared = What::IncidentDeclared { service, title, severity, kind: declare.kind, alert: declare.alert.clone() };
     draft.record(&id, &declare.actor, declared);
     draft.record(&id, &declare.actor, What::RoomWanted { reason });
@@ -160,6 +161,34 @@ mod tests {
         assert_eq!(named.reason, Reason::DeclaredByHand);
         let unknown = night.declares(&Declare { service: Some("nowhere".into()), ..by("cy") });
         assert_eq!((unknown.outcome, unknown.reason, unknown.incident), (Outcome::Ignored, Reason::NoSuchService, None));
+    }
+
+    #[test]
+    fn who_is_alone_and_declares_has_it() {
+        let mut night = Trial::new();
+        night.setup.users.retain(|id, _| id.as_str() == "ana");
+        assert_eq!(night.declares(&by("ana")).reason, Reason::NobodyToPage);
+        assert_eq!(night.timeline(), ["incident_declared", "room_wanted", "incident_acknowledged"]);
+        night.until(1_799);
+        assert_eq!(night.calls(), []);
+        night.until(1_800);
+        night.has_rung(&[(1_800, "ana", false)]);
+        // A script wakes the only one there is.
+        let mut scripted = Trial::new();
+        scripted.setup.users.retain(|id, _| id.as_str() == "ana");
+        assert_eq!(scripted.declares(&Declare { actor: Actor::Token("cron".to_owned()), ..by("ana") }).reason, Reason::DeclaredByHand);
+        scripted.until(0);
+        scripted.has_rung(&[(0, "ana", false)]);
+    }
+
+    #[test]
+    fn who_declared_is_called_when_nobody_else_is_left() {
+        let mut night = Trial::new().steps(vec![step(&["bo"], Some(5))], 0);
+        night.declares(&by("ana"));
+        night.until(10);
+        night.setup.users.retain(|id, _| id.as_str() == "ana");
+        night.until(300);
+        night.has_rung(&[(0, "bo", false), (300, "ana", false)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::input::{Actor, Timer};
 use super::reason::Reason;
 use super::setup::{Policy, Setup, Severity, Step, Target, Urgency};
 use super::{ask, oncall, snooze};
-use crate::base::id::{IncidentId, PageId, PolicyId, UserId};
+use crate::base::id::{IncidentId, PageId, PolicyId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
 
@@ -26,6 +26,11 @@ pub(super) struct Begin {
 
 /// Starts the service's policy at its first step. Drills, tests and what pages nobody have none.
 pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
+    start_but(draft, id, reason, None);
+}
+
+/// As [`start`]. `answered` has just said what to do and is not called by it now.
+pub(super) fn start_but(draft: &mut Draft, id: &IncidentId, reason: Reason, answered: Option<&UserId>) {
     let Some(incident) = draft.incident(id) else { return };
     let Some(urgency) = incident.severity.urgency().filter(|_| incident.kind == Kind::Real) else { return };
     // A policy that is gone has no steps: it is exhausted at once, and that pages everyone.
@@ -35,7 +40,7 @@ pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
         let reason = if incident.has_service() { Reason::PolicyGone } else { Reason::NoService };
         (Begin { policy: NO_POLICY.into(), steps: Vec::new(), repeat: 0 }, reason)
     };
-    self::begin(draft, id, begin, urgency, reason);
+    self::begin(draft, id, begin, urgency, reason, answered);
 }
 
 /// The policy of the incident's service, as it is now.
@@ -44,12 +49,24 @@ pub(super) fn policy_of<'a>(draft: &Draft<'a>, id: &IncidentId) -> Option<&'a Po
     draft.incident(id).and_then(|incident| setup.services.get(&incident.service)).and_then(|service| setup.policies.get(&service.policy))
 }
 
+/// Whether the policy of this service, or everyone after it, has anybody but this person.
+pub(super) fn reaches_others(draft: &Draft, service: &ServiceId, but: Option<&UserId>) -> bool {
+    let setup = draft.setup;
+    let policy = setup.services.get(service).and_then(|service| setup.policies.get(&service.policy));
+    let named = policy.into_iter().flat_map(|policy| &policy.steps).flat_map(|step| people(step, setup, draft.now()));
+    named.chain(setup.everyone().map(|user| user.id.clone())).any(|user| Some(&user) != but)
+}
+
 /// Starts these steps at the first.
-pub(super) fn begin(draft: &mut Draft, id: &IncidentId, begin: Begin, urgency: Urgency, reason: Reason) {
+pub(super) fn begin(draft: &mut Draft, id: &IncidentId, begin: Begin, urgency: Urgency, reason: Reason, answered: Option<&UserId>) {
     let Begin { policy, steps, repeat } = begin;
     draft.record(id, &Actor::Reveille, What::PolicyStarted { policy, steps, repeat, urgency, reason });
     clear_timers(draft, id);
-    step(draft, id, 0, 0, Reason::StepBegan, None);
+    step(draft, id, 0, 0, Reason::StepBegan, answered);
+    if urgency == Urgency::Low {
+        // It repeats nothing by itself: whoever was asked for by hand is still asked for.
+        ask::go_on(draft, id);
+    }
 }
 
 /// Nothing is to be done about the incident by itself any more.
@@ -70,7 +87,7 @@ pub(super) fn hold(draft: &mut Draft, id: &IncidentId, lapses_at: Option<Time>) 
 pub(super) fn next(draft: &mut Draft, id: &IncidentId, reason: Reason, answered: Option<&UserId>) {
     let Some(run) = draft.incident(id).and_then(|incident| incident.run.as_ref()) else { return };
     if run.exhausted {
-        beyond(draft, id, run.urgency);
+        beyond(draft, id, run.urgency, answered);
     } else {
         let (round, after) = (run.round, run.step + 1);
         step(draft, id, round, after, reason, answered);
@@ -93,7 +110,7 @@ fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reaso
                 continue;
             }
             draft.record(id, &Actor::Reveille, What::PolicyExhausted);
-            beyond(draft, id, run.urgency);
+            beyond(draft, id, run.urgency, answered);
             return;
         };
         tell_places(draft, id, step, reason);
@@ -116,30 +133,37 @@ fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reaso
     }
 }
 
-/// Every step has passed and nobody answered.
-fn beyond(draft: &mut Draft, id: &IncidentId, urgency: Urgency) {
+/// No step is left.
+fn beyond(draft: &mut Draft, id: &IncidentId, urgency: Urgency, answered: Option<&UserId>) {
     match urgency {
-        Urgency::High => widen(draft, id),
+        Urgency::High => widen(draft, id, answered),
         Urgency::Low => draft.set(id, Timer::Remind, Some(draft.now() + limits::REMINDER)),
     }
 }
 
-/// Pages everyone, and again every fifteen minutes until a human answers.
-fn widen(draft: &mut Draft, id: &IncidentId) {
+/// Pages everyone, and again every fifteen minutes until a human answers. Whoever declared it is spared only for as long as there is
+/// anybody else: the others may have left the setup since.
+fn widen(draft: &mut Draft, id: &IncidentId, answered: Option<&UserId>) {
     let next_at = draft.now() + limits::EXHAUSTED_EVERY;
     let spared = draft.incident(id).and_then(|incident| incident.run.as_ref()).and_then(|run| run.spared.as_ref());
-    let users: BTreeSet<UserId> = draft.setup.everyone().map(|user| user.id.clone()).filter(|user| Some(user) != spared).collect();
+    let everyone = || draft.setup.everyone().map(|user| user.id.clone()).filter(|user| Some(user) != answered);
+    let mut users: BTreeSet<UserId> = everyone().filter(|user| Some(user) != spared).collect();
+    if users.is_empty() {
+        users = everyone().collect();
+    }
     draft.record(id, &Actor::Reveille, What::PagedWider { users: users.iter().cloned().collect(), next_at });
     draft.set(id, Timer::Escalate, Some(next_at));
     page(draft, id, &users, Urgency::High);
 }
 
-/// Opens a page for each, or starts the rules of an open one again.
+/// Opens a page for each, or starts the rules of an open one again. A page that calls is never made quiet: whoever was asked for by hand
+/// goes on being called, whatever the policy says in the quiet.
 pub(super) fn page(draft: &mut Draft, id: &IncidentId, users: &BTreeSet<UserId>, urgency: Urgency) {
     for user in users {
-        let open = draft.incident(id).and_then(|incident| incident.page_of(user)).map(|page| page.id.clone());
+        let open = draft.incident(id).and_then(|incident| incident.page_of(user)).cloned();
         let what = match open {
-            Some(page) => What::PageRestarted { page, user: user.clone(), urgency },
+            Some(page) if page.urgency > urgency => continue,
+            Some(page) => What::PageRestarted { page: page.id, user: user.clone(), urgency },
             None => What::PageOpened { page: PageId::make(&mut draft.moment.ids), user: user.clone(), urgency },
         };
         draft.record(id, &Actor::Reveille, what);
@@ -278,14 +302,11 @@ fn remind(draft: &mut Draft, id: &IncidentId) {
     draft.record(id, &Actor::Reveille, What::IncidentReminded { next_at });
     let users: BTreeSet<UserId> =
         draft.incident(id).map(|incident| incident.pages.iter().map(|page| page.user.clone()).collect()).unwrap_or_default();
-    // Whoever was asked for by hand is being called, and goes on being called.
-    let loud: BTreeSet<UserId> =
-        draft.incident(id).map(|incident| incident.loud_pages().map(|page| page.user.clone()).collect()).unwrap_or_default();
     if users.is_empty() {
         step(draft, id, 0, 0, Reason::LowUrgencyReminder, None);
     } else {
         draft.set(id, Timer::Remind, Some(next_at));
-        page(draft, id, &(&users - &loud), Urgency::Low);
+        page(draft, id, &users, Urgency::Low);
     }
 }
 

@@ -1,5 +1,7 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
+use std::collections::BTreeSet;
+
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
@@ -119,7 +121,11 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
             Verdict::of(Outcome::Acknowledged, Reason::AcknowledgedAtSender)
         }
         Some((IncidentState::Triggered, _)) => {
-            draft.record(&incident, &sender, What::NoteAdded { text: format!("{title}: acknowledged at its sender"), at: None });
+            let text = format!("{title}: acknowledged at its sender");
+            let is_new = |told: &BTreeSet<String>| !told.contains(&text) && told.len() < limits::SENDER_NOTES;
+            if draft.incident(&incident).is_some_and(|incident| is_new(&incident.response.told_by_senders)) {
+                draft.record(&incident, &sender, What::NoteAdded { text, at: None });
+            }
             Verdict::of(Outcome::Recorded, Reason::OtherAlertsFire)
         }
         // A machine's word is no sign of life.
@@ -548,6 +554,23 @@ mod tests {
         assert_eq!(night.seconds_of("acknowledgement_lapsed"), [1_830]);
         night.fires_as("disk", AlertSeverity::Info);
         assert_eq!(acks(&mut night, "disk", None).reason, Reason::JustRecords);
+    }
+
+    #[test]
+    fn a_sender_that_acknowledges_again_and_again_fills_no_timeline() {
+        let mut night = Trial::new();
+        for n in 0..40 {
+            night.fires(&format!("host{n}"));
+        }
+        for _ in 0..5 {
+            for n in 0..40 {
+                let verdict = night.signal(&format!("host{n}"), Action::Acknowledge, None, None);
+                assert_eq!((verdict.outcome, verdict.reason), (Outcome::Recorded, Reason::OtherAlertsFire));
+            }
+        }
+        assert_eq!(night.count("note_added"), limits::SENDER_NOTES);
+        let alerts = night.keys.values().filter_map(|key| key.alert.as_ref());
+        assert_eq!(alerts.map(|alert| alert.count).sum::<i64>(), 240, "each is counted");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An incident: what people respond to. Its decision fields, and the running policy that wakes people for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,8 @@ pub struct Response {
     pub resolve_asked: bool,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
+    /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
+    pub told_by_senders: BTreeSet<String>,
 }
 
 /// Whether it has a room of its own.
@@ -340,11 +342,17 @@ impl Incident {
             }
             What::PageAnswered { page, .. } | What::PageEnded { page, .. } => self.pages.retain(|open| open.id != *page),
             What::IncidentAcknowledged { lapses_at } => {
+                if self.state != IncidentState::Acknowledged {
+                    self.acknowledged_at = Some(fact.at);
+                }
                 self.state = IncidentState::Acknowledged;
-                self.acknowledged_at = Some(fact.at);
                 self.acknowledged_by = Some(fact.actor.clone());
                 self.lapses_at = *lapses_at;
+                self.response.snoozed_until = None;
                 self.stop();
+            }
+            What::NoteAdded { text, .. } if matches!(fact.actor, Actor::Integration(_)) => {
+                self.response.told_by_senders.insert(text.clone());
             }
             What::AcknowledgementRenewed { lapses_at } => self.lapses_at = *lapses_at,
             What::AcknowledgementLapsed | What::IncidentEscalated | What::SnoozeEnded | What::IncidentReassigned { .. } => self.trigger(),

@@ -9,7 +9,8 @@ use crate::base::failpoint;
 use crate::base::id::IncidentId;
 use crate::base::limits;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
-use crate::domain::input::{Command, Declare, Input};
+use crate::domain::fact::{Fact, What};
+use crate::domain::input::{Actor, Command, Declare, Input};
 use crate::domain::reason::Reason;
 use crate::store::{self, Tx, WriteLane};
 
@@ -145,4 +146,25 @@ pub(super) async fn save_decision(
     save::timers(tx, &timers).await?;
     store::facts_append(tx, &facts).await?;
     Ok((verdict, move |house: &House| save::ring(house, &facts, &timers)))
+}
+
+/// Puts a fact of the house's own on one incident's timeline.
+pub(super) async fn record(house: &House, id: &IncidentId, what: What) -> Result<(), FlowError> {
+    retrying(|| record_once(house, id, what.clone())).await
+}
+
+async fn record_once(house: &House, id: &IncidentId, what: What) -> Result<(), FlowError> {
+    let mut tx = house.store.begin(WriteLane::Rest).await?;
+    let Some(before) = store::desk_load_incident(&mut tx, id).await? else { return Ok(()) };
+    let fact = Fact { incident: id.clone(), at: house.clock.now(), actor: Actor::Reveille, what };
+    let mut after = before.clone();
+    if let Some(incident) = after.incidents.get_mut(id) {
+        incident.fold(&fact);
+    }
+    let facts = [fact];
+    store::desk_save(&mut tx, &before, &mut after, &facts).await?;
+    store::facts_append(&mut tx, &facts).await?;
+    tx.commit().await?;
+    save::ring(house, &facts, &[]);
+    Ok(())
 }

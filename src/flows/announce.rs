@@ -22,9 +22,8 @@ use crate::base::time::{Span, Time};
 use crate::base::viewer::{Scope, Viewer};
 use crate::chat::blocks::{Card, Message, Row};
 use crate::chat::{Chat, ChatError};
-use crate::domain::fact::{Fact, What};
+use crate::domain::fact::What;
 use crate::domain::incident::{Incident, IncidentState, Kind, Room};
-use crate::domain::input::Actor;
 use crate::domain::setup::Place;
 use crate::render::line::{self, Names, Reaching, Standing, count_of};
 use crate::store::read::{PageState, PageView};
@@ -357,23 +356,7 @@ impl Teller<'_> {
 
     /// Writes a fact of our own into the incident's timeline.
     async fn record(&self, id: &IncidentId, what: What) -> Result<(), FlowError> {
-        act::retrying(|| self.record_once(id, what.clone())).await
-    }
-
-    async fn record_once(&self, id: &IncidentId, what: What) -> Result<(), FlowError> {
-        let mut tx = self.house.store.begin(WriteLane::Rest).await?;
-        let Some(before) = store::desk_load_incident(&mut tx, id).await? else { return Ok(()) };
-        let fact = Fact { incident: id.clone(), at: self.house.clock.now(), actor: Actor::Reveille, what };
-        let mut after = before.clone();
-        if let Some(incident) = after.incidents.get_mut(id) {
-            incident.fold(&fact);
-        }
-        let facts = [fact];
-        store::desk_save(&mut tx, &before, &mut after, &facts).await?;
-        store::facts_append(&mut tx, &facts).await?;
-        tx.commit().await?;
-        save::ring(self.house, &facts, &[]);
-        Ok(())
+        act::record(self.house, id, what).await
     }
 
     /// Writes down how far a follower is, and goes on.
@@ -425,14 +408,15 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         severity: incident.severity,
         acknowledged_by: incident.acknowledged_by.as_ref(),
         resolved_by: incident.resolved_by.as_ref(),
+        resolved_because: None,
         lapses_at: None,
+        snoozed_until: incident.response.snoozed_until,
         run: incident.run.as_ref(),
     };
     let alerts = match (incident.alerts_count, incident.firing_count) {
         (0, _) => String::new(),
         (all, firing) => format!("{}, {firing} firing", count_of(all, "alert", "alerts")),
     };
-    let snoozed = incident.response.snoozed_until.map(|until| format!("; snoozed until {}", line::clock(until)));
     Card {
         number: incident.number,
         title: incident.title.clone(),
@@ -440,7 +424,7 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         severity: incident.severity,
         state: incident.state,
         opened_at: incident.opened_at,
-        now: format!("{}{}", line::now(standing, reaching, names).plain(), snoozed.unwrap_or_default()),
+        now: line::now(standing, reaching, names).plain(),
         roles: incident.response.roles.iter().map(|(role, user)| (role.name(), names.user(user).to_owned())).collect(),
         alerts,
         room: match &incident.response.room {

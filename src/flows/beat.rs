@@ -73,12 +73,12 @@ pub async fn hold_watch(house: &House) -> Result<Watch, FlowError> {
     Ok(if is_gap { Watch::HeldAfterGap } else { Watch::Held })
 }
 
-/// Nobody was here to hear a beat: for one span nothing is judged.
+/// Nobody was here to hear a beat until then: for one span from there nothing is judged.
 ///
 /// # Errors
 /// The store's.
-pub async fn excuse(house: &House) -> Result<(), FlowError> {
-    Ok(store::heartbeats_excuse(&house.store, house.clock.now()).await?)
+pub async fn excuse(house: &House, absent_until: Time) -> Result<(), FlowError> {
+    Ok(store::heartbeats_excuse(&house.store, absent_until).await?)
 }
 
 /// Tells of every beat that did not come, and gives the time at which the next one is due.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use super::house::{House, Live};
+use super::shout::{self, Shout};
 use super::write::Said;
 use super::{FlowError, contact, report, save, write};
 use crate::base::bell::Bell;
 use crate::base::failpoint;
-use crate::base::id::{AttemptId, UserId};
+use crate::base::id::{AttemptId, ContactId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
-use crate::channels::{Outgoing, Question, Settled};
+use crate::channels::{Channel, Outgoing, Question, Settled};
 use crate::domain::effect::Effect;
 pub use crate::domain::effect::Lane;
 use crate::domain::input::{Actor, News};
@@ -116,32 +117,25 @@ struct Call<'a> {
 impl Call<'_> {
     async fn place(&self, user: &UserId, contact: &str, second_call: bool) -> Result<(), FlowError> {
         let before = self.row().await?;
+        let shouted = || self.house.shouts.of(user, &ContactId::from(contact), &before, self.house.clock.now());
+        if let Some(shout) = shouted() {
+            return self.record(shout).await;
+        }
         if before.sent_at.is_some() || before.outcome.is_some() {
             // Before all else: an account that is full with this very call would never let it be settled.
             return self.stopped_in_mid_send().await;
         }
-        let Some((user, contact)) = self.person(user, contact) else {
-            return self.tell(rejected("this contact is not configured any more")).await;
-        };
-        if let Some(reason) = &contact.closed {
-            return self.tell(rejected(&format!("this contact is closed: {reason}"))).await;
-        }
-        // A direct message goes to the person's id in Slack.
-        let to = if contact.kind == ContactKind::SlackDm { user.slack.clone().unwrap_or_default() } else { contact.to.clone() };
-        if to.is_empty() {
-            return self.tell(rejected("this person has no id in Slack")).await;
-        }
-        let Some(channel) = self.live.channels.find(contact.kind) else {
-            return self.tell(rejected(&format!("no provider is configured for {}", contact.kind.name()))).await;
+        let Way { user, contact, channel, to } = match way(&self.live, user, contact) {
+            Ok(way) => way,
+            Err(reason) => return self.tell(rejected(&reason)).await,
         };
         let now = self.house.clock.now();
-        if channel.kind().is_call()
-            && let Some(most) = self.live.concurrent_calls
-            && store::attempts_under_way(&self.house.store.page_reader(), channel.kind().name()).await? >= i64::from(most)
-        {
-            return self.release(now + limits::ACCOUNT_FULL).await;
-        }
         let mut tx = self.house.store.begin(WriteLane::Page).await?;
+        if shouted().is_some() {
+            // It left while this waited for its turn to write.
+            tx.rollback().await?;
+            return self.release(now).await;
+        }
         // The provider queues silently what comes too fast, so the pace is kept here, where what matters goes first.
         if let Some((account, every)) = self.live.pace(channel.kind()) {
             let free_at = store::pace_take(&mut tx, account, now, every).await?;
@@ -149,6 +143,14 @@ impl Call<'_> {
                 tx.rollback().await?;
                 return self.release(free_at).await;
             }
+        }
+        // After the account's row is taken, so that of two sends at once the second counts the first.
+        if channel.kind().is_call()
+            && let Some(most) = self.live.concurrent_calls
+            && store::attempts_under_way(&mut tx, channel.kind().name()).await? >= i64::from(most)
+        {
+            tx.rollback().await?;
+            return self.release(now + limits::ACCOUNT_FULL).await;
         }
         match store::attempt_intent(&mut tx, self.attempt, now, &to).await? {
             Intent::Wanted(pages) => {
@@ -184,9 +186,21 @@ impl Call<'_> {
         self.tell(News::Unknown { reason: "the server stopped between the request and its answer".to_owned() }).await
     }
 
-    fn person(&self, user: &UserId, contact: &str) -> Option<(&User, &Contact)> {
-        let user = self.live.setup.users.get(user)?;
-        Some((user, user.contacts.iter().find(|own| own.id.as_str() == contact)?))
+    /// It left while nothing could be written, and is put on record now, as if it had just been sent.
+    async fn record(&self, shout: Shout) -> Result<(), FlowError> {
+        let row = self.row().await?;
+        let Some(news) = shout.news.clone() else {
+            return self.release(self.house.clock.now() + limits::SHOUT_EVERY).await;
+        };
+        let mut tx = self.house.store.begin(WriteLane::Page).await?;
+        match store::attempt_intent(&mut tx, self.attempt, shout.sent_at, &shout.to).await? {
+            Intent::Wanted(_) => tx.commit().await?,
+            // What has left has left: the news of it ends a call that nobody wants.
+            Intent::NotWanted | Intent::AlreadySent => tx.rollback().await?,
+        }
+        self.tell(news).await?;
+        self.house.shouts.recorded(&row.user, &row.contact, &shout);
+        shout::note(self.house, &row.user, &row.contact, &shout).await
     }
 
     async fn ask(&self) -> Result<(), FlowError> {
@@ -264,13 +278,38 @@ impl Call<'_> {
     }
 }
 
+/// How one contact of a person is reached.
+pub(super) struct Way<'a> {
+    pub user: &'a User,
+    pub contact: &'a Contact,
+    pub channel: &'a dyn Channel,
+    pub to: String,
+}
+
+/// The way to one contact as things are configured now; a sentence where there is none.
+pub(super) fn way<'a>(live: &'a Live, user: &UserId, contact: &str) -> Result<Way<'a>, String> {
+    let user = live.setup.users.get(user);
+    let found = user.and_then(|user| Some((user, user.contacts.iter().find(|own| own.id.as_str() == contact)?)));
+    let (user, contact) = found.ok_or("this contact is not configured any more")?;
+    if let Some(reason) = &contact.closed {
+        return Err(format!("this contact is closed: {reason}"));
+    }
+    // A direct message goes to the person's id in Slack.
+    let to = if contact.kind == ContactKind::SlackDm { user.slack.clone().unwrap_or_default() } else { contact.to.clone() };
+    if to.is_empty() {
+        return Err("this person has no id in Slack".to_owned());
+    }
+    let channel = live.channels.find(contact.kind).ok_or_else(|| format!("no provider is configured for {}", contact.kind.name()))?;
+    Ok(Way { user, contact, channel, to })
+}
+
 fn rejected(reason: &str) -> News {
     News::Rejected { reason: reason.to_owned() }
 }
 
 impl Live {
     /// What a kind of contact is paced by, and the least span between two of it; a provider's calls and texts have a pace each.
-    fn pace(&self, kind: ContactKind) -> Option<(&'static str, Span)> {
+    pub(super) fn pace(&self, kind: ContactKind) -> Option<(&'static str, Span)> {
         let every = |per_second: u32| Span(1_000_000 / i64::from(per_second.max(1)));
         match kind {
             ContactKind::Voice => Some(("twilio", every(self.calls_per_second))),

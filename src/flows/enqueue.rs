@@ -1,9 +1,13 @@
 //! An event in PagerDuty's words becomes durable: its key is in its body, and what is wrong with it is said in PagerDuty's words.
 
+use bytes::Bytes;
+
 use super::house::House;
-use super::ingest::{self, IngestError};
+use super::ingest::{self, Door, IngestError};
 use crate::base::failpoint;
 use crate::base::inbound::Inbound;
+use crate::domain::input::Signal;
+use crate::sources;
 use crate::sources::pagerduty::{self, Envelope};
 
 pub use crate::sources::pagerduty::Api;
@@ -27,7 +31,16 @@ pub enum EnqueueError {
 /// # Errors
 /// As [`EnqueueError`] says.
 pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Option<String>, EnqueueError> {
-    let envelope = Envelope::open(api, inbound).map_err(EnqueueError::Unrecognised)?;
+    let envelope = match Envelope::open(api, inbound) {
+        Ok(envelope) => envelope,
+        Err(why) => {
+            if let Some(door) = named_in_header(house, api, inbound) {
+                let signal = pagerduty::invalid(&door.integration, std::slice::from_ref(&why));
+                keep(house, &door, signal, inbound.body.clone()).await?;
+            }
+            return Err(EnqueueError::Unrecognised(why));
+        }
+    };
     let field = envelope.key_field();
     let key = envelope.key().ok_or_else(|| EnqueueError::Invalid(vec![format!("'{field}' is missing or blank")]))?;
     let door = ingest::open(house, "pagerduty", &key)
@@ -38,8 +51,29 @@ pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Optio
         Ok(event) => (event.signal, Ok(event.dedup_key)),
         Err(wrong) => (pagerduty::invalid(integration, &wrong), Err(EnqueueError::Invalid(wrong))),
     };
-    match ingest::accept(house, integration, vec![signal], inbound.body.clone(), None).await {
-        Ok(_) => told,
+    keep(house, &door, signal, inbound.body.clone()).await?;
+    told
+}
+
+/// What was too large to be taken becomes an alert that says so, where its header says whose it is.
+///
+/// # Errors
+/// [`EnqueueError::CannotStore`] when nothing was stored.
+pub async fn oversized(house: &House, api: Api, inbound: &Inbound) -> Result<(), EnqueueError> {
+    match named_in_header(house, api, inbound) {
+        Some(door) => keep(house, &door, sources::oversized(&door.integration), Bytes::new()).await,
+        None => Ok(()),
+    }
+}
+
+/// Whose a body is that cannot be read.
+fn named_in_header(house: &House, api: Api, inbound: &Inbound) -> Option<Door> {
+    ingest::open(house, "pagerduty", pagerduty::header_key(api, inbound)?).ok()
+}
+
+async fn keep(house: &House, door: &Door, signal: Signal, body: Bytes) -> Result<(), EnqueueError> {
+    match ingest::accept(house, &door.integration, vec![signal], body, None).await {
+        Ok(_) => Ok(()),
         Err(IngestError::CannotStore | IngestError::UnknownKey) => Err(EnqueueError::CannotStore),
     }
 }

@@ -40,8 +40,8 @@ pub async fn hear(house: &House, channel: &str, inbound: &Inbound) -> Result<Opt
     tokio::spawn(async move { take(&house, &channel, &inbound).await }).await.map_err(|_| FlowError::Gone)?
 }
 
-/// Notes a callback whose signature is wrong: a rotated secret, a wrong `public_url`, or a stranger. Told once a minute, because a stranger
-/// may send as many as he likes.
+/// Notes a request whose signature is wrong: a rotated secret, a wrong `public_url`, a clock that is off, or a stranger. Told once a minute,
+/// because a stranger may send as many as he likes; `/metrics` has their number by channel, `slack` among them.
 pub fn forged(house: &House, channel: &'static str) {
     static TOLD: Rarely = Rarely::new(Span::minutes(1));
     house.metrics.forged(channel);
@@ -49,7 +49,7 @@ pub fn forged(house: &House, channel: &'static str) {
         tracing::warn!(
             channel,
             count,
-            "callbacks with a wrong signature were refused: check public_url and the secret they are signed with"
+            "requests with a wrong signature were refused: check public_url, the secret they are signed with, and this machine's clock"
         );
     }
 }
@@ -70,24 +70,40 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
         Said::Key(_) => "hear.key",
         Said::NoKey | Said::Status(_) => "hear.status",
     });
-    let row = store::attempt_find(&mut house.store.page_reader(), &heard.attempt).await.map_err(FlowError::from)?;
-    let Some(row) = row else { return Err(FlowError::Missing("such attempt").into()) };
-    // Any callback of a call proves that it was placed, also when the answer to the request was lost.
-    if row.provider_id.as_deref() != Some(&heard.provider_id) && !heard.provider_id.is_empty() {
-        report::report(house, &heard.attempt, News::Accepted { provider_id: heard.provider_id.clone() }, None).await?;
-    }
+    let Some(row) = attempt_of(house, &heard).await? else {
+        // It left while nothing could be written, and there is nowhere yet to put what is heard of it.
+        let user = house.shouts.user_of(&heard.attempt).ok_or(FlowError::Missing("such attempt"))?;
+        let language = live.setup.users.get(&user).map(|user| user.language).unwrap_or_default();
+        let words = match &heard.said {
+            Said::Key(_) => words(spoken::not_taken(1, language)),
+            Said::NoKey => words(spoken::no_key(language)),
+            Said::Status(_) => return Ok(None),
+        };
+        return Ok(Some(channel.answer(&heard.attempt, &words)));
+    };
     let words = match &heard.said {
-        Said::Status(News::Accepted { .. }) => None,
         Said::Status(news) => {
-            report::report(house, &heard.attempt, news.clone(), None).await?;
+            is_placed(house, &row, &heard).await?;
+            if !matches!(news, News::Accepted { .. }) {
+                report::report(house, &row.id, news.clone(), None).await?;
+            }
             None
         }
-        Said::NoKey => Some(words(spoken::no_key(language(&live, &row)))),
-        Said::Key(key) => Some(pressed(house, &live, &row, *key).await.unwrap_or_else(|error| {
-            // Never let anyone believe that they answered: the voice says that nothing was taken.
-            tracing::error!(%error, attempt = %heard.attempt, "a key could not be taken");
-            words(spoken::not_taken(1, language(&live, &row)))
-        })),
+        Said::NoKey => {
+            is_placed(house, &row, &heard).await?;
+            Some(words(spoken::no_key(language(&live, &row))))
+        }
+        Said::Key(key) => {
+            let taken = async {
+                is_placed(house, &row, &heard).await?;
+                pressed(house, &live, &row, *key).await
+            };
+            Some(taken.await.unwrap_or_else(|error| {
+                // Never let anyone believe that they answered: the voice says that nothing was taken.
+                tracing::error!(%error, attempt = %row.id, "a key could not be taken");
+                words(spoken::not_taken(1, language(&live, &row)))
+            }))
+        }
     };
     if let (Some(reason), Some(address)) = (closed, &row.sent_to) {
         let closed =
@@ -98,7 +114,28 @@ async fn take(house: &House, channel: &str, inbound: &Inbound) -> Result<Option<
         Said::Key(_) => "hear.key_taken",
         Said::NoKey | Said::Status(_) => "hear.status_taken",
     });
-    Ok(words.map(|words| channel.answer(&heard.attempt, &words)))
+    Ok(words.map(|words| channel.answer(&row.id, &words)))
+}
+
+/// The attempt that a callback is about.
+async fn attempt_of(house: &House, heard: &OfAttempt) -> Result<Option<AttemptRow>, FlowError> {
+    let mut reader = house.store.page_reader();
+    if let Some(row) = store::attempt_find(&mut reader, &heard.attempt).await? {
+        return Ok(Some(row));
+    }
+    // What left while nothing could be written was recorded as another attempt.
+    match store::attempt_find_by_provider_id(&mut reader, &heard.provider_id).await? {
+        Some(recorded) => Ok(store::attempt_find(&mut reader, &recorded).await?),
+        None => Ok(None),
+    }
+}
+
+/// Any callback of a call proves that it was placed, also when the answer to the request was lost.
+async fn is_placed(house: &House, row: &AttemptRow, heard: &OfAttempt) -> Result<(), FlowError> {
+    if row.provider_id.as_deref() == Some(&heard.provider_id) || heard.provider_id.is_empty() {
+        return Ok(());
+    }
+    report::report(house, &row.id, News::Accepted { provider_id: heard.provider_id.clone() }, None).await
 }
 
 /// Does what the key asks for, for every incident the call spoke of, and says what was done.

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::ingest::Pending;
 use super::retain::Retention;
+use super::shout::Shouts;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
@@ -35,6 +36,8 @@ pub struct House {
     /// When the courier of pages last looked for work.
     pub page_lane: Pulse,
     pub metrics: Metrics,
+    /// What left while nothing could be written, and is still to be recorded.
+    pub shouts: Shouts,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.

@@ -1,10 +1,13 @@
-//! People manage how they are reached, where the configuration file leaves it to them.
+//! People manage how they are reached and in which language, where the configuration file leaves it to them, and try it.
 
-use super::{FlowError, House};
-use crate::base::id::{ContactId, UserId};
+use super::{FlowError, House, act};
+use crate::base::id::{ContactId, IncidentId, UserId};
 use crate::base::limits;
 use crate::base::time::Span;
-use crate::domain::setup::{Contact, ContactKind, Rule, Urgency};
+use crate::domain::incident::Kind;
+use crate::domain::input::{Act, Actor, Command, Declare, Via, Whom};
+use crate::domain::oncall;
+use crate::domain::setup::{Contact, ContactKind, Language, Rule, Urgency};
 use crate::store::{self, StoreError, Ways, WriteLane};
 
 /// Why it was not changed, in words for the person.
@@ -24,13 +27,65 @@ impl From<StoreError> for ProfileError {
     }
 }
 
-/// Whether the file says how this person is reached.
+/// What the configuration file says of a person, who therefore cannot say it themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByFile {
+    /// Contacts and rules.
+    pub ways: bool,
+    pub language: bool,
+    pub timezone: bool,
+}
+
+/// What the file says of this person.
 ///
 /// # Errors
 /// The store's.
-pub async fn is_managed(house: &House, user: &UserId) -> Result<bool, FlowError> {
+pub async fn by_file(house: &House, user: &UserId) -> Result<ByFile, FlowError> {
     let object = store::user_object(&house.store.reader(), user).await?;
-    Ok(object.is_none_or(|object| !object.contacts.is_empty() || !object.rules.is_empty()))
+    Ok(object.map_or(ByFile { ways: true, language: true, timezone: true }, |object| ByFile {
+        ways: !object.contacts.is_empty() || !object.rules.is_empty(),
+        language: object.language != Language::default(),
+        timezone: object.timezone != store::PLAIN_ZONE,
+    }))
+}
+
+/// Sets the language that a person is called and written to in, and the zone of their clock. What the file says of them stays.
+///
+/// # Errors
+/// A zone that is none; the store's.
+pub async fn settle(house: &House, user: &UserId, language: Language, timezone: &str) -> Result<(), ProfileError> {
+    let timezone = timezone.trim().to_owned();
+    if !oncall::zone_exists(&timezone) {
+        return Err(ProfileError::Wrong("There is no such time zone. Write it as in Europe/Paris."));
+    }
+    change(house, user, move |ways, by_file| {
+        if !by_file.language {
+            ways.language = Some(language);
+        }
+        if !by_file.timezone {
+            ways.timezone = Some(timezone.clone());
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Pages one person for a test that is theirs alone, the whole real way, and gives its incident.
+///
+/// # Errors
+/// Nobody to reach; the store's.
+pub async fn page_for_test(house: &House, user: &UserId, actor: Actor) -> Result<IncidentId, ProfileError> {
+    let live = house.now_live();
+    let Some(person) = live.setup.users.get(user).filter(|person| !person.contacts.is_empty()) else {
+        return Err(ProfileError::Wrong("There is no way to reach you yet. Add a phone first."));
+    };
+    let title = format!("Test page for {}", person.name);
+    let declare = Declare { actor: actor.clone(), via: Via::Web, title, severity: None, service: None, kind: Kind::Test, alert: None };
+    let verdict = act::declare(house, declare).await?;
+    let incident = verdict.incident.ok_or(ProfileError::Wrong("No test could be made just now. Try again in a moment."))?;
+    let page = Act::Page { whom: Whom::User(user.clone()) };
+    act::act(house, Command { incident: incident.clone(), actor, via: Via::Web, act: page }).await?;
+    Ok(incident)
 }
 
 /// # Errors
@@ -109,17 +164,23 @@ pub async fn remove_rule(house: &House, user: &UserId, index: usize) -> Result<(
 async fn edit(
     house: &House,
     user: &UserId,
-    change: impl Fn(&mut Ways) -> Result<(), ProfileError> + Send + 'static,
+    edit: impl Fn(&mut Ways) -> Result<(), ProfileError> + Send + 'static,
+) -> Result<(), ProfileError> {
+    change(house, user, move |ways, by_file| if by_file.ways { Err(ProfileError::Managed) } else { edit(ways) }).await
+}
+
+async fn change(
+    house: &House,
+    user: &UserId,
+    change: impl Fn(&mut Ways, ByFile) -> Result<(), ProfileError> + Send + 'static,
 ) -> Result<(), ProfileError> {
     let (house, user) = (house.clone(), user.clone());
     // In a task of its own: a browser that goes away must not leave a transaction half done.
     tokio::spawn(async move {
-        if is_managed(&house, &user).await? {
-            return Err(ProfileError::Managed);
-        }
+        let by_file = by_file(&house, &user).await?;
         let mut tx = house.store.begin(WriteLane::Rest).await?;
         let mut ways = store::ways_load(&mut tx, &user).await?;
-        change(&mut ways)?;
+        change(&mut ways, by_file)?;
         store::ways_save(&mut tx, &user, &ways, house.clock.now()).await?;
         tx.commit().await?;
         Ok(())

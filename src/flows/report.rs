@@ -37,7 +37,8 @@ async fn once(house: &House, attempt: &AttemptId, news: News, settles: Option<&O
     if let Some((outcome, provider_id, reason)) = outcome {
         let live = house.now_live();
         let provider = live.channels.named(&row.channel).map(Channel::provider);
-        if store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await? && row.outcome != Some(outcome) {
+        // The callback and the answer of one request tell the same, in either order; it is counted once.
+        if store::attempt_outcome(&mut tx, attempt, outcome, provider, provider_id, reason).await? {
             counted = Some((provider, outcome.name()));
         }
     }

@@ -62,6 +62,7 @@ async fn take(house: &House, door: Door, request: &Inbound) -> Result<Reply, Say
     let chat = live.chat.as_ref().ok_or(SayError::NotConfigured)?;
     let header = |name: &str| request.header(name).unwrap_or_default();
     if !chat.verify(header("x-slack-request-timestamp"), header("x-slack-signature"), &request.body) {
+        super::hear::forged(house, "slack");
         return Err(SayError::BadSignature);
     }
     let incoming = match door {

@@ -39,6 +39,7 @@ pub async fn wake(house: &House, scope: &Scope, timer: Timer) -> Result<(), Flow
     let outcome = woken.map_err(|error| FlowError::of_task(&error, "a wake-up")).flatten();
     if let Err(error) = &outcome
         && !error.is_retryable()
+        && !error.is_passing()
     {
         // What fails again and again must not stand before what is due later.
         let now = house.clock.now();
@@ -49,37 +50,45 @@ pub async fn wake(house: &House, scope: &Scope, timer: Timer) -> Result<(), Flow
 
 async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowError> {
     let mut tx = house.store.begin(WriteLane::Page).await?;
+    let Some(ring) = carry_out(house, &mut tx, scope, timer).await? else { return Ok(()) };
+    failpoint::reach(match scope {
+        Scope::Incident(_) => "wake.before_commit",
+        Scope::Person(_) => "attend.before_commit",
+    });
+    tx.commit().await?;
+    failpoint::reach(match scope {
+        Scope::Incident(_) => "wake.committed",
+        Scope::Person(_) => "attend.committed",
+    });
+    ring(house);
+    Ok(())
+}
+
+/// Rings for what was saved, once it is committed.
+type Ring = Box<dyn FnOnce(&House) + Send>;
+
+/// Takes a wake-up, decides and saves what follows, all but the commit. `None`: another process was quicker.
+pub(super) async fn carry_out(house: &House, tx: &mut Tx, scope: &Scope, timer: Timer) -> Result<Option<Ring>, FlowError> {
+    // The wake-up is taken before anything is read: what comes later brings a wake-up of its own.
+    if !store::wake_take(tx, scope, timer, house.clock.now()).await? {
+        return Ok(None);
+    }
+    failpoint::reach(match scope {
+        Scope::Incident(_) => "wake.taken",
+        Scope::Person(_) => "attend.taken",
+    });
+    let input = Input::Wake { scope: scope.clone(), timer };
     match scope {
         Scope::Incident(id) => {
-            if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
-                return Ok(());
-            }
-            failpoint::reach("wake.taken");
-            let Some(desk) = store::desk_load_incident(&mut tx, id).await? else {
-                tx.commit().await?;
-                return Ok(());
-            };
-            let (_, ring) = act::save_decision(house, &mut tx, desk, Input::Wake { scope: scope.clone(), timer }).await?;
-            failpoint::reach("wake.before_commit");
-            tx.commit().await?;
-            failpoint::reach("wake.committed");
-            ring(house);
+            let Some(desk) = store::desk_load_incident(tx, id).await? else { return Ok(Some(Box::new(|_| {}))) };
+            let (_, ring) = act::save_decision(house, tx, desk, input).await?;
+            Ok(Some(Box::new(ring)))
         }
         Scope::Person(user) => {
-            // The wake-up is taken before the pages are read: a page that comes later brings a wake-up of its own.
-            if !store::wake_take(&mut tx, scope, timer, house.clock.now()).await? {
-                return Ok(());
-            }
-            failpoint::reach("attend.taken");
-            let person = store::person_load(&mut tx, user).await?;
-            let ring = decide_on_person(house, &mut tx, person, user, &Input::Wake { scope: scope.clone(), timer }).await?;
-            failpoint::reach("attend.before_commit");
-            tx.commit().await?;
-            failpoint::reach("attend.committed");
-            ring(house);
+            let person = store::person_load(tx, user).await?;
+            Ok(Some(Box::new(decide_on_person(house, tx, person, user, &input).await?)))
         }
     }
-    Ok(())
 }
 
 /// Decides on a loaded person and saves what follows, all but the commit.

@@ -3,6 +3,7 @@
 mod board;
 mod desk;
 pub mod link;
+mod reference;
 
 use askama::Template;
 
@@ -11,11 +12,15 @@ pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, IntegrationCard, IntegrationsPage, MePage, OncallPage, OverrideRow, PeoplePage,
     PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
 };
+pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
 use crate::base::time::Time;
 use crate::domain::incident::IncidentState;
+
+/// What runs here, at the foot of every page.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What every page carries.
 #[derive(Debug, Clone)]
@@ -110,6 +115,8 @@ pub struct IncidentsPage {
     pub resolved: Vec<Row>,
     /// The URL of the next page of the list.
     pub older: Option<String>,
+    /// The same list as a file for spreadsheets.
+    pub csv: String,
     /// Where senders reach Reveille, for the first steps.
     pub hooks_at: String,
     /// Whether this is the first page: only there is an empty list a beginning.
@@ -136,7 +143,8 @@ impl IncidentsPage {
 pub struct Entry {
     pub seq: i64,
     pub at: Stamp,
-    pub actor: String,
+    /// Where the line does not name them itself.
+    pub actor: Option<String>,
     pub line: Line,
 }
 
@@ -211,7 +219,6 @@ pub struct IncidentPage {
     pub board_over: Vec<TaskRow>,
     pub roles: Vec<RoleRow>,
     pub room: Option<RoomLink>,
-    pub snoozed_until: Option<Stamp>,
     pub offers: Offers,
 }
 
@@ -293,6 +300,8 @@ pub struct SignInLinkPage {
     /// For the browser's memory of passwords.
     pub id: String,
     pub has_password: bool,
+    /// Whether there is a number to save on a phone.
+    pub has_numbers: bool,
     /// What was wrong with the password chosen.
     pub wrong: Option<String>,
 }

@@ -8,6 +8,7 @@ use crate::base::time::{Span, Time};
 use crate::domain::fact::{Fact, What};
 use crate::domain::incident::{IncidentState, Kind, Run};
 use crate::domain::input::{Actor, CallEnd};
+use crate::domain::reason::Reason;
 use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
 use crate::domain::task::{TaskChange, TaskState};
 
@@ -228,8 +229,7 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Bad, format!("Nothing at all comes from {integration} any more, so it stays open"))
         }
         What::MessageDelivered { user, contact, page: _, attempt: _ } => {
-            Line::new(Tone::Quiet, format!("The {} to {} arrived", names.way(user, contact).thing, who(user)))
-                .because("only an answer is an answer")
+            Line::new(Tone::Quiet, format!("The {} to {} arrived, which is no answer yet", names.way(user, contact).thing, who(user)))
         }
         What::MessageUndelivered { user, contact, reason, page: _, attempt: _ } => {
             Line::new(Tone::Bad, format!("The {} to {} did not arrive", names.way(user, contact).thing, who(user))).because(reason)
@@ -259,7 +259,7 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::StepSkipped { round, step, reason } => {
             Line::new(Tone::Quiet, format!("{} skipped", step_name(*round, *step))).because(reason.sentence())
         }
-        What::PolicyExhausted => Line::new(Tone::Bad, "Every step of the policy has passed and nobody answered".to_owned()),
+        What::PolicyExhausted => Line::new(Tone::Bad, "No step of the policy is left, and nobody has acknowledged".to_owned()),
         What::PagedWider { users, next_at } => {
             Line::new(Tone::Bad, format!("Paging everyone: {}", names.people(users.iter()))).then("again", Some(*next_at))
         }
@@ -315,7 +315,7 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         }
         What::PhoneRang { user, page: _, contact: _, attempt: _ } => Line::new(Tone::Paging, format!("The phone of {} rings", who(user))),
         What::PhonePickedUp { user, page: _, contact: _, attempt: _ } => {
-            Line::new(Tone::Quiet, format!("The call to {} was picked up", who(user))).because("only a key press is an answer")
+            Line::new(Tone::Quiet, format!("The call to {} was picked up, which is no answer: only a key press is", who(user)))
         }
         What::CallEnded { user, how, page: _, contact: _, attempt: _ } => match how {
             CallEnd::Completed => Line::new(Tone::Quiet, format!("The call to {} is over", who(user))),
@@ -373,7 +373,10 @@ pub struct Standing<'a> {
     pub severity: Severity,
     pub acknowledged_by: Option<&'a Actor>,
     pub resolved_by: Option<&'a Actor>,
+    /// Why it was resolved, where that is known.
+    pub resolved_because: Option<Reason>,
     pub lapses_at: Option<Time>,
+    pub snoozed_until: Option<Time>,
     pub run: Option<&'a Run>,
 }
 
@@ -383,19 +386,24 @@ pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line
     match standing.state {
         IncidentState::Resolved => match standing.resolved_by {
             Some(actor) => Line::new(Tone::Good, format!("Resolved by {}", names.actor(actor))),
-            None => Line::new(Tone::Good, "Resolved".to_owned()).because("its last firing alert was resolved by the sender"),
+            None => Line::new(Tone::Good, "Resolved".to_owned()).because(standing.resolved_because.map_or("", Reason::sentence)),
         },
         IncidentState::Acknowledged => {
             let by = standing.acknowledged_by.map_or_else(|| "Somebody".to_owned(), |actor| names.actor(actor));
-            Line::new(Tone::Good, format!("{by} has it")).then("pages again, without a sign of life,", standing.lapses_at)
+            let others = reaching_text(reaching, names);
+            let line = Line::new(Tone::Good, if others.is_empty() { format!("{by} has it") } else { format!("{by} has it. {others}") });
+            match standing.snoozed_until {
+                Some(until) => line.then("snoozed, pages again", Some(until)),
+                None => line.then("pages again, without a sign of life,", standing.lapses_at),
+            }
         }
         IncidentState::Triggered => {
             let exhausted = standing.run.is_some_and(|run| run.exhausted);
             let text = match (reaching, standing.severity.urgency(), exhausted) {
                 ([], None, _) => "Recorded only: this severity pages nobody".to_owned(),
-                ([], Some(_), true) => "Every step has passed and nobody answered".to_owned(),
+                ([], Some(_), true) => "No step is left, and nobody has acknowledged".to_owned(),
                 ([], Some(_), false) => "Nobody is being paged right now".to_owned(),
-                (_, _, true) => format!("{}; every step has passed and nobody answered", reaching_text(reaching, names)),
+                (_, _, true) => format!("{}; no step is left, and nobody has acknowledged", reaching_text(reaching, names)),
                 (_, _, false) => reaching_text(reaching, names),
             };
             let tone = if reaching.is_empty() || exhausted { Tone::Bad } else { Tone::Paging };

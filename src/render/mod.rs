@@ -1,7 +1,9 @@
 //! Words that people read and hear, from `templates/`.
 
 pub mod brief;
+pub mod csv;
 pub mod html;
+pub mod invitation;
 pub mod letter;
 pub mod line;
 pub mod spoken;

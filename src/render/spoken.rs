@@ -96,13 +96,15 @@ pub fn call(words: &CallWords, language: Language) -> Spoken {
 #[must_use]
 pub fn detail(words: &DetailWords, language: Language) -> Spoken {
     let mut said = Vec::new();
+    // Half a title may say the opposite of the whole: where one incident is told of, there is time for it.
+    let most = if words.incidents.len() > 1 { limits::SPOKEN_TITLE_CHARS_EACH } else { limits::SPOKEN_TITLE_CHARS };
     for SpokenDetail { incident, samples } in &words.incidents {
         said.push(format!("{}, {}.", headline(incident, language), opened(incident, language)));
         said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
         said.push(format!("{}.", alerts(incident, language)));
         if !samples.is_empty() {
             said.push(words::of(language).among.to_owned());
-            said.extend(samples.iter().map(|sample| format!("{}.", title(sample, limits::SPOKEN_TITLE_CHARS_EACH, language))));
+            said.extend(samples.iter().map(|sample| format!("{}.", title(sample, most, language))));
         }
     }
     said.extend(more(words.more, language));

@@ -47,7 +47,7 @@ impl Source for Generic {
     }
 
     fn guide(&self) -> &'static str {
-        "Post JSON to this address from scripts and cron: {\"dedup_key\":\"backup\",\"title\":\"The backup failed\"}. The same key with \"action\":\"resolve\" ends it. The command reveille send does it for you."
+        "Post JSON to this address from scripts and cron: {\"dedup_key\":\"backup\",\"title\":\"The backup failed\"}. The same key with \"state\":\"resolved\" ends it. The command reveille send does it for you."
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

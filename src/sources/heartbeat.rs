@@ -25,6 +25,10 @@ impl Source for Heartbeat {
         "A heartbeat"
     }
 
+    fn guide(&self) -> &'static str {
+        "Ask for this address, by GET or POST, whenever the job has done its work: curl -fsS -m 10 ADDRESS at its end. When it stays away for longer than its period, somebody is paged."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         vec![signal(integration, Action::Resolve, inbound.received_at, &format!("{} beats", integration.id), BTreeMap::new())]
     }

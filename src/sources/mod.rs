@@ -44,9 +44,7 @@ pub trait Source: Sync {
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal>;
 
     /// How this sender is wired to the address, in a sentence or two.
-    fn guide(&self) -> &'static str {
-        "Give the sender this address as a webhook. It takes what that sender posts, as it posts it."
-    }
+    fn guide(&self) -> &'static str;
 
     /// Largest body taken, bytes.
     fn body_cap(&self) -> usize {

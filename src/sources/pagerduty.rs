@@ -63,6 +63,10 @@ impl Source for PagerDuty {
         "A PagerDuty client"
     }
 
+    fn guide(&self) -> &'static str {
+        "Wherever something sends to PagerDuty’s Events API, put this address in place of https://events.pagerduty.com, and this key in place of its routing (or integration) key. The older /generic/2010-04-15/create_event.json takes it too, as service_key."
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let read = Envelope::open(Api::Events, inbound).map_err(|why| vec![why]).and_then(|envelope| {
             // At this address both versions arrive.
@@ -79,6 +83,15 @@ pub fn invalid(integration: &Integration, wrong: &[String]) -> Signal {
     unreadable(integration, PagerDuty.title(), &wrong.join(", "))
 }
 
+/// The integration's key in the header `X-Routing-Key`, which version 1 does not know.
+#[must_use]
+pub fn header_key(api: Api, inbound: &Inbound) -> Option<&str> {
+    match api {
+        Api::Events | Api::Changes => inbound.header("x-routing-key"),
+        Api::Version1 => None,
+    }
+}
+
 impl Envelope {
     /// # Errors
     /// A sentence that says why the body is no object of JSON.
@@ -89,7 +102,7 @@ impl Envelope {
         };
         // Equal bodies are two events: the instant tells them apart.
         let generated = digest_hex(format!("{} {}", inbound.received_at.0, digest_hex(&inbound.body)).as_bytes())[..32].to_owned();
-        Ok(Self { api, body, generated, header_key: inbound.header("x-routing-key").map(str::to_owned) })
+        Ok(Self { api, body, generated, header_key: header_key(api, inbound).map(str::to_owned) })
     }
 
     /// The integration's key, from the body or (version 2) from the header `X-Routing-Key`.

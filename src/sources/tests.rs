@@ -325,3 +325,17 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
     // The damage must neither spare every body nor spoil them all, or this tests half of the readers only.
     assert!((2_000..18_000).contains(&unreadable), "{unreadable} of 20,000 were unreadable");
 }
+
+/// What people paste from a guide has to do what the guide says.
+#[test]
+fn the_guide_of_generic_fires_and_resolves_as_it_says() {
+    let source = find("generic").expect("there is one");
+    let guide = source.guide();
+    let example = &guide[guide.find('{').expect("an example")..=guide.find('}').expect("its end")];
+    let fired = read(source, example.as_bytes());
+    assert!(matches!(fired[..], [Signal { action: Action::Trigger, .. }]), "{fired:?}");
+    let ends = guide.split_once("The same key with ").and_then(|(_, rest)| rest.split_once(" ends it")).expect("how it ends").0;
+    let resolved = read(source, format!(r#"{{"dedup_key":"{}",{ends}}}"#, fired[0].dedup_key).as_bytes());
+    assert!(matches!(resolved[..], [Signal { action: Action::Resolve, .. }]), "{resolved:?}");
+    assert_eq!(resolved[0].dedup_key, fired[0].dedup_key);
+}

@@ -47,7 +47,7 @@ const ACCEPT_AGAIN: Span = Span::millis(50);
 /// What can go wrong with the stage itself.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    #[error("the stage cannot listen on {address}: {cause}")]
+    #[error("the stage cannot listen on {address}: {cause}; choose another address with --listen or --smtp")]
     Listen { address: SocketAddr, cause: std::io::Error },
     #[error("the stage cannot make its HTTP client: {0}")]
     Client(reqwest::Error),

@@ -132,7 +132,7 @@ pub async fn attempt_intent(tx: &mut Tx, id: &AttemptId, sent_at: Time, sent_to:
 }
 
 /// Notes what the provider answered. What is known is never unlearned: an unknown becomes accepted or rejected, and neither turns back.
-/// `false` when the row stayed as it was.
+/// `true` when this is news: the row did not say so before, whoever told it meanwhile.
 ///
 /// # Errors
 /// As every call of the database.
@@ -144,10 +144,13 @@ pub async fn attempt_outcome(
     provider_id: Option<&str>,
     reason: Option<&str>,
 ) -> Result<bool> {
+    let find = format!("SELECT outcome FROM attempts WHERE id = $1{}", tx.dialect().for_update());
+    let before = tx.row(sql_made(find).text(id.as_str())).await?;
+    let Some(before) = before.map(|row| row.maybe_text("outcome")).transpose()? else { return Ok(false) };
     let note = sql("UPDATE attempts SET outcome = $2, provider = COALESCE($3, provider), provider_id = COALESCE($4, provider_id), \
                     reason = COALESCE($5, reason) WHERE id = $1 AND (outcome IS NULL OR outcome = 'unknown' OR outcome = $2)");
     let note = note.text(id.as_str()).text(outcome.name()).maybe_text(provider).maybe_text(provider_id).maybe_text(reason);
-    Ok(tx.execute(note).await? > 0)
+    Ok(tx.execute(note).await? > 0 && before.as_deref() != Some(outcome.name()))
 }
 
 /// # Errors
@@ -210,9 +213,9 @@ pub async fn attempt_provider_ids_known(reader: &Reader, sent_to: &str, since: T
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn attempts_under_way(reader: &Reader, channel: &str) -> Result<i64> {
+pub async fn attempts_under_way(from: &mut impl Ask, channel: &str) -> Result<i64> {
     let count = sql("SELECT COUNT(*) AS n FROM attempts WHERE open = 1 AND channel = $1 AND sent_at IS NOT NULL AND state <> 'lost'");
-    let rows = reader.rows(count.text(channel)).await?;
+    let rows = from.ask(count.text(channel)).await?;
     rows.first().map_or(Ok(0), |row| row.int("n"))
 }
 

@@ -65,8 +65,10 @@ impl Dialect {
     /// is gone lets go of its locks by itself.
     pub(super) const fn on_connect(self, reads_only: bool) -> &'static str {
         match (self, reads_only) {
+            // What is decided on a full disk and given up again must not need room before its end: nothing is written before a commit.
             (Self::Sqlite, false) => {
-                "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"
+                "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                 PRAGMA cache_spill = OFF"
             }
             (Self::Sqlite, true) => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \

@@ -30,7 +30,7 @@ pub enum StoreError {
     Cursor,
     #[error("{0}")]
     Address(String),
-    #[error("{} is in use by another running server", .0.display())]
+    #[error("{} is in use by another running server: stop that one first, or name another database with --database", .0.display())]
     InUse(PathBuf),
     #[error("SQLite {found} is too old: {wanted} is the first that does not corrupt its log")]
     TooOld { found: String, wanted: &'static str },

@@ -79,7 +79,8 @@ pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_w
 pub use message_link::{message_link_create, message_link_find};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
-    OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_release, outbox_renew, outbox_settle, outbox_withdraw,
+    OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_pages_due, outbox_release, outbox_renew, outbox_settle,
+    outbox_withdraw,
 };
 pub use overrides::{override_create, override_remove, overrides_count, overrides_load};
 pub use pace::pace_take;
@@ -100,6 +101,8 @@ pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;
 pub use tx::{Ask, Tx};
 pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due};
+pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due, wakes_due_in};
+pub use ways::{PLAIN_ZONE, Ways, user_object, ways_list, ways_load, ways_put, ways_save};
 pub use ways::{Ways, user_object, ways_list, ways_load, ways_put, ways_save};
 
 /// Which queue a write stands in. No other lane is served while a page waits.

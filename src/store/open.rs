@@ -18,6 +18,7 @@ use super::read::Reader;
 use super::sql::{Columns as _, sql};
 use super::turns::Turns;
 use super::tx::{Alone, Conn, Tx};
+use crate::base::bell::Bell;
 use crate::base::limits;
 use crate::base::metrics::Calls;
 
@@ -67,6 +68,8 @@ struct Inner {
     turns: Option<Turns>,
     calls: Calls,
     ballast: Option<Ballast>,
+    /// SQLite: rung when a write finds no room, and there is no ballast left to let go.
+    no_room: Bell,
     /// Held until this store is closed: it keeps a second server off one SQLite file.
     lock: Option<File>,
 }
@@ -115,7 +118,18 @@ impl Store {
         let file = place.file.as_ref().filter(|_| options.ballast_bytes > 0);
         let ballast = file.map(|(path, _)| Ballast::beside(path, options.ballast_bytes));
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
-        let store = Self(Arc::new(Inner { place, page, rest, readers, page_readers, turns, calls: Calls::default(), ballast, lock }));
+        let store = Self(Arc::new(Inner {
+            place,
+            page,
+            rest,
+            readers,
+            page_readers,
+            turns,
+            calls: Calls::default(),
+            ballast,
+            no_room: Bell::default(),
+            lock,
+        }));
         store.check_version().await?;
         Ok(store)
     }
@@ -225,7 +239,9 @@ impl Store {
             None => None,
         };
         let conn = Conn::take(self.pool_of(lane), self.dialect(), &self.0.calls).await?;
-        Ok(Alone { conn: conn.with(self.0.ballast.clone()), _turn: turn })
+        // PostgreSQL without room ends by itself; and several servers on it would each do what one of them does here.
+        let no_room = (self.dialect() == Dialect::Sqlite).then(|| self.0.no_room.clone());
+        Ok(Alone { conn: conn.with(self.0.ballast.clone(), no_room), _turn: turn })
     }
 
     /// How many writes wait for their turn; always 0 on PostgreSQL, which queues by itself.
@@ -238,6 +254,12 @@ impl Store {
     #[must_use]
     pub fn ballast(&self) -> Option<&Ballast> {
         self.0.ballast.as_ref()
+    }
+
+    /// Rung by every write to SQLite that finds no room when the ballast is gone too.
+    #[must_use]
+    pub fn no_room(&self) -> &Bell {
+        &self.0.no_room
     }
 
     /// Makes the ballast unless it is there; a disk that is short of room keeps what it has.

@@ -68,6 +68,17 @@ pub async fn outbox_claim(store: &Store, lane: Lane, owner: &str, now: Time, lim
     Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
 }
 
+/// The pages that are due, whoever holds them, longest due first.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn outbox_pages_due(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Effect>> {
+    let due = sql("SELECT id, body FROM outbox WHERE lane <> $1 AND due_at <= $2 ORDER BY due_at, id LIMIT $3");
+    let rows = tx.rows(due.text(Lane::Settle.name()).time(now).int(limit)).await?;
+    // One that does not read back is told of where it is claimed.
+    Ok(rows.iter().filter_map(|row| row.json("body").ok()).collect())
+}
+
 /// Keeps a claim for another while. `false`: somebody else has it now.
 ///
 /// # Errors

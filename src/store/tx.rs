@@ -14,6 +14,7 @@ use super::error::{Result, StoreError, lost_connection};
 use super::read::Reader;
 use super::sql::Sql;
 use super::turns::Turn;
+use crate::base::bell::Bell;
 use crate::base::clock::Stopwatch;
 use crate::base::limits;
 use crate::base::metrics::Calls;
@@ -30,18 +31,20 @@ pub(super) struct Conn {
     pub(super) dialect: Dialect,
     calls: Calls,
     ballast: Option<Ballast>,
+    no_room: Option<Bell>,
     at_risk: bool,
 }
 
 impl Conn {
     pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect, calls: &Calls) -> Result<Self> {
         // The pool has a limit of its own for this wait.
-        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), ballast: None, at_risk: false })
+        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), ballast: None, no_room: None, at_risk: false })
     }
 
-    /// A connection that writes, and lets the ballast go where it finds no room.
-    pub(super) fn with(mut self, ballast: Option<Ballast>) -> Self {
+    /// A connection that writes: where it finds no room it lets the ballast go, and rings when that is gone too.
+    pub(super) fn with(mut self, ballast: Option<Ballast>, no_room: Option<Bell>) -> Self {
         self.ballast = ballast;
+        self.no_room = no_room;
         self
     }
 
@@ -91,6 +94,10 @@ impl Conn {
                     // There is room now, so the same may well succeed.
                     (StoreError::Full, Some(ballast)) if ballast.let_go() => {
                         Err(StoreError::Busy("the disk was full, and its ballast has been let go".to_owned()))
+                    }
+                    (StoreError::Full, _) => {
+                        self.no_room.iter().for_each(Bell::ring_here);
+                        Err(StoreError::Full)
                     }
                     (error, _) => Err(error),
                 }

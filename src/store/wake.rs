@@ -9,7 +9,7 @@ use super::error::{Result, StoreError};
 use super::open::Store;
 use super::read::Reader;
 use super::sql::{Columns as _, sql, sql_made};
-use super::tx::Tx;
+use super::tx::{Ask, Tx};
 use crate::base::id::{IncidentId, UserId};
 use crate::base::time::Time;
 use crate::domain::decide::SetTimer;
@@ -58,9 +58,17 @@ pub async fn wake_set(tx: &mut Tx, set: &SetTimer) -> Result<()> {
 /// # Errors
 /// As every call of the database.
 pub async fn wakes_due(reader: &Reader, now: Time, limit: i64) -> Result<Vec<(Scope, Timer, Time)>> {
+    wakes_due_in(&mut reader.clone(), now, limit).await
+}
+
+/// The same, as a transaction sees it.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn wakes_due_in(from: &mut impl Ask, now: Time, limit: i64) -> Result<Vec<(Scope, Timer, Time)>> {
     let due = sql("SELECT scope, id, name, CAST(MIN(due_at) AS BIGINT) AS due_at FROM wakes WHERE due_at <= $1 \
                    GROUP BY scope, id, name ORDER BY 4, id LIMIT $2");
-    let rows = reader.rows(due.time(now).int(limit)).await?;
+    let rows = from.ask(due.time(now).int(limit)).await?;
     rows.iter()
         .map(|row| {
             let (kind, id) = (row.text("scope")?, row.text("id")?);

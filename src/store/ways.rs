@@ -1,4 +1,4 @@
-//! The contacts and rules of people to whom the configuration file gives none.
+//! What people say of themselves where the configuration file does not: contacts and rules, language, time zone.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,21 @@ use super::sql::{Columns as _, sql};
 use super::tx::Tx;
 use crate::base::id::UserId;
 use crate::base::time::Time;
-use crate::domain::setup::{Contact, Rule, Setup, User};
+use crate::domain::setup::{Contact, Language, Rule, Setup, User};
 
 /// How one person wants to be reached, as they said themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ways {
     pub contacts: Vec<Contact>,
     pub rules: Vec<Rule>,
+    #[serde(default)]
+    pub language: Option<Language>,
+    #[serde(default)]
+    pub timezone: Option<String>,
 }
+
+/// The zone of people of whom the file says none.
+pub const PLAIN_ZONE: &str = "UTC";
 
 /// A configured user as they were configured, without what they added themselves.
 ///
@@ -60,12 +67,22 @@ pub async fn ways_save(tx: &mut Tx, user: &UserId, ways: &Ways, now: Time) -> Re
     Ok(())
 }
 
-/// Gives people their own contacts and rules, where the file gives none.
+/// Gives people what they said themselves, wherever the file says nothing: no contacts and rules, no language, no zone.
 pub fn ways_put(setup: &mut Setup, ways: BTreeMap<UserId, Ways>) {
     for (id, own) in ways {
-        if let Some(user) = setup.users.get_mut(&id).filter(|user| user.contacts.is_empty() && user.rules.is_empty()) {
+        let Some(user) = setup.users.get_mut(&id) else { continue };
+        if user.contacts.is_empty() && user.rules.is_empty() {
             user.contacts = own.contacts;
             user.rules = own.rules;
+        }
+        // The file's default and its silence read alike, so that an English speaker in UTC may still choose otherwise.
+        if user.language == Language::default() {
+            user.language = own.language.unwrap_or_default();
+        }
+        if user.timezone == PLAIN_ZONE
+            && let Some(zone) = own.timezone
+        {
+            user.timezone = zone;
         }
     }
 }

@@ -4,7 +4,6 @@ mod messages;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 
@@ -62,9 +61,10 @@ pub struct CallResource {
 /// Why an order to call did not come back as a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// It is certain that nothing was placed.
+    /// It is certain that nothing was placed. A `Retry-After` is not read: a page goes on with its next contact at once, and comes back
+    /// to this one at its own bounded pace.
     #[error("{reason}")]
-    Rejected { reason: String, retry_after: Option<Span> },
+    Rejected { reason: String },
     /// The request may have been taken.
     #[error("{reason}")]
     Unknown { reason: String },
@@ -87,7 +87,6 @@ enum Exchange {
     NoAnswer(String),
     Answer {
         status: StatusCode,
-        retry_after: Option<Span>,
         body: Vec<u8>,
     },
 }
@@ -141,17 +140,16 @@ impl Twilio {
             form.pop();
         }
         match self.exchange(self.http.post(self.url("Calls.json")).form(&form)).await {
-            Exchange::NotSent(reason) => Err(SendError::Rejected { reason, retry_after: None }),
+            Exchange::NotSent(reason) => Err(SendError::Rejected { reason }),
             Exchange::NoAnswer(reason) => Err(SendError::Unknown { reason }),
-            Exchange::Answer { status, body, .. } if status.is_success() => parse_call(&body).ok_or_else(|| SendError::Unknown {
+            Exchange::Answer { status, body } if status.is_success() => parse_call(&body).ok_or_else(|| SendError::Unknown {
                 reason: format!("Twilio answered {} with something that is no call", status.as_u16()),
             }),
-            Exchange::Answer { status, .. } if status.is_redirection() => Err(SendError::Rejected {
-                reason: format!("Twilio answered {} (a redirect, which is not followed)", status.as_u16()),
-                retry_after: None,
-            }),
-            Exchange::Answer { status, retry_after, body } => match self.refusal(status, &body) {
-                Some((_, reason)) if status.is_client_error() => Err(SendError::Rejected { reason, retry_after }),
+            Exchange::Answer { status, .. } if status.is_redirection() => {
+                Err(SendError::Rejected { reason: format!("Twilio answered {} (a redirect, which is not followed)", status.as_u16()) })
+            }
+            Exchange::Answer { status, body } => match self.refusal(status, &body) {
+                Some((_, reason)) if status.is_client_error() => Err(SendError::Rejected { reason }),
                 Some((_, reason)) => Err(SendError::Unknown { reason }),
                 None => Err(SendError::Unknown { reason: format!("Twilio answered {}", status.as_u16()) }),
             },
@@ -246,12 +244,10 @@ impl Twilio {
                 Err(error) => return Exchange::NoAnswer(self.plain(&format!("the connection to Twilio broke: {}", http::cause(&error)))),
             };
             let status = response.status();
-            let retry_after =
-                response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Span::seconds);
             match http::body(response).await {
-                Some(body) => Exchange::Answer { status, retry_after, body },
+                Some(body) => Exchange::Answer { status, body },
                 // What the status says stands, whatever became of the words after it.
-                None if status.is_redirection() => Exchange::Answer { status, retry_after, body: Vec::new() },
+                None if status.is_redirection() => Exchange::Answer { status, body: Vec::new() },
                 None => Exchange::NoAnswer(format!("Twilio's answer {} broke off", status.as_u16())),
             }
         };
@@ -262,7 +258,7 @@ impl Twilio {
     async fn ask(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), AskError> {
         match self.exchange(request).await {
             Exchange::NotSent(reason) | Exchange::NoAnswer(reason) => Err(AskError::Failed(reason)),
-            Exchange::Answer { status, body, .. } => Ok((status, body)),
+            Exchange::Answer { status, body } => Ok((status, body)),
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) async fn offer(
     Path(link): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
-    let Some(offer) = link::look(&doors.house, &link).await? else { return Err(WebError::Forbidden(TOO_OLD.to_owned())) };
+    let Some(offer) = link::look(&doors.house, &link).await? else { return Err(WebError::Spent(TOO_OLD)) };
     let (csrf, is_new) = pairing(&doors, &caller, &headers);
     let incidents: Vec<Offered> = offer
         .incidents
@@ -45,6 +45,6 @@ pub(super) async fn act(
     Extension(caller): Extension<Caller>,
     Path(link): Path<String>,
 ) -> Result<Response, WebError> {
-    let Some(done) = link::acknowledge(&doors.house, &link).await? else { return Err(WebError::Forbidden(TOO_OLD.to_owned())) };
+    let Some(done) = link::acknowledge(&doors.house, &link).await? else { return Err(WebError::Spent(TOO_OLD)) };
     Ok(shown(StatusCode::OK, &AcknowledgedPage { frame: caller.frame(), done }))
 }

@@ -16,8 +16,13 @@ pub(super) enum WebError {
     BadRequest(String),
     #[error("Sign in, or send a token: Authorization: Bearer …")]
     NotSignedIn,
+    #[error("This token is not known here, or was revoked. Make one with: reveille token create NAME --scope respond")]
+    UnknownToken,
     #[error("{0}")]
     Forbidden(String),
+    /// A one-time link that opens nothing any more.
+    #[error("{0}")]
+    Spent(&'static str),
     #[error("There is no {0}.")]
     NotFound(&'static str),
     #[error("{0}")]
@@ -26,7 +31,7 @@ pub(super) enum WebError {
     Unprocessable(String),
     #[error("{0} does not take this method.")]
     WrongMethod(String),
-    #[error("The body is larger than {0} bytes.")]
+    #[error("The body is larger than {0} bytes, and that is the most. Send less at once.")]
     TooLarge(usize),
     #[error("The body did not arrive in time.")]
     TooSlow,
@@ -40,8 +45,8 @@ impl WebError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::NotSignedIn => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotSignedIn | Self::UnknownToken => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Spent(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -57,8 +62,9 @@ impl WebError {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "That cannot be understood",
-            Self::NotSignedIn => "Sign in first",
+            Self::NotSignedIn | Self::UnknownToken => "Sign in first",
             Self::Forbidden(_) => "Not allowed",
+            Self::Spent(_) => "This link is over",
             Self::NotFound(_) => "Not found",
             Self::Conflict(_) => "Not now",
             Self::Unprocessable(_) => "That does not fit together",

@@ -80,10 +80,11 @@ pub(super) async fn incident_pages(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
     Path(number): Path<String>,
+    uri: Uri,
 ) -> Reply<List<PageBody>> {
     let incident = look::incident(&doors, &caller.viewer, &number).await?;
     let pages = doors.house.store.reader().incident_pages(&caller.viewer, incident.number).await?;
-    Ok(Json(List { items: pages.into_iter().map(PageBody::from).collect(), next: None }))
+    Ok(Json(List::part(pages.into_iter().map(PageBody::from).collect(), &Params::of(&uri), PageBody::id)?))
 }
 
 pub(super) async fn alerts(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Reply<List<AlertBody>> {
@@ -145,7 +146,7 @@ pub(super) async fn why(State(doors): State<Doors>, Extension(caller): Extension
     let facts = reader.timeline_before(viewer, incident.number, None, limits::LIST_MOST).await?;
     let pages = reader.incident_pages(viewer, incident.number).await?;
     let names = doors.names();
-    let now = look::now(&incident, &pages, look::lapses_at(&facts), &names);
+    let now = look::now(&incident, &pages, &facts, &names);
     let items = facts
         .iter()
         .filter(|row| page.as_ref().is_none_or(|page| tells_of(row, page)))

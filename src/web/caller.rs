@@ -8,6 +8,7 @@ use super::answer::WebError;
 use crate::base::id::UserId;
 use crate::base::limits;
 use crate::base::secret::Secret;
+use crate::base::time::Span;
 use crate::base::viewer::Viewer;
 use crate::domain::input::Actor;
 use crate::flows::access;
@@ -89,7 +90,7 @@ pub(super) async fn identify(doors: &Doors, headers: &HeaderMap, takes_tokens: b
         });
         let Some(token) = token else { return Err(WebError::NotSignedIn) };
         let viewer = access::token_viewer(&house.store, &house.clock, token).await?;
-        return viewer.map(|viewer| Caller { viewer, session: None }).ok_or(WebError::NotSignedIn);
+        return viewer.map(|viewer| Caller { viewer, session: None }).ok_or(WebError::UnknownToken);
     }
     let Some(cookie) = cookie(headers, session_cookie(doors)) else { return Ok(Caller::STRANGER) };
     let live = doors.live();
@@ -111,6 +112,11 @@ pub(super) fn form_cookie(doors: &Doors) -> &'static str {
     if doors.is_https() { "__Host-reveille-form" } else { "reveille-form" }
 }
 
+/// Which page somebody wanted who had to sign in first.
+pub(super) fn wanted_cookie(doors: &Doors) -> &'static str {
+    if doors.is_https() { "__Host-reveille-wanted" } else { "reveille-wanted" }
+}
+
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
@@ -124,8 +130,13 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// Sets a cookie; without a value it is taken away.
 pub(super) fn set_cookie(doors: &Doors, response: &mut Response, name: &str, value: Option<&Secret>) {
+    set_cookie_for(doors, response, name, value, limits::SESSION);
+}
+
+/// The same for as long as it is said.
+pub(super) fn set_cookie_for(doors: &Doors, response: &mut Response, name: &str, value: Option<&Secret>, age: Span) {
     let secure = if doors.is_https() { "; Secure" } else { "" };
-    let age = if value.is_some() { limits::SESSION.as_seconds() } else { 0 };
+    let age = if value.is_some() { age.as_seconds() } else { 0 };
     let value = value.map_or("", Secret::expose);
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
     if let Ok(mut value) = HeaderValue::from_str(&text) {

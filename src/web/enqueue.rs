@@ -5,11 +5,15 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{self, WebError};
+use super::repeat::{self, Asked, Clash};
 use super::{Doors, body, hooks};
+use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::base::secret::digest_hex;
 use crate::flows::enqueue::{self, Api, EnqueueError};
 
 pub(super) fn routes() -> Router<Doors> {
@@ -21,27 +25,50 @@ pub(super) fn routes() -> Router<Doors> {
 
 async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Response {
     let (parts, body) = request.into_parts();
+    // An event is never refused for a header that nobody can read.
+    let repeat_key = repeat::key(&parts.headers).unwrap_or(None);
     let body = match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
         Ok(body) => body,
-        // The key is in the body: whose alert it would be cannot be told.
-        Err(error) => return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]),
+        Err(error) => {
+            // Unread, the body does not say whose it is; its header may.
+            let inbound = hooks::inbound(&doors, &parts, Bytes::new());
+            if matches!(error, WebError::TooLarge(_))
+                && let Err(EnqueueError::CannotStore) = enqueue::oversized(&doors.house, api, &inbound).await
+            {
+                return cannot_store();
+            }
+            return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]);
+        }
     };
     let inbound = hooks::inbound(&doors, &parts, body);
-    match enqueue::enqueue(&doors.house, api, &inbound).await {
+    let Some(repeat_key) = repeat_key else { return decided(&doors, api, &inbound).await };
+    // Whose event it is stands in its body: equal bodies are of one sender, and another body is another request.
+    let (body, caller) = (inbound.body.clone(), digest_hex(&inbound.body));
+    let asked = Asked { caller: &caller, door: parts.uri.path(), key: &repeat_key, body: &body };
+    let work = {
+        let doors = doors.clone();
+        move |_| async move { decided(&doors, api, &inbound).await }
+    };
+    repeat::guard(&doors, asked, Clash::Ignore, work).await
+}
+
+async fn decided(doors: &Doors, api: Api, inbound: &Inbound) -> Response {
+    match enqueue::enqueue(&doors.house, api, inbound).await {
         Ok(key) => taken(api, key),
         Err(EnqueueError::Unrecognised(why)) => {
             refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why])
         }
         Err(EnqueueError::Invalid(wrong)) => refused(StatusCode::BAD_REQUEST, "Event object is invalid", &wrong),
-        Err(EnqueueError::CannotStore) => {
-            let told = WebError::Busy("Nothing can be stored just now; try again in a few seconds.");
-            let mut response =
-                (told.status(), Json(json!({ "status": "server error", "message": told.to_string(), "errors": ["Nothing was stored"] })))
-                    .into_response();
-            answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
-            response
-        }
+        Err(EnqueueError::CannotStore) => cannot_store(),
     }
+}
+
+fn cannot_store() -> Response {
+    let told = WebError::Busy("Nothing can be stored just now; try again in a few seconds.");
+    let told_in_full = json!({ "status": "server error", "message": told.to_string(), "errors": ["Nothing was stored"] });
+    let mut response = (told.status(), Json(told_in_full)).into_response();
+    answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
+    response
 }
 
 fn taken(api: Api, key: Option<String>) -> Response {

@@ -22,11 +22,11 @@ use crate::flows::{beat, hear};
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(explain))
-        .route("/callbacks/{channel}", post(written).get(|| async { wrong_way() }))
-        .route("/callbacks/{channel}/{*rest}", post(heard).get(|| async { wrong_way() }))
+        .route("/callbacks/{channel}", post(written))
+        .route("/callbacks/{channel}/{*rest}", post(heard))
         .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
-        .method_not_allowed_fallback(|| async { wrong_way() })
+        .method_not_allowed_fallback(wrong_way)
         .with_state(doors.clone())
 }
 
@@ -110,7 +110,7 @@ async fn taken(doors: &Doors, door: &ingest::Door, inbound: &Inbound, wait: Opti
     }
 }
 
-/// A job says that it lives. Whatever else it says is read and thrown away.
+/// A job says that it lives. Whatever else it says is read and thrown away, an Idempotency-Key too: two beats are as good as one.
 async fn beat(State(doors): State<Doors>, Path(key): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
@@ -237,8 +237,7 @@ async fn explain() -> Response {
     response
 }
 
-fn wrong_way() -> Response {
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "Only POST works here.");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    response
+/// The router adds which methods there are.
+pub(super) async fn wrong_way() -> Response {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "This address takes POST alone; a heartbeat's takes GET as well.")
 }

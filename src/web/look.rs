@@ -12,7 +12,6 @@ use super::answer::{WebError, problem};
 use super::api::words;
 use crate::base::id::{IncidentId, Number, PageId};
 use crate::base::limits;
-use crate::base::time::Time;
 use crate::base::viewer::Viewer;
 use crate::domain::fact::{Fact, What};
 use crate::domain::input::{Act, Command, Via};
@@ -143,13 +142,18 @@ impl EntryBody {
 }
 
 /// What is being done about an incident right now.
-pub(super) fn now(incident: &IncidentView, pages: &[PageView], lapses_at: Option<Time>, names: &Names) -> Line {
+pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow], names: &Names) -> Line {
     let standing = Standing {
         state: incident.state,
         severity: incident.severity,
         acknowledged_by: incident.acknowledged_by.as_ref(),
         resolved_by: incident.resolved_by.as_ref(),
-        lapses_at,
+        resolved_because: facts
+            .iter()
+            .rev()
+            .find_map(|row| if let What::IncidentResolved { reason } = row.fact.what { Some(reason) } else { None }),
+        lapses_at: incident.lapses_at,
+        snoozed_until: incident.response.snoozed_until,
         run: incident.run.as_ref(),
     };
     let reaching: Vec<Reaching> = pages
@@ -187,17 +191,6 @@ pub(super) fn channel_word(channel: &str) -> &'static str {
         Some(ContactKind::Webhook) => "webhook",
         None => "other",
     }
-}
-
-/// When an acknowledgement lapses, by the newest fact that tells of it.
-pub(super) fn lapses_at(facts: &[FactRow]) -> Option<Time> {
-    facts.iter().rev().find_map(|row| {
-        if let What::IncidentAcknowledged { lapses_at } | What::AcknowledgementRenewed { lapses_at } = row.fact.what {
-            Some(lapses_at)
-        } else {
-            None
-        }
-    })?
 }
 
 /// Whether a fact starts, moves on or ends the paging of its incident as a whole.

@@ -8,6 +8,7 @@ pub mod list;
 pub mod me;
 pub mod oncall;
 pub mod people;
+pub mod reference;
 
 use super::Doors;
 use super::caller::Caller;

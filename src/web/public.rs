@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::answer::{WebError, plain, set, with_safe_headers};
-use super::{Check, Doors, metrics};
+use super::{Check, Doors, app, metrics};
 use crate::base::secret::digest_hex;
 use crate::domain::setup::ContactKind;
 
@@ -51,6 +51,7 @@ pub fn router(doors: &Doors) -> Router {
         .route("/robots.txt", get(|| async { plain(StatusCode::OK, "User-agent: *\nDisallow: /\n") }))
         .route("/favicon.svg", get(favicon))
         .route("/reveille.vcf", get(card))
+        .method_not_allowed_fallback(app::wrong_method)
         .layer(middleware::map_response(with_safe_headers))
         .with_state(doors.clone())
 }

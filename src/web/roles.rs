@@ -76,6 +76,7 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
 
 pub(super) static ROUTES: &[Route] = &[
     page("/", Needs::Reader, || get(pages::list::incidents)),
+    page("/incidents.csv", Needs::Reader, || get(pages::list::csv)),
     page("/incidents/new", Needs::Responder, || get(pages::declare::ask)),
     form("/incidents/new", Needs::Responder, || post(pages::declare::declare)),
     page("/alerts", Needs::Reader, || get(pages::alerts::alerts)),
@@ -99,12 +100,15 @@ pub(super) static ROUTES: &[Route] = &[
     page("/people", Needs::Admin, || get(pages::people::people)),
     form("/people/{id}/invite", Needs::Admin, || post(pages::people::invite)),
     page("/me", Needs::Reader, || get(pages::me::me)),
+    form("/me/profile", Needs::Reader, || post(pages::me::settle)),
+    form("/me/test", Needs::Responder, || post(pages::me::test_page)),
     form("/me/password", Needs::Reader, || post(pages::me::set_password)),
     form("/me/sessions/end", Needs::Reader, || post(pages::me::end_session)),
     form("/me/contacts", Needs::Reader, || post(pages::me::add_contact)),
     form("/me/contacts/remove", Needs::Reader, || post(pages::me::remove_contact)),
     form("/me/rules", Needs::Reader, || post(pages::me::add_rule)),
     form("/me/rules/remove", Needs::Reader, || post(pages::me::remove_rule)),
+    page("/api", Needs::Nobody, || get(pages::reference::show)),
     open("/api/v1/openapi.json", || get(api::document::serve)),
     read("/api/v1/incidents", || get(api::incidents)),
     read("/api/v1/incidents/{number}", || get(api::incident)),
@@ -159,11 +163,12 @@ pub(super) fn router(doors: &Doors) -> Router {
 /// Lets a caller through to a route, or says why not.
 async fn gate(State((doors, route)): State<(Doors, &'static Route)>, request: Request, next: Next) -> Response {
     let caller = caller::identify(&doors, request.headers(), route.style == Style::Api).await;
+    let asked_for = request.uri().path().to_owned();
     let seen_by = caller.as_ref().ok().cloned();
     let response = match pass(&doors, route, caller, request).await {
         Ok(request) => run(&doors, request, next).await,
         // Somebody who follows a link into a page is shown the way in, not an error.
-        Err(WebError::NotSignedIn) if route.style == Style::Page => answer::see_other("/sign-in"),
+        Err(WebError::NotSignedIn) if route.style == Style::Page => sign_in::first(&doors, &asked_for),
         Err(error) => error.into_response(),
     };
     match route.style {

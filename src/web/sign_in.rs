@@ -10,6 +10,7 @@ use axum::response::Response;
 use super::answer::{WebError, see_other};
 use super::caller::{self, Caller};
 use super::form::Form;
+use super::pages::me::has_numbers;
 use super::roles::shown;
 use super::{Doors, Peer};
 use crate::base::id::UserId;
@@ -27,6 +28,23 @@ pub(super) async fn explain(State(doors): State<Doors>, Extension(caller): Exten
         return see_other("/");
     }
     ask(&doors, &caller, &headers, StatusCode::OK, "", None)
+}
+
+/// Sends a stranger to the sign-in page, and remembers which page they wanted: whoever follows the link of a text at three in the morning
+/// wants that incident, not the list.
+pub(super) fn first(doors: &Doors, wanted: &str) -> Response {
+    let mut response = see_other("/sign-in");
+    if is_page(wanted) {
+        let wanted = Secret::new(wanted);
+        caller::set_cookie_for(doors, &mut response, caller::wanted_cookie(doors), Some(&wanted), limits::WANTED_PAGE);
+    }
+    response
+}
+
+/// Whether this is a page of ours. What may stand in it also keeps a crafted address from becoming another site's, or another cookie.
+fn is_page(path: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'/' | b'-' | b'_');
+    path.starts_with('/') && !path.starts_with("//") && path.bytes().all(plain)
 }
 
 /// The form for name and password, with what was wrong about the last try.
@@ -71,7 +89,7 @@ pub(super) async fn with_password(
         SignIn::Opened(opened) => {
             tracing::info!(user = %opened.user, "somebody signed in by password");
             end_before(&doors, &caller).await?;
-            Ok(entered(&doors, &opened))
+            Ok(entered(&doors, &headers, &opened))
         }
         SignIn::Wrong => wrong(
             StatusCode::FORBIDDEN,
@@ -108,7 +126,11 @@ async fn offered(
 ) -> Result<Response, WebError> {
     let house = &doors.house;
     let Some(user) = access::link_user(&house.store, &house.clock, &link).await? else {
-        return Err(WebError::Forbidden(USED_UP.to_owned()));
+        // Going back to it after signing in with it is no mistake.
+        if caller.session.is_some() {
+            return Ok(see_other("/"));
+        }
+        return Err(WebError::Spent(USED_UP));
     };
     let has_password = access::has_password(&house.store, &user).await?;
     let (csrf, is_new) = pairing(doors, caller, headers);
@@ -119,6 +141,7 @@ async fn offered(
         name: name_of(doors, &user),
         id: user.to_string(),
         has_password,
+        has_numbers: has_numbers(doors),
         wrong,
     };
     Ok(paired(doors, shown(status, &page), &csrf, is_new))
@@ -143,7 +166,7 @@ pub(super) async fn enter(
     } else {
         // Before it is hashed: a link that is none costs nothing.
         let user = access::link_user(&house.store, &house.clock, &link).await?;
-        let Some(user) = user else { return Err(WebError::Forbidden(USED_UP.to_owned())) };
+        let Some(user) = user else { return Err(WebError::Spent(USED_UP)) };
         if let Err(error) = password::check(&doors.live().setup, &user, &chosen) {
             return offered(&doors, &caller, &headers, link, StatusCode::BAD_REQUEST, Some(error.to_string())).await;
         }
@@ -155,9 +178,9 @@ pub(super) async fn enter(
         tokio::spawn(async move { access::use_link(&house.store, &house.clock, &live.setup, &link, hash.as_deref(), &device).await })
             .await
             .map_err(|_| WebError::Inside)??;
-    let Some(opened) = opened else { return Err(WebError::Forbidden(USED_UP.to_owned())) };
+    let Some(opened) = opened else { return Err(WebError::Spent(USED_UP)) };
     end_before(&doors, &caller).await?;
-    Ok(entered(&doors, &opened))
+    Ok(entered(&doors, &headers, &opened))
 }
 
 /// Whoever was signed in on this browser before is not any more.
@@ -168,8 +191,10 @@ async fn end_before(doors: &Doors, caller: &Caller) -> Result<(), WebError> {
     Ok(())
 }
 
-fn entered(doors: &Doors, opened: &Opened) -> Response {
-    let mut response = see_other("/");
+fn entered(doors: &Doors, headers: &HeaderMap, opened: &Opened) -> Response {
+    let wanted = caller::cookie(headers, caller::wanted_cookie(doors)).filter(|path| is_page(path));
+    let mut response = see_other(wanted.as_deref().unwrap_or("/"));
+    caller::set_cookie(doors, &mut response, caller::wanted_cookie(doors), None);
     caller::set_cookie(doors, &mut response, caller::session_cookie(doors), Some(&opened.cookie));
     caller::set_cookie(doors, &mut response, caller::form_cookie(doors), None);
     response

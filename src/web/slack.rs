@@ -8,7 +8,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 
 use super::answer::{WebError, plain, problem};
-use super::{Doors, body};
+use super::{Doors, body, hooks};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::flows::say::{self, Door, Reply, SayError};
@@ -18,6 +18,7 @@ pub fn router(doors: &Doors) -> Router {
         .route("/slack/commands", post(|doors: State<Doors>, request: Request| take(doors, Door::Commands, request)))
         .route("/slack/interactions", post(|doors: State<Doors>, request: Request| take(doors, Door::Interactions, request)))
         .route("/slack/events", post(|doors: State<Doors>, request: Request| take(doors, Door::Events, request)))
+        .method_not_allowed_fallback(hooks::wrong_way)
         .with_state(doors.clone())
 }
 

@@ -3,6 +3,7 @@
 mod alarm;
 mod auditor;
 mod courier;
+mod crier;
 mod ear;
 mod folder;
 mod heart;
@@ -63,12 +64,14 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("alarm", house, alarm::run);
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
+    crew.keeps("crier", house, crier::run);
     crew.keeps("heart", house, heart::run);
     crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
     crew.keeps("ringer", house, ringer::run);
     crew.keeps("sweeper", house, sweeper::run);
-    crew.keeps("watchman", house, watchman::run);
+    let opened_at = house.clock.now();
+    crew.keeps("watchman", house, move |house| watchman::run(house, opened_at));
     crew.keeps("stoker", house, stoker::run);
     crew
 }

@@ -3,15 +3,27 @@
 use super::{BREATH, safety_poll};
 use crate::base::clock::Stopwatch;
 use crate::base::limits;
+use crate::base::time::Time;
 use crate::flows::House;
 use crate::flows::beat::{self, Watch};
 
-pub(super) async fn run(house: House) {
+/// How this process holds the watch.
+struct Hold {
+    asked: Option<Stopwatch>,
+    /// When this process began to hear beats; only until it has asked for the watch.
+    opened_at: Option<Time>,
+    /// Until when nobody heard them, for as long as that is not written down.
+    absent_until: Option<Time>,
+}
+
+/// `opened_at`: when this process began to hear beats. What it takes to come to the watch after that is no absence: a server that is
+/// slow to start, and starts often, would put a miss off again and again.
+pub(super) async fn run(house: House, opened_at: Time) {
     let mut live = house.live.clone();
-    let mut held: Option<Stopwatch> = None;
+    let mut held = Hold { asked: None, opened_at: Some(opened_at), absent_until: None };
     loop {
         if !beat::any(&house) {
-            held = None;
+            held.asked = None;
             if live.changed().await.is_err() {
                 return;
             }
@@ -46,17 +58,27 @@ pub(super) async fn run(house: House) {
 }
 
 /// Whether this process may judge.
-async fn watch(house: &House, held: &mut Option<Stopwatch>) -> Result<bool, crate::flows::FlowError> {
-    if held.is_some_and(|held| held.passed() < limits::LEASE_RENEW) {
+async fn watch(house: &House, held: &mut Hold) -> Result<bool, crate::flows::FlowError> {
+    if held.asked.is_some_and(|asked| asked.passed() < limits::LEASE_RENEW) {
         return Ok(true);
     }
     let asked = Stopwatch::start();
-    *held = None;
-    match beat::hold_watch(house).await? {
+    held.asked = None;
+    let watch = beat::hold_watch(house).await?;
+    let opened_at = held.opened_at.take();
+    match watch {
         Watch::Held => {}
-        Watch::HeldAfterGap => beat::excuse(house).await?,
-        Watch::Elsewhere => return Ok(false),
+        Watch::HeldAfterGap => held.absent_until = Some(opened_at.unwrap_or_else(|| house.clock.now())),
+        Watch::Elsewhere => {
+            held.absent_until = None;
+            return Ok(false);
+        }
     }
-    *held = Some(asked);
+    // It stays owed until it is written: the lease is ours already, and the next look would find no gap.
+    if let Some(until) = held.absent_until {
+        beat::excuse(house, until).await?;
+        held.absent_until = None;
+    }
+    held.asked = Some(asked);
     Ok(true)
 }

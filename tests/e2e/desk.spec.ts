@@ -1,22 +1,74 @@
 // The pages people work in: the board live in two browsers, declaring, on call, integrations, people, one's own.
 import { expect, fits, type Incident, look, signIn, SHOTS, test } from "./house";
 
-test("every page of the desk in light and dark, wide and narrow, keeps nobody out", async ({ house, page }) => {
-  test.setTimeout(300_000);
+test("every page of the desk in light and dark, wide and narrow, keeps nobody out", async ({ house, page, browser }) => {
+  test.setTimeout(400_000);
   await page.goto(`${house.url}/sign-in`);
   await look(page, "sign-in-password");
-  const link = house.signInLink();
-  await page.goto(link);
+  await page.getByLabel("Your id or mail address").fill("ana");
+  await page.getByLabel("Password", { exact: true }).fill("not this one");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toContainText("do not go together");
+  await look(page, "sign-in-refused");
+  await page.goto(house.signInLink());
   await look(page, "sign-in-choose");
   await page.getByLabel(/Choose a password/).fill("correct horse battery");
   await page.getByRole("button", { name: "Sign in on this device" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Incidents" })).toBeVisible();
-  for (const path of ["oncall", "alerts", "integrations", "people", "me", "incidents/new"]) {
+  await house.records("The certificate of *.example.com ends in 20 days");
+  for (const path of ["oncall", "alerts", "me", "incidents/new", "api"]) {
     await page.goto(`${house.url}/${path}`);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await look(page, path.replace("/", "-"));
   }
+  await page.getByText("/api/v1/incidents", { exact: true }).last().click();
+  await expect(page.getByText(`-d '{"title":"The shop is slow"}'`).first()).toBeVisible();
+  await look(page, "api-open");
 
+  await page.goto(`${house.url}/integrations`);
+  await page.getByRole("button", { name: "Send a test signal to scripts" }).click();
+  await expect(page.getByRole("status")).toContainText("was ignored, as it should be");
+  await page.goto(`${house.url}/integrations`);
+  await look(page, "integrations");
+  await page.getByRole("button", { name: "Show the whole address of scripts" }).click();
+  await expect(page.locator("pre code").first()).toContainText("/hooks/generic/e2e-key");
+  await look(page, "integrations-shown");
+
+  // Who is not an administrator is told so; a page that is none, and a link that is too old, say the next step.
+  const context = await browser.newContext();
+  const other = await context.newPage();
+  await signIn(other, house.signInLink("bo"));
+  await other.goto(`${house.url}/people`);
+  await expect(other.getByRole("heading", { level: 1, name: "Not allowed" })).toBeVisible();
+  await look(other, "not-allowed");
+  await other.goto(`${house.url}/acknowledge/nothing-like-it`);
+  await expect(other.getByRole("heading", { level: 1, name: "This link is over" })).toBeVisible();
+  await look(other, "link-too-old");
+  await context.close();
+});
+
+test("a house that nobody has furnished says the next step on every page", async ({ bare, page }) => {
+  test.setTimeout(240_000);
+  await signIn(page, bare.firstAdminLink());
+  await look(page, "list-empty");
+  for (const [path, next] of [
+    ["oncall", "There is no schedule yet"],
+    ["alerts", "Nothing is recorded here"],
+    ["integrations", "Nothing can alert yet"],
+    ["people", "Nobody is configured yet"],
+    ["incidents/new", "No service is configured yet"],
+    ["me", "You have none yet, and sign in by one-time links"],
+  ] as const) {
+    await page.goto(`${bare.url}/${path}`);
+    await expect(page.locator("main")).toContainText(next);
+    await look(page, `${path.replace("/", "-")}-empty`);
+  }
+});
+
+test("a board is worked, and every tool of an incident opened", async ({ house, page }) => {
+  test.setTimeout(240_000);
+  await signIn(page, house.signInLink());
+  await page.goto(`${house.url}/incidents/new`);
   await page.getByLabel("What is wrong").fill("Nobody can log in");
   await page.getByRole("button", { name: "Declare" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Nobody can log in" })).toBeVisible();
@@ -38,16 +90,76 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await page.locator("#drop-3").click();
   await expect(page.locator("#board-over")).toContainText("Done and dropped: 1");
   await look(page, "incident-board");
-  await page.getByText("Page somebody", { exact: true }).click();
+  const tools = page.locator(".tools details");
+  for (let n = 0; n < (await tools.count()); n += 1) {
+    await tools.nth(n).locator("summary").click();
+    await expect(tools.nth(n).locator("form")).toBeVisible();
+    await fits(page);
+  }
+  // All at once, as nobody has them, to be looked at.
+  await page.evaluate(() => {
+    for (const each of document.querySelectorAll("details")) {
+      each.removeAttribute("name");
+      each.open = true;
+    }
+  });
   await look(page, "incident-tools");
+});
 
-  await page.goto(`${house.url}/integrations`);
-  await page.getByRole("button", { name: "Send a test signal to scripts" }).click();
-  await expect(page.getByRole("status")).toContainText("was ignored, as it should be");
-  await page.goto(`${house.url}/integrations`);
-  await page.getByRole("button", { name: "Show the whole address of scripts" }).click();
-  await expect(page.locator("pre code").first()).toContainText("/hooks/generic/e2e-key");
-  await look(page, "integrations-shown");
+test("somebody is invited by mail, says how they are reached, and tries their phone", async ({ house, page, browser }) => {
+  test.setTimeout(240_000);
+  await signIn(page, house.signInLink());
+  await page.goto(`${house.url}/people`);
+  await expect(page.locator(".recorded")).toContainText("cannot be reached");
+  await look(page, "people");
+  await page.getByRole("button", { name: "Make a sign-in link for Bo Lind" }).click();
+  await expect(page.locator("pre code")).toContainText(`${house.url}/sign-in/`);
+  await look(page, "people-link");
+  await page.getByRole("button", { name: "Mail a sign-in link to Cy Marsh" }).click();
+  await expect(page.getByRole("status")).toContainText("on its way to cy@example.com");
+  await expect(page.locator("pre"), "a mailed link is not shown").toHaveCount(0);
+
+  const context = await browser.newContext();
+  const cy = await context.newPage();
+  await cy.goto(`${house.stage}/#mail`);
+  await cy.getByText("Your invitation to Reveille").first().click();
+  const link = cy.frameLocator("iframe").getByRole("link", { name: "Sign in" });
+  await expect(link).toBeVisible();
+  await look(cy, "stage-invitation");
+  await cy.goto((await link.getAttribute("href"))!);
+  await expect(cy.getByRole("link", { name: "Save the calling numbers" })).toHaveAttribute("href", "/reveille.vcf");
+  await cy.getByLabel(/Choose a password/).fill("correct horse battery");
+  await cy.getByRole("button", { name: "Sign in on this device" }).click();
+  await expect(cy.getByRole("heading", { level: 1, name: "Incidents" })).toBeVisible();
+
+  await cy.getByRole("link", { name: "Cy Marsh" }).click();
+  await expect(cy.locator("main")).toContainText("Nobody can reach you yet");
+  await cy.getByLabel("Number or address").fill("+44 20 0000 0003");
+  await cy.locator("form[action='/me/contacts']").getByRole("button", { name: "Add" }).click();
+  await expect(cy.getByRole("status")).toContainText("Your contacts are saved");
+  await cy.getByLabel("Calls, texts and mail in").selectOption("fr");
+  await cy.getByLabel("Your clock").fill("Europe/London");
+  await cy.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(cy.getByRole("status")).toContainText("language and time zone are saved");
+  await expect.poll(async () => (await (await cy.request.get(`${house.url}/me`)).text()).includes("+442000000003"), { message: "in force" }).toBe(true);
+  await cy.goto(`${house.url}/me`);
+  await expect(cy.getByLabel("Your clock")).toHaveValue("Europe/London");
+  await look(cy, "me-own");
+
+  // The whole real way, and nobody else is called.
+  await cy.getByRole("button", { name: "Test my phone" }).click();
+  await expect(cy.getByRole("heading", { level: 1, name: "Test page for Cy Marsh" })).toBeVisible();
+  const stage = await context.newPage();
+  await stage.goto(house.stage);
+  const mine = stage.locator(".phone", { hasText: "+442000000003" });
+  await mine.getByRole("button", { name: "Answer" }).click();
+  await expect(mine.locator(".transcript")).toContainText("Bonjour Cy Marsh");
+  await mine.getByRole("group", { name: "Keypad" }).getByRole("button", { name: /^1/ }).click();
+  await expect(cy.locator("#head .now"), "seen without a reload").toContainText("Cy Marsh has it");
+  expect((await house.calls()).map((call) => call.number)).toEqual(["+442000000003"]);
+  await cy.goto(house.url);
+  await expect(cy.locator("#incidents"), "a test stays out of the list").not.toContainText("Test page");
+  await context.close();
 });
 
 test("two browsers see one board, and what one types outlives what the other does", async ({ house, page, browser }) => {
@@ -88,13 +200,17 @@ test("without JavaScript the board is worked and an incident declared", async ({
   await page.locator("#board-over summary").click();
   await page.locator("#todo-1").click();
   await expect(page.locator("#task-1")).toContainText("todo");
+  await page.getByLabel("Add a note").fill("The first customers wrote at noon");
+  await page.getByLabel("If it was earlier").fill("12:00");
+  await page.getByRole("button", { name: "Add the note" }).click();
+  await expect(page.locator("#timeline")).toContainText("(of 12:00:00 UTC): The first customers wrote at noon");
   await fits(page);
   await page.screenshot({ path: `${SHOTS}/desk-no-javascript.png`, fullPage: true });
   await context.close();
 });
 
 test("a mail's link asks before it acts, and then the calls stop", async ({ house, page, browser }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(240_000);
   const number = await house.fires("The disk of db-3 is full");
   await page.goto(`${house.stage}/#mail`);
   await page.getByText(`#${number} `, { exact: false }).first().click();

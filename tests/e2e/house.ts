@@ -83,7 +83,16 @@ export class House {
     private readonly database: string,
   ) {}
 
-  /** A server and a stage where nothing has happened. Ana is called and mailed first, Bo called 30 s later. */
+  /** A server that was started and told nothing: what somebody sees who has just installed it. */
+  static async bare(): Promise<House> {
+    const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
+    const port = await freePort();
+    const server = new Process(folder, ["serve", "--listen", `127.0.0.1:${port}`]);
+    await server.says(/Reveille listens on/);
+    return new House(folder, `http://127.0.0.1:${port}`, "", "", [server], "var/reveille.db");
+  }
+
+  /** A server and a stage where nothing has happened. Ana is called and mailed first, Bo called 30 s later; Cy keeps their own ways. */
   static async quiet(): Promise<House> {
     const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
     const [port, stagePort] = [await freePort(), await freePort()];
@@ -114,6 +123,14 @@ id = "bo"
 name = "Bo Lind"
 contacts = [{ id = "phone", kind = "voice", to = "${BO}" }]
 rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+[[user]]
+id = "cy"
+name = "Cy Marsh"
+email = "cy@example.com"
+[[schedule]]
+id = "platform"
+timezone = "Europe/Paris"
+rotations = [{ members = ["ana", "bo", "cy"], every = "2d", handoff = "09:00", start = "2026-01-05" }]
 [[policy]]
 id = "platform"
 steps = [{ notify = ["user:ana"], escalate_after = "30s" }, { notify = ["user:bo"], escalate_after = "30s" }]
@@ -189,6 +206,16 @@ key = "${KEY}"
     return results[0]!.incident;
   }
 
+  /** A signal that is written down and wakes nobody. */
+  async records(title: string): Promise<void> {
+    const answer = await fetch(`${this.url}/hooks/generic/${KEY}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", prefer: "wait=5" },
+      body: JSON.stringify({ title, severity: "info" }),
+    });
+    expect(await answer.json()).toMatchObject({ results: [{ outcome: "recorded" }] });
+  }
+
   /** What the stage knows of calls, by number. */
   async calls(): Promise<{ number: string; status: string }[]> {
     const answer = await fetch(`${this.stage}/stage/state`);
@@ -231,15 +258,29 @@ export class Stage {
   }
 
   async text(to: string, words: string): Promise<void> {
-    const form = new URLSearchParams({ To: to, From: "+15005550006", Body: words });
+    await this.twilio("Messages", { To: to, From: "+15005550006", Body: words });
+  }
+
+  /** A call that rings for ten minutes, so that nobody who looks at it has to hurry. */
+  async call(to: string, words: string): Promise<void> {
+    await this.twilio("Calls", { To: to, From: "+15005550006", Twiml: `<Response><Say>${words}</Say></Response>`, Timeout: "600" });
+  }
+
+  private async twilio(what: string, fields: Record<string, string>): Promise<void> {
     const authorization = `Basic ${Buffer.from(`${STAGE_ACCOUNT}:stage`).toString("base64")}`;
-    const answer = await fetch(`${this.url}/2010-04-01/Accounts/${STAGE_ACCOUNT}/Messages.json`, { method: "POST", headers: { Authorization: authorization }, body: form });
+    const answer = await fetch(`${this.url}/2010-04-01/Accounts/${STAGE_ACCOUNT}/${what}.json`, { method: "POST", headers: { Authorization: authorization }, body: new URLSearchParams(fields) });
     expect(answer.status).toBe(201);
   }
 }
 
 /** Tests that take a `house`, quiet or the demo's, get one of their own; a page that complains in its console fails the test. */
-export const test = base.extend<{ house: House; demo: House; strict: void }>({
+export const test = base.extend<{ house: House; bare: House; demo: House; strict: void }>({
+  bare: async ({ context }, use) => {
+    const house = await House.bare();
+    await use(house);
+    for (const page of context.pages()) await page.close();
+    await house.close();
+  },
   house: async ({ context }, use) => {
     const house = await House.quiet();
     await use(house);
@@ -279,6 +320,46 @@ export async function signIn(page: Page, link: string): Promise<void> {
   await expect(page.getByRole("heading", { level: 1, name: "Incidents" })).toBeVisible();
 }
 
+/** One entry of a timeline as a browser came to show it. */
+export interface Shown {
+  text: string;
+  /** How long after the fact it was shown, milliseconds. */
+  late: number;
+  /** Whether it came by itself, to a page that was there before it. */
+  live: boolean;
+}
+
+/** From now on nobody touches this timeline: the page writes down what it shows, and when. A reload would lose the record. */
+export async function record(page: Page): Promise<() => Promise<Shown[]>> {
+  await expect(page.getByRole("heading", { level: 2, name: /Timeline/ })).toBeVisible();
+  await page.evaluate(() => {
+    const shown: Shown[] = [];
+    const note = (item: Element, live: boolean): void => {
+      const at = Date.parse(item.querySelector("time")!.dateTime);
+      shown.push({ text: item.querySelector(".what")!.textContent ?? "", late: Date.now() - at, live });
+    };
+    const list = document.getElementById("timeline")!;
+    for (const item of list.children) note(item, false);
+    new MutationObserver((changes) => {
+      for (const change of changes) for (const node of change.addedNodes) if (node instanceof Element) note(node, true);
+    }).observe(list, { childList: true });
+    Object.assign(window, { shown });
+  });
+  return async () => await page.evaluate(() => (window as unknown as { shown: Shown[] }).shown);
+}
+
+/** Each step is told once, in this order, and without a reload: only `before` of them may have been there when the page was opened. */
+export function told(entries: Shown[], steps: RegExp[], before: number): void {
+  const places = steps.map((step) => entries.flatMap((entry, place) => (step.test(entry.text) ? [place] : [])));
+  expect(places.map((each) => each.length), `each step is told once: ${entries.map((each) => each.text).join("; ")}`).toEqual(steps.map(() => 1));
+  expect(places.flat(), "in the order in which it happened").toEqual([...places.flat()].sort((a, b) => a - b));
+  for (const [place] of places.slice(before)) {
+    const entry = entries[place!]!;
+    expect(entry.live, `"${entry.text}" came without a reload`).toBe(true);
+    expect(entry.late, `"${entry.text}" came at once, ms`).toBeLessThan(3_000);
+  }
+}
+
 export const phone = (page: Page, name: string): Locator => page.getByRole("region", { name: `${name}'s phone` });
 
 const SIZES = [
@@ -294,7 +375,9 @@ export async function fits(page: Page): Promise<void> {
 
 /** Nothing on the page keeps anybody out, as far as axe can tell. */
 async function open(page: Page, name: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+  // Otherwise it opens a tab of its own each time, only to add up the results of frames from elsewhere: there are none.
+  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"] });
+  const { violations } = await axe.analyze();
   expect(violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.html).join(" ")}`), name).toEqual([]);
 }
 

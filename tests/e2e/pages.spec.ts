@@ -27,7 +27,6 @@ test("every page in light and dark, wide and narrow, keeps nobody out", async ({
   await page.goto(link);
   await look(page, "sign-in-link");
   await signIn(page, link);
-  await look(page, "list-empty");
 
   const number = await house.fires("The disk of db-3 is full", { severity: "critical", url: "https://grafana.example.com/d/disks", labels: { host: "db-3" } });
   // Taken before any picture, for a phone does not ring for ever. Nothing is pressed: the incident stays as it is.
@@ -119,6 +118,46 @@ test("the incident comes, rings, is answered and acknowledged by keyboard alone"
   await acknowledges(house, first);
   expect((await house.calls()).map((call) => call.status), "the ringing call was ended").toEqual(["canceled"]);
   await context.close();
+});
+
+test("keys lead to the fields and through the list, and do nothing by themselves", async ({ house, page }) => {
+  await signIn(page, house.signInLink());
+  const [first, second] = [await house.fires("db-3 is down"), await house.fires("db-4 is down")];
+  await expect(page.locator("#incidents li")).toHaveCount(2);
+  await page.keyboard.press("j");
+  await expect(page.getByRole("link", { name: /db-4 is down/ }), "the newest is first").toBeFocused();
+  await page.keyboard.press("j");
+  await expect(page.getByRole("link", { name: /db-3 is down/ })).toBeFocused();
+  await page.keyboard.press("/");
+  await expect(page.getByLabel("Words in the title")).toBeFocused();
+  await page.keyboard.type("j/c?");
+  await expect(page.getByLabel("Words in the title"), "in a field a key is a letter").toHaveValue("j/c?");
+
+  await page.goto(`${house.url}/incidents/${first}`);
+  await page.keyboard.press("t");
+  await expect(page.getByLabel("Add a task")).toBeFocused();
+  await page.keyboard.type("Fail over");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("#board")).toContainText("Fail over");
+  await page.locator("h1").click();
+  await page.keyboard.press("n");
+  await expect(page.getByLabel("Add a note")).toBeFocused();
+  await page.locator("h1").click();
+  await page.keyboard.press("a");
+  await expect(page.getByRole("button", { name: "Acknowledge" })).toBeFocused();
+  for (const number of [first, second]) expect((await house.api<Incident>(`/incidents/${number}`)).state).toBe("triggered");
+
+  await page.keyboard.press("?");
+  const keys = page.getByRole("dialog", { name: "On this page" });
+  await expect(keys).toContainText("Add a task");
+  await look(page, "keys");
+  await keys.getByRole("button", { name: "Switch them off" }).click();
+  await page.keyboard.press("t");
+  await expect(page.getByLabel("Add a task"), "switched off").not.toBeFocused();
+  await page.getByRole("button", { name: "Keyboard" }).click();
+  await keys.getByRole("button", { name: "Switch them on" }).click();
+  await page.keyboard.press("t");
+  await expect(page.getByLabel("Add a task")).toBeFocused();
 });
 
 test("a phone is answered and a key pressed by keyboard alone", async ({ house, page }) => {

@@ -121,6 +121,25 @@ test("texts are read and answered, and mail is opened", async ({ page }) => {
   }
 });
 
+test("phones ring, side by side", async ({ page }) => {
+  const home = await Home.open();
+  const stage = await Stage.open(home.url);
+  try {
+    await page.goto(stage.url);
+    await stage.call("+33100000001", "Hello Ana Ruiz. This is Reveille.");
+    await stage.call("+46100000002", "Hello Bo Lind. This is Reveille.");
+    await expect(page.locator(".phone.ringing")).toHaveCount(2);
+    await expect(page).toHaveTitle(/Ringing/);
+    await look(page, "stage-ringing");
+    await page.getByRole("button", { name: "Decline" }).first().click();
+    await expect(page.locator(".phone.ringing")).toHaveCount(1);
+  } finally {
+    await page.close();
+    await stage.close();
+    home.close();
+  }
+});
+
 test("the workspace is used by mouse and by keyboard", async ({ page }) => {
   test.setTimeout(240_000);
   const home = await Home.open();

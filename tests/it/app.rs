@@ -409,9 +409,16 @@ impl App {
         told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
     }
 
-    /// Every heartbeat that is configured is awaited, and none that is due is untold.
+    /// Every heartbeat that is configured is awaited, by a server that has the watch, and none that is due is untold.
     async fn heartbeats_are_awaited(&self) -> bool {
         let live = self.house().now_live();
+        if live.setup.integrations.values().all(|integration| integration.heartbeat.is_none()) {
+            return true;
+        }
+        let watch = store::lease_idle(&self.house().store.reader(), "heartbeats").await.expect("the watch reads");
+        if watch.is_none_or(|idle| idle > Span::ZERO) {
+            return false;
+        }
         let rows = store::heartbeat_list(&self.house().store.reader()).await.expect("heartbeats read");
         let now = self.clock.now();
         let awaited = |id| rows.iter().any(|row| &row.integration == id && (row.missed || row.due_at > now));

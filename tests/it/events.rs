@@ -172,3 +172,25 @@ story!(a_body_too_large_is_told_so, &team(), |app| {
     let (status, told) = app.sends("/v2/enqueue", vec![b' '; (1 << 20) + 1]).await;
     assert_eq!((status, &told["status"]), (413, &json!("invalid event")), "{told}");
 });
+
+/// Posts to version 2 what says in its header alone whose it is.
+async fn posts_for(app: &App, key: &str, body: Vec<u8>) -> u16 {
+    let post = app.http.post(format!("{}/v2/enqueue", app.url)).header("X-Routing-Key", key).body(body);
+    let status = post.send().await.expect("an answer").status().as_u16();
+    app.settle().await;
+    status
+}
+
+story!(what_cannot_be_read_is_an_alert_where_its_header_says_whose, &team(), |app| {
+    let large = vec![b' '; (1 << 20) + 1];
+    for (body, status) in [(b"{".to_vec(), 400), (large.clone(), 413)] {
+        assert_eq!(posts_for(app, "unknown", body).await, status);
+    }
+    assert!(app.incidents().await.is_empty());
+    assert_eq!(posts_for(app, KEY, b"{".to_vec()).await, 400);
+    app.phone("ana").rings().await.press('1').await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    assert_eq!(posts_for(app, KEY, large).await, 413);
+    let alerts = app.get("/api/v1/alerts").await;
+    assert_eq!((alerts["items"].as_array().map(Vec::len), &alerts["items"][0]["count"]), (Some(1), &json!(2)), "{alerts}");
+});

@@ -8,6 +8,7 @@ mod keys;
 mod letters;
 mod night;
 mod outside;
+mod own;
 mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
@@ -15,6 +16,7 @@ mod provider;
 mod receiver;
 mod replays;
 mod response;
+mod rest;
 mod retain;
 mod slack;
 mod storm;

@@ -253,6 +253,24 @@ story!(calls_leave_at_the_accounts_pace_and_not_after_an_answer, &one_call_a_sec
     assert_eq!(incident.times("attempt_withdrawn"), 1);
 });
 
+/// Everyone at once, on an account that carries one call at a time.
+fn one_call_at_a_time() -> String {
+    let pace = "calls_per_second = 1000";
+    TEAM.replace(pace, &format!("{pace}\nconcurrent_calls = 1")).replace(r#"notify = ["schedule:platform"]"#, r#"notify = ["everyone"]"#)
+}
+
+story!(an_account_that_carries_one_call_gets_one_at_a_time, &one_call_at_a_time(), |app| {
+    app.fires("the disk is full").await;
+    for placed in 1..=3 {
+        app.advance("2s").await;
+        let calls = app.stage.calls();
+        assert_eq!(calls.len(), placed, "{}", told(&calls));
+        app.stage.decline(&calls[placed - 1].sid).await.expect("it rings");
+        app.settle().await;
+    }
+    app.everyone_takes_notice();
+});
+
 story!(the_lease_of_a_send_that_waits_for_the_writer_is_renewed_beside_it, |app| {
     app.stage.set_fault(Some(Fault::Hang));
     app.fires("the disk is full").await;

@@ -161,3 +161,42 @@ story!(samples_and_bodies_kept_aside_go_by_age_and_by_count, |app| {
     }
     app.sql("DELETE FROM journal_aside").await;
 });
+
+/// So many conditions that were over long ago.
+async fn a_long_past(app: &App, rows: i64) {
+    let at = (app.clock.now() - reveille::base::time::Span::hours(24 * 100)).0;
+    app.sql(&format!(
+        "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, \
+         resolved_at, labels) WITH RECURSIVE past(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM past WHERE n < {rows}) \
+         SELECT 'alr_past' || n, 'api-scripts', 'past' || n, 'generic', 'api', 'past', 'info', 'resolved', 1, {at}, {at}, {at}, {at}, '{{}}' \
+         FROM past"
+    ))
+    .await;
+}
+
+story!(a_page_leaves_in_the_middle_of_throwing_away, |app| {
+    a_long_past(app, 30_000).await;
+    let house = app.house().clone();
+    let tidying = tokio::spawn(async move { while retain::tidy(&house).await.expect("it tidies") {} });
+    app.fires("the disk is full").await;
+    let ringing = app.phone("ana").rings().await;
+    assert!(!tidying.is_finished(), "there is far more to throw away than a page takes to leave");
+    ringing.press('1').await;
+    tidying.await.expect("it comes to its end");
+    assert_eq!(alerts(app).await, ["the disk is full"]);
+    app.incident(1).await.is("acknowledged");
+});
+
+story!(what_is_open_is_not_thrown_away_however_old_it_is, |app| {
+    app.applies(&keeping("incidents = \"1d\"\nalerts = \"1d\"\nalerts_most = 1")).await;
+    let disk = |severity: &str| json!({"dedup_key": "disk", "title": "the disk is filling up", "severity": severity});
+    assert_eq!(app.hears(GENERIC, &disk("warning")).await.outcome, "opened");
+    app.command(1, "acknowledge").await;
+    app.advance("30d").await;
+    a_long_past(app, 10).await;
+    tidies(app).await;
+    assert_eq!(alerts(app).await, ["the disk is filling up"]);
+    app.incident(1).await.is("acknowledged");
+    app.hears(GENERIC, &disk("critical")).await;
+    app.phone("ana").rings().await.press('1').await;
+});

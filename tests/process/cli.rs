@@ -83,7 +83,16 @@ async fn a_night_at_the_terminal(on: On) {
     stranger.args(["incident", "list"]).env("REVEILLE_TOKEN", "rev_nobodys");
     printed(&stranger.output().expect("the program starts"), 4);
     server.kill();
-    printed(&asks(&["send", "Hello"]).await, 3);
+    printed(&asks(&["send", "Hello", "--retry", "0s"]).await, 3);
+    // A restart is waited for.
+    let (sent, server) = tokio::join!(asks(&["send", "Hello", "--severity", "info"]), ground.start(None));
+    assert!(printed(&sent, 0).contains("sent: "), "it arrived after the restart");
+    drop(server);
+    // Whoever reads may leave early.
+    let mut short = ground.other_program("bash");
+    short.args(["-c", "set -o pipefail; \"$0\" completions bash | head -n 1; \"$0\" check reveille.toml | true"]);
+    let left = short.arg(env!("CARGO_BIN_EXE_reveille")).output().expect("a shell");
+    assert!(!printed(&left, 0).contains("panicked"), "it ends well");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

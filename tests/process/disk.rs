@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::ground::{Ground, On, PATIENCE, Server};
+use reveille::base::time::Span;
+
+use crate::ground::{ANA, Ground, On, PATIENCE, Server};
 
 /// The ballast twice, and a little more: it is made again only where as much stays free.
 const DISK: &str = "160m";
@@ -85,5 +87,140 @@ async fn a_full_disk_still_pages_and_its_ballast_comes_back() {
     ground
         .until(&server, "it is said to be back", PATIENCE, async || ready(&ground).await.contains("ok   disk: has room").then_some(()))
         .await;
+    drop(server);
+}
+
+/// Ana and Cleo at once, on an account that carries one call at a time, and Bo after them.
+const HOUSE: &str = r#"
+[server]
+public_url = "{server}"
+
+[twilio]
+account_sid = "{account}"
+auth_token  = "{token}"
+from        = "+15005550006"
+api_url     = "{stage}"
+calls_per_second = 100
+concurrent_calls = 1
+
+[[user]]
+id = "ana"
+name = "Ana Ruiz"
+timezone = "Europe/Paris"
+admin = true
+contacts = [{ id = "phone", kind = "voice", to = "+33100000001" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+
+[[user]]
+id = "bo"
+name = "Bo Ek"
+timezone = "Europe/Stockholm"
+contacts = [{ id = "phone", kind = "voice", to = "+46100000002" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+
+[[user]]
+id = "cleo"
+name = "Cleo Hart"
+timezone = "Europe/London"
+contacts = [{ id = "phone", kind = "voice", to = "+15005550003" }]
+rules = [{ urgency = "high", after = "0s", contact = "phone" }]
+
+[[policy]]
+id = "platform"
+steps = [{ notify = ["user:ana", "user:cleo"], escalate_after = "15s" }, { notify = ["user:bo"] }]
+
+[[service]]
+id = "api"
+name = "Public API"
+policy = "platform"
+
+[[integration]]
+id = "api-scripts"
+source = "generic"
+service = "api"
+key = "generickey0000000000000001"
+"#;
+
+const BO: &str = "+46100000002";
+const CLEO: &str = "+15005550003";
+
+/// Takes what room there is, again and again, until the ballast is gone and nothing more can be stored.
+async fn nothing_can_be_stored(ground: &Ground, server: &Server, disk: &std::path::Path) {
+    let (mut fillers, mut refusals) = (0, 0);
+    ground
+        .until(server, "nothing can be stored", PATIENCE, async || {
+            fill(disk, &format!("filler{fillers}"));
+            fillers += 1;
+            let body = serde_json::json!({"dedup_key": "db-0", "title": "db-0 is down", "severity": "error"});
+            let hook = format!("{}/hooks/generic/{}", ground.url, crate::ground::KEY);
+            let answer = ground.http.post(hook).json(&body).send().await.expect("the door answers, whatever the disk does");
+            match answer.status().as_u16() {
+                202 => refusals = 0,
+                503 => refusals += 1,
+                other => panic!("a sender was told {other}"),
+            }
+            (refusals >= 3 && !disk.join("reveille.db.ballast").exists()).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_even_the_ballast_is_gone_what_is_open_still_pages_and_is_recorded_afterwards() {
+    let ground = Ground::new(On::Sqlite).await;
+    ground.configure(HOUSE);
+    let (server, disk) = on_a_small_disk(&ground).await;
+    ground.until(&server, "an alert is taken", PATIENCE, async || ground.posts("db-0").await.then_some(())).await;
+    let first = ground.until(&server, "the first phone rings", PATIENCE, async || ground.ringing()).await;
+    nothing_can_be_stored(&ground, &server, &disk).await;
+    let calls_to = |number: &str| ground.stage.calls().into_iter().filter(|call| call.to == number).collect::<Vec<_>>();
+    assert!(calls_to(BO).is_empty(), "the disk was full too late: {}", server.log());
+
+    // The call that waited for the account is in the outbox, and its intent cannot be stored; the next step cannot be decided for good.
+    for number in [ANA, CLEO, BO] {
+        ground.until(&server, "everybody's phone rings", Span::seconds(30), async || calls_to(number).pop()).await;
+    }
+    let call = calls_to(BO).pop().expect("it was placed");
+    ground.until(&server, "it rings", PATIENCE, async || ground.ringing().filter(|ringing| ringing.to == BO)).await;
+    ground.stage.answer(&call.sid).await.expect("it rings");
+    ground.stage.press(&call.sid, '1').await.expect("it listens");
+    ground
+        .until(&server, "he hears that it could not be taken", PATIENCE, async || {
+            calls_to(BO)[0].spoken().iter().any(|line| line.contains("could not be taken")).then_some(())
+        })
+        .await;
+    let incident = ground.get("/api/v1/incidents/1").await;
+    assert_eq!(incident["state"], "triggered", "nothing was stored");
+    // It has been tried again and again since, and nobody was called twice.
+    assert_eq!(ground.stage.calls().len(), 3, "{}", ground.told());
+    assert!(server.log().contains("a page left without a record"), "{}", server.log());
+
+    for entry in std::fs::read_dir(&disk).expect("a disk") {
+        let path = entry.expect("an entry").path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("filler")) {
+            std::fs::remove_file(path).expect("somebody makes room");
+        }
+    }
+    let recorded = ground
+        .until(&server, "what left is recorded", PATIENCE, async || {
+            let attempts = ground.attempts(1).await;
+            let is_known = attempts.len() == 3 && attempts.iter().all(|attempt| attempt["provider_id"].is_string());
+            is_known.then_some(attempts)
+        })
+        .await;
+    for call in ground.stage.calls() {
+        assert!(recorded.iter().any(|attempt| attempt["provider_id"] == call.sid.as_str()), "{recorded:#?}\n{}", ground.told());
+    }
+    let timeline = ground.items("/api/v1/incidents/1/timeline").await;
+    let notes = timeline.iter().filter(|entry| entry["text"].as_str().is_some_and(|text| text.contains("while the disk was full")));
+    assert_eq!(notes.count(), 2, "{timeline:#?}");
+    assert!(ground.posts("db-9").await, "senders are taken again: {}", server.log());
+    ground.command(1, "acknowledge").await.expect("it is acknowledged");
+    ground
+        .until(&server, "every call has ended", PATIENCE, async || {
+            ground.stage.calls().iter().all(|call| call.status.is_final()).then_some(())
+        })
+        .await;
+    assert_eq!(ground.stage.calls().len(), 3, "{}", ground.told());
+    assert!(calls_to(&first.to).len() == 1);
     drop(server);
 }

@@ -80,6 +80,16 @@ async fn kept(on: On) {
     assert!(nowhere.contains("bad   database"), "{nowhere}");
     assert!(!ground.path("nowhere").exists(), "a doctor makes nothing");
 
+    // In a wrong folder nothing is made that looks like an answer.
+    for line in [["backup", "none.jsonl"], ["admin", "link"], ["user", "invite"]] {
+        let line = if line[0] == "backup" { line.to_vec() } else { [&line[..], &["ana"]].concat() };
+        let refused = printed(&ground.run(&[&line[..], &["--database", "sqlite://nowhere/at-all.db?mode=rwc"]].concat()).await, 1);
+        assert!(refused.contains("there is no database at nowhere/at-all.db; run this in the folder"), "{refused}");
+        assert!(!ground.path("nowhere").exists() && !ground.path("none.jsonl").exists(), "{line:?}");
+    }
+    let new = printed(&ground.run(&["token", "create", "early", "--database", "sqlite://early.db?mode=rwc"]).await, 0);
+    assert!(new.contains("There was no database at early.db"), "{new}");
+
     // Tokens.
     printed(&run(&["token", "create", "gone"]).await, 0);
     let listed = printed(&run(&["token", "list"]).await, 0);

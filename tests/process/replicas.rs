@@ -75,7 +75,7 @@ async fn killed(at: &'static str, way: Way) -> String {
         assert!(posted.post(ground, "db-0").await, "the other takes alerts");
     }
     posted.is_kept(ground, &second).await;
-    let paged = the_page_leaves(ground, &second, placed_before).await;
+    let paged = the_page_leaves(ground, &second, placed_before, way.leaves_within()).await;
     it_can_be_acknowledged(ground, &second).await;
     paged
 }

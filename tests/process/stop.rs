@@ -207,6 +207,26 @@ async fn a_typo_in_the_file_does_not_stop_the_pager() {
     }
 }
 
+/// The file left out, and a variable of one of its sections left in the environment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_section_in_the_environment_does_not_stop_the_pager() {
+    let ground = Ground::new(On::Sqlite).await;
+    let address = ground.url.trim_start_matches("http://").to_owned();
+    let serve = |database: &str| {
+        let mut program = ground.program();
+        program.args(["serve", "--listen", &address, "--database", database]).env("REVEILLE_TWILIO__FROM", "+15005550006");
+        program
+    };
+    let mut first = ground.spawn(serve("sqlite://new.db?mode=rwc"));
+    assert_eq!(first.ended(PATIENCE).await.code(), Some(1), "a first start is refused");
+    assert!(first.log().contains("[twilio] has no account_sid"), "{}", first.log());
+    ground.start(None).await.kill();
+    let server = ground.spawn(serve(ground.database_url()));
+    ground.until(&server, "it is up all the same", PATIENCE, async || ground.posts("db-1").await.then_some(())).await;
+    assert!(server.log().contains("[twilio] has no account_sid"), "{}", server.log());
+    ground.until(&server, "the phone rings", PATIENCE, async || ground.ringing()).await;
+}
+
 /// What has left is seen to its end: an outcome that the provider is about to tell must not become an unknown one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_waits_for_the_provider_to_answer() {

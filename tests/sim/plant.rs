@@ -6,7 +6,8 @@ use reveille::domain::decide::{Decision, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::Incident;
-use reveille::domain::input::{Actor, Declare, Input, News, Report, Scope, Timer};
+use reveille::domain::input::{Act, Actor, Command, Declare, Input, News, Report, Scope, Timer};
+use reveille::domain::reason::Reason;
 use reveille::domain::setup::Urgency;
 
 use super::world::Rows;
@@ -49,10 +50,26 @@ pub enum Bug {
     DeclarerIsCalled,
     /// Those asked for by hand are paged once and forgotten.
     AskedOnce,
+    /// The quiet policy starts, and whoever was asked for by hand is forgotten.
+    QuietForgets,
+    /// The quiet policy makes the page quiet of somebody who was asked for by hand.
+    MadeQuiet,
+    /// A worse alert leaves the incident as it was.
+    NoRaise,
+    /// A worse alert raises the incident, and its policy does not start again.
+    RaisedInSilence,
+    /// Who asks for the next step is called by it.
+    AskerIsCalled,
+    /// Everyone is paged, but nobody is named.
+    WiderToNobody,
+    /// A reason that is not the reason.
+    WrongReason,
+    /// A sender's acknowledgement is noted each time it comes.
+    NotedAgain,
 }
 
 impl Bug {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -71,6 +88,14 @@ impl Bug {
         Self::DeclaredToNobody,
         Self::DeclarerIsCalled,
         Self::AskedOnce,
+        Self::QuietForgets,
+        Self::MadeQuiet,
+        Self::NoRaise,
+        Self::RaisedInSilence,
+        Self::AskerIsCalled,
+        Self::WiderToNobody,
+        Self::WrongReason,
+        Self::NotedAgain,
     ];
 
     /// What `decide` is given.
@@ -88,7 +113,7 @@ impl Bug {
     }
 
     /// What `decide` has given.
-    pub fn after(self, input: &Input, rows: &Rows, decision: &mut Decision) {
+    pub fn after(self, input: &Input, rows: &Rows, before: &State, decision: &mut Decision) {
         match self {
             Self::NoEscalation => decision.timers.retain(|set| set.timer != Timer::Escalate || set.due_at.is_none()),
             Self::EndlessSnooze => {
@@ -99,13 +124,13 @@ impl Bug {
             Self::GivenToNobody => {
                 if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentReassigned { .. })) {
                     decision.facts.retain(|fact| !matches!(fact.what, What::PageOpened { .. }));
-                    refold(rows, decision);
+                    refold(before, decision);
                 }
             }
             Self::DeclaredToNobody => {
                 if matches!(input, Input::Declare(_)) {
                     decision.facts.retain(|fact| !matches!(fact.what, What::PageOpened { .. }));
-                    refold(rows, decision);
+                    refold(before, decision);
                 }
             }
             Self::DeclarerIsCalled => {
@@ -114,7 +139,7 @@ impl Bug {
                 {
                     let what = What::PageOpened { page: PageId::from_text("pag_more"), user: user.clone(), urgency: Urgency::High };
                     decision.facts.push(Fact { what, ..last });
-                    refold(rows, decision);
+                    refold(before, decision);
                 }
             }
             Self::AskedOnce => {
@@ -126,7 +151,7 @@ impl Bug {
             Self::PagesOutliveTheAnswer => {
                 if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentAcknowledged { .. })) {
                     decision.facts.retain(|fact| !matches!(fact.what, What::PageEnded { .. } | What::PageAnswered { .. }));
-                    refold(rows, decision);
+                    refold(before, decision);
                 }
             }
             Self::PickedUpIsAnAnswer => {
@@ -155,18 +180,85 @@ impl Bug {
                     }
                 }
             }
+            Self::QuietForgets => {
+                let is_quiet = |fact: &Fact| matches!(fact.what, What::PolicyStarted { urgency: Urgency::Low, .. });
+                if decision.facts.iter().any(is_quiet) {
+                    for set in decision.timers.iter_mut().filter(|set| set.timer == Timer::Escalate) {
+                        set.due_at = None;
+                    }
+                }
+            }
+            Self::MadeQuiet => {
+                let quiet = decision
+                    .facts
+                    .iter()
+                    .find(|fact| matches!(fact.what, What::IncidentReminded { .. } | What::PolicyStarted { urgency: Urgency::Low, .. }));
+                if let (Some(fact), State::Desk(desk)) = (quiet.cloned(), &decision.state)
+                    && let Some(loud) = desk.incidents.get(&fact.incident).and_then(|incident| incident.loud_pages().next())
+                {
+                    let what = What::PageRestarted { page: loud.id.clone(), user: loud.user.clone(), urgency: Urgency::Low };
+                    decision.facts.push(Fact { what, ..fact });
+                    refold(before, decision);
+                }
+            }
+            Self::NoRaise => {
+                decision.facts.retain(|fact| !matches!(fact.what, What::SeverityRaised { .. }));
+                refold(before, decision);
+            }
+            Self::RaisedInSilence => {
+                if let Some(raised) = decision.facts.iter().position(|fact| matches!(fact.what, What::SeverityRaised { .. })) {
+                    decision.facts.truncate(raised + 1);
+                    decision.timers.clear();
+                    refold(before, decision);
+                }
+            }
+            Self::AskerIsCalled => {
+                if let Input::Command(Command { act: Act::Escalate, actor: Actor::User(user), .. }) = input {
+                    for fact in &mut decision.facts {
+                        if let What::StepStarted { users, .. } | What::PagedWider { users, .. } = &mut fact.what {
+                            users.push(user.clone());
+                        }
+                    }
+                }
+            }
+            Self::WiderToNobody => {
+                for fact in &mut decision.facts {
+                    if let What::PagedWider { users, .. } = &mut fact.what {
+                        users.clear();
+                    }
+                }
+            }
+            Self::WrongReason => {
+                for fact in &mut decision.facts {
+                    if let What::StepStarted { reason, .. } = &mut fact.what
+                        && *reason == Reason::NobodyAnswered
+                    {
+                        *reason = Reason::StepBegan;
+                    }
+                }
+            }
+            Self::NotedAgain => {
+                if let (Input::Signal(signal), Reason::OtherAlertsFire, Some(incident)) =
+                    (input, decision.verdict.reason, decision.verdict.incident.clone())
+                    && decision.facts.is_empty()
+                {
+                    let what = What::NoteAdded { text: format!("{}: acknowledged at its sender", signal.title), at: None };
+                    decision.facts.push(Fact { incident, at: rows.now, actor: Actor::Integration(signal.integration.clone()), what });
+                    refold(before, decision);
+                }
+            }
             Self::NoBar | Self::EarlyRepeat | Self::NoGrouping => {}
         }
     }
 }
 
-/// The incident's row as the remaining facts make it.
-fn refold(rows: &Rows, decision: &mut Decision) {
-    let State::Desk(desk) = &mut decision.state else { return };
+/// The incidents' rows as the remaining facts make them.
+fn refold(before: &State, decision: &mut Decision) {
+    let (State::Desk(desk), State::Desk(before)) = (&mut decision.state, before) else { return };
     for (id, incident) in &mut desk.incidents {
         let mut facts = decision.facts.iter().filter(|fact| &fact.incident == id);
-        let Some(before) = rows.incidents.get(id).cloned().or_else(|| facts.next().and_then(Incident::from_first)) else { continue };
-        *incident = before;
+        let Some(row) = before.incidents.get(id).cloned().or_else(|| facts.next().and_then(Incident::from_first)) else { continue };
+        *incident = row;
         facts.for_each(|fact| incident.fold(fact));
     }
 }

@@ -80,6 +80,7 @@ pub struct Watch {
     pub accepted: i64,
     pub opened: usize,
     pub answered: usize,
+    told_by_senders: BTreeMap<IncidentId, BTreeSet<String>>,
     /// The kinds of facts that were seen.
     pub kinds: BTreeSet<&'static str>,
     /// How often each was really asked for, and held.
@@ -107,6 +108,7 @@ impl Watch {
             unknown_messages: BTreeSet::new(),
             sent: BTreeSet::new(),
             refused: BTreeSet::new(),
+            told_by_senders: BTreeMap::new(),
             accepted: 0,
             opened: 0,
             answered: 0,
@@ -144,8 +146,9 @@ impl Watch {
         self.expected_home = newest.filter(near).map(|incident| incident.id.clone());
     }
 
-    pub fn after_signal(&mut self, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {
+    pub fn after_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
+        Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         let joined = match verdict.outcome {
             Outcome::Folded => verdict.incident.clone(),
             Outcome::Opened => None,
@@ -157,6 +160,30 @@ impl Watch {
         let opened_at = |id: &Option<IncidentId>| id.as_ref().and_then(|id| desk.incidents.get(id)).map(|incident| incident.opened_at);
         let is_tie = joined.is_some() && expected.is_some() && opened_at(&joined) == opened_at(&expected);
         ensure(joined == expected || is_tie, || format!("grouping: {} should have joined {expected:?}: {verdict:?}", signal.dedup_key))
+    }
+
+    /// An incident has its alerts' highest severity, and what makes it page louder, or is worse than what was acknowledged, pages.
+    fn is_as_bad_as_its_alerts(rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {
+        let fires = matches!(
+            (verdict.outcome, verdict.reason),
+            (Outcome::Opened | Outcome::Folded | Outcome::Reopened, _) | (Outcome::Repeated, Reason::AlreadyFiring)
+        );
+        let Some(incident) = verdict.incident.as_ref().and_then(|id| desk.incidents.get(id)).filter(|_| fires) else { return Ok(()) };
+        let Some(integration) = rows.setup.integrations.get(&signal.integration) else { return Ok(()) };
+        let Some(service) = rows.setup.services.get(&integration.service) else { return Ok(()) };
+        let severity = service.severity.of(signal.severity.unwrap_or(integration.severity));
+        if incident.response.severity_by_hand || !incident.is_open() {
+            return Ok(());
+        }
+        ensure(incident.severity >= severity, || format!("promise 1: {} fires at {severity:?} in {incident:?}", signal.dedup_key))?;
+        let before = rows.incidents.get(&incident.id).filter(|before| before.severity < incident.severity && before.is_open());
+        let Some(before) = before else { return Ok(()) };
+        let pages_again = before.state == IncidentState::Acknowledged || before.severity.urgency() < incident.severity.urgency();
+        let run = incident.run.as_ref().filter(|run| Some(run.urgency) == incident.severity.urgency());
+        let answered_since = incident.acknowledged_at.is_some_and(|at| at == rows.now);
+        ensure(!pages_again || answered_since || incident.state == IncidentState::Triggered && run.is_some(), || {
+            format!("promise 1: {} makes it worse, and nobody is paged: {before:?} and then {incident:?}", signal.dedup_key)
+        })
     }
 
     pub fn counts(&self, rows: &Rows) -> Result<(), String> {
@@ -241,6 +268,7 @@ impl Watch {
         let now = rows.now;
         for fact in facts {
             self.kinds.insert(fact.what.kind());
+            reason_fits(fact, input)?;
             self.fold(fact)?;
             self.answers_come_from_people(fact, input)?;
             self.note(fact, now);
@@ -282,6 +310,16 @@ impl Watch {
 
     fn fold(&mut self, fact: &Fact) -> Result<(), String> {
         if let Some(shadow) = self.shadows.get_mut(&fact.incident) {
+            if let What::PageRestarted { page, urgency: Urgency::Low, .. } = &fact.what {
+                let is_loud = shadow.loud_pages().any(|open| &open.id == page);
+                ensure(!is_loud, || format!("promise 1: the page {page} calls, and is made quiet before anybody answered"))?;
+            }
+            if let (What::NoteAdded { text, .. }, Actor::Integration(_)) = (&fact.what, &fact.actor) {
+                let told = self.told_by_senders.entry(fact.incident.clone()).or_default();
+                ensure(told.insert(text.clone()) && told.len() <= limits::SENDER_NOTES, || {
+                    format!("promise 10: senders fill the timeline of {} with {text:?}", fact.incident)
+                })?;
+            }
             shadow.fold(fact);
         } else {
             let made = Incident::from_first(fact).ok_or_else(|| format!("the first fact of {} is {:?}", fact.incident, fact.what))?;
@@ -304,6 +342,18 @@ impl Watch {
                     ensure(is_paged(to), || format!("promise 1: {to} was given {} and is not paged", incident.id))?;
                 }
                 What::StepStarted { users, .. } | What::PagedWider { users, .. } | What::PageAsked { users } => {
+                    let asker = match input {
+                        Some(Input::Command(Command { act: Act::Escalate, actor, .. })) => actor.user(),
+                        _ => None,
+                    };
+                    ensure(asker.is_none_or(|asker| !users.contains(asker)), || {
+                        format!("promise 8: {asker:?} asks for the next step of {} and is called by it", incident.id)
+                    })?;
+                    // Nobody is paged only where there is nobody.
+                    let others = rows.setup.everyone().filter(|user| Some(&user.id) != asker).count();
+                    ensure(!users.is_empty() || others == 0, || {
+                        format!("promise 3: {:?} pages nobody, and {others} are there", fact.what)
+                    })?;
                     // A batch may have ended it again.
                     let silent = users.iter().find(|user| !is_paged(user)).filter(|_| incident.is_open() && input.is_some());
                     ensure(silent.is_none(), || format!("promise 1: {silent:?} is named by {:?} and not paged", fact.what))?;
@@ -521,22 +571,23 @@ impl Watch {
     /// Promise 3: whatever pages has an hour at which it goes on.
     fn is_not_silent(rows: &Rows, incident: &Incident) -> Result<(), String> {
         let timer = |timer| rows.timers.get(&(Scope::Incident(incident.id.clone()), timer)).copied();
+        // Whoever is being called is called again until somebody answers, whatever became of the policy. A test is no emergency.
+        let rings_on = incident.loud_pages().next().is_none() || incident.kind == Kind::Test || timer(Timer::Escalate).is_some();
         let holds = match incident.state {
             IncidentState::Resolved => true,
             IncidentState::Acknowledged => {
                 let ends_at = incident.response.snoozed_until.or(incident.lapses_at);
-                let asked_for = incident.pages.is_empty() || incident.kind == Kind::Test || timer(Timer::Escalate).is_some();
-                ends_at == timer(Timer::Lapse) && asked_for
+                ends_at == timer(Timer::Lapse) && rings_on
             }
             // A drill pages whom it names and nobody else.
-            IncidentState::Triggered if incident.kind != Kind::Real => true,
+            IncidentState::Triggered if incident.kind != Kind::Real => rings_on,
             IncidentState::Triggered => match incident.severity.urgency() {
-                None => true,
+                None => rings_on,
                 Some(Urgency::High) => {
                     let next_at = incident.run.as_ref().and_then(|run| run.next_at);
                     next_at.is_some() && timer(Timer::Escalate) == next_at
                 }
-                Some(Urgency::Low) => timer(Timer::Remind).is_some(),
+                Some(Urgency::Low) => timer(Timer::Remind).is_some() && rings_on,
             },
         };
         ensure(holds, || format!("promise 3: nothing wakes {incident:?}; timers {:?}", rows.timers))
@@ -631,4 +682,51 @@ impl Watch {
         })?;
         Ok(())
     }
+}
+
+/// Promise 12: the reason that is told is one that this input can have.
+fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
+    let act = match input {
+        Some(Input::Command(Command { act, .. })) => Some(act),
+        _ => None,
+    };
+    let woken = match input {
+        Some(Input::Wake { scope: Scope::Incident(_), timer }) => Some(*timer),
+        _ => None,
+    };
+    let holds = match &fact.what {
+        // Where there is no policy to start, that is the reason.
+        What::PolicyStarted { reason: Reason::PolicyGone | Reason::NoService, .. } => true,
+        What::PolicyStarted { reason, .. } => match (input, act, woken) {
+            // Signals come in batches without an input of their own.
+            (None, _, _) => matches!(reason, Reason::IncidentOpened | Reason::SeverityRaised | Reason::StillFiring | Reason::FiredAgain),
+            (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
+            (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
+            (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
+            (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
+            (_, Some(Act::SetSeverity { .. }), _) => matches!(reason, Reason::SeverityRaised | Reason::SeverityLowered),
+            (_, _, Some(Timer::Lapse)) => matches!(reason, Reason::SnoozeEnded | Reason::AcknowledgementLapsed),
+            _ => false,
+        },
+        What::StepStarted { reason, .. } => match reason {
+            Reason::NobodyAnswered => woken == Some(Timer::Escalate),
+            Reason::AskedToEscalate => act == Some(&Act::Escalate),
+            Reason::LowUrgencyReminder => woken == Some(Timer::Remind),
+            Reason::StepBegan => woken != Some(Timer::Escalate),
+            _ => false,
+        },
+        What::StepSkipped { reason, .. } => matches!(reason, Reason::NobodyInStep | Reason::OnlyPlacesInStep),
+        What::PageEnded { reason, .. } => match reason {
+            Reason::Acknowledged => {
+                matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Snooze { .. } | Act::Reassign { .. }))
+            }
+            Reason::AcknowledgedAtSender => input.is_none(),
+            Reason::Reassigned => matches!(act, Some(Act::Reassign { .. })),
+            Reason::SeverityLowered => matches!(act, Some(Act::SetSeverity { .. })),
+            Reason::Resolved => input.is_none() || act == Some(&Act::Resolve),
+            _ => false,
+        },
+        _ => true,
+    };
+    ensure(holds, || format!("promise 12: {:?} follows from {input:?}", fact.what))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
+use reveille::base::viewer::Role;
 use reveille::domain::alert::{Alert, AlertState, Key as AlertKey, KeyState, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, decide};
 use reveille::domain::effect::Effect;
@@ -11,7 +12,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::person::{Person, PersonPage};
-use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Setup, Severity};
+use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 
 use super::cast;
 use super::dice::Dice;
@@ -181,7 +182,7 @@ impl World {
             let at = later(&mut self.dice);
             self.schedule(at, Event::Sweep);
         }
-        if self.dice.percent(20) {
+        for _ in 0..*self.dice.pick(&[0, 0, 0, 1, 3]) {
             let at = later(&mut self.dice);
             self.schedule(at, Event::SetupChanges);
         }
@@ -378,7 +379,7 @@ impl World {
             via: Via::Slack,
             title: "something is odd".to_owned(),
             severity: if self.dice.percent(50) { None } else { Some(*self.dice.pick(&Severity::ALL)) },
-            service: if self.dice.percent(30) { None } else { Some(self.dice.pick(&services).clone()) },
+            service: if services.is_empty() || self.dice.percent(30) { None } else { Some(self.dice.pick(&services).clone()) },
             kind: *self.dice.pick(&[Kind::Real, Kind::Real, Kind::Real, Kind::Drill, Kind::Test]),
             alert: alert.map(|alert| alert.id),
         };
@@ -413,8 +414,29 @@ impl World {
 
     fn change_the_setup(&mut self) {
         let users: Vec<UserId> = self.rows.setup.users.keys().cloned().collect();
+        if users.is_empty() {
+            return;
+        }
         let id = self.dice.pick(&users).clone();
-        match self.dice.below(4) {
+        match self.dice.below(7) {
+            6 => {
+                let services: Vec<ServiceId> = self.rows.setup.services.keys().cloned().collect();
+                if !services.is_empty() {
+                    self.rows.setup.services.remove(self.dice.pick(&services));
+                }
+            }
+            5 => {
+                let mut dice = self.dice.clone();
+                for (service, other) in self.rows.setup.services.values_mut().zip(cast::setup(&mut dice).services.into_values()) {
+                    let (id, policy) = (service.id.clone(), service.policy.clone());
+                    *service = Service { id, policy, ..other };
+                }
+            }
+            4 => {
+                for user in self.rows.setup.users.values_mut() {
+                    user.role = *self.dice.pick(&[Role::Observer, Role::Responder, Role::Manager]);
+                }
+            }
             3 => {
                 let (from, until) = (self.rows.now + self.dice.millis(-60_000, 600_000), self.rows.now + self.dice.millis(0, 3_600_000));
                 for schedule in self.rows.setup.schedules.values_mut() {
@@ -492,7 +514,7 @@ impl World {
             state = next;
             self.say(|| format!("  {:?} {} {:?} {:?} -> {verdict:?}", signal.action, signal.dedup_key, signal.severity, signal.at));
             if let State::Desk(desk) = &state {
-                self.watch.after_signal(desk, signal, &verdict)?;
+                self.watch.after_signal(&self.rows, desk, signal, &verdict)?;
             }
         }
         self.save(state, saved, None)?;
@@ -545,9 +567,10 @@ impl World {
         if let Some(bug) = self.bug {
             bug.before(&mut state);
         }
+        let before = self.bug.map(|_| state.clone());
         let mut decision = decide(state, input, &self.rows.setup, &mut moment);
-        if let Some(bug) = self.bug {
-            bug.after(input, &self.rows, &mut decision);
+        if let (Some(bug), Some(before)) = (self.bug, &before) {
+            bug.after(input, &self.rows, before, &mut decision);
         }
         saved.facts.extend(decision.facts);
         saved.effects.extend(decision.effects);

@@ -368,6 +368,11 @@ impl Memory {
         for (user, person) in &self.persons {
             assert_eq!(&store::person_load(&mut tx, user).await.expect("the person loads"), person, "{which}");
         }
+        let of = |effect: &Effect| effect.attempt().clone();
+        let placed = |effect: &&Effect| matches!(effect, Effect::PlacePage { .. });
+        let stored = store::outbox_pages_due(&mut tx, Time(i64::MAX), 10_000).await.expect("the outbox reads");
+        let stored: BTreeMap<_, _> = stored.iter().map(|effect| (of(effect), effect)).collect();
+        assert_eq!(stored, self.outbox.iter().filter(placed).map(|effect| (of(effect), effect)).collect(), "{which}");
         tx.rollback().await.expect("it rolls back");
         let wakes = store::wakes_due(&reader, Time(i64::MAX), 10_000).await.expect("wake-ups read");
         let wakes: BTreeMap<_, _> = wakes.into_iter().map(|(scope, timer, due_at)| ((scope, timer), due_at)).collect();

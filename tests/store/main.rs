@@ -10,4 +10,5 @@ mod life;
 mod machine;
 mod paging;
 mod small;
+mod upgrade;
 mod views;

@@ -57,6 +57,7 @@ on_both! {
         assert!(outcome(AttemptOutcome::Unknown, None).await);
         assert_eq!(attempt_provider_ids_known(&db.store.reader(), "+15550001", at(0)).await.expect("it reads").len(), 0);
         assert!(outcome(AttemptOutcome::Accepted, Some("CA1")).await);
+        assert!(!outcome(AttemptOutcome::Accepted, Some("CA1")).await, "the callback came before the answer, and it is one outcome");
         assert!(!outcome(AttemptOutcome::Unknown, None).await);
         assert!(!outcome(AttemptOutcome::Rejected, None).await);
 

@@ -24,4 +24,11 @@ pub const TEXTS: &[&str] = &[
     "'; DROP TABLE incidents; -- \" OR 1=1",
     "%s%n%x {} {0} %00 ../../etc/passwd",
     "\\u0000 \\ud800 \\\\ \\\" \\n",
+    "@evil.example =1+1",
+    "\u{feff}=HYPERLINK(\"https://evil.example\",\"x\")",
+    "\u{9b}2J\u{9d}0;title\u{9c}",
+    "\u{ff1c}script\u{ff1e} \u{ff1d}1 \u{2039}b\u{203a}",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &amp;amp; &#x3c;b&#x3e;",
+    "data: x\n\nevent: fact\ndata: {}",
+    "BEGIN:VCARD\r\nTEL:+1900;x=1,2\r\nEND:VCARD",
 ];

@@ -111,3 +111,16 @@ async fn who_is_on_call_and_nothing_is_frozen() {
     assert_eq!(desk.get("/api/v1/oncall?at=noon", &auth).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(desk.get("/api/v1/freeze", &auth).await.json(), json!({ "frozen": false }));
 }
+
+#[tokio::test]
+async fn the_api_has_a_page_for_people_that_names_every_verb() {
+    let desk = Desk::open().await;
+    let page = desk.get("/api", &[]).await;
+    assert_eq!(page.status, StatusCode::OK, "like its document it is open to everybody");
+    for (method, path, _) in reveille::web::routes().filter(|(_, path, _)| path.starts_with("/api/v1/")) {
+        assert!(page.text.contains(&format!("<span class=\"method {method}\">{method}</span> <code>{path}</code>")), "{method} {path}");
+    }
+    assert!(page.text.contains("export REVEILLE_URL=http://127.0.0.1:8080") && page.text.contains("A token of scope respond or admin."));
+    let foot = desk.get("/sign-in", &[]).await.text;
+    assert!(foot.contains("<a href=\"/api\">API</a>"), "{foot}");
+}

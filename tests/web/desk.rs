@@ -20,6 +20,7 @@ use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
 use reveille::flows::retain::Retention;
+use reveille::flows::shout::Shouts;
 use reveille::flows::{House, Live, Pulse, access, fold, ingest};
 use reveille::store::{Store, StoreOptions};
 use reveille::web::{self, Check, Doors};
@@ -72,7 +73,12 @@ impl Answer {
 
 fn setup() -> Setup {
     let mut setup = Setup::default();
-    for (id, name, role) in [("ana", "Ana Ruiz", Role::Admin), ("bo", "Bo Lind", Role::Responder), ("oz", "Oz Look", Role::Observer)] {
+    for (id, name, role) in [
+        ("ana", "Ana Ruiz", Role::Admin),
+        ("bo", "Bo Lind", Role::Responder),
+        ("mo", "Mo Cole", Role::Manager),
+        ("oz", "Oz Look", Role::Observer),
+    ] {
         let contacts =
             vec![Contact { id: ContactId::from("phone"), kind: ContactKind::Voice, to: "+33100000001".to_owned(), closed: None }];
         let user = User {
@@ -161,7 +167,17 @@ impl Desk {
         let clock = Clock::fake(Time::parse_rfc3339("2026-01-07T02:00:00Z").expect("a time"));
         let page_lane = Pulse::default();
         let metrics = Metrics::new(&store.calls());
-        let house = House { metrics, store, clock, bells: Bells::default(), owner: "web".into(), live, intake, page_lane };
+        let house = House {
+            metrics,
+            store,
+            clock,
+            bells: Bells::default(),
+            owner: "web".into(),
+            live,
+            intake,
+            page_lane,
+            shouts: Shouts::default(),
+        };
         let keeper = house.clone();
         let mut queue = queue;
         tokio::spawn(async move { ingest::keep_journal(keeper, &mut queue).await });

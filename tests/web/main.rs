@@ -10,5 +10,6 @@ mod metrics;
 mod orders;
 mod pages;
 mod passwords;
+mod shapes;
 mod stream;
 mod work;

@@ -115,3 +115,39 @@ async fn an_administrator_invites_from_a_page() {
     assert!(offer.text.contains("Sign in as Bo Lind"), "{offer:?}");
     assert_eq!(desk.post("/people/nobody/invite", &session, format!("csrf={csrf}")).await.status, StatusCode::BAD_REQUEST);
 }
+
+/// Whoever follows the link of a text at three in the morning wants that incident.
+#[tokio::test]
+async fn signing_in_leads_to_the_page_that_was_wanted() {
+    let desk = Desk::open().await;
+    choose(&desk, "bo", GOOD).await;
+    let number = desk.fires("The disk of db-3 is full").await;
+    let path = format!("/incidents/{number}");
+    let turned = desk.get(&path, &[]).await;
+    assert_eq!(turned.header("location"), "/sign-in");
+    let wanted = turned.cookie("reveille-wanted").expect("what was wanted");
+    let sign_in = async |wanted: &str| {
+        let page = desk.get("/sign-in", &[("cookie", wanted)]).await;
+        let cookies = format!("{wanted}; {}", page.cookie("reveille-form").expect("the form's cookie"));
+        let body = format!("csrf={}&name=bo&password={}", page.csrf(), GOOD.replace(' ', "+"));
+        desk.post("/sign-in", &[("cookie", &cookies)], body).await
+    };
+    let entered = sign_in(&wanted).await;
+    assert_eq!((entered.status, entered.header("location")), (StatusCode::SEE_OTHER, path.as_str()), "{entered:?}");
+    assert_eq!(entered.cookie("reveille-wanted").as_deref(), Some("reveille-wanted="), "it counts once");
+    // A one-time link leads there too.
+    let link = desk.link("bo").await;
+    let offer = desk.get(&link, &[("cookie", &wanted)]).await;
+    let cookies = format!("{wanted}; {}", offer.cookie("reveille-form").expect("the form's cookie"));
+    let entered_by_link = desk.post(&link, &[("cookie", &cookies)], format!("csrf={}", offer.csrf())).await;
+    assert_eq!(entered_by_link.header("location"), path);
+    // Back to the used link: whoever is in already is not told of a mistake.
+    let session = entered_by_link.cookie("reveille").expect("a session");
+    assert_eq!(desk.get(&link, &[("cookie", &session)]).await.header("location"), "/");
+    // What is no page of ours leads nowhere.
+    for elsewhere in ["//evil.example", "/\\evil.example", "https://evil.example", "/a?b", "evil"] {
+        assert_eq!(sign_in(&format!("reveille-wanted={elsewhere}")).await.header("location"), "/", "{elsewhere}");
+    }
+    let crafted = desk.get("/incidents/1;Domain=evil.example", &[]).await;
+    assert_eq!((crafted.header("location"), crafted.cookie("reveille-wanted")), ("/sign-in", None));
+}

@@ -25,7 +25,8 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-const spans = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+// Not "auto": it calls 40 hours from now tomorrow.
+const spans = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 
 /** "03:10:00" today, "29 Jul 03:10:00" on another day. */
 function shortTime(at: Date, now: Date): string {
@@ -40,7 +41,7 @@ function ago(at: Date, now: Date): string {
   if (size < 10) return "just now";
   if (size < 60) return spans.format(seconds, "second");
   if (size < 3_600) return spans.format(Math.trunc(seconds / 60), "minute");
-  if (size < 86_400) return spans.format(Math.trunc(seconds / 3_600), "hour");
+  if (size < 2 * 86_400) return spans.format(Math.trunc(seconds / 3_600), "hour");
   return spans.format(Math.trunc(seconds / 86_400), "day");
 }
 
@@ -173,7 +174,9 @@ function itemOf(entry: Entry): HTMLLIElement {
   const what = textOf("span", "what", "");
   what.append(textOf("bdi", "", entry.text));
   if (entry.then) what.append(`; ${entry.then.what} at `, timeOf(entry.then.at));
-  words.append(what, " ", textOf("span", "by", entry.actor_name));
+  words.append(what);
+  // What happens by itself, and who is named in the line, needs no name beside it.
+  if (entry.actor !== "reveille" && !entry.text.includes(entry.actor_name)) words.append(" ", textOf("span", "by", entry.actor_name));
   if (entry.reason) words.append(" ", textOf("span", "why", entry.reason));
   item.append(timeOf(entry.at), " ", words);
   showTimes(item);
@@ -318,9 +321,69 @@ function refuse(form: HTMLFormElement, why: string): void {
   form.append(note);
 }
 
+// ---- Keys ----
+
+/** Whoever types with their voice, or leans on the keyboard, switches them off for this browser. */
+const KEYS_OFF = "keys-off";
+
+/** One key goes to a field or a link; none does anything by itself, for a cat walks over the keyboard too. */
+function guideKeys(): void {
+  const dialog = document.getElementById("keys") as HTMLDialogElement | null;
+  const show = document.getElementById("keys-show");
+  const off = document.getElementById("keys-off");
+  if (!dialog || !show || !off) return;
+  show.hidden = document.querySelector("[data-key]") === null;
+  const isOff = (): boolean => localStorage.getItem(KEYS_OFF) !== null;
+  const list = (): void => {
+    const keys: [string, string][] = Array.from(document.querySelectorAll<HTMLElement>("[data-key]"), (each) => [each.dataset["key"] ?? "", each.dataset["does"] ?? ""]);
+    if (document.querySelector(".incidents a")) keys.push(["j k", "Next and previous incident"]);
+    keys.push(["?", "Show this"]);
+    dialog.querySelector("dl")?.replaceChildren(...keys.flatMap(([key, does]) => [textOf("dt", "", key), textOf("dd", "", does)]));
+    off.textContent = isOff() ? "Switch them on" : "Switch them off";
+    dialog.showModal();
+  };
+  show.addEventListener("click", list);
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue !== "off") return;
+    if (isOff()) localStorage.removeItem(KEYS_OFF);
+    else localStorage.setItem(KEYS_OFF, "1");
+    dialog.returnValue = "";
+  });
+  document.addEventListener("keydown", (event) => {
+    const at = event.target;
+    const isTyping = at instanceof HTMLElement && at.closest("input, textarea, select, dialog") !== null;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping || isOff()) return;
+    if (event.key === "?") list();
+    else if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
+    else {
+      const to = Array.from(document.querySelectorAll<HTMLElement>("[data-key]")).find((each) => each.dataset["key"] === event.key);
+      if (!to) return;
+      to.closest("details")?.setAttribute("open", "");
+      to.focus();
+    }
+    event.preventDefault();
+  });
+}
+
+/** To the next incident of the list, or the one before. */
+function step(by: number): void {
+  const links = Array.from(document.querySelectorAll<HTMLElement>(".incidents a"));
+  const at = links.indexOf(document.activeElement as HTMLElement);
+  links[at < 0 ? 0 : Math.max(0, Math.min(links.length - 1, at + by))]?.focus();
+}
+
+/** The zones that this browser knows, to choose from while typing. */
+function offerZones(): void {
+  const zones = document.getElementById("zones");
+  if (!zones) return;
+  for (const zone of Intl.supportedValuesOf("timeZone")) zones.append(new Option(zone, zone));
+}
+
 showTimes(document);
 nameZone();
 guardForms();
+guideKeys();
+offerZones();
 window.setInterval(() => showTimes(document), MINUTE / 6);
 const stream = document.querySelector<HTMLElement>("[data-stream]")?.dataset["stream"];
 if (stream) follow(stream);

@@ -134,6 +134,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     }
     config.keys = keys.live;
     voice_without_provider(reader, root, &config.setup, &config.settings);
+    webhooks_without_secret(reader, &config.setup, &config.settings);
     config
 }
 
@@ -520,6 +521,9 @@ impl<'a> Objects<'_, 'a> {
     }
 }
 
+/// Shorter keys can be guessed, bytes.
+const KEY_BYTES: usize = 16;
+
 /// The integrations' keys: each belongs to one integration, or a signal would have two homes.
 #[derive(Default)]
 struct Keys {
@@ -536,6 +540,11 @@ impl Keys {
                 let text = format!("the key of integration {id} has letters that do not fit in a URL");
                 reader.error(spot, text, "use letters, digits, - and _, as in the output of: openssl rand -hex 24");
                 continue;
+            }
+            if secret.expose().len() < KEY_BYTES {
+                let text =
+                    format!("the key of integration {id} is shorter than {KEY_BYTES} characters, and whoever guesses it can wake you");
+                reader.doubt(spot, text, "make one with: openssl rand -hex 16");
             }
             match self.owners.insert(secret.digest(), id.to_owned()) {
                 Some(owner) if owner == id => {
@@ -557,6 +566,15 @@ fn voice_without_provider<'a>(reader: &Reader<'a>, root: &Table<'a>, setup: &Set
     let configured = settings.twilio.is_some() || root.key_spot("twilio").is_some();
     if has_voice && !configured {
         reader.doubt(Spot::File(0), "there are voice contacts and no [twilio], so no phone can ring", "add [twilio], or its variables");
+    }
+}
+
+/// Only a signature tells a person's receiver that a page is ours, and nobody else's.
+fn webhooks_without_secret(reader: &Reader<'_>, setup: &Setup, settings: &Settings) {
+    let has_webhook = setup.users.values().any(|user| user.contacts.iter().any(|contact| contact.kind == ContactKind::Webhook));
+    if has_webhook && settings.server.webhook_secrets.is_empty() {
+        let text = "there are webhook contacts and no webhook_secret, so what they are sent is not signed";
+        reader.doubt(Spot::File(0), text, "add webhook_secret under [server]; make one with: openssl rand -hex 32");
     }
 }
 

@@ -17,8 +17,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("SLACK_SIGNING_SECRET", "signs"),
     ("TWILIO_ACCOUNT_SID", "AC0"),
     ("TWILIO_AUTH_TOKEN", "token-1"),
-    ("ROLLBAR_KEY", "rollbar-key"),
-    ("PD_ROUTING_KEY", "pd-key"),
+    ("ROLLBAR_KEY", "a-key-for-rollbar"),
+    ("PD_ROUTING_KEY", "a-key-for-pagerduty"),
 ];
 
 fn june() -> Time {
@@ -112,7 +112,7 @@ fn the_example_means_what_it_says() {
     let service = &setup.services[&"api".into()];
     assert_eq!((service.name.as_str(), service.group_window, service.room_at), ("Public API", Span::minutes(10), Some(Severity::Sev2)));
     assert_eq!(setup.integrations[&"api-rollbar".into()].source, "rollbar");
-    assert_eq!(keys[&"api-rollbar".into()], [Secret::new("rollbar-key")]);
+    assert_eq!(keys[&"api-rollbar".into()], [Secret::new("a-key-for-rollbar")]);
 }
 
 #[test]
@@ -234,8 +234,20 @@ fn secrets_come_in_every_form_and_never_print() {
     };
     assert_eq!(keys("\"plain\""), ["plain"]);
     assert_eq!(keys("{ file = \"keys/rollbar\" }"), ["from-file"], "a path counts from the file it stands in");
-    assert_eq!(keys("[{ env = \"ROLLBAR_KEY\" }, { file = \"keys/rollbar\" }]"), ["rollbar-key", "from-file"]);
+    assert_eq!(keys("[{ env = \"ROLLBAR_KEY\" }, { file = \"keys/rollbar\" }]"), ["a-key-for-rollbar", "from-file"]);
     assert!(matches!(run(&key("{ file = \"keys/other\" }"), SECRETS), Err(ConfigError::UnsetSecret(_))));
+}
+
+#[test]
+fn a_key_that_can_be_guessed_is_doubted() {
+    let said = |form: &str| {
+        let text = EXAMPLE.replace("{ env = \"ROLLBAR_KEY\" }", form);
+        check(Path::new("r.toml"), &Surroundings::made(SECRETS, &[("r.toml", &text)]), SOURCES, june()).to_string()
+    };
+    let short = said("\"swordfish\"");
+    assert!(short.contains("warning: the key of integration api-rollbar is shorter than 16 characters"), "{short}");
+    assert!(short.contains("openssl rand -hex 16") && !short.contains("swordfish"), "{short}");
+    assert!(!said("\"swordfish-and-more\"").contains("shorter"));
 }
 
 #[test]
@@ -387,4 +399,25 @@ fn what_operators_set_is_read_and_what_they_mistype_is_named() {
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.contains(expected), "{line}");
     }
+}
+
+#[test]
+fn what_nobody_could_verify_is_doubted() {
+    let with_hook = EXAMPLE.replace(
+        "contacts = [\n  { id = \"push\"",
+        "contacts = [\n  { id = \"hook\", kind = \"webhook\", to = \"https://hooks.example.com/x\" },\n  { id = \"push\"",
+    );
+    let around = Surroundings::made(SECRETS, &[]);
+    let said = |lines: &[String], part: &str| lines.iter().any(|line| line.contains(": warning: ") && line.contains(part));
+    let lines = check_lines(&with_hook, &around);
+    assert!(said(&lines, "no webhook_secret, so what they are sent is not signed"), "{lines:#?}");
+    let signed = with_hook.replace("[server]\n", "[server]\nwebhook_secret = \"0123456789abcdef\"\n");
+    let lines = check_lines(&signed, &around);
+    assert!(!said(&lines, "webhook_secret"), "{lines:#?}");
+
+    let unsigned = EXAMPLE.replace("signing_secret = { env = \"SLACK_SIGNING_SECRET\" }", "app_token = \"xapp-1\"");
+    let lines = check_lines(&unsigned, &around);
+    assert!(said(&lines, "[slack] without a signing_secret"), "{lines:#?}");
+    let missing = errors(&EXAMPLE.replace("signing_secret = { env = \"SLACK_SIGNING_SECRET\" }", ""), &around);
+    assert!(missing.iter().any(|line| line.contains("signing_secret")), "{missing:#?}");
 }

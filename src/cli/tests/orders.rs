@@ -239,3 +239,16 @@ async fn a_test_page_names_one_person_alone() {
     let bodies: Vec<Value> = server.asked().iter().map(Asked::json).collect();
     assert_eq!(bodies, [json!({ "title": "Test page for ana", "kind": "test" }), json!({ "user": "ana" })]);
 }
+
+#[tokio::test]
+async fn a_test_page_for_nobody_leaves_nothing_open() {
+    let server = Server::open(|asked| match asked.uri.path() {
+        "/api/v1/incidents/42/page" => problem(400, "There is no user \"zed\"; there are ana, bo."),
+        path => Json(incident(42, if path.ends_with("/resolve") { "resolved" } else { "triggered" }, "Test page for zed")).into_response(),
+    })
+    .await;
+    let went = Caller::of(&server).types(&["test-page", "zed"]).await;
+    assert_eq!(went.exit, Exit::Failed, "{}", went.err);
+    assert!(went.err.contains("There is no user \"zed\""), "{}", went.err);
+    assert_eq!(server.lines().last().map(String::as_str), Some("POST /api/v1/incidents/42/resolve"));
+}

@@ -43,8 +43,15 @@ pub struct MePage {
     pub id: String,
     pub email: Option<String>,
     pub role: &'static str,
+    pub languages: Vec<Choice>,
+    /// As a choice's id.
     pub language: &'static str,
+    /// Whether the configuration file leaves it to the person.
+    pub has_own_language: bool,
     pub timezone: String,
+    pub has_own_timezone: bool,
+    /// Whether there is a number to save on a phone.
+    pub has_numbers: bool,
     /// Contacts and rules are the configuration file's and can only be read here.
     pub is_managed: bool,
     /// Whether somebody is configured behind this session: the first administrator may not be.
@@ -59,6 +66,15 @@ pub struct MePage {
 }
 
 impl MePage {
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    /// The language by its name.
+    fn language_name(&self) -> &str {
+        self.languages.iter().find(|choice| choice.id == self.language).map_or("", |choice| choice.name.as_str())
+    }
+
     fn csrf(&self) -> &str {
         self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
     }
@@ -246,8 +262,12 @@ pub struct PersonRow {
     pub has_password: bool,
     /// How many contacts they have.
     pub ways: usize,
+    /// Where an invitation can be mailed to.
+    pub mail: Option<String>,
     /// The one-time link just made for them.
     pub link: Option<String>,
+    /// What came of mailing it, in a sentence, and whether that is good news.
+    pub mailed: Option<(String, bool)>,
 }
 
 #[derive(Template)]

@@ -58,6 +58,7 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
         open,
         resolved,
         older: None,
+        csv: "/incidents.csv".to_owned(),
         hooks_at: "https://reveille.example".to_owned(),
         is_first: true,
     }
@@ -92,14 +93,13 @@ fn incident(state: IncidentState) -> IncidentPage {
             since: stamp(),
             attempts: vec![AttemptRow { channel: "call", at: stamp(), outcome: "accepted", reason: Some(HOSTILE.to_owned()) }],
         }],
-        timeline: vec![Entry { seq: 9, at: stamp(), actor: HOSTILE.to_owned(), line: hostile_line() }],
+        timeline: vec![Entry { seq: 9, at: stamp(), actor: Some(HOSTILE.to_owned()), line: hostile_line() }],
         earlier: None,
         is_newest: true,
         board: vec![task(1, TaskState::Blocked)],
         board_over: vec![task(2, TaskState::Dropped)],
         roles: vec![RoleRow { role: "lead", person: Some(HOSTILE.to_owned()) }, RoleRow { role: "comms", person: None }],
         room: Some(RoomLink { name: HOSTILE.to_owned(), url: "https://slack.com/app_redirect?channel=C1".to_owned() }),
-        snoozed_until: Some(stamp()),
         offers: Offers {
             people: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
             policies: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
@@ -145,6 +145,7 @@ fn hostile_text_stays_text_on_every_page() {
         name: HOSTILE.to_owned(),
         id: HOSTILE.to_owned(),
         has_password: true,
+        has_numbers: true,
         wrong: Some(HOSTILE.to_owned()),
     };
     assert_harmless(&link.render().expect("renders"));

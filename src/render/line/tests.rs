@@ -93,7 +93,7 @@ fn every_fact_is_one_plain_sentence() {
             What::StepSkipped { round: 2, step: 0, reason: Reason::NobodyInStep },
             "Round 3, step 1 skipped (nobody is left to call in this step)",
         ),
-        (own(), What::PolicyExhausted, "Every step of the policy has passed and nobody answered"),
+        (own(), What::PolicyExhausted, "No step of the policy is left, and nobody has acknowledged"),
         (
             own(),
             What::PagedWider { users: vec![bo()], next_at: NIGHT + Span::minutes(15) },
@@ -109,7 +109,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::PageEnded { page: page(), user: ana(), reason: Reason::Acknowledged },
-            "The page to Ana Ruiz ended (a person acknowledged)",
+            "The page to Ana Ruiz ended (it was acknowledged)",
         ),
         (
             own(),
@@ -165,7 +165,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::PhonePickedUp { page: page(), user: ana(), contact: phone(), attempt: attempt() },
-            "The call to Ana Ruiz was picked up (only a key press is an answer)",
+            "The call to Ana Ruiz was picked up, which is no answer: only a key press is",
         ),
         (
             own(),
@@ -274,7 +274,7 @@ fn every_fact_is_one_plain_sentence() {
         (
             own(),
             What::MessageDelivered { page: page(), user: ana(), contact: ContactId::from("sms"), attempt: attempt() },
-            "The text to Ana Ruiz arrived (only an answer is an answer)",
+            "The text to Ana Ruiz arrived, which is no answer yet",
         ),
         (
             own(),
@@ -328,7 +328,9 @@ fn what_is_done_right_now_is_one_sentence() {
         severity: Severity::Sev2,
         acknowledged_by: None,
         resolved_by: None,
+        resolved_because: None,
         lapses_at: None,
+        snoozed_until: None,
         run: None,
     };
     let open = Standing { run: Some(&run), ..standing };
@@ -337,14 +339,22 @@ fn what_is_done_right_now_is_one_sentence() {
     assert_eq!(now(open, &[]), "Nobody is being paged right now; next step at 03:10:00 UTC");
     run.exhausted = true;
     let exhausted = Standing { run: Some(&run), ..standing };
-    assert_eq!(now(exhausted, &[]), "Every step has passed and nobody answered; everyone is paged again at 03:10:00 UTC");
+    assert_eq!(now(exhausted, &[]), "No step is left, and nobody has acknowledged; everyone is paged again at 03:10:00 UTC");
     assert_eq!(now(Standing { severity: Severity::Sev4, ..standing }, &[]), "Recorded only: this severity pages nobody");
 
     let bo = Actor::User(UserId::from("bo"));
     let taken = Standing { state: IncidentState::Acknowledged, acknowledged_by: Some(&bo), ..standing };
-    assert_eq!(now(taken, &reaching), "Bo Lind has it");
+    let at = Some(NIGHT + Span::minutes(10));
+    assert_eq!(now(taken, &[]), "Bo Lind has it");
+    assert_eq!(now(taken, &reaching[1..]), "Bo Lind has it. Waiting for Ana Ruiz");
+    assert_eq!(now(Standing { lapses_at: at, ..taken }, &[]), "Bo Lind has it; pages again, without a sign of life, at 03:10:00 UTC");
+    assert_eq!(now(Standing { snoozed_until: at, ..taken }, &[]), "Bo Lind has it; snoozed, pages again at 03:10:00 UTC");
     let over = Standing { state: IncidentState::Resolved, ..standing };
     assert_eq!(now(over, &[]), "Resolved");
+    for (because, reason) in [(None, None), (Some(Reason::ClosedByAge), Some("nothing was heard of it for as long as its service allows"))]
+    {
+        assert_eq!(super::now(Standing { resolved_because: because, ..over }, &[], &names()).reason.as_deref(), reason);
+    }
     assert_eq!(now(Standing { resolved_by: Some(&bo), ..over }, &[]), "Resolved by Bo Lind");
 }
 

@@ -65,19 +65,19 @@ impl Twilio {
     pub async fn create_message(&self, message: &NewMessage) -> Result<MessageResource, MessageError> {
         let mut form: Vec<(&str, &str)> = vec![("To", &message.to), ("From", &message.from), ("Body", &message.body)];
         form.extend(message.status_callback.as_deref().map(|url| ("StatusCallback", url)));
-        let rejected = |code, reason, retry_after| MessageError { error: SendError::Rejected { reason, retry_after }, code };
+        let rejected = |code, reason| MessageError { error: SendError::Rejected { reason }, code };
         let unknown = |code, reason| MessageError { error: SendError::Unknown { reason }, code };
         match self.exchange(self.http.post(self.url("Messages.json")).form(&form)).await {
-            Exchange::NotSent(reason) => Err(rejected(None, reason, None)),
+            Exchange::NotSent(reason) => Err(rejected(None, reason)),
             Exchange::NoAnswer(reason) => Err(unknown(None, reason)),
-            Exchange::Answer { status, body, .. } if status.is_success() => {
+            Exchange::Answer { status, body } if status.is_success() => {
                 parse(&body).ok_or_else(|| unknown(None, format!("Twilio answered {} with something that is no message", status.as_u16())))
             }
             Exchange::Answer { status, .. } if status.is_redirection() => {
-                Err(rejected(None, format!("Twilio answered {} (a redirect, which is not followed)", status.as_u16()), None))
+                Err(rejected(None, format!("Twilio answered {} (a redirect, which is not followed)", status.as_u16())))
             }
-            Exchange::Answer { status, retry_after, body } => Err(match self.refusal(status, &body) {
-                Some((code, reason)) if status.is_client_error() => rejected(Some(code), reason, retry_after),
+            Exchange::Answer { status, body } => Err(match self.refusal(status, &body) {
+                Some((code, reason)) if status.is_client_error() => rejected(Some(code), reason),
                 Some((code, reason)) => unknown(Some(code), reason),
                 None => unknown(None, format!("Twilio answered {}", status.as_u16())),
             }),

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts as _, RawPathParams, Request};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::super::answer::WebError;
 use super::super::caller::Caller;
@@ -58,8 +59,7 @@ impl Ask {
     /// The body as what the route takes; no body is an empty object.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, WebError> {
         let bytes: &[u8] = if self.bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &self.bytes };
-        serde_json::from_slice(bytes)
-            .map_err(|error| WebError::BadRequest(format!("The body cannot be used: {error}. See /api/v1/openapi.json.")))
+        read(bytes).map_err(|wrong| WebError::BadRequest(format!("The body cannot be used: {wrong}. See /api/v1/openapi.json.")))
     }
 
     pub fn actor(&self) -> Result<Actor, WebError> {
@@ -92,11 +92,31 @@ impl Ask {
                 Reason::NotOpen | Reason::AlreadyResolved => {
                     return Err(WebError::Conflict(format!("{} is resolved. Reopen it first, if it is not over.", incident.number)));
                 }
+                Reason::SnoozeTooLong => {
+                    return Err(WebError::BadRequest(format!("Nothing was done: {}.", Reason::SnoozeTooLong.sentence())));
+                }
                 other => return Err(WebError::Conflict(format!("Nothing was done: {}.", other.sentence()))),
             }
         }
         Ok(verdict)
     }
+}
+
+/// An object of JSON as what the route takes, or what is wrong with it in a caller's words.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("it is not JSON (line {line}, column {column})")
+    })?;
+    if !value.is_object() {
+        return Err("it is not an object, as {\"title\": \"…\"} is".to_owned());
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        let wrong = error.into_inner().to_string();
+        // At the top there is no field to name: one is missing, or one is too many, and the words say which.
+        if field == "." { wrong } else { format!("{field}: {wrong}") }
+    })
 }
 
 /// Whether the command names a state, so that asking for what is so already is no error.

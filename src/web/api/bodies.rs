@@ -6,13 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::Doors;
-use super::super::look::EntryBody;
+use super::super::answer::WebError;
+use super::super::look::{EntryBody, Params};
 use super::words;
 use crate::base::time::Time;
 use crate::domain::incident::{IncidentRole, NO_SERVICE};
 use crate::domain::input::Actor;
 use crate::domain::task::Task;
-use crate::store::read::{AlertView, AttemptOutcome, IncidentView, OverrideView, PageView};
+use crate::store::read::{AlertView, AttemptOutcome, IncidentView, OverrideView, PageView, StoreError};
 
 /// A list and where it goes on.
 #[derive(Serialize)]
@@ -20,6 +21,21 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// Ask again with `?cursor=` and this; null at the end.
     pub next: Option<String>,
+}
+
+impl<T> List<T> {
+    /// The part that is asked for of a list that is short enough to be read whole; the id of its last item is where the next goes on.
+    pub(super) fn part(all: Vec<T>, params: &Params, id: impl Fn(&T) -> &str) -> Result<Self, WebError> {
+        let limit = usize::try_from(params.limit()?).unwrap_or(usize::MAX);
+        let start = match params.get("cursor") {
+            Some(cursor) => all.iter().position(|item| id(item) == cursor).ok_or(StoreError::Cursor)? + 1,
+            None => 0,
+        };
+        let goes_on = all.len() > start + limit;
+        let items: Vec<T> = all.into_iter().skip(start).take(limit).collect();
+        let next = items.last().filter(|_| goes_on).map(|last| id(last).to_owned());
+        Ok(Self { items, next })
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -173,6 +189,12 @@ pub struct AttemptBody {
     reason: Option<String>,
     #[schema(schema_with = words::time)]
     at: String,
+}
+
+impl PageBody {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl From<PageView> for PageBody {

@@ -106,7 +106,12 @@ fn operations() -> Vec<Operation> {
         read("/api/v1/incidents/{number}", "One incident", &[], Gives::One(incident())),
         read("/api/v1/incidents/{number}/timeline", "What happened, oldest first", &[Limit, Cursor], Gives::List(shape::<EntryBody>())),
         read("/api/v1/incidents/{number}/alerts", "Its alerts, newest first", &[Limit, Cursor], Gives::List(shape::<AlertBody>())),
-        read("/api/v1/incidents/{number}/pages", "Who was paged for it, and each attempt", &[], Gives::List(shape::<PageBody>())),
+        read(
+            "/api/v1/incidents/{number}/pages",
+            "Who was paged for it, and each attempt",
+            &[Limit, Cursor],
+            Gives::List(shape::<PageBody>()),
+        ),
         read("/api/v1/incidents/{number}/stream", "Its timeline as it grows", &[], Gives::Stream),
         command::<Nothing>("/api/v1/incidents/{number}/acknowledge", "Acknowledge: somebody has it, and paging stops"),
         command::<Nothing>("/api/v1/incidents/{number}/escalate", "Go on to the policy's next step now"),
@@ -123,7 +128,7 @@ fn operations() -> Vec<Operation> {
         command::<AddNote>("/api/v1/incidents/{number}/note", "Add a note to its timeline"),
         command::<PostUpdate>("/api/v1/incidents/{number}/update", "Tell those who wait outside how it stands"),
         command::<PagePeople>("/api/v1/incidents/{number}/page", "Page somebody beside the policy"),
-        read("/api/v1/incidents/{number}/tasks", "Its board: who does what", &[], Gives::List(shape::<TaskBody>())),
+        read("/api/v1/incidents/{number}/tasks", "Its board: who does what", &[Limit, Cursor], Gives::List(shape::<TaskBody>())),
         task(
             Method::POST,
             "/api/v1/incidents/{number}/tasks",
@@ -150,8 +155,13 @@ fn operations() -> Vec<Operation> {
         },
         read("/api/v1/stream", "Everything that happens, as it happens", &[], Gives::Stream),
         read("/api/v1/oncall", "Who is on call: one item per schedule", &[At, Limit, Cursor], Gives::List(shape::<TurnBody>())),
-        read("/api/v1/overrides", "Who takes which schedule for a while, of all that have not ended", &[Limit], Gives::List(stand_in())),
-        read("/api/v1/schedules/{schedule}/overrides", "The same, of one schedule", &[], Gives::List(stand_in())),
+        read(
+            "/api/v1/overrides",
+            "Who takes which schedule for a while, of all that have not ended",
+            &[Limit, Cursor],
+            Gives::List(stand_in()),
+        ),
+        read("/api/v1/schedules/{schedule}/overrides", "The same, of one schedule", &[Limit, Cursor], Gives::List(stand_in())),
         task(
             Method::POST,
             "/api/v1/schedules/{schedule}/overrides",

@@ -17,6 +17,7 @@ use super::declare::Made;
 use super::words;
 use crate::base::id::{OverrideId, ScheduleId};
 use crate::flows::overrides::{self, Stand};
+use crate::store::read::OverrideView;
 
 /// Somebody has the schedule from `from` (now unless said) until `until`, or `for` a while.
 #[derive(Deserialize, ToSchema)]
@@ -35,19 +36,24 @@ pub struct AddOverride {
 
 /// Those that have not ended, of all schedules: the first to begin first.
 pub(in super::super) async fn all(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Reply<List<OverrideBody>> {
-    let limit = usize::try_from(Params::of(&uri).limit()?).unwrap_or(usize::MAX);
     let found = doors.house.store.reader().overrides(&caller.viewer, None, doors.now()).await?;
-    Ok(Json(List { items: found.into_iter().take(limit).map(OverrideBody::from).collect(), next: None }))
+    part(found, &uri)
 }
 
 pub(in super::super) async fn list(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
     Path(schedule): Path<String>,
+    uri: Uri,
 ) -> Reply<List<OverrideBody>> {
     let schedule = known(&doors, &schedule)?;
     let found = doors.house.store.reader().overrides(&caller.viewer, Some(&schedule), doors.now()).await?;
-    Ok(Json(List { items: found.into_iter().map(OverrideBody::from).collect(), next: None }))
+    part(found, &uri)
+}
+
+fn part(found: Vec<OverrideView>, uri: &Uri) -> Reply<List<OverrideBody>> {
+    let found = found.into_iter().map(OverrideBody::from).collect();
+    Ok(Json(List::part(found, &Params::of(uri), |one: &OverrideBody| &one.id)?))
 }
 
 pub(in super::super) async fn add(ask: Ask) -> Made<OverrideBody> {

@@ -1,13 +1,14 @@
 //! The board: who does what for an incident.
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::{Extension, Json};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::super::answer::WebError;
 use super::super::caller::Caller;
+use super::super::look::Params;
 use super::super::{Doors, look};
 use super::Reply;
 use super::ask::{self, Ask};
@@ -70,10 +71,12 @@ pub(in super::super) async fn list(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
     Path(number): Path<String>,
+    uri: Uri,
 ) -> Reply<List<TaskBody>> {
     let incident = look::incident(&doors, &caller.viewer, &number).await?;
     let board = doors.house.store.reader().board(&caller.viewer, incident.number).await?;
-    Ok(Json(List { items: board.iter().map(|task| TaskBody::of(task, incident.number.0)).collect(), next: None }))
+    let tasks = board.iter().map(|task| TaskBody::of(task, incident.number.0)).collect();
+    Ok(Json(List::part(tasks, &Params::of(&uri), |task| &task.id)?))
 }
 
 pub(in super::super) async fn add(ask: Ask) -> Made<TaskBody> {

@@ -9,8 +9,8 @@ use super::{people_for, zone_of};
 use crate::base::id::{PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
-use crate::domain::incident::{IncidentRole, IncidentState, Room};
-use crate::domain::input::{Act, Via, Whom};
+use crate::domain::incident::{IncidentRole, Room};
+use crate::domain::input::{Act, Actor, Via, Whom};
 use crate::domain::local;
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
@@ -66,10 +66,9 @@ pub(in crate::web) async fn incident(
         board_over: rows(over),
         roles: roles.into(),
         room: room_link(&view.response.room),
-        snoozed_until: view.response.snoozed_until.filter(|_| view.state == IncidentState::Acknowledged).map(Stamp),
         offers: offers(&doors, &caller),
         number,
-        now: look::now(&view, &pages, look::lapses_at(&facts), &names),
+        now: look::now(&view, &pages, &facts, &names),
         title: view.title,
         service: names.service(&view.service).to_owned(),
         severity: view.severity.name(),
@@ -116,7 +115,11 @@ fn page_card(page: &PageView, names: &Names) -> PageCard {
 }
 
 fn entry(row: &FactRow, names: &Names) -> Entry {
-    Entry { seq: row.seq, at: Stamp(row.fact.at), actor: names.actor(&row.fact.actor), line: line::of(&row.fact, names) }
+    let line = line::of(&row.fact, names);
+    let actor = names.actor(&row.fact.actor);
+    // What happens by itself, and who is named in the line, needs no name beside it.
+    let is_plain = row.fact.actor == Actor::Reveille || line.text.contains(&actor);
+    Entry { seq: row.seq, at: Stamp(row.fact.at), actor: (!is_plain).then_some(actor), line }
 }
 
 fn task_row(task: &Task, me: Option<&UserId>, now: Time, names: &Names) -> TaskRow {

@@ -4,19 +4,21 @@ use std::cmp::Reverse;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::Response;
 
 use super::declare;
 use crate::base::id::ServiceId;
 use crate::base::limits;
-use crate::domain::incident::IncidentState;
+use crate::base::time::Time;
+use crate::domain::incident::{IncidentRole, IncidentState};
 use crate::domain::setup::Severity;
+use crate::render::csv;
 use crate::render::html::{IncidentsPage, Row, Stamp};
 use crate::render::line::Names;
 use crate::store::read::{IncidentSearch, IncidentView};
 use crate::web::Doors;
-use crate::web::answer::WebError;
+use crate::web::answer::{WebError, set};
 use crate::web::caller::Caller;
 use crate::web::look::Params;
 use crate::web::roles::shown;
@@ -36,12 +38,7 @@ pub(in crate::web) async fn incidents(
     let cursor = params.get("cursor");
     let names = doors.names();
     let reader = doors.house.store.reader();
-    let narrowed = IncidentSearch {
-        states: Vec::new(),
-        severity: params.get("severity").and_then(Severity::parse),
-        service: params.get("service").map(ServiceId::from),
-        words: params.get("q").unwrap_or("").trim().chars().take(WORDS_CHARS).collect(),
-    };
+    let narrowed = narrowed(&params);
     let list = async |states: &[IncidentState], cursor: Option<&str>, limit: i64| {
         let search = IncidentSearch { states: states.to_vec(), ..narrowed.clone() };
         reader.incidents_search(&caller.viewer, &search, cursor, limit).await
@@ -72,15 +69,86 @@ pub(in crate::web) async fn incidents(
         open: rows(open),
         resolved: rows(resolved),
         older,
+        csv: format!("/incidents.csv?{}", query(filter, &narrowed, None)).trim_end_matches('?').to_owned(),
         hooks_at: doors.public_url(),
         is_first: cursor.is_none(),
     };
     Ok(shown(StatusCode::OK, &page))
 }
 
+/// The same list for a spreadsheet, newest first.
+pub(in crate::web) async fn csv(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, WebError> {
+    let params = Params::of(&uri);
+    let states = params.get("state").and_then(IncidentState::parse).map_or_else(|| IncidentState::ALL.to_vec(), |state| vec![state]);
+    let search = IncidentSearch { states, ..narrowed(&params) };
+    let (names, reader) = (doors.names(), doors.house.store.reader());
+    let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
+    let mut cursor = None;
+    loop {
+        let page = reader.incidents_search(&caller.viewer, &search, cursor.as_deref(), limits::LIST_MOST).await?;
+        rows.extend(page.items.into_iter().map(|view| cells(view, &names)));
+        match page.next {
+            Some(next) if rows.len() <= limits::CSV_ROWS => cursor = Some(next),
+            Some(_) | None => break,
+        }
+    }
+    let mut response = Response::new(csv::table(rows).into());
+    set(&mut response, header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present");
+    set(&mut response, header::CONTENT_DISPOSITION, "attachment; filename=\"incidents.csv\"");
+    Ok(response)
+}
+
+const HEADER: [&str; 11] = [
+    "number",
+    "title",
+    "state",
+    "severity",
+    "service",
+    "opened_at",
+    "acknowledged_at",
+    "resolved_at",
+    "acknowledged_by",
+    "lead",
+    "alerts_count",
+];
+
+fn cells(view: IncidentView, names: &Names) -> Vec<String> {
+    let at = |at: Option<Time>| at.map(Time::rfc3339).unwrap_or_default();
+    vec![
+        view.number.0.to_string(),
+        view.title,
+        view.state.name().to_owned(),
+        view.severity.name().to_owned(),
+        names.service(&view.service).to_owned(),
+        view.opened_at.rfc3339(),
+        at(view.acknowledged_at),
+        at(view.resolved_at),
+        view.acknowledged_by.as_ref().map(|actor| names.actor(actor)).unwrap_or_default(),
+        view.response.roles.get(&IncidentRole::Lead).map(|user| names.user(user).to_owned()).unwrap_or_default(),
+        view.alerts_count.to_string(),
+    ]
+}
+
+/// What the words, the severity and the service of the query leave.
+fn narrowed(params: &Params) -> IncidentSearch {
+    IncidentSearch {
+        states: Vec::new(),
+        severity: params.get("severity").and_then(Severity::parse),
+        service: params.get("service").map(ServiceId::from),
+        words: params.get("q").unwrap_or("").trim().chars().take(WORDS_CHARS).collect(),
+    }
+}
+
 fn older(state: IncidentState, narrowed: &IncidentSearch, cursor: &str) -> String {
+    let query = query(Some(state), narrowed, Some(cursor));
+    format!("/?{query}")
+}
+
+fn query(state: Option<IncidentState>, narrowed: &IncidentSearch, cursor: Option<&str>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("state", state.name());
+    if let Some(state) = state {
+        query.append_pair("state", state.name());
+    }
     if let Some(service) = &narrowed.service {
         query.append_pair("service", service.as_str());
     }
@@ -90,13 +158,15 @@ fn older(state: IncidentState, narrowed: &IncidentSearch, cursor: &str) -> Strin
     if !narrowed.words.is_empty() {
         query.append_pair("q", &narrowed.words);
     }
-    query.append_pair("cursor", cursor);
-    format!("/?{}", query.finish())
+    if let Some(cursor) = cursor {
+        query.append_pair("cursor", cursor);
+    }
+    query.finish()
 }
 
 fn row(view: IncidentView, names: &Names) -> Row {
     let who = match view.state {
-        IncidentState::Triggered => None,
+        IncidentState::Triggered => Some("nobody has it yet".to_owned()),
         IncidentState::Acknowledged => view.acknowledged_by.as_ref().map(|actor| format!("{} has it", names.actor(actor))),
         IncidentState::Resolved => view.resolved_by.as_ref().map(|actor| format!("resolved by {}", names.actor(actor))),
     };

@@ -19,7 +19,7 @@ use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::{Caller, Session};
 use crate::web::form::Form;
-use crate::web::look::Params;
+use crate::web::look::{self, Params};
 use crate::web::roles::shown;
 
 /// What a page says after something was done, by the word in its address.
@@ -27,8 +27,8 @@ const DONE: [(&str, &str); 5] = [
     ("password", "The password is set. Your other sessions have ended."),
     ("contact", "Your contacts are saved. They count within two seconds."),
     ("rule", "Your rules are saved. They count within two seconds."),
+    ("profile", "Your language and time zone are saved. They count within two seconds."),
     ("session", "The session has ended."),
-    ("test", "You are being paged. Press 1, or acknowledge it on its page."),
 ];
 
 pub(in crate::web) async fn me(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, WebError> {
@@ -37,7 +37,7 @@ pub(in crate::web) async fn me(State(doors): State<Doors>, Extension(caller): Ex
     let user = user_of(&doors, &caller);
     let sessions = access::sessions(&house.store, &house.clock, &id).await?;
     let this = session.cookie.digest();
-    let is_managed = profile::is_managed(house, &id).await?;
+    let by_file = profile::by_file(house, &id).await?;
     let done = Params::of(&uri).get("done").and_then(|word| DONE.iter().find(|(known, _)| *known == word)).map(|(_, text)| *text);
     let contacts = user.as_ref().map_or(&[][..], |user| user.contacts.as_slice());
     let page = MePage {
@@ -46,9 +46,13 @@ pub(in crate::web) async fn me(State(doors): State<Doors>, Extension(caller): Ex
         id: id.to_string(),
         email: user.as_ref().and_then(|user| user.email.clone()),
         role: role_word(role),
-        language: user.as_ref().map_or("", |user| language_word(user.language)),
+        languages: Language::ALL.map(|language| Choice { id: language.name().to_owned(), name: language_word(language).to_owned() }).into(),
+        language: user.as_ref().map_or("", |user| user.language.name()),
+        has_own_language: !by_file.language,
         timezone: user.as_ref().map_or_else(String::new, |user| user.timezone.clone()),
-        is_managed,
+        has_own_timezone: !by_file.timezone,
+        has_numbers: has_numbers(&doors),
+        is_managed: by_file.ways,
         is_configured: user.is_some(),
         rules: user.as_ref().map_or_else(Vec::new, |user| user.rules.iter().enumerate().map(|rule| rule_row(rule, contacts)).collect()),
         contacts: contacts.iter().map(contact_row).collect(),
@@ -191,12 +195,45 @@ pub(in crate::web) async fn end_session(
     Ok(see_other("/me?done=session"))
 }
 
-fn told(outcome: Result<(), ProfileError>, done: &str) -> Result<Response, WebError> {
-    match outcome {
-        Ok(()) => Ok(see_other(&format!("/me?done={done}"))),
-        Err(ProfileError::Flow(error)) => Err(error.into()),
-        Err(error @ (ProfileError::Managed | ProfileError::Wrong(_))) => Err(WebError::BadRequest(error.to_string())),
+/// Whether there is a number to save and let through.
+pub(in crate::web) fn has_numbers(doors: &Doors) -> bool {
+    let live = doors.live();
+    [ContactKind::Voice, ContactKind::Sms].into_iter().any(|kind| live.channels.find(kind).is_some())
+}
+
+pub(in crate::web) async fn settle(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Extension(form): Extension<Form>,
+) -> Result<Response, WebError> {
+    let (id, _, _) = signed_in(&caller)?;
+    let now = user_of(&doors, &caller).ok_or(WebError::NotFound("such person"))?;
+    // A field that is not offered keeps what is there.
+    let language = form.get("language").map_or(Some(now.language), Language::parse);
+    let language = language.ok_or_else(|| WebError::BadRequest("Choose one of the languages.".to_owned()))?;
+    let timezone = form.get("timezone").unwrap_or(&now.timezone);
+    told(profile::settle(&doors.house, &id, language, timezone).await, "profile")
+}
+
+/// Pages the reader for a test, and shows its page, where each attempt appears as it happens.
+pub(in crate::web) async fn test_page(State(doors): State<Doors>, Extension(caller): Extension<Caller>) -> Result<Response, WebError> {
+    let (id, _, _) = signed_in(&caller)?;
+    let actor = caller.actor().ok_or(WebError::NotSignedIn)?;
+    let incident = profile::page_for_test(&doors.house, &id, actor).await.map_err(refused)?;
+    let number = look::number_of(&doors, &incident).await.ok_or(WebError::Inside)?;
+    tracing::info!(incident = number, user = %id, "somebody tries how they are reached");
+    Ok(see_other(&format!("/incidents/{number}")))
+}
+
+fn refused(error: ProfileError) -> WebError {
+    match error {
+        ProfileError::Flow(error) => error.into(),
+        ProfileError::Managed | ProfileError::Wrong(_) => WebError::BadRequest(error.to_string()),
     }
+}
+
+fn told(outcome: Result<(), ProfileError>, done: &str) -> Result<Response, WebError> {
+    outcome.map(|()| see_other(&format!("/me?done={done}"))).map_err(refused)
 }
 
 pub(in crate::web) async fn add_contact(

@@ -127,7 +127,7 @@ export class PhoneView {
     const number = h("p", { class: "number" }, phone.number);
     if (!call) {
       this.timer = h("p", { class: "clock" }, clock(now()));
-      const first = (phone.name ?? "this number").split(" ")[0];
+      const first = phone.name?.split(" ")[0] ?? "this number";
       const last = phone.calls[0];
       const hint = last ? `Last call: ${ending(last).word.toLowerCase()}, ${clock(last.created_at)}.` : `Asleep. When Reveille pages ${first}, this phone rings.`;
       this.screen.replaceChildren(this.timer, h("div", { class: "who" }, person, number), h("p", { class: "hint" }, hint));

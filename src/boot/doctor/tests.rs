@@ -1,0 +1,111 @@
+//! The doctor before providers that are well, that refuse, and that are not there.
+
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::stage::{self, Stage};
+
+const ACCOUNT: &str = "AC00000000000000000000000000000001";
+
+async fn staged(smtp: SocketAddr) -> Stage {
+    wire::install_crypto();
+    Stage::open(stage::Options {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        clock: Clock::system(),
+        account_sid: ACCOUNT.to_owned(),
+        auth_token: Secret::new("right"),
+        people: Vec::new(),
+        reveille_url: None,
+        slack: stage::slack::Options::default(),
+        sms_url: None,
+        smtp: Some(smtp),
+    })
+    .await
+    .expect("the stage opens")
+}
+
+/// A port where nobody listens any more.
+async fn nobody() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    free.local_addr().expect("an address")
+}
+
+/// A mail server that greets with this.
+async fn greets(words: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(words.as_bytes()).await.expect("it is said");
+        }
+    });
+    address
+}
+
+fn says(finding: &Finding, level: Verdict, words: &str, advice: &str) {
+    assert_eq!(finding.level, level, "{finding:?}");
+    assert!(finding.text.contains(words) && finding.advice.contains(advice), "{finding:?}");
+    assert_eq!(level == Verdict::Ok, finding.advice.is_empty(), "whatever is not well says what to do: {finding:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_is_asked_for_its_greeting() {
+    let address = nobody().await;
+    let stage = staged(address).await;
+    let smtp = async |address: SocketAddr| super::smtp(&Secret::new(format!("smtp://{address}"))).await;
+    says(&smtp(address).await, Verdict::Ok, "answers", "");
+    says(&smtp(nobody().await).await, Verdict::Warn, "refused", "check url under [smtp]");
+    says(&smtp(greets("554 5.3.2 no service here\r\n").await).await, Verdict::Warn, "cannot be used", "check url under [smtp]");
+    says(&super::smtp(&Secret::new("nonsense")).await, Verdict::Warn, "url cannot be used", "check url under [smtp]");
+    stage.shut().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slack_is_asked_whether_it_knows_the_token() {
+    let stage = staged(nobody().await).await;
+    let api = format!("{}/slack/api", stage.url());
+    let asked = async |api: &str, token: &str| slack(api, &Secret::new(token)).await;
+    says(&asked(&api, "xoxb-stage").await, Verdict::Ok, "signed in to", "");
+    says(&asked(&api, "xoxb-other").await, Verdict::Bad, "invalid_auth", "check bot_token");
+    says(&asked(&format!("http://{}", nobody().await), "xoxb-stage").await, Verdict::Warn, "cannot be asked", "api_url under [slack]");
+    stage.shut().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_telephone_is_asked_whether_it_knows_the_account() {
+    let stage = staged(nobody().await).await;
+    let asked = async |api: &str, token: &str| {
+        let mut found = Vec::new();
+        twilio(&Clock::system(), api, &Secret::new(ACCOUNT), &Secret::new(token), &mut found).await;
+        found
+    };
+    let well = asked(&stage.url(), "right").await;
+    says(well.last().expect("a finding"), Verdict::Ok, "takes these credentials", "");
+    says(asked(&stage.url(), "wrong").await.last().expect("a finding"), Verdict::Bad, "refuses", "auth_token under [twilio]");
+    let away = asked(&format!("http://{}", nobody().await), "right").await;
+    says(away.last().expect("a finding"), Verdict::Bad, "cannot be reached", "api_url under [twilio]");
+    stage.shut().await;
+}
+
+#[test]
+fn a_ballast_is_looked_for_beside_a_file_alone() {
+    assert!(ballast("postgres://reveille@db.example.com/reveille").is_none());
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = format!("sqlite://{}?mode=rwc", folder.path().join("pages.db").display());
+    says(&ballast(&database).expect("a finding"), Verdict::Warn, "is not there", "reveille serve");
+    let file = std::fs::File::create(folder.path().join("pages.db.ballast")).expect("a file");
+    file.set_len(limits::BALLAST_BYTES).expect("its length");
+    says(&ballast(&database).expect("a finding"), Verdict::Ok, "64 MiB", "");
+}
+
+#[test]
+fn a_clock_that_is_off_says_what_to_do() {
+    let now = Time::from_seconds(1_767_751_200);
+    for (off, level) in [(0, Verdict::Ok), (1, Verdict::Ok), (5, Verdict::Warn), (-5, Verdict::Warn), (90, Verdict::Bad)] {
+        let finding = skew("clock", now, now + Span::seconds(off), "the database's");
+        says(&finding, level, "the database's", if level == Verdict::Ok { "" } else { "timedatectl" });
+    }
+}
