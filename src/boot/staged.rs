@@ -17,8 +17,10 @@ const TOKEN: &str = "stage";
 /// # Errors
 /// When an address is taken.
 pub async fn run(asked: &args::Stage) -> Result<(), BootError> {
-    let slack = stage::slack::Options { paced: true, ..stage::slack::Options::default() };
-    let (bot_token, signing_secret) = (slack.bot_token.clone(), slack.signing_secret.clone());
+    let slack = stage::slack::Options { paced: true, socket_mode: asked.socket_mode, ..stage::slack::Options::default() };
+    let bot_token = slack.bot_token.clone();
+    let (other, other_secret) =
+        if asked.socket_mode { ("app_token     ", slack.app_token.clone()) } else { ("signing_secret", slack.signing_secret.clone()) };
     let stage = Stage::open(stage::Options {
         listen: asked.listen,
         clock: Clock::system(),
@@ -34,12 +36,12 @@ pub async fn run(asked: &args::Stage) -> Result<(), BootError> {
     tell!(
         "The stage is set.\n\n  page  {url}\n\nA server reaches it with\n\n  [twilio]\n  account_sid = \"{ACCOUNT}\"\n  auth_token  = \"{TOKEN}\"\n  \
          from        = \"+15005550006\"\n  api_url     = \"{url}\"\n\n  [slack]\n  bot_token      = \"{bot_token}\"\n  \
-         signing_secret = \"{signing_secret}\"\n  announce       = \"{announce}\"\n  api_url        = \"{slack_url}\"\n\n  \
+         {other} = \"{other_secret}\"\n  announce       = \"{announce}\"\n  api_url        = \"{slack_url}\"\n\n  \
          [smtp]\n  url  = \"{smtp_url}\"\n  from = \"reveille@example.com\"\n\n\
          Slash commands, buttons, mentions and answers to texts go to {reveille}. Stop with Ctrl-C.",
         url = stage.url(),
         bot_token = bot_token.expose(),
-        signing_secret = signing_secret.expose(),
+        other_secret = other_secret.expose(),
         announce = stage::slack::INCIDENTS,
         slack_url = stage.slack().api_url(),
         smtp_url = stage.smtp_url().unwrap_or_default(),

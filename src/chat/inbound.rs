@@ -217,7 +217,7 @@ fn shortcut(payload: &Value) -> Option<Incoming> {
             Some(Incoming::Asked(Asked { user, channel: word(&payload["channel"]["id"])?, text, incident: None, by }))
         }
         (callback, _) => {
-            let verb = if callback == "new" { "new" } else { "" };
+            let verb = if matches!(callback, "new" | "declare") { "new" } else { "" };
             let (trigger_id, dialogue) = (word(&payload["trigger_id"])?, Dialogue::of(verb, None, &unescaped(&written))?);
             Some(Incoming::Opens { trigger_id, dialogue })
         }
@@ -453,16 +453,13 @@ pub fn plain_marks(text: &str, name_of: impl Fn(&str) -> Option<String>) -> Stri
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
         let mark = after.split_once('>').and_then(|(mark, after)| Some((plain_mark(mark, &name_of)?, after)));
-        match mark {
-            Some((plain, after)) => {
-                out.push_str(&plain);
-                rest = after;
-            }
+        if let Some((plain, after)) = mark {
+            out.push_str(&plain);
+            rest = after;
+        } else {
             // No sign of Slack's: somebody wrote it.
-            None => {
-                out.push('<');
-                rest = after;
-            }
+            out.push('<');
+            rest = after;
         }
     }
     out + rest
@@ -739,7 +736,7 @@ mod tests {
             "channel": {"id": "C1"}, "message": {"user": "U0ANA", "text": "a &lt;b&gt;"}, "trigger_id": "1.2.3"});
         let Some(Incoming::Asked(asked)) = interaction_in(&on_message) else { panic!("a note") };
         assert_eq!((asked.text.as_str(), asked.channel.as_str()), ("note <@U0ANA>: a &lt;b&gt;", "C1"));
-        on_message["callback_id"] = "new".into();
+        on_message["callback_id"] = "declare".into();
         assert_eq!(interaction_in(&on_message), opens("new", None, "a <b>"));
         let sent = serde_json::json!({"type": "view_submission", "user": {"id": "U0BO"}, "view": {"private_metadata": "42 note",
             "state": {"values": {"words": {"words": {"type": "plain_text_input", "value": "a <b> & c"}}}}}});

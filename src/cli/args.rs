@@ -321,6 +321,9 @@ pub struct Stage {
     /// Where to take mail by SMTP
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_STAGE_SMTP)]
     pub smtp: SocketAddr,
+    /// Send commands, buttons and events over the server's own connection (Socket Mode) instead of to its address
+    #[arg(long)]
+    pub socket_mode: bool,
     /// Where texts that people write are told, if not at /callbacks/sms of that server
     #[arg(long, value_name = "URL")]
     pub sms_url: Option<String>,

@@ -326,8 +326,8 @@ impl Teller<'_> {
         mark: &str,
         message: &Message,
     ) -> Result<Result<(String, String), ChatError>, FlowError> {
-        match trying(state).clone().filter(|tried| tried.mark == mark) {
-            Some(tried) => match self.chat.find(room, mark, tried.at).await {
+        if let Some(tried) = trying(state).clone().filter(|tried| tried.mark == mark) {
+            match self.chat.find(room, mark, tried.at).await {
                 Ok(Some(ts)) => {
                     *trying(state) = None;
                     return Ok(Ok((room.to_owned(), ts)));
@@ -337,13 +337,12 @@ impl Teller<'_> {
                     return Ok(Err(error));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, room, mark, "whether a message stands in Slack cannot be seen; it may stand there twice")
+                    tracing::warn!(%error, room, mark, "whether a message stands in Slack cannot be seen; it may stand there twice");
                 }
-            },
-            None => {
-                *trying(state) = Some(Trying { mark: mark.to_owned(), at: self.house.clock.now() });
-                self.keep(row, state).await?;
             }
+        } else {
+            *trying(state) = Some(Trying { mark: mark.to_owned(), at: self.house.clock.now() });
+            self.keep(row, state).await?;
         }
         let mut sent = self.chat.post(room, mark, message).await;
         // The rooms of the workspace's own are open to the bot, if only it goes in.

@@ -11,6 +11,9 @@ use crate::base::time::Span;
 use crate::chat::health::Part;
 use crate::chat::{Chat, ChatError, Envelope, Heard, Socket};
 
+/// What the operator can do about a connection that does not open.
+const ADVICE: &str = "commands and buttons are not heard; check app_token under [slack], and \"Socket Mode\" in the app's settings";
+
 /// An envelope, and what Slack is told of it; `None`: not to be acknowledged, so that Slack says so or sends it again.
 type Taken = Option<(String, Option<serde_json::Value>)>;
 
@@ -26,20 +29,20 @@ pub async fn listen(house: &House) {
             }
             continue;
         };
+        let mut greeted = false;
         let outcome = match chat.open_socket().await {
-            Ok(socket) => {
-                chat.health.is_well(Part::Socket);
-                tries = 0;
-                converse(house, &chat, socket).await
-            }
-            Err(error) => {
-                tries += 1;
-                Err(error)
-            }
+            Ok(socket) => converse(house, &chat, socket, &mut greeted).await,
+            Err(error) => Err(error),
         };
-        if let Err(error) = outcome {
-            if tries > 0 {
-                chat.health.is_bad(Part::Socket, &error.to_string(), "commands and buttons are not heard; check app_token under [slack]");
+        tries = if greeted { 0 } else { tries + 1 };
+        let ended = match outcome {
+            Ok(()) if greeted => None,
+            Ok(()) => Some(ChatError::Unreachable("Slack closed the connection at once".to_owned())),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = ended {
+            if !greeted {
+                chat.health.is_bad(Part::Socket, &error.to_string(), ADVICE);
             }
             tokio::select! {
                 () = house.clock.sleep(wait(&error, tries)) => {}
@@ -51,18 +54,26 @@ pub async fn listen(house: &House) {
 }
 
 /// Hears and answers until Slack wants another connection, or the configuration does.
-async fn converse(house: &House, chat: &Chat, mut socket: Socket) -> Result<(), ChatError> {
+async fn converse(house: &House, chat: &Chat, mut socket: Socket, greeted: &mut bool) -> Result<(), ChatError> {
     let mut live = house.live.clone();
     let mut answers: JoinSet<Taken> = JoinSet::new();
     let most = usize::try_from(limits::SLACK_AT_ONCE).unwrap_or(1);
     loop {
         tokio::select! {
             heard = socket.next(), if answers.len() < most => match heard? {
-                Some(Heard::Hello) => tracing::info!("Slack is listened to by Socket Mode"),
+                Some(Heard::Hello) => {
+                    *greeted = true;
+                    chat.health.is_well(Part::Socket);
+                    tracing::info!("Slack is listened to by Socket Mode");
+                }
                 Some(Heard::Envelope(envelope)) => {
                     let (house, chat) = (house.clone(), chat.clone());
                     // In a task of its own: a connection that breaks must not leave a transaction half done.
                     answers.spawn(async move { take(&house, &chat, envelope).await });
+                }
+                Some(Heard::Leave { reason }) if reason == "link_disabled" => {
+                    *greeted = false;
+                    return Err(ChatError::Refused("Socket Mode is switched off for the app".to_owned()));
                 }
                 Some(Heard::Leave { reason }) => {
                     tracing::debug!(reason, "Slack wants another connection");

@@ -190,7 +190,8 @@ impl App {
             auth_token: Secret::new(AUTH_TOKEN),
             people: PHONES.iter().map(|(name, number)| ((*number).to_owned(), (*name).to_owned())).collect(),
             reveille_url: None,
-            slack: stage::slack::Options::default(),
+            // What the manifest asks for has to be enough.
+            slack: stage::slack::Options { scopes: crate::workspace::manifest_scopes(), ..Default::default() },
             sms_url: None,
             smtp: Some(free_port()),
         })
@@ -250,6 +251,23 @@ impl App {
         let mut live = house.live.clone();
         let seen = live.wait_for(|live| live.version > before);
         drop(tokio::time::timeout(Duration::from_secs(2), seen).await.expect("in force within two seconds").expect("the server runs"));
+    }
+
+    /// A second server on the same database, as replicas are: it takes a share of the work, and nobody posts to it.
+    pub async fn twin(&self) -> Running {
+        let listener = TcpListener::bind(free_port()).await.expect("a port");
+        let options = Options {
+            database: self.database_url.clone(),
+            listener,
+            clock: self.clock.clone(),
+            config: Given::Nothing,
+            var: self.var(),
+            secret_key: None,
+            own: live::Own::default(),
+            tls: None,
+            ballast_bytes: 0,
+        };
+        wire::start(options).await.expect("the replica starts")
     }
 
     /// The server goes down, in good order.
@@ -381,12 +399,12 @@ impl App {
         if self.stage.busy() {
             return false;
         }
-        let hanging = i64::try_from(self.stage.requests_hanging()).expect("few");
         let journal = store::journal_pending(&reader).await.expect("the journal reads");
         let wakes = store::wakes_due(&reader, now, 1).await.expect("wake-ups read");
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
         // What hangs in Slack holds up nothing else, so nobody waits for it.
         let slack_hangs = matches!(self.stage.slack().fault(), Some(SlackFault::Hang | SlackFault::DoButHang));
+        let hanging = if slack_hangs { 0 } else { i64::try_from(self.stage.requests_hanging()).expect("few") };
         let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
         told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
     }

@@ -23,3 +23,4 @@ mod slack;
 mod storm;
 mod texts;
 mod tls;
+mod workspace;

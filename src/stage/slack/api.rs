@@ -318,7 +318,7 @@ fn authorise(inner: &Inner, method: &str, headers: &HeaderMap, args: &Args) -> R
 fn dispatch(world: &mut World, method: &str, call: &Call<'_>) -> Answer {
     match method {
         "api.test" => Ok(json!({})),
-        "apps.connections.open" => socket::open(world, call),
+        "apps.connections.open" => Ok(socket::open(world, call)),
         "auth.test" => Ok(people::auth_test()),
         "chat.postMessage" => chat::post(world, call),
         "chat.postEphemeral" => chat::post_ephemeral(world, call),

@@ -42,7 +42,7 @@ pub const BOT_NAME: &str = "reveille";
 const SLACKBOT: &str = "USLACKBOT";
 /// The room that hears of every incident; the app is in it from the start.
 pub const INCIDENTS: &str = "C0INCIDENTS";
-const GENERAL: &str = "C0GENERAL";
+pub const GENERAL: &str = "C0GENERAL";
 /// Where the Web API lies below the stage's address: what goes to `[slack] api_url`.
 pub const API_PATH: &str = "/slack/api";
 /// Messages that one room remembers; the oldest are forgotten first.

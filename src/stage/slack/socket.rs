@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::api::{Answer, Call};
+use super::api::Call;
 use super::home::{ANSWER, Reply};
 use super::{APP, Slack, World};
 use crate::base::secret::Secret;
@@ -60,12 +60,12 @@ pub(super) struct Link {
     ticket: String,
 }
 
-pub(super) fn open(world: &mut World, call: &Call<'_>) -> Answer {
+pub(super) fn open(world: &mut World, call: &Call<'_>) -> Value {
     let ticket = Secret::random().digest();
     world.sockets.tickets.retain(|_, until| *until > call.now);
     world.sockets.tickets.insert(ticket.clone(), call.now + TICKET);
     let base = call.base.replacen("http", "ws", 1);
-    Ok(json!({ "url": format!("{base}/slack/link?ticket={ticket}&app_id={APP}") }))
+    json!({ "url": format!("{base}/slack/link?ticket={ticket}&app_id={APP}") })
 }
 
 /// The app connects.

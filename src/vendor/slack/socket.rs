@@ -83,7 +83,7 @@ impl Slack {
         let session = self.client.open_session(token);
         let answer: Value = self.settle(session.http_session_api.http_post(METHOD, &json!({}), None)).await?;
         let url = text(&answer["url"]).filter(|url| self.may_connect(url)).ok_or_else(|| nonsense(METHOD))?;
-        match self.clock.timeout(limits::PROVIDER_ANSWER, connect(self.wire.clone(), &url)).await {
+        match self.clock.timeout(limits::PROVIDER_ANSWER, Box::pin(connect(self.wire.clone(), &url))).await {
             Some(Ok(socket)) => Ok(socket),
             // The address holds a ticket, so nothing of what is said about it is repeated.
             Some(Err(())) => Err(SlackError::Unreachable("Slack's WebSocket could not be opened".to_owned())),
