@@ -42,7 +42,7 @@ pub struct Entry {
 }
 
 /// Why a message was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IngestError {
     #[error("there is no such integration; look at the URL's last part, or at `key` in the configuration")]
     UnknownKey,
@@ -158,7 +158,7 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
         let outcome = journal(&house, &mut gauge, &mut sampler, &mut ids, &batch).await;
         for pending in batch.drain(..) {
             // A sender that has gone away does not listen; its message is stored all the same.
-            pending.done.send(outcome).unwrap_or(());
+            pending.done.send(outcome.clone()).unwrap_or(());
         }
         if outcome.is_ok() {
             failpoint::reach("intake.answered");
