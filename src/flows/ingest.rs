@@ -48,7 +48,7 @@ pub enum IngestError {
     UnknownKey,
     /// Whoever has the key may know whose it is.
     #[error("this key belongs to an integration of the source {0}: post to /hooks/{0}/ with it, or change `source` in the configuration")]
-    OtherSource(String),
+    OtherSource(&'static str),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now; try again in a few seconds")]
     CannotStore,
@@ -68,11 +68,11 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
     let live = house.now_live();
     let id = live.keys.get(&Secret::new(key).digest()).ok_or(IngestError::UnknownKey)?;
     let integration = live.setup.integrations.get(id).ok_or(IngestError::UnknownKey)?;
-    if integration.source != source {
-        return Err(IngestError::OtherSource(integration.source.clone()));
+    let of_key = sources::find(&integration.source).ok_or(IngestError::UnknownKey)?;
+    if of_key.name() != source {
+        return Err(IngestError::OtherSource(of_key.name()));
     }
-    let source = sources::find(source).ok_or(IngestError::UnknownKey)?;
-    Ok(Door { integration: integration.clone(), source })
+    Ok(Door { integration: integration.clone(), source: of_key })
 }
 
 /// Reads a body and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
