@@ -24,6 +24,7 @@ use crate::chat::blocks::{Card, Message, Row};
 use crate::chat::{Chat, ChatError};
 use crate::domain::fact::What;
 use crate::domain::incident::{Incident, IncidentState, Kind, Room};
+use crate::domain::input::Actor;
 use crate::domain::setup::Place;
 use crate::render::line::{self, Names, Reaching, Standing, count_of};
 use crate::store::read::{PageState, PageView};

@@ -100,10 +100,8 @@ pub use spoken::{alert_titles, incident_find, incident_find_by_number};
 pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;
 pub use tx::{Ask, Tx};
-pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due};
 pub use wake::{wake_next_due, wake_put_off, wake_set, wake_take, wakes_due, wakes_due_in};
 pub use ways::{PLAIN_ZONE, Ways, user_object, ways_list, ways_load, ways_put, ways_save};
-pub use ways::{Ways, user_object, ways_list, ways_load, ways_put, ways_save};
 
 /// Which queue a write stands in. No other lane is served while a page waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -103,7 +103,7 @@ pub fn page(input: &[u8]) {
 pub fn signatures(input: &[u8]) {
     static SLACK: LazyLock<Slack> = LazyLock::new(|| {
         wire::install_crypto();
-        Slack::new(&Secret::new("xoxb-1"), vec![Secret::new(TOKEN)], "https://slack.com", clock()).expect("a client")
+        Slack::new(&Secret::new("xoxb-1"), None, vec![Secret::new(TOKEN)], "https://slack.com", clock()).expect("a client")
     });
     static TWILIO: LazyLock<Twilio> = LazyLock::new(twilio);
     let text = String::from_utf8_lossy(input);

@@ -67,10 +67,17 @@ async fn mail_is_asked_for_its_greeting() {
 async fn slack_is_asked_whether_it_knows_the_token() {
     let stage = staged(nobody().await).await;
     let api = format!("{}/slack/api", stage.url());
-    let asked = async |api: &str, token: &str| slack(api, &Secret::new(token)).await;
-    says(&asked(&api, "xoxb-stage").await, Verdict::Ok, "signed in to", "");
-    says(&asked(&api, "xoxb-other").await, Verdict::Bad, "invalid_auth", "check bot_token");
-    says(&asked(&format!("http://{}", nobody().await), "xoxb-stage").await, Verdict::Warn, "cannot be asked", "api_url under [slack]");
+    let asked = async |api: &str, token: &str| {
+        let mut found = Vec::new();
+        let (api_url, bot_token) = (api.to_owned(), Secret::new(token));
+        let provider = live::SlackProvider { api_url, bot_token, app_token: None, announce: None };
+        slack::look(&Clock::system(), &provider, &mut found).await;
+        found
+    };
+    says(&asked(&api, "xoxb-stage").await[0], Verdict::Ok, "signed in to", "");
+    says(&asked(&api, "xoxb-other").await[0], Verdict::Bad, "invalid_auth", "check bot_token");
+    let away = asked(&format!("http://{}", nobody().await), "xoxb-stage").await;
+    says(&away[0], Verdict::Warn, "cannot be asked", "api_url under [slack]");
     stage.shut().await;
 }
 
