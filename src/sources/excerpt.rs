@@ -1,5 +1,7 @@
 //! What is kept of a body to be looked at: its beginning, with everything that looks like a secret taken out.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::base::limits;
@@ -50,7 +52,8 @@ fn seen(text: &str) -> String {
         let is_hidden =
             matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         if is_hidden || (c.is_control() && !matches!(c, '\n' | '\t')) {
-            seen.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a String cannot fail.
+            write!(seen, "\\u{:04x}", u32::from(c)).unwrap_or_default();
         } else {
             seen.push(c);
         }

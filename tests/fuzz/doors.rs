@@ -2,6 +2,7 @@
 //!
 //! Whatever comes, no door answers that something went wrong inside, and what is refused is refused in the words of RFC 9457 or on a page.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -74,7 +75,7 @@ struct Server {
     cookie: String,
     csrf: String,
     sources: Vec<&'static str>,
-    _running: Running,
+    running: Running,
     _files: tempfile::TempDir,
 }
 
@@ -85,9 +86,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let mut file = FILE.to_owned();
     for source in &sources {
         let period = if *source == "heartbeat" { "period = \"24h\"\n" } else { "" };
-        file.push_str(&format!(
-            "\n[[integration]]\nid = \"{source}\"\nsource = \"{source}\"\nservice = \"api\"\nkey = \"fuzzkey-of-{source}-00000\"\n{period}"
-        ));
+        let head = format!("\n[[integration]]\nid = \"{source}\"\nsource = \"{source}\"\nservice = \"api\"\n");
+        write!(file, "{head}key = \"fuzzkey-of-{source}-00000\"\n{period}").expect("it is written");
     }
     let around = Surroundings::made(&[], &[("fuzz.toml", &file)]);
     let (config, _) = config::load(Path::new("fuzz.toml"), &around, &sources).expect("the file is good");
@@ -112,7 +112,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         let (cookie, csrf) = enter(&router, &format!("/sign-in/{}", link.expose())).await;
         (running, router, token.expose().to_owned(), cookie, csrf)
     });
-    Server { runtime, router, token, cookie, csrf, sources, _running: running, _files: files }
+    Server { runtime, router, token, cookie, csrf, sources, running, _files: files }
 });
 
 /// The cookie and the forms' token of a session.
@@ -164,11 +164,11 @@ fn parts<const N: usize>(input: &[u8]) -> [&[u8]; N] {
 fn encoded(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes.iter().take(200) {
-        text.push_str(&if byte.is_ascii_alphanumeric() || b"-_.:".contains(byte) {
-            char::from(*byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        });
+        match byte {
+            b'-' | b'_' | b'.' | b':' => text.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => text.push(char::from(*byte)),
+            byte => write!(text, "%{byte:02X}").expect("it is written"),
+        }
     }
     if text.is_empty() || text == "." || text == ".." { "1".to_owned() } else { text }
 }
@@ -271,7 +271,7 @@ pub fn said(input: &[u8]) {
         2 => ("/slack/interactions", rest.to_vec(), false),
         _ => ("/slack/events", rest.to_vec(), false),
     };
-    let now = SERVER._running.house.clock.now().seconds().to_string();
+    let now = SERVER.running.house.clock.now().seconds().to_string();
     let signature = hex(&hmac_sha256(SIGNING.as_bytes(), &[b"v0:", now.as_bytes(), b":", &body].concat()));
     let request = Request::post(path).header("x-slack-request-timestamp", now).header("x-slack-signature", format!("v0={signature}"));
     let status = ask(request.body(Body::from(body)).expect("a request"), &format!("{path} {text:?}"));
