@@ -18,9 +18,28 @@ const PERSON: &str = "Qxperson";
 const SHARED: [(Language, &[&str]); 3] = [
     (
         Language::Fr,
-        &["reveille", "ack", "resolve", "escalate", "stop", "incident", "incidents", "script", "page", "on", "minute", "minutes", "sev"],
+        &[
+            "reveille",
+            "ack",
+            "resolve",
+            "escalate",
+            "stop",
+            "incident",
+            "incidents",
+            "script",
+            "page",
+            "on",
+            "minute",
+            "minutes",
+            "role",
+            "service",
+            "sev",
+        ],
     ),
-    (Language::De, &["reveille", "ack", "resolve", "escalate", "stop", "details", "mail", "in", "link", "sev"]),
+    (
+        Language::De,
+        &["reveille", "ack", "resolve", "escalate", "stop", "details", "mail", "in", "link", "an", "was", "minute", "person", "sev"],
+    ),
     (Language::Es, &["reveille", "ack", "resolve", "escalate", "stop", "script", "no", "sev"]),
 ];
 
