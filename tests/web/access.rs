@@ -64,7 +64,8 @@ fn may(who: Who, needs: Needs) -> bool {
 /// What the gate says when it keeps somebody out: a handler's own refusals read otherwise.
 fn is_kept_out(answer: &Head) -> bool {
     answer.status == StatusCode::UNAUTHORIZED
-        || (answer.location == "/sign-in" && answer.cookie.is_none())
+        // The gate remembers which page was wanted, and nothing else.
+        || (answer.location == "/sign-in" && answer.cookie.as_deref().is_none_or(|cookie| cookie.starts_with("reveille-wanted=")))
         || (answer.status == StatusCode::FORBIDDEN
             && ["This is for administrators", "Your role may look", "may only read", "may not administer", "not made for this browser"]
                 .iter()

@@ -106,7 +106,7 @@ async fn bad_input_is_refused_by_name_and_changes_nothing() {
         ("/incidents", json!({ "title": "x", "severty": "sev1" }), vec!["severty", "severity"]),
         ("/incidents", json!({ "title": "x", "severity": "bad" }), vec!["bad", "sev1"]),
         ("/incidents", json!({ "title": "x", "service": "shop" }), vec!["service", "\"shop\"", "api"]),
-        ("/incidents/1/reassign", json!({ "user": "nobody" }), vec!["\"nobody\"", "ana, bo, oz"]),
+        ("/incidents/1/reassign", json!({ "user": "nobody" }), vec!["\"nobody\"", "ana, bo, mo, oz"]),
         ("/incidents/1/snooze", json!({}), vec!["\"for\""]),
         ("/incidents/1/snooze", json!({ "for": "soon" }), vec!["30m"]),
         ("/incidents/1/snooze", json!({ "until": "2020-01-01T00:00:00Z" }), vec!["future"]),
