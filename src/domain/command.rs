@@ -128,7 +128,7 @@ pub(super) fn acknowledge(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> 
             let has_answered = actor.user().is_some_and(|user| incident.page_of(user).is_some());
             escalation::end_pages(draft, id, actor, Reason::Acknowledged);
             draft.set(id, Timer::Escalate, None);
-            renew(draft, id, actor);
+            sign_of_life(draft, id, actor);
             let outcome = if has_answered { Outcome::Acknowledged } else { Outcome::Ignored };
             Verdict::of(outcome, Reason::AlreadyAcknowledged)
         }
@@ -311,6 +311,20 @@ mod tests {
         night.until(400);
         assert_eq!(night.calls().last(), Some(&(400, "ana".to_owned(), false)));
         assert_eq!((night.incident().resolved_at, night.incident().resolved_by.clone()), (None, None));
+    }
+
+    #[test]
+    fn a_script_that_acknowledges_again_and_again_does_not_move_the_lapse() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.asks("ana", Act::Acknowledge);
+        for minute in 1..30 {
+            night.until(60 * minute);
+            assert_eq!(night.script(Act::Acknowledge).reason, Reason::AlreadyAcknowledged);
+        }
+        night.until(1_800);
+        assert_eq!((night.incident().state, night.count("acknowledgement_renewed")), (IncidentState::Triggered, 0));
+        assert_eq!(night.calls().last(), Some(&(1_800, "ana".to_owned(), false)));
     }
 
     #[test]

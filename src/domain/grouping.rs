@@ -192,7 +192,7 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
     let reason = if alert.state == AlertState::Firing { Reason::StillFiring } else { Reason::FiredAgain };
     if let Some(incident) = incident {
         let sender = Actor::Integration(signal.integration.clone());
-        let refired = What::AlertsRefired { count: 1, titles: vec![alert.title] };
+        let refired = What::AlertsRefired { count: 1, titles: vec![title_of(signal, &alert.title).to_owned()] };
         if incident.is_open() {
             draft.record(&incident.id, &sender, refired);
         } else {
@@ -225,7 +225,7 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
         fired_at: now,
         resolved_at: None,
         incident: None,
-        ends_at: signal.ends_at,
+        ends_at: ends_at(signal, now),
         url: signal.url.clone(),
         labels: signal.labels.clone(),
     };
@@ -280,11 +280,26 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
         alert.count += 1;
         alert.last_at = now;
         alert.severity = alert.severity.max(said);
-        alert.ends_at = signal.ends_at;
+        alert.title = title_of(signal, &alert.title).to_owned();
+        alert.ends_at = ends_at(signal, now);
         if signal.url.is_some() {
             alert.url.clone_from(&signal.url);
         }
     }
+}
+
+/// A condition keeps its title. Bodies are each unreadable in a way of their own, and the newest is the one to mend.
+fn title_of<'a>(signal: &'a Signal, kept: &'a str) -> &'a str {
+    match signal.action {
+        Action::Unreadable(_) => &signal.title,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Ignore(_) => kept,
+    }
+}
+
+/// Until when it holds. An end that has passed when the message comes says nothing: the sender's clock is behind, or the message waited
+/// for us. What fires by its own word would otherwise be over before a phone rings.
+fn ends_at(signal: &Signal, now: Time) -> Option<Time> {
+    signal.ends_at.filter(|ends_at| *ends_at > now)
 }
 
 /// Now, and always after its incident's last end: one batch can end an incident and bring it back within the same microsecond.
@@ -622,6 +637,42 @@ mod tests {
         assert_eq!(night.incident().state, IncidentState::Resolved);
         let counts: Vec<i64> = night.keys.values().filter_map(|key| key.alert.as_ref()).map(|alert| alert.count).collect();
         assert_eq!(counts, [2], "the readable body is not counted there");
+    }
+
+    #[test]
+    fn an_unreadable_body_says_why_the_newest_of_them_is() {
+        let mut night = Trial::new();
+        let mut comes = |title: &str, action: Action| {
+            let signal = Signal { title: title.to_owned(), ..Trial::signal_of(UNREADABLE_KEY, action, None, None) };
+            night.batch(&[signal]);
+            let titles = night.keys.values().filter_map(|key| key.alert.as_ref()).map(|alert| alert.title.clone()).collect::<Vec<_>>();
+            let told = night.facts.iter().rev().find_map(|fact| match &fact.what {
+                What::AlertsRefired { titles, .. } => Some(titles.clone()),
+                _ => None,
+            });
+            (titles, told)
+        };
+        let unreadable = || Action::Unreadable("no".to_owned());
+        comes("it is empty", unreadable());
+        assert_eq!(comes("it is too large", unreadable()).0, ["it is too large"]);
+        comes("a ping", Action::Ignore("a ping".to_owned()));
+        let again = vec!["it is no JSON".to_owned()];
+        assert_eq!(comes("it is no JSON", unreadable()), (again.clone(), Some(again)));
+    }
+
+    #[test]
+    fn an_end_that_is_past_when_it_comes_ends_nothing() {
+        let mut night = Trial::new();
+        night.until(600);
+        night.fires_until("db", 540);
+        night.until(601);
+        assert_eq!(night.expires("db", Some(600)), Verdict::nothing());
+        assert_eq!(night.calls(), [(600, "ana".to_owned(), false)], "she is called, and the call goes on");
+        assert_eq!(night.ended.len(), 0);
+        // From now on its clock is right again.
+        night.fires_until("db", 700);
+        night.until(700);
+        assert_eq!(night.expires("db", Some(699)).reason, Reason::Expired);
     }
 
     #[test]

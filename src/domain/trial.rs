@@ -179,7 +179,7 @@ impl Trial {
         self.batch(&[Self::signal_of(key, action, severity, at)]).remove(0)
     }
 
-    fn signal_of(key: &str, action: Action, severity: Option<AlertSeverity>, at: Option<i64>) -> Signal {
+    pub fn signal_of(key: &str, action: Action, severity: Option<AlertSeverity>, at: Option<i64>) -> Signal {
         Signal {
             integration: "bar".into(),
             dedup_key: key.to_owned(),

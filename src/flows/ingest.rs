@@ -42,13 +42,13 @@ pub struct Entry {
 }
 
 /// Why a message was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IngestError {
     #[error("there is no such integration; look at the URL's last part, or at `key` in the configuration")]
     UnknownKey,
     /// Whoever has the key may know whose it is.
     #[error("this key belongs to an integration of the source {0}: post to /hooks/{0}/ with it, or change `source` in the configuration")]
-    OtherSource(String),
+    OtherSource(&'static str),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now; try again in a few seconds")]
     CannotStore,
@@ -68,11 +68,11 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
     let live = house.now_live();
     let id = live.keys.get(&Secret::new(key).digest()).ok_or(IngestError::UnknownKey)?;
     let integration = live.setup.integrations.get(id).ok_or(IngestError::UnknownKey)?;
-    if integration.source != source {
-        return Err(IngestError::OtherSource(integration.source.clone()));
+    let of_key = sources::find(&integration.source).ok_or(IngestError::UnknownKey)?;
+    if of_key.name() != source {
+        return Err(IngestError::OtherSource(of_key.name()));
     }
-    let source = sources::find(source).ok_or(IngestError::UnknownKey)?;
-    Ok(Door { integration: integration.clone(), source })
+    Ok(Door { integration: integration.clone(), source: of_key })
 }
 
 /// Reads a body and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
@@ -158,7 +158,7 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
         let outcome = journal(&house, &mut gauge, &mut sampler, &mut ids, &batch).await;
         for pending in batch.drain(..) {
             // A sender that has gone away does not listen; its message is stored all the same.
-            pending.done.send(outcome).unwrap_or(());
+            pending.done.send(outcome.clone()).unwrap_or(());
         }
         if outcome.is_ok() {
             failpoint::reach("intake.answered");

@@ -59,12 +59,14 @@ class Home:
 class Story(unittest.TestCase):
     """A story with a stage of its own."""
 
+    options = []
+
     def setUp(self):
         self.home = Home()
         self.addCleanup(self.home.close)
         folder = tempfile.TemporaryDirectory(prefix="reveille-clients-")
         self.addCleanup(folder.cleanup)
-        command = [BIN, "stage", "--listen", "127.0.0.1:0", "--smtp", "127.0.0.1:0", "--reveille", self.home.url]
+        command = [BIN, "stage", "--listen", "127.0.0.1:0", "--smtp", "127.0.0.1:0", "--reveille", self.home.url, *self.options]
         self.process = subprocess.Popen(command, cwd=folder.name, stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.process.wait)

@@ -80,6 +80,12 @@ class Twilio(Story):
         self.assertTrue(self.client.messages(text.sid).delete())
         self.refused(20404, lambda: self.client.messages(text.sid).fetch(), 404)
 
+    def test_the_account_tells_of_itself(self):
+        account = self.client.api.accounts(self.settings["account_sid"]).fetch()
+        self.assertEqual((account.status, account.sid), ("active", self.settings["account_sid"]))
+        stranger = Client(self.settings["account_sid"], "wrong", http_client=Staged(self.url))
+        self.refused(20003, lambda: stranger.api.accounts(self.settings["account_sid"]).fetch(), 401)
+
     def test_lists_are_paged(self):
         sids = [self.client.messages.create(to=ANA, from_=FROM, body=f"text {n}").sid for n in range(5)]
         self.assertEqual([each.sid for each in self.client.messages.list(page_size=2)], sids[::-1])

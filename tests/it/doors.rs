@@ -227,7 +227,7 @@ story!(a_one_time_link_works_once, |app| {
     assert_eq!(second.post(&link, &format!("csrf={csrf}")).await.status, 403);
     assert_eq!(second.get("/").await.location.as_deref(), Some("/sign-in"));
     // Signing out ends it here.
-    let csrf = browser.get("/").await.csrf();
+    let csrf = browser.get("/me").await.csrf();
     assert_eq!(browser.post("/sign-out", &format!("csrf={csrf}")).await.status, 303);
     assert_eq!(browser.get("/").await.location.as_deref(), Some("/sign-in"));
 });
