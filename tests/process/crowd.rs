@@ -23,7 +23,7 @@ const SERVICES: usize = limits::MESSAGES - 1;
 const OUT_WITHIN: Span = Span::seconds(90);
 const KILLS: usize = 4;
 
-fn house() -> String {
+pub fn house() -> String {
     let file = r#"
 [server]
 public_url = "{server}"
@@ -82,7 +82,7 @@ key = "{}"
     [file, people.concat(), policy.to_owned()].into_iter().chain(services).collect()
 }
 
-fn key(service: usize) -> String {
+pub fn key(service: usize) -> String {
     format!("generickey00000000000000{service:02}")
 }
 

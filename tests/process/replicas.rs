@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
 use crate::beat;
+use crate::crowd;
 use crate::ground::{Ground, On, PATIENCE, Server, free_address};
 use crate::kill::{
     ANSWER, BEAT, FOLD, INTAKE, SEND, SERVERS, SETTLE, Way, it_can_be_acknowledged, lives_and_dies, prepare, the_page_leaves,
@@ -25,13 +26,18 @@ pub struct Pair {
 
 impl Pair {
     pub async fn new() -> Self {
-        Self::before(Ground::new(On::Postgres).await).await
+        Self::before(Ground::new(On::Postgres).await, false).await
     }
 
-    async fn before(ground: Ground) -> Self {
+    /// Before which each in turn gets a connection.
+    async fn in_turn() -> Self {
+        Self::before(Ground::new(On::Postgres).await, true).await
+    }
+
+    async fn before(ground: Ground, in_turn: bool) -> Self {
         let at = [free_address(), free_address()];
         let listener = TcpListener::bind(ground.address).await.expect("its port is free");
-        Self { ground, at, balancer: tokio::spawn(balance(listener, at)) }
+        Self { ground, at, balancer: tokio::spawn(balance(listener, at, in_turn)) }
     }
 }
 
@@ -41,9 +47,12 @@ impl Drop for Pair {
     }
 }
 
-async fn balance(listener: TcpListener, to: [SocketAddr; 2]) {
+async fn balance(listener: TcpListener, mut to: [SocketAddr; 2], in_turn: bool) {
     loop {
         let (mut near, _) = listener.accept().await.expect("a connection");
+        if in_turn {
+            to.reverse();
+        }
         tokio::spawn(async move {
             for address in to {
                 if let Ok(mut far) = TcpStream::connect(address).await {
@@ -202,6 +211,63 @@ async fn readers_of_one_see_what_the_other_did() {
     eprintln!("seen {} ms after it was asked for at the other, at most", slowest.0 / 1_000);
 }
 
+/// How many requests for paths that begin so a server has answered well.
+async fn answered(ground: &Ground, at: SocketAddr, path: &str) -> u64 {
+    let metrics = ground.http.get(format!("http://{at}/metrics")).send().await.expect("an answer").text().await.expect("a text");
+    let route = format!("route=\"{path}");
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("reveille_http_requests_total") && line.contains(&route) && line.contains("status=\"2"));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+}
+
+/// Alerts, keys and Slack come now to the one and now to the other, and people are paged once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn either_takes_hooks_keys_and_slack() {
+    let _turns = SERVERS.acquire_many(2).await.expect("the semaphore stays open");
+    let pair = Pair::in_turn().await;
+    let ground = &pair.ground;
+    ground.configure(&crowd::house());
+    let first = ground.start_at(pair.at[0], None).await;
+    let _second = ground.start_at(pair.at[1], None).await;
+    for _ in 0..4 {
+        assert!(ground.posts_to(&crowd::key(0), "db-0").await);
+    }
+    ground.until(&first, "the incident is there", PATIENCE, async || ground.items("/api/v1/incidents").await.pop()).await;
+    let kinds = async |kind: &str| {
+        let timeline = ground.items("/api/v1/incidents/1/timeline").await;
+        timeline.iter().filter(|entry| entry["kind"] == kind).count()
+    };
+    ground.until(&first, "the room is there", PATIENCE, async || (kinds("room_opened").await == 1).then_some(())).await;
+    let slack = ground.stage.slack();
+    let room = slack.rooms().into_iter().find(|room| room.name.starts_with("inc-1-")).expect("the room");
+    for (n, at) in (1..).zip(pair.at) {
+        ground.stage.set_reveille(&format!("http://{at}"));
+        slack.slash("U0BO", &room.id, &format!("note looked at it, {n}")).await.expect("he may write there");
+        ground.until(&first, "the note is taken", PATIENCE, async || (kinds("note_added").await == n).then_some(())).await;
+    }
+    let call = ground.until(&first, "a phone rings", PATIENCE, async || ground.ringing()).await;
+    ground.stage.answer(&call.sid).await.expect("it rings");
+    ground.stage.press(&call.sid, '1').await.expect("it listens");
+    ground
+        .until(&first, "every call has ended", PATIENCE, async || {
+            let is_over = ground.stage.calls().len() == 3 && ground.stage.calls().iter().all(|call| call.status.is_final());
+            (is_over && kinds("incident_acknowledged").await == 1).then_some(())
+        })
+        .await;
+    let store = ground.store().await;
+    ground.settle(&first, &store).await;
+    store.close().await;
+    assert_eq!((ground.stage.calls().len(), ground.stage.texts().len()), (3, 3), "{}", ground.told());
+    let alerts = ground.items("/api/v1/alerts").await;
+    assert_eq!((alerts.len(), &alerts[0]["count"]), (1, &Value::from(4)));
+    for at in pair.at {
+        for path in ["/hooks/", "/callbacks/", "/slack/"] {
+            assert!(answered(ground, at, path).await > 0, "{at} answered nothing on {path}");
+        }
+    }
+}
+
 /// A PostgreSQL of this story's own, restarted in mid-storm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_postgres_loses_nothing_and_pages_resume_by_themselves() {
@@ -216,7 +282,7 @@ async fn a_restarted_postgres_loses_nothing_and_pages_resume_by_themselves() {
     };
     let url = script(&["start", &std::process::id().to_string()]);
     {
-        let pair = Pair::before(Ground::on(url.as_str().expect("a URL").to_owned()).await).await;
+        let pair = Pair::before(Ground::on(url.as_str().expect("a URL").to_owned()).await, false).await;
         let ground = &pair.ground;
         let first = ground.start_at(pair.at[0], None).await;
         let second = ground.start_at(pair.at[1], None).await;
