@@ -25,7 +25,7 @@ pub(super) async fn run(house: House) {
                 Ok(0) => {}
                 Ok(left) => tracing::error!(left, "nothing can be written to the disk: pages leave without a record. Make room now"),
                 Err(error) => {
-                    tracing::error!(%error, "nothing can be written to the disk, and what is due cannot be decided. Make room now")
+                    tracing::error!(%error, "nothing can be written to the disk, and what is due cannot be decided. Make room now");
                 }
             }
         } else if let Err(error) = shout::tell(&house).await {
