@@ -289,12 +289,7 @@ fn slack<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Slack> {
     });
     // Socket Mode signs nothing, so only the HTTP doors need the secret.
     let signing_secrets = if app_token.is_some() {
-        let given = reader.get(&table, "signing_secret");
-        if given.is_none() {
-            let text = "[slack] without a signing_secret: buttons and commands are refused, because nobody can tell that Slack sent them";
-            reader.doubt(Spot::File(table.spot), text, "add signing_secret under [slack]");
-        }
-        given.map_or_else(Vec::new, |field| secrets(reader, field))
+        reader.get(&table, "signing_secret").map_or_else(Vec::new, |field| secrets(reader, field))
     } else {
         reader.need(&table, "signing_secret", "{ env = \"SLACK_SIGNING_SECRET\" }").map_or_else(Vec::new, |field| secrets(reader, field))
     };
