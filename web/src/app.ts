@@ -343,11 +343,11 @@ function guideKeys(): void {
     dialog.showModal();
   };
   show.addEventListener("click", list);
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue !== "off") return;
+  document.getElementById("keys-close")?.addEventListener("click", () => dialog.close());
+  off.addEventListener("click", () => {
     if (isOff()) localStorage.removeItem(KEYS_OFF);
     else localStorage.setItem(KEYS_OFF, "1");
-    dialog.returnValue = "";
+    dialog.close();
   });
   document.addEventListener("keydown", (event) => {
     const at = event.target;

@@ -164,8 +164,9 @@ fn body(schema: &Value) -> Map<String, Value> {
     let needed = properties.iter().filter(|(name, _)| is_needed(schema, name));
     let mut body: Map<String, Value> = needed.map(|(name, property)| (name.clone(), example(name, property))).collect();
     if body.is_empty() {
-        // Words before switches: they say more.
-        let first = properties.iter().max_by_key(|(_, property)| (property["enum"].is_array(), property["type"] != "boolean"));
+        // Words before switches: they say more. Of several that are as good it is the first, which is the last one here.
+        let told = |property: &Value| (property["enum"].is_array(), property["examples"].is_array(), property["type"] != "boolean");
+        let first = properties.iter().rev().max_by_key(|(_, property)| told(property));
         body.extend(first.map(|(name, property)| (name.clone(), example(name, property))));
     }
     body
