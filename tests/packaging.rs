@@ -100,10 +100,16 @@ fn the_health_check_tells_well_from_unwell() {
         let port = listener.local_addr().expect("an address").port();
         let served = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("somebody asks");
-            let mut asked = [0; 1_024];
-            let n = stream.read(&mut asked).expect("a request");
+            let mut asked = String::new();
+            // It comes in as many pieces as the shell writes it in.
+            while !asked.ends_with("\r\n\r\n") {
+                let mut piece = [0; 1_024];
+                let n = stream.read(&mut piece).expect("a request");
+                assert!(n > 0, "it ends before its end: {asked:?}");
+                asked.push_str(&String::from_utf8_lossy(&piece[..n]));
+            }
             stream.write_all(format!("HTTP/1.1 {answer}\r\n\r\nok 200 \n").as_bytes()).expect("an answer");
-            String::from_utf8_lossy(&asked[..n]).into_owned()
+            asked
         });
         let words = command.iter().map(|word| word.replace("/8080", &format!("/{port}")));
         let words: Vec<String> = words.collect();

@@ -64,7 +64,7 @@ fn typed() -> Vec<(&'static str, String)> {
         found.extend(indented.map(|line| (name, line.to_owned())));
         // In a sentence, in backquotes. One that is followed by a list of other words is no whole command.
         let quoted = paper.split('`').skip(1).step_by(2).filter(|text| text.starts_with("reveille ") && !text.contains('\n'));
-        found.extend(quoted.filter(|text| !text.chars().any(|c| c.is_uppercase())).map(|text| (name, text.to_owned())));
+        found.extend(quoted.filter(|text| !text.chars().any(char::is_uppercase)).map(|text| (name, text.to_owned())));
     }
     found
 }

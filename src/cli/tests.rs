@@ -255,7 +255,7 @@ async fn colours_are_for_terminals() {
     caller.colour = true;
     let out = caller.types(&["incident", "list"]).await.out;
     assert!(out.contains("\u{1b}[31mtriggered\u{1b}[0m"), "{out}");
-    assert!(out.contains(&format!("{}…\n", "x".repeat(24))), "a title is cut where the terminal ends: {out}");
+    assert!(out.contains(&format!("{}…\n", "x".repeat(23))), "a title is cut where the terminal ends: {out}");
 }
 
 // Strangers' text
@@ -335,7 +335,12 @@ async fn a_token_of_too_small_a_scope_is_not_allowed() {
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
     let server = Server::refuses(404, "There is no such incident.").await;
-    for line in [["incident", "show", "99"].as_slice(), &["incident", "resolve", "99"], &["why", "99"], &["send", "Hi", "--key", "k"]] {
+    for line in [
+        ["incident", "show", "99"].as_slice(),
+        &["incident", "resolve", "99"],
+        &["why", "99"],
+        &["send", "Hi", "--key", "k", "--retry", "0s"],
+    ] {
         let went = Caller::of(&server).types(line).await;
         assert_eq!((went.exit, went.err.as_str()), (Exit::NotFound, "error: There is no such incident.\n"), "{line:?}");
     }
@@ -375,14 +380,15 @@ async fn what_is_no_reveille_is_told_apart() {
     let proxy = Server::open(|_| (StatusCode::BAD_GATEWAY, "<html>nginx</html>").into_response()).await;
     for (server, says) in [(&page, "it is not JSON"), (&moved, "it points to https://elsewhere.example.com/"), (&proxy, "502 Bad Gateway")]
     {
-        for line in [["incident", "list"].as_slice(), &["send", "Hi", "--key", "k"]] {
+        for line in [["incident", "list"].as_slice(), &["send", "Hi", "--key", "k", "--retry", "0s"]] {
             let went = Caller::of(server).types(line).await;
             assert_eq!(went.exit, Exit::Failed);
             assert!(went.err.contains(says), "{}", went.err);
         }
     }
     let other = Server::says(json!({ "hello": "world" })).await;
-    for line in [["incident", "list"].as_slice(), &["send", "Hi", "--key", "k"], &["why", "1"], &["incident", "ack", "1"]] {
+    for line in [["incident", "list"].as_slice(), &["send", "Hi", "--key", "k", "--retry", "0s"], &["why", "1"], &["incident", "ack", "1"]]
+    {
         assert_eq!(Caller::of(&other).types(line).await.exit, Exit::Failed, "{line:?}");
     }
 }
@@ -665,11 +671,11 @@ async fn another_senders_body_goes_as_it_is() {
 #[tokio::test]
 async fn what_was_not_stored_is_not_called_sent() {
     let server = Server::refuses(503, "Nothing was stored.").await;
-    let went = Caller::of(&server).types(&["send", "Hi", "--key", "k"]).await;
+    let went = Caller::of(&server).types(&["send", "Hi", "--key", "k", "--retry", "0s"]).await;
     assert_eq!((went.exit, went.out.as_str()), (Exit::Failed, ""));
     assert_eq!(went.err, "error: Nothing was stored.\nTry again in a moment\n");
     let empty = Server::says(json!({ "results": [] })).await;
-    assert_eq!(Caller::of(&empty).types(&["send", "Hi", "--key", "k"]).await.exit, Exit::Failed);
+    assert_eq!(Caller::of(&empty).types(&["send", "Hi", "--key", "k", "--retry", "0s"]).await.exit, Exit::Failed);
     let went = Caller::of(&server).types(&["send", "Hi", "--key", ""]).await;
     assert_eq!(went.exit, Exit::Usage);
     assert!(went.err.contains("REVEILLE_KEY"), "{}", went.err);

@@ -57,7 +57,7 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
         Err(error) => {
             // Unread, the body would break the connection before the answer is seen.
             return match body::read(&house.clock, request.into_body(), limits::BODY_BYTES).await {
-                Ok(_) | Err(_) => refused(error),
+                Ok(_) | Err(_) => refused(&error),
             };
         }
     };
@@ -72,7 +72,7 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
             if matches!(error, WebError::TooLarge(_))
                 && let Err(refusal) = ingest::oversized(house, &door).await
             {
-                return refused(refusal);
+                return refused(&refusal);
             }
             return error.into_response();
         }
@@ -106,7 +106,7 @@ async fn taken(doors: &Doors, door: &ingest::Door, inbound: &Inbound, wait: Opti
             }
             response
         }
-        Err(error) => refused(error),
+        Err(error) => refused(&error),
     }
 }
 
@@ -124,7 +124,7 @@ async fn beat(State(doors): State<Doors>, Path(key): Path<String>, request: Requ
             let results = results(&doors, vec![None]).await;
             (StatusCode::ACCEPTED, Json(Beat { results, next_before: next.rfc3339() })).into_response()
         }
-        Err(error) => refused(error),
+        Err(error) => refused(&error),
     }
 }
 
@@ -135,7 +135,7 @@ struct Beat {
     next_before: String,
 }
 
-fn refused(error: IngestError) -> Response {
+fn refused(error: &IngestError) -> Response {
     match error {
         IngestError::UnknownKey | IngestError::OtherSource(_) => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
         IngestError::CannotStore => problem(StatusCode::SERVICE_UNAVAILABLE, &sentence(&error.to_string())),

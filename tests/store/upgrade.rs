@@ -77,16 +77,13 @@ on_both! {
         let ran: i64 = sqlx::query("SELECT CAST(COUNT(*) AS BIGINT) FROM _sqlx_migrations").fetch_one(&mut own).await.expect("it reads").get(0);
         assert_eq!(usize::try_from(ran).expect("few"), files.len(), "every file is run, and nothing else is");
         for version in 1..files.len() {
-            let mut own = match &db.folder {
-                Some(folder) => {
-                    let url = format!("sqlite://{}?mode=rwc", folder.path().join(format!("version{version}.db")).display());
-                    AnyConnection::connect(&url).await.expect("the file opens")
-                }
-                None => {
-                    let mut own = AnyConnection::connect(&db.url).await.expect("the database opens");
-                    run(&mut own, &format!("CREATE SCHEMA version{version}; SET search_path TO version{version}")).await;
-                    own
-                }
+            let mut own = if let Some(folder) = &db.folder {
+                let url = format!("sqlite://{}?mode=rwc", folder.path().join(format!("version{version}.db")).display());
+                AnyConnection::connect(&url).await.expect("the file opens")
+            } else {
+                let mut own = AnyConnection::connect(&db.url).await.expect("the database opens");
+                run(&mut own, &format!("CREATE SCHEMA version{version}; SET search_path TO version{version}")).await;
+                own
             };
             for (_, text) in &files[..version] {
                 run(&mut own, text).await;

@@ -37,6 +37,7 @@ pub struct RuleRow {
 /// One's own page.
 #[derive(Template)]
 #[template(path = "me.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each shows or hides a part of the page, and any of them with any other")]
 pub struct MePage {
     pub frame: Frame,
     pub name: String,
