@@ -37,6 +37,7 @@ pub struct RuleRow {
 /// One's own page.
 #[derive(Template)]
 #[template(path = "me.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the page that is there or not, on its own account")]
 pub struct MePage {
     pub frame: Frame,
     pub name: String,
