@@ -404,7 +404,12 @@ impl App {
         let effects = store::outbox_due(&reader, now).await.expect("the outbox reads");
         // What hangs in Slack holds up nothing else, so nobody waits for it.
         let slack_hangs = matches!(self.stage.slack().fault(), Some(SlackFault::Hang | SlackFault::DoButHang));
-        let hanging = if slack_hangs { 0 } else { i64::try_from(self.stage.requests_hanging()).expect("few") };
+        let mut hanging = i64::try_from(self.stage.requests_hanging()).expect("few");
+        if slack_hangs {
+            // Of what hangs there, messages to a person are effects, and the rest is none.
+            let gauges = reader.gauges(now).await.expect("the gauges read");
+            hanging = hanging.min(gauges.outbox.get("direct").map_or(0, |waiting| waiting.rows));
+        }
         let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
         told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
     }

@@ -84,7 +84,7 @@ fn line(text: &str) -> Result<(), String> {
 
 /// Every tag is one that our templates have, every attribute is quoted and none acts, and every address leads where addresses may.
 fn page(html: &str) -> Result<(), String> {
-    const TAGS: &str = " a article bdi body br button caption code details div doctype form h1 h2 h3 head header html input label li link main meta nav \
+    const TAGS: &str = " a article bdi body br button caption code details dialog div dl dd dt doctype footer form h1 h2 h3 head header html input label kbd li link main meta nav \
                         noscript ol optgroup option p path pre script section select span strong summary svg table tbody td textarea th thead time \
                         title tr ul var ";
     let mut rest = html;
