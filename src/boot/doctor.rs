@@ -284,7 +284,7 @@ async fn look_outside(clock: &Clock, providers: &Providers, found: &mut Vec<Find
         slack::look(clock, provider, found).await;
     }
     if let Some(url) = &providers.smtp {
-        found.push(smtp(url).await);
+        found.push(smtp(url, ANSWER).await);
     }
 }
 
@@ -357,13 +357,14 @@ async fn twilio(clock: &Clock, api_url: &str, account: &Secret, token: &Secret, 
     });
 }
 
-async fn smtp(url: &Secret) -> Finding {
+async fn smtp(url: &Secret, within: Span) -> Finding {
+    // lettre's own timeout is for connecting alone: a server that then says nothing would be waited for without end.
     let asked = async {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
             .map_err(|_| "its url cannot be used".to_owned())?
-            .timeout(Some(ANSWER.as_duration()))
             .build::<Tokio1Executor>();
-        transport.test_connection().await.map_err(|error| http::cause(&error))
+        let asked = tokio::time::timeout(within.as_duration(), transport.test_connection()).await;
+        asked.map_err(|_| format!("it said nothing for {within}"))?.map_err(|error| http::cause(&error))
     };
     match asked.await {
         Ok(true) => ok("mail", "the server answers and takes the credentials"),

@@ -72,6 +72,8 @@ pub enum On {
 
 /// How long a process may take to start, or to come to what a story waits for, on a busy machine.
 pub const PATIENCE: Span = Span::seconds(15);
+/// How long a command may take: `doctor` waits for one provider after the other.
+const COMMAND: Duration = Duration::from_mins(1);
 
 pub struct Ground {
     pub clock: Clock,
@@ -193,9 +195,10 @@ impl Ground {
 
     /// Runs a command to its end, off the runtime's threads: the stage must go on meanwhile.
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let mut program = self.program();
-        program.args(arguments);
-        tokio::task::spawn_blocking(move || program.output()).await.expect("the task ends").expect("the program starts")
+        let mut program = tokio::process::Command::from(self.program());
+        program.args(arguments).kill_on_drop(true);
+        let ended = tokio::time::timeout(COMMAND, program.output()).await;
+        ended.unwrap_or_else(|_| panic!("reveille {arguments:?} does not end")).expect("the program starts")
     }
 
     /// `serve`, and with `--config`.

@@ -55,11 +55,14 @@ fn says(finding: &Finding, level: Verdict, words: &str, advice: &str) {
 async fn mail_is_asked_for_its_greeting() {
     let address = nobody().await;
     let stage = staged(address).await;
-    let smtp = async |address: SocketAddr| super::smtp(&Secret::new(format!("smtp://{address}"))).await;
+    let smtp = async |address: SocketAddr| super::smtp(&Secret::new(format!("smtp://{address}")), ANSWER).await;
     says(&smtp(address).await, Verdict::Ok, "answers", "");
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = Secret::new(format!("smtp://{}", silent.local_addr().expect("an address")));
+    says(&super::smtp(&url, Span::millis(50)).await, Verdict::Warn, "said nothing", "check url under [smtp]");
     says(&smtp(nobody().await).await, Verdict::Warn, "refused", "check url under [smtp]");
     says(&smtp(greets("554 5.3.2 no service here\r\n").await).await, Verdict::Warn, "cannot be used", "check url under [smtp]");
-    says(&super::smtp(&Secret::new("nonsense")).await, Verdict::Warn, "url cannot be used", "check url under [smtp]");
+    says(&super::smtp(&Secret::new("nonsense"), ANSWER).await, Verdict::Warn, "url cannot be used", "check url under [smtp]");
     stage.shut().await;
 }
 
