@@ -54,6 +54,8 @@ pub struct Bells {
     pub chat: Bell,
     /// The same for those who tell webhooks: a bell wakes one listener.
     pub webhooks: Bell,
+    /// The same for whoever asks people quietly.
+    pub questions: Bell,
     /// Another configuration was applied.
     pub setup: Bell,
 }
@@ -61,7 +63,7 @@ pub struct Bells {
 impl Bells {
     /// The bells that other processes hear, by their names between processes.
     #[must_use]
-    pub fn shared(&self) -> [(&'static str, &Bell); 12] {
+    pub fn shared(&self) -> [(&'static str, &Bell); 13] {
         [
             ("journal", &self.journal),
             ("wakes", &self.wakes),
@@ -74,6 +76,7 @@ impl Bells {
             ("facts", &self.facts),
             ("chat", &self.chat),
             ("webhooks", &self.webhooks),
+            ("questions", &self.questions),
             ("setup", &self.setup),
         ]
     }

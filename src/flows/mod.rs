@@ -4,6 +4,7 @@ pub mod access;
 pub mod act;
 pub mod announce;
 pub mod apply;
+pub mod ask;
 pub mod audit;
 pub mod backup;
 pub mod beat;

@@ -56,6 +56,7 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
         house.bells.facts.ring();
         house.bells.chat.ring();
         house.bells.webhooks.ring();
+        house.bells.questions.ring();
     }
 }
 

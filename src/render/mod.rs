@@ -6,6 +6,7 @@ pub mod html;
 pub mod invitation;
 pub mod letter;
 pub mod line;
+pub mod question;
 pub mod spoken;
 pub mod vcard;
 mod words;

@@ -1,6 +1,7 @@
 //! Doors for time: supervised loops. Each sleeps until something is due or a bell rings, and looks once in a while all the same.
 
 mod alarm;
+mod asker;
 mod auditor;
 mod courier;
 mod crier;
@@ -62,6 +63,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("ear", house, ear::run);
     crew.keeps("folder", house, folder::run);
     crew.keeps("alarm", house, alarm::run);
+    crew.keeps("asker", house, asker::run);
     crew.keeps("auditor", house, auditor::run);
     crew.keeps("janitor", house, janitor::run);
     crew.keeps("crier", house, crier::run);

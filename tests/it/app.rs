@@ -20,7 +20,7 @@ use reveille::boot::config::{self, Config, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
 use reveille::domain::effect::Lane;
-use reveille::flows::{access, announce, apply};
+use reveille::flows::{access, announce, apply, ask};
 use reveille::stage::slack::SlackFault;
 use reveille::stage::{self, Call, CallStatus, Direction, Stage, Text};
 use reveille::store;
@@ -411,7 +411,8 @@ impl App {
             hanging = hanging.min(gauges.outbox.get("direct").map_or(0, |waiting| waiting.rows));
         }
         let told = slack_hangs || announce::is_at_rest(self.house()).await.expect("the followers read");
-        told && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
+        let asked = slack_hangs || ask::is_at_rest(self.house()).await.expect("the questions read");
+        told && asked && self.heartbeats_are_awaited().await && journal == 0 && wakes.is_empty() && effects <= hanging && !self.stage.busy()
     }
 
     /// Every heartbeat that is configured is awaited, by a server that has the watch, and none that is due is untold.

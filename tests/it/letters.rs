@@ -151,6 +151,87 @@ story!(a_direct_message_is_answered_with_a_button, &by_slack(), |app| {
     app.advance("10m").await;
 });
 
+story!(who_has_it_is_asked_by_mail_before_it_lapses_and_keeps_it_by_a_word, &by_mail(), |app| {
+    app.acts_as("ana").await;
+    app.fires("the disk is full").await;
+    app.command(1, "acknowledge").await;
+    let mails = app.stage.mails().len();
+    app.advance("24m59s").await;
+    assert_eq!(app.stage.mails().len(), mails);
+    app.advance("1s").await;
+    let mail = app.stage.mails().pop().expect("a mail");
+    assert_eq!(
+        (app.stage.mails().len(), mail.to.as_slice(), mail.subject.as_str()),
+        (mails + 1, &["ana@example.com".to_owned()][..], "Are you still at it? #1 the disk is full")
+    );
+    assert_eq!(mail.links(), [format!("{}/incidents/1", app.url)]);
+    assert!(mail.html.is_some_and(|html| html.contains("in the next 5 minutes")));
+    app.command(1, "acknowledge").await;
+    app.advance("24m59s").await;
+    app.phone("ana").is_silent().await;
+    // Without a word it lapses.
+    app.advance("1s").await;
+    assert_eq!(app.stage.mails().len(), mails + 2);
+    app.advance("5m").await;
+    app.incident(1).await.is("triggered");
+    app.phone("ana").rings_after("2m").await.press('1').await;
+});
+
+story!(who_has_it_is_asked_in_slack_and_answers_by_a_button, &by_slack(), |app| {
+    app.acts_as("ana").await;
+    app.fires("the disk is full").await;
+    app.command(1, "acknowledge").await;
+    let asked = |app: &App| {
+        let messages = app.stage.slack().direct("U0ANA");
+        messages.into_iter().find(|message| message.words().contains("Are you still at it?"))
+    };
+    app.advance("24m59s").await;
+    assert!(asked(app).is_none());
+    app.advance("1s").await;
+    let message = asked(app).expect("a message");
+    let room = app.stage.slack().rooms().into_iter().find(|room| room.messages.iter().any(|own| own.ts == message.ts)).expect("their room");
+    app.stage.slack().press("U0ANA", &room.id, "I am on it").await.expect("the button");
+    app.advance("24m59s").await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    app.phone("ana").is_silent().await;
+});
+
+/// Its alerts' end does not end the incident.
+fn asks_whether_it_is_over() -> String {
+    by_mail().replace("policy = \"platform\"", "policy = \"platform\"\nresolve = \"ask\"")
+}
+
+story!(who_has_it_is_asked_whether_it_is_over, &asks_whether_it_is_over(), |app| {
+    app.acts_as("ana").await;
+    app.fires("the disk is full").await;
+    app.command(1, "acknowledge").await;
+    app.resolves("the disk is full").await;
+    let mail = app.stage.mails().pop().expect("a mail");
+    assert_eq!(mail.subject, "Is it over? #1 the disk is full");
+    app.incident(1).await.is("acknowledged");
+    app.command(1, "resolve").await;
+    let mails = app.stage.mails().len();
+    app.advance("40m").await;
+    assert_eq!(app.stage.mails().len(), mails);
+});
+
+story!(that_nobody_could_be_asked_is_said, |app| {
+    app.acts_as("ana").await;
+    app.fires("the disk is full").await;
+    app.phone("ana").takes_notice();
+    app.command(1, "acknowledge").await;
+    app.advance("25m").await;
+    let incident = app.incident(1).await;
+    assert!(
+        incident.entry("note_added")["text"].as_str().expect("a text").contains("Ana Ruiz could not be asked"),
+        "{:?}",
+        incident.kinds()
+    );
+    // Which is no sign of life.
+    app.advance("5m").await;
+    app.phone("ana").rings().await.press('1').await;
+});
+
 story!(slack_that_refuses_rings_the_phone_at_once, &by_slack(), |app| {
     app.stage.slack().set_fault(Some(SlackFault::RateLimited { retry_after: 600 }), None);
     app.fires("the disk is full").await;
