@@ -12,6 +12,19 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// As it stands in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Observer => "observer",
+            Self::Responder => "responder",
+            Self::Manager => "manager",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// What a token may do, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

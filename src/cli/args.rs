@@ -3,6 +3,7 @@
 mod duty;
 mod incident;
 mod keep;
+mod sender;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub use self::incident::{
     IncidentShow, IncidentSnooze, IncidentTitle, IncidentUpdate, Task, TaskAdd, TaskBlock, TaskOne,
 };
 pub use self::keep::{Backup, Completions, Doctor, Restore};
+pub use self::sender::{Integration, IntegrationOne};
 use super::help;
 use crate::base::id::{Number, UserId};
 use crate::base::secret::Secret;
@@ -259,6 +261,18 @@ Next: `reveille oncall` shows who has it now.")]
     Override {
         #[command(subcommand)]
         command: Override,
+    },
+    /// See what came through the integrations, and try one
+    #[command(after_help = "Example:
+  reveille integration list
+  reveille integration test api-rollbar
+
+It needs a token of scope admin.
+
+Next: `reveille integration signals ID` shows its last messages, and what was made of them.")]
+    Integration {
+        #[command(subcommand)]
+        command: Integration,
     },
     /// Page one person for a test, the whole real way
     #[command(after_help = "Example:

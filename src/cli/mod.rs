@@ -10,6 +10,7 @@ mod incident;
 mod orders;
 pub mod remote;
 mod send;
+mod sender;
 mod terminal;
 mod timeline;
 mod watch;

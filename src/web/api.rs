@@ -5,6 +5,8 @@ pub(super) mod bodies;
 pub(super) mod command;
 pub(super) mod declare;
 pub(super) mod document;
+pub(super) mod integration;
+pub(super) mod person;
 pub(super) mod stand_in;
 pub(super) mod task;
 pub(super) mod words;

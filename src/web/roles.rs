@@ -74,6 +74,10 @@ const fn command(path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route
     change(Method::POST, path, open)
 }
 
+const fn admin(method: Method, path: &'static str, open: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method, path, needs: Needs::Admin, style: Style::Api, open }
+}
+
 pub(super) static ROUTES: &[Route] = &[
     page("/", Needs::Reader, || get(pages::list::incidents)),
     page("/incidents.csv", Needs::Reader, || get(pages::list::csv)),
@@ -141,6 +145,11 @@ pub(super) static ROUTES: &[Route] = &[
     read("/api/v1/schedules/{schedule}/overrides", || get(api::stand_in::list)),
     command("/api/v1/schedules/{schedule}/overrides", || post(api::stand_in::add)),
     change(Method::DELETE, "/api/v1/schedules/{schedule}/overrides/{override}", || delete(api::stand_in::remove)),
+    admin(Method::GET, "/api/v1/integrations", || get(api::integration::list)),
+    admin(Method::GET, "/api/v1/integrations/{integration}/signals", || get(api::integration::signals)),
+    admin(Method::POST, "/api/v1/integrations/{integration}/test", || post(api::integration::test)),
+    read("/api/v1/users", || get(api::person::list)),
+    admin(Method::POST, "/api/v1/users/{user}/invite", || post(api::person::invite)),
     read("/api/v1/freeze", || get(api::freeze)),
     read("/api/v1/why/{subject}", || get(api::why)),
 ];

@@ -210,3 +210,34 @@ story!(an_event_with_a_key_counts_once, &with_events(), |app| {
     app.command(1, "resolve").await;
     app.everyone_takes_notice();
 });
+
+story!(integrations_and_people_are_read_and_tried_by_scripts, |app| {
+    let (reads, admin) = (app.token_of("reads", Scope::Read).await, app.token_of("all", Scope::Admin).await);
+    app.fires("the disk is full").await;
+    app.phone("ana").rings().await.press('1').await;
+    for path in ["/api/v1/integrations", "/api/v1/integrations/api-scripts/signals"] {
+        asks(app, Method::GET, path, Some(&reads), None, "").await.is_refused(403, "");
+    }
+    let told = asks(app, Method::POST, "/api/v1/integrations/api-scripts/test", Some(&admin), None, "").await;
+    assert_eq!((told.status, told.json()["outcome"].clone()), (200, json!("ignored")), "{told:?}");
+    assert_eq!(app.incidents().await.len(), 1);
+    let list = asks(app, Method::GET, "/api/v1/integrations", Some(&admin), None, "").await;
+    let items = list.json()["items"].clone();
+    let ours = items.as_array().expect("items").iter().find(|one| one["id"] == "api-scripts").expect("ours");
+    assert_eq!((&ours["id"], &ours["source"], &ours["service"]), (&json!("api-scripts"), &json!("generic"), &json!("api")), "{list:?}");
+    assert_eq!((&ours["outcomes"]["opened"], &ours["outcomes"]["ignored"]), (&json!(1), &json!(1)), "{list:?}");
+    assert!(!list.text.contains("generickey"), "no key is in it");
+    let signals = asks(app, Method::GET, "/api/v1/integrations/api-scripts/signals", Some(&admin), None, "").await.json();
+    let fired = signals["items"].as_array().expect("items").iter().find(|sample| sample["outcome"] == "opened").expect("it fired");
+    assert_eq!((&fired["incident"], &fired["title"]), (&json!(1), &json!("the disk is full")), "{signals}");
+    asks(app, Method::POST, "/api/v1/integrations/nobody/test", Some(&admin), None, "").await.is_refused(404, "such integration");
+
+    let users = asks(app, Method::GET, "/api/v1/users?limit=1", Some(&reads), None, "").await;
+    let ana = users.json()["items"][0].clone();
+    assert_eq!((&ana["id"], &ana["role"], &ana["contacts"][0]["kind"]), (&json!("ana"), &json!("admin"), &json!("voice")), "{users:?}");
+    assert!(!users.text.contains("+331") && users.json()["next"] == "ana", "{users:?}");
+    let invite = "/api/v1/users/bo/invite";
+    asks(app, Method::POST, invite, Some(&reads), None, "").await.is_refused(403, "");
+    asks(app, Method::POST, invite, Some(&admin), None, "").await.is_refused(409, "reveille user invite bo");
+    asks(app, Method::POST, "/api/v1/users/nobody/invite", Some(&admin), None, "").await.is_refused(404, "such user");
+});

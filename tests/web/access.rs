@@ -23,6 +23,8 @@ fn filled(path: &str) -> String {
         .replace("{alert}", "alr_none")
         .replace("{task}", "1")
         .replace("{schedule}", "platform")
+        .replace("{integration}", "api-generic")
+        .replace("{user}", "bo")
         .replace("{override}", "ovr_none")
 }
 

@@ -252,3 +252,30 @@ async fn a_test_page_for_nobody_leaves_nothing_open() {
     assert!(went.err.contains("There is no user \"zed\""), "{}", went.err);
     assert_eq!(server.lines().last().map(String::as_str), Some("POST /api/v1/incidents/42/resolve"));
 }
+
+#[tokio::test]
+async fn the_integrations_are_seen_and_tried() {
+    let server = Server::open(|asked| {
+        let said = match asked.uri.path().rsplit('/').next() {
+            Some("integrations") => json!({ "items": [
+                { "id": "api-rollbar", "source": "rollbar", "service": "api", "outcomes": { "accepted": 12, "unreadable": 1 }, "last_at": "2015-07-29T03:00:00Z" },
+                { "id": "shop", "source": "generic", "service": "shop", "outcomes": {}, "last_at": null }
+            ], "next": null }),
+            Some("signals") => json!({ "items": [
+                { "at": "2015-07-29T03:00:00Z", "outcome": "opened", "incident": 42, "title": "Disk \u{1b}[2Jfull" }
+            ], "next": null }),
+            Some(_) | None => json!({ "outcome": "ignored", "reason": "a test" }),
+        };
+        Json(said).into_response()
+    })
+    .await;
+    let caller = Caller::of(&server);
+    let list = caller.types(&["integration", "list"]).await.out;
+    assert!(list.contains("api-rollbar  rollbar  api      12       1           12m ago"), "{list}");
+    assert!(list.contains("shop         generic  shop     0        0           never"), "{list}");
+    let signals = caller.types(&["integration", "signals", "api-rollbar"]).await.out;
+    assert!(signals.contains("opened   #42       Disk") && !signals.contains('\u{1b}'), "{signals}");
+    let test = caller.types(&["integration", "test", "api-rollbar"]).await.out;
+    assert!(test.starts_with("The test signal came through and was ignored: nobody is woken by it.\n"), "{test}");
+    assert_eq!(server.lines().last().map(String::as_str), Some("POST /api/v1/integrations/api-rollbar/test"));
+}

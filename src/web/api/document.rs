@@ -17,6 +17,8 @@ use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, O
 use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody, Problem, TaskBody, TurnBody, WhyBody};
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
+use super::integration::{IntegrationBody, SampleBody, TestedBody};
+use super::person::{InvitedBody, UserBody};
 use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
 use super::words;
@@ -177,6 +179,33 @@ fn operations() -> Vec<Operation> {
             takes: None,
             gives: Gives::Nothing,
         },
+        read(
+            "/api/v1/integrations",
+            "The integrations, and what came of their signals",
+            &[Limit, Cursor],
+            Gives::List(shape::<IntegrationBody>()),
+        ),
+        read(
+            "/api/v1/integrations/{integration}/signals",
+            "The last messages of an integration, and what was made of them",
+            &[Limit, Cursor],
+            Gives::List(shape::<SampleBody>()),
+        ),
+        task(
+            Method::POST,
+            "/api/v1/integrations/{integration}/test",
+            "Send a test signal the way that every signal takes; it wakes nobody",
+            shape::<Nothing>(),
+            Gives::One(shape::<TestedBody>()),
+        ),
+        read("/api/v1/users", "The people", &[Limit, Cursor], Gives::List(shape::<UserBody>())),
+        task(
+            Method::POST,
+            "/api/v1/users/{user}/invite",
+            "Mail somebody a link that signs in once",
+            shape::<Nothing>(),
+            Gives::One(shape::<InvitedBody>()),
+        ),
         read("/api/v1/freeze", "Whether changes are to wait", &[Scope], Gives::One(shape::<FreezeBody>())),
         read("/api/v1/why/{subject}", "Why somebody was paged, or was not", &[], Gives::One(shape::<WhyBody>())),
     ]

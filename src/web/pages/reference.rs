@@ -152,6 +152,8 @@ fn filled(path: &str) -> String {
         ("{subject}", "42"),
         ("{alert}", "alr_01k…"),
         ("{schedule}", "platform"),
+        ("{integration}", "api-scripts"),
+        ("{user}", "ana"),
         ("{override}", "ovr_01k…"),
     ]
     .into_iter()

@@ -1,0 +1,130 @@
+//! The integrations: what came of their signals, the last of them, and a test signal.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::Doors;
+use super::super::answer::WebError;
+use super::super::caller::Caller;
+use super::super::look::Params;
+use super::Reply;
+use super::ask::Ask;
+use super::bodies::List;
+use super::command::Nothing;
+use super::words;
+use crate::base::id::IntegrationId;
+use crate::base::time::Time;
+use crate::domain::setup::Integration;
+use crate::flows::{access, ingest};
+
+/// An integration, without its key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Integration)]
+pub struct IntegrationBody {
+    pub id: String,
+    /// As it stands in the address that its sender posts to.
+    pub source: String,
+    /// What the sender is called.
+    pub title: String,
+    pub service: String,
+    /// How many of its signals were accepted, and how many came to each outcome.
+    pub outcomes: BTreeMap<String, i64>,
+    #[schema(schema_with = words::maybe_time)]
+    pub last_at: Option<String>,
+}
+
+/// One of the last messages of an integration, and what was made of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignalSample)]
+pub struct SampleBody {
+    /// The request that brought it.
+    pub request: String,
+    #[schema(schema_with = words::time)]
+    pub at: String,
+    /// How many signals were in it; the rest is of the last one.
+    pub signals: i64,
+    pub title: String,
+    pub outcome: String,
+    pub reason: String,
+    pub alert: Option<String>,
+    /// The incident's number.
+    pub incident: Option<i64>,
+    /// The message's beginning, without secrets.
+    pub body: String,
+}
+
+/// What became of a test signal. All is null while it is not decided.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignalTested)]
+pub struct TestedBody {
+    pub outcome: Option<&'static str>,
+    pub reason: Option<&'static str>,
+}
+
+pub(in super::super) async fn list(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Reply<List<IntegrationBody>> {
+    let mut outcomes: BTreeMap<IntegrationId, BTreeMap<String, i64>> = BTreeMap::new();
+    for (integration, outcome, n) in access::tallies(&doors.house.store).await? {
+        outcomes.entry(integration).or_default().insert(outcome, n);
+    }
+    let (live, reader) = (doors.live(), doors.house.store.reader());
+    let mut found = Vec::new();
+    for integration in live.setup.integrations.values() {
+        let newest = reader.samples(&caller.viewer, &integration.id).await?.into_iter().map(|(sample, _)| sample.at).max();
+        found.push(IntegrationBody {
+            id: integration.id.to_string(),
+            source: integration.source.clone(),
+            title: ingest::sender(&integration.source).map_or_else(|| integration.source.clone(), |(title, _)| title.to_owned()),
+            service: integration.service.to_string(),
+            outcomes: outcomes.remove(&integration.id).unwrap_or_default(),
+            last_at: newest.map(Time::rfc3339),
+        });
+    }
+    Ok(Json(List::part(found, &Params::of(&uri), |one: &IntegrationBody| &one.id)?))
+}
+
+/// Its last messages, newest first.
+pub(in super::super) async fn signals(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Reply<List<SampleBody>> {
+    let integration = known(&doors, &id)?;
+    let samples = doors.house.store.reader().samples(&caller.viewer, &integration.id).await?;
+    let found = samples.into_iter().map(|(sample, number)| SampleBody {
+        request: sample.request.to_string(),
+        at: sample.at.rfc3339(),
+        signals: sample.signals,
+        title: sample.title,
+        outcome: sample.outcome,
+        reason: sample.reason,
+        alert: sample.alert.map(|id| id.to_string()),
+        incident: number.map(|number| number.0),
+        body: sample.body,
+    });
+    Ok(Json(List::part(found.collect(), &Params::of(&uri), |one: &SampleBody| &one.request)?))
+}
+
+/// Sends a test signal the way that every signal takes. It wakes nobody.
+pub(in super::super) async fn test(State(doors): State<Doors>, Path(id): Path<String>, ask: Ask) -> Reply<TestedBody> {
+    let Nothing {} = ask.body()?;
+    let integration = known(&doors, &id)?;
+    let verdict = ingest::test(&doors.house, &integration)
+        .await
+        .map_err(|_| WebError::Busy("The test signal was not stored; try again in a few seconds."))?;
+    let (outcome, reason) = verdict.map_or((None, None), |verdict| (Some(verdict.outcome.name()), Some(verdict.reason.sentence())));
+    Ok(Json(TestedBody { outcome, reason }))
+}
+
+fn known(doors: &Doors, id: &str) -> Result<Integration, WebError> {
+    doors.live().setup.integrations.get(&IntegrationId::from(id)).cloned().ok_or(WebError::NotFound("such integration"))
+}
