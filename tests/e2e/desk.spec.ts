@@ -141,7 +141,9 @@ test("somebody is invited by mail, says how they are reached, and tries their ph
   await cy.getByLabel("Your clock").fill("Europe/London");
   await cy.getByRole("button", { name: "Save", exact: true }).click();
   await expect(cy.getByRole("status")).toContainText("language and time zone are saved");
-  await expect.poll(async () => (await (await cy.request.get(`${house.url}/me`)).text()).includes("+442000000003"), { message: "in force" }).toBe(true);
+  const own = async () => (await cy.request.get(`${house.url}/me`)).text();
+  await expect.poll(own, { message: "in force" }).toContain("+442000000003");
+  await expect.poll(own, { message: "in force too, a moment later" }).toContain('value="Europe/London"');
   await cy.goto(`${house.url}/me`);
   await expect(cy.getByLabel("Your clock")).toHaveValue("Europe/London");
   await look(cy, "me-own");

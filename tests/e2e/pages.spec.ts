@@ -123,7 +123,7 @@ test("the incident comes, rings, is answered and acknowledged by keyboard alone"
 test("keys lead to the fields and through the list, and do nothing by themselves", async ({ house, page }) => {
   await signIn(page, house.signInLink());
   const [first, second] = [await house.fires("db-3 is down"), await house.fires("db-4 is down")];
-  await expect(page.locator("#incidents li")).toHaveCount(2);
+  await expect(page.locator("#incidents .incidents li"), "not the steps of an empty list").toHaveCount(2);
   await page.keyboard.press("j");
   await expect(page.getByRole("link", { name: /db-4 is down/ }), "the newest is first").toBeFocused();
   await page.keyboard.press("j");
