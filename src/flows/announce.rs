@@ -179,7 +179,7 @@ async fn settle(house: &House, row: &mut FollowerRow, next: Next) -> Result<(), 
             } else {
                 tracing::debug!(%error, follower = row.name, tries = row.tries + 1, "Slack was not told");
             }
-            (row.tries + 1, now + wait(error, row.tries), false)
+            (row.tries + 1, now + wait(error, row.tries, limits::SLACK_RETRY_MOST), false)
         }
     };
     (row.tries, row.due_at, row.done) = (tries, due_at, done);
@@ -205,8 +205,8 @@ async fn settle(house: &House, row: &mut FollowerRow, next: Next) -> Result<(), 
     Ok(())
 }
 
-/// How long to leave Slack alone: as long as it asks, else longer each time.
-fn wait(error: &ChatError, tries: i64) -> Span {
+/// How long to leave Slack alone: as long as it asks, else longer each time, `most` at the most.
+pub(super) fn wait(error: &ChatError, tries: i64, most: Span) -> Span {
     match error {
         ChatError::RateLimited { after } => *after,
         ChatError::NameTaken
@@ -216,7 +216,7 @@ fn wait(error: &ChatError, tries: i64) -> Span {
         | ChatError::Refused(_)
         | ChatError::Unreachable(_) => {
             let doubled = limits::SLACK_RETRY_LEAST.0.saturating_mul(1 << tries.clamp(0, 20));
-            Span(doubled).min(limits::SLACK_RETRY_MOST)
+            Span(doubled).min(most)
         }
     }
 }
@@ -542,6 +542,7 @@ mod tests {
 
     #[test]
     fn slack_is_left_alone_as_long_as_it_asks_and_longer_each_time_where_it_does_not() {
+        let wait = |error: &ChatError, tries| wait(error, tries, limits::SLACK_RETRY_MOST);
         let limited = ChatError::RateLimited { after: Span::seconds(30) };
         assert_eq!((wait(&limited, 0), wait(&limited, 9)), (Span::seconds(30), Span::seconds(30)));
         let broken = ChatError::Unreachable("down".to_owned());

@@ -4,10 +4,10 @@
 
 use tokio::task::JoinSet;
 
+use super::announce;
 use super::house::House;
 use super::say::{self, Reply, SayError};
 use crate::base::limits;
-use crate::base::time::Span;
 use crate::chat::health::Part;
 use crate::chat::{Chat, ChatError, Envelope, Heard, Socket};
 
@@ -45,7 +45,7 @@ pub async fn listen(house: &House) {
                 chat.health.is_bad(Part::Socket, &error.to_string(), ADVICE);
             }
             tokio::select! {
-                () = house.clock.sleep(wait(&error, tries)) => {}
+                () = house.clock.sleep(announce::wait(&error, tries, limits::SLACK_SOCKET_RETRY_MOST)) => {}
                 // Another token may be the answer.
                 changed = live.changed() => if changed.is_err() { return },
             }
@@ -124,20 +124,4 @@ async fn take(house: &House, chat: &Chat, envelope: Envelope) -> Taken {
         }
     };
     Some((envelope.id, answer))
-}
-
-/// How long until the next try: as long as Slack asks, else longer each time.
-fn wait(error: &ChatError, tries: i64) -> Span {
-    match error {
-        ChatError::RateLimited { after } => *after,
-        ChatError::NameTaken
-        | ChatError::ChannelGone(_)
-        | ChatError::MessageGone
-        | ChatError::Unauthorised(_)
-        | ChatError::Refused(_)
-        | ChatError::Unreachable(_) => {
-            let doubled = limits::SLACK_RETRY_LEAST.0.saturating_mul(1 << tries.clamp(0, 20));
-            Span(doubled).min(limits::SLACK_SOCKET_RETRY_MOST)
-        }
-    }
 }
