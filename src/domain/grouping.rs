@@ -29,6 +29,10 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
             readable_again(draft, signal);
             Verdict::of(Outcome::Ignored, Reason::NothingToDecide)
         }
+        Action::Change(_) => {
+            readable_again(draft, signal);
+            Verdict::of(Outcome::Recorded, Reason::SomethingChanged)
+        }
         Action::Resolve => {
             readable_again(draft, signal);
             resolve(draft, signal)
@@ -60,7 +64,7 @@ fn readable_again(draft: &mut Draft, signal: &Signal) {
 fn key_of(signal: &Signal) -> Key {
     let dedup_key = match signal.action {
         Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Ignore(_) => signal.dedup_key.clone(),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => signal.dedup_key.clone(),
     };
     Key { integration: signal.integration.clone(), dedup_key }
 }
@@ -292,7 +296,7 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
 fn title_of<'a>(signal: &'a Signal, kept: &'a str) -> &'a str {
     match signal.action {
         Action::Unreadable(_) => &signal.title,
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Ignore(_) => kept,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => kept,
     }
 }
 

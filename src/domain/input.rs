@@ -50,7 +50,9 @@ pub enum Action {
     Acknowledge,
     /// The body could not be read; the text says why. It triggers, and the next readable body resolves it.
     Unreadable(String),
-    /// Nothing to decide: a test ping, a deploy. The text says what it was.
+    /// Something was changed on purpose: a deploy, a flag. The text says what.
+    Change(String),
+    /// Nothing to decide: a test ping. The text says what it was.
     Ignore(String),
 }
 

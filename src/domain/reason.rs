@@ -19,6 +19,7 @@ pub enum Reason {
     NotFiring,
     ResolvedBeforeItFired,
     NothingToDecide,
+    SomethingChanged,
     CannotBeRead,
     IntegrationGone,
 
@@ -112,6 +113,7 @@ impl Reason {
             Self::NotFiring => "no such condition is firing",
             Self::ResolvedBeforeItFired => "the sender had resolved it before this older message came",
             Self::NothingToDecide => "the sender only tells, and nothing follows from it",
+            Self::SomethingChanged => "something was changed on purpose, which wakes nobody",
             Self::CannotBeRead => "the body could not be read",
             Self::IntegrationGone => "its integration is not configured any more",
             Self::NoSuchTask => "the incident has no task of that number",

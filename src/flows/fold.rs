@@ -162,7 +162,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
 /// A sender's own words for why there was nothing to decide.
 fn ignored_because(action: &Action) -> Option<String> {
     match action {
-        Action::Ignore(said) | Action::Unreadable(said) => Some(said.clone()),
+        Action::Change(said) | Action::Ignore(said) | Action::Unreadable(said) => Some(said.clone()),
         Action::Trigger | Action::Resolve | Action::Acknowledge => None,
     }
 }

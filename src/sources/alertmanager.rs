@@ -18,6 +18,20 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Alertmanager;
 
+const GUIDE: &str = "\
+Add a receiver to `alertmanager.yml`, and route to it what should wake people:
+
+```yaml
+receivers:
+  - name: reveille
+    webhook_configs:
+      - url: '{url}'
+        send_resolved: true
+```
+
+The label `severity` decides how urgent it is: `critical`, `error`, `warning` or `info`.
+";
+
 impl Source for Alertmanager {
     fn name(&self) -> &'static str {
         "alertmanager"
@@ -28,7 +42,7 @@ impl Source for Alertmanager {
     }
 
     fn guide(&self) -> &'static str {
-        "In alertmanager.yml, add a receiver with this address: webhook_configs: [{ url: '…', send_resolved: true }]. Route what should wake people to it."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

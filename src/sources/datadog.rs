@@ -1,27 +1,5 @@
-//! Datadog's webhook. The body is whatever its user writes; this is the payload to paste into Datadog's webhook:
-//!
-//! ```json
-//! {
-//!   "alert_cycle_key": "$ALERT_CYCLE_KEY",
-//!   "aggreg_key": "$AGGREG_KEY",
-//!   "alert_id": "$ALERT_ID",
-//!   "alert_scope": "$ALERT_SCOPE",
-//!   "alert_transition": "$ALERT_TRANSITION",
-//!   "alert_type": "$ALERT_TYPE",
-//!   "alert_priority": "$ALERT_PRIORITY",
-//!   "alert_title": "$ALERT_TITLE",
-//!   "alert_status": "$ALERT_STATUS",
-//!   "alert_metric": "$ALERT_METRIC",
-//!   "event_type": "$EVENT_TYPE",
-//!   "hostname": "$HOSTNAME",
-//!   "tags": "$TAGS",
-//!   "link": "$LINK",
-//!   "date": "$DATE"
-//! }
-//! ```
-//!
-//! Datadog's default payload is read as well, and any other that names its fields after the variables, in whatever case and however
-//! nested. What is left of it when fields are missing:
+//! Datadog's webhook. The body is whatever its user writes. The guide's payload is read, Datadog's default, and any other that names
+//! its fields after the variables, in whatever case and however nested. What is left of it when fields are missing:
 //!
 //! | | taken from, the first that is there |
 //! |---|---|
@@ -29,7 +7,7 @@
 //! | what happened | `$ALERT_TRANSITION`, the title's `[Recovered on …]`, `$ALERT_TYPE` |
 //! | when | `$DATE`, `$DATE_POSIX`, `$LAST_UPDATED` |
 //!
-//! A title that holds a measured value is a poor key: its recovery has another. Use the payload above.
+//! A title that holds a measured value is a poor key: its recovery has another. Use the guide's payload.
 //!
 //! Leave "Encode as form" off. The secret is in the URL alone; there is no signature.
 
@@ -50,6 +28,32 @@ pub struct Datadog;
 /// Numbers above are milliseconds: as seconds they would be past the year 5000.
 const MOST_SECONDS: i64 = 100_000_000_000;
 
+const GUIDE: &str = r#"1. In Datadog open **Integrations**, **Webhooks**, and add a webhook with the address `{url}`.
+2. Leave its payload as it is, or paste this one, which tells more:
+
+   ```json
+   {
+     "alert_cycle_key": "$ALERT_CYCLE_KEY",
+     "aggreg_key": "$AGGREG_KEY",
+     "alert_id": "$ALERT_ID",
+     "alert_scope": "$ALERT_SCOPE",
+     "alert_transition": "$ALERT_TRANSITION",
+     "alert_type": "$ALERT_TYPE",
+     "alert_priority": "$ALERT_PRIORITY",
+     "alert_title": "$ALERT_TITLE",
+     "alert_status": "$ALERT_STATUS",
+     "alert_metric": "$ALERT_METRIC",
+     "event_type": "$EVENT_TYPE",
+     "hostname": "$HOSTNAME",
+     "tags": "$TAGS",
+     "link": "$LINK",
+     "date": "$DATE"
+   }
+   ```
+
+3. Name it in the message of each monitor that should wake people: `@webhook-reveille`.
+"#;
+
 impl Source for Datadog {
     fn name(&self) -> &'static str {
         "datadog"
@@ -60,7 +64,7 @@ impl Source for Datadog {
     }
 
     fn guide(&self) -> &'static str {
-        "In Datadog under Integrations, Webhooks, add a webhook with this address, then name it in a monitor’s message as @webhook-NAME. Leave the payload as it is, or include $ALERT_TRANSITION and $AGGREG_KEY in your own."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

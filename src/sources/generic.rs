@@ -37,6 +37,21 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Generic;
 
+const GUIDE: &str = r#"Post JSON from scripts and from cron:
+
+```sh
+curl -fsS '{url}' --json '{"dedup_key":"backup","title":"The backup failed"}'
+```
+
+The same key with `"state":"resolved"` ends it:
+
+```sh
+curl -fsS '{url}' --json '{"dedup_key":"backup","state":"resolved"}'
+```
+
+`reveille send` does the same from a shell. A sender with a JSON of its own can be mapped in the configuration.
+"#;
+
 impl Source for Generic {
     fn name(&self) -> &'static str {
         "generic"
@@ -47,7 +62,7 @@ impl Source for Generic {
     }
 
     fn guide(&self) -> &'static str {
-        "Post JSON to this address from scripts and cron: {\"dedup_key\":\"backup\",\"title\":\"The backup failed\"}. The same key with \"state\":\"resolved\" ends it. The command reveille send does it for you."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

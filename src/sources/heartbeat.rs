@@ -16,6 +16,16 @@ pub struct Heartbeat;
 /// One alert for each integration.
 const KEY: &str = "heartbeat";
 
+const GUIDE: &str = "\
+Ask for the address, by GET or POST, whenever the job has done its work; at the end of a line of cron for instance:
+
+```sh
+0 3 * * *  /usr/local/bin/backup && curl -fsS -m 10 -o /dev/null '{url}'
+```
+
+When it stays away for longer than its `period` and `grace`, somebody is paged. The next beat ends it.
+";
+
 impl Source for Heartbeat {
     fn name(&self) -> &'static str {
         "heartbeat"
@@ -26,7 +36,7 @@ impl Source for Heartbeat {
     }
 
     fn guide(&self) -> &'static str {
-        "Ask for this address, by GET or POST, whenever the job has done its work: curl -fsS -m 10 ADDRESS at its end. When it stays away for longer than its period, somebody is paged."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

@@ -43,13 +43,40 @@ pub trait Source: Sync {
     /// At least one signal for any bytes whatsoever.
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal>;
 
-    /// How this sender is wired to the address, in a sentence or two.
+    /// What to paste where, in Markdown without HTML: paragraphs, steps, blocks of code. `{url}` stands for the integration's address,
+    /// `{server}` for Reveille's own and `{key}` for the integration's key.
     fn guide(&self) -> &'static str;
+
+    /// How this sender signs its bodies, where it does.
+    fn signature(&self) -> Option<Signature> {
+        None
+    }
+
+    /// What names this delivery, the same each time the sender sends it again.
+    fn delivery(&self, _inbound: &Inbound) -> Option<String> {
+        None
+    }
+
+    /// Whether it sends with GET, its fields in the query.
+    fn takes_get(&self) -> bool {
+        false
+    }
 
     /// Largest body taken, bytes.
     fn body_cap(&self) -> usize {
         limits::BODY_BYTES
     }
+}
+
+/// An HMAC-SHA256 of the raw body in hexadecimal digits, made with a secret that the sender and the integration share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature {
+    /// In lower case.
+    pub header: &'static str,
+    /// What stands before the digits: `sha256=`.
+    pub prefix: &'static str,
+    /// Where this header is sent, what is signed is its value, a colon and the body.
+    pub timestamp: Option<&'static str>,
 }
 
 #[must_use]

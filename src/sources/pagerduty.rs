@@ -54,6 +54,16 @@ pub struct Event {
     pub dedup_key: Option<String>,
 }
 
+const GUIDE: &str = "\
+Wherever something sends to PagerDuty’s Events API:
+
+- in place of `https://events.pagerduty.com` put `{server}`,
+- in place of the routing key (or integration key) put `{key}`.
+
+Both versions are understood: `{server}/v2/enqueue`, and `{server}/generic/2010-04-15/create_event.json` with the key as
+`service_key`. Changes go to `{server}/v2/change/enqueue`.
+";
+
 impl Source for PagerDuty {
     fn name(&self) -> &'static str {
         "pagerduty"
@@ -64,7 +74,7 @@ impl Source for PagerDuty {
     }
 
     fn guide(&self) -> &'static str {
-        "Wherever something sends to PagerDuty’s Events API, put this address in place of https://events.pagerduty.com, and this key in place of its routing (or integration) key. The older /generic/2010-04-15/create_event.json takes it too, as service_key."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
@@ -206,7 +216,7 @@ impl Envelope {
             dedup_key: self.generated.clone(),
             title: what.clone(),
             severity: None,
-            action: Action::Ignore(what),
+            action: Action::Change(what),
             at: time(payload.get("timestamp")),
             url,
             labels: labels.done(),

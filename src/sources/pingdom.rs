@@ -16,6 +16,11 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Pingdom;
 
+const GUIDE: &str = "\
+1. In Pingdom open **Integrations**, and add one of the type **Webhook** with the address `{url}`.
+2. Tick it in each check that should wake people.
+";
+
 impl Source for Pingdom {
     fn name(&self) -> &'static str {
         "pingdom"
@@ -26,7 +31,7 @@ impl Source for Pingdom {
     }
 
     fn guide(&self) -> &'static str {
-        "In Pingdom under Integrations, add an integration of the type webhook with this address, then tick it in each check."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

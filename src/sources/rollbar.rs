@@ -19,6 +19,12 @@ pub struct Rollbar;
 /// Rollbar's number for an item that is resolved.
 const STATUS_RESOLVED: i64 = 2;
 
+const GUIDE: &str = "\
+1. In the project’s settings open **Notifications**, **Webhook**.
+2. Paste `{url}` and enable it. Rollbar’s own test is answered and wakes nobody.
+3. Choose the rules: new item, reactivated item, high occurrence rate and resolved item are the telling ones. Deploys are kept as changes.
+";
+
 impl Source for Rollbar {
     fn name(&self) -> &'static str {
         "rollbar"
@@ -29,7 +35,7 @@ impl Source for Rollbar {
     }
 
     fn guide(&self) -> &'static str {
-        "In the project’s settings under Notifications, Webhook, enable it with this address. Rollbar’s own test is answered and wakes nobody."
+        GUIDE
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
@@ -89,7 +95,7 @@ fn at(action: &Action, item: &Map<String, Value>, occurrence: &Map<String, Value
     let known = Time::from_seconds(known.or_else(|| reading::seconds(occurrence.get("timestamp")))?);
     Some(match action {
         Action::Resolve => known + Span(1),
-        Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Ignore(_) => known,
+        Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) => known,
     })
 }
 
@@ -180,7 +186,10 @@ fn ignored(event: &str, data: &Map<String, Value>, integration: &Integration) ->
         dedup_key: format!("rollbar:{event}"),
         title: reading::line(&title, limits::TITLE_CHARS),
         severity: None,
-        action: Action::Ignore(if event == "test" { "a test of Rollbar's".to_owned() } else { "a deploy, reported by Rollbar".to_owned() }),
+        action: match event {
+            "test" => Action::Ignore("a test of Rollbar's".to_owned()),
+            _ => Action::Change("a deploy, reported by Rollbar".to_owned()),
+        },
         at: None,
         ends_at: None,
         url: None,

@@ -20,14 +20,31 @@ fn integration(source: &str) -> Integration {
 }
 
 fn read(source: &dyn Source, body: &[u8]) -> Vec<Signal> {
-    let inbound = Inbound {
+    source.read(&inbound(source, "", body), &integration(source.name()))
+}
+
+/// A request as its `.headers` file tells it: perhaps the request's line first, whose query counts, then one header a line. What
+/// stands in angle brackets there stands for something that this sender makes up, and is left as it is.
+fn inbound(source: &dyn Source, head: &str, body: &[u8]) -> Inbound {
+    let mut inbound = Inbound {
         method: "POST".to_owned(),
         path: format!("/hooks/{}/key", source.name()),
         headers: Vec::new(),
         body: Bytes::copy_from_slice(body),
         received_at: Time::from_seconds(1_767_571_200),
     };
-    source.read(&inbound, &integration(source.name()))
+    for line in head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        if let Some((method, path)) = line.strip_suffix(" HTTP/1.1").and_then(|line| line.split_once(' ')) {
+            method.clone_into(&mut inbound.method);
+            if let Some((_, query)) = path.split_once('?') {
+                inbound.path = format!("{}?{query}", inbound.path);
+            }
+            continue;
+        }
+        let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("{line} is no header"));
+        inbound.headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    inbound
 }
 
 /// A signal as the expectations write it.
@@ -44,21 +61,32 @@ fn outcome(signal: &Signal) -> Value {
     })
 }
 
-/// The bodies of a source: name, bytes, what is expected of them.
-fn fixtures(source: &str) -> Vec<(String, Vec<u8>, Value)> {
+/// One request of a sender, and what is expected of it.
+struct Fixture {
+    name: String,
+    /// What its `.headers` file says, if it has one.
+    head: String,
+    body: Vec<u8>,
+    expected: Value,
+}
+
+/// The bodies of a source: `NAME.json` (or `.form`, `.txt`, whatever the sender sends), `NAME.expected.json`, perhaps `NAME.headers`.
+fn fixtures(source: &str) -> Vec<Fixture> {
     let folder = folder(source);
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{source} is registered and has no fixtures in {}: {error}", folder.display()))
         .map(|entry| entry.expect("the folder can be listed").file_name().into_string().expect("names are UTF-8"))
-        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json") && !name.ends_with(".expected.json"))
+        .filter(|name| ![".expected.json", ".headers", ".md"].iter().any(|end| name.ends_with(end)))
         .collect();
     names.sort();
     let load = |name: String| {
         let body = fs::read(folder.join(&name)).expect("a fixture can be read");
-        let path = folder.join(name.replace(".json", ".expected.json"));
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        let path = folder.join(format!("{stem}.expected.json"));
         let expected = fs::read(&path).unwrap_or_else(|_| panic!("{source}/{name} has no expectation beside it"));
         let expected = serde_json::from_slice(&expected).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (name, body, expected)
+        let head = fs::read_to_string(folder.join(format!("{stem}.headers"))).unwrap_or_default();
+        Fixture { name, head, body, expected }
     };
     names.into_iter().map(load).collect()
 }
@@ -67,8 +95,8 @@ fn fixtures(source: &str) -> Vec<(String, Vec<u8>, Value)> {
 fn every_source_reads_its_fixtures_as_expected() {
     for source in REGISTRY {
         let (mut fires, mut resolves, mut odd) = (false, false, false);
-        for (name, body, expected) in fixtures(source.name()) {
-            let signals = read(source, &body);
+        for Fixture { name, head, body, expected } in fixtures(source.name()) {
+            let signals = source.read(&inbound(source, &head, &body), &integration(source.name()));
             let outcomes = Value::Array(signals.iter().map(outcome).collect());
             assert_eq!(
                 outcomes,
@@ -295,7 +323,7 @@ fn assert_within_limits(signal: &Signal, context: &str) {
         Action::Unreadable(why) => {
             assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{context}: {signal:?}");
         }
-        Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{context}: {signal:?}"),
+        Action::Change(what) | Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{context}: {signal:?}"),
     }
 }
 
@@ -306,7 +334,7 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
     let mut noise = Noise(0x2015_0729_0300);
     let mut unreadable = 0;
     for round in 0..20_000 {
-        let (source, (name, body, _)) = &bodies[noise.next(bodies.len())];
+        let (source, Fixture { name, head, body, .. }) = &bodies[noise.next(bodies.len())];
         let damaged = match serde_json::from_slice::<Value>(body) {
             Ok(mut value) if noise.next(2) == 0 => {
                 (0..=noise.next(4)).for_each(|_| exchange(&mut value, &mut noise));
@@ -314,7 +342,7 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
             }
             Ok(_) | Err(_) => damage(body, &mut noise),
         };
-        let signals = read(*source, &damaged);
+        let signals = source.read(&inbound(*source, head, &damaged), &integration(source.name()));
         let context = format!("round {round}, {}/{name}", source.name());
         assert!(!signals.is_empty(), "{context} gives nothing");
         for signal in &signals {
@@ -326,16 +354,24 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
     assert!((2_000..18_000).contains(&unreadable), "{unreadable} of 20,000 were unreadable");
 }
 
+#[test]
+fn every_guide_says_what_to_paste_where() {
+    for source in REGISTRY {
+        let (name, guide) = (source.name(), source.guide());
+        assert!(guide.contains("{url}") || (guide.contains("{server}") && guide.contains("{key}")), "{name} does not say what to paste");
+        assert!(guide.ends_with('\n') && guide.lines().count() > 1, "{name} says too little");
+        assert!(!guide.contains('<') || guide.contains('`'), "{name} has HTML, which is shown as it stands");
+    }
+}
+
 /// What people paste from a guide has to do what the guide says.
 #[test]
 fn the_guide_of_generic_fires_and_resolves_as_it_says() {
     let source = find("generic").expect("there is one");
-    let guide = source.guide();
-    let example = &guide[guide.find('{').expect("an example")..=guide.find('}').expect("its end")];
-    let fired = read(source, example.as_bytes());
+    let pasted: Vec<&str> = source.guide().lines().filter_map(|line| line.split_once("--json '")?.1.strip_suffix('\'')).collect();
+    let [fires, resolves] = pasted[..] else { panic!("{pasted:?}") };
+    let (fired, resolved) = (read(source, fires.as_bytes()), read(source, resolves.as_bytes()));
     assert!(matches!(fired[..], [Signal { action: Action::Trigger, .. }]), "{fired:?}");
-    let ends = guide.split_once("The same key with ").and_then(|(_, rest)| rest.split_once(" ends it")).expect("how it ends").0;
-    let resolved = read(source, format!(r#"{{"dedup_key":"{}",{ends}}}"#, fired[0].dedup_key).as_bytes());
     assert!(matches!(resolved[..], [Signal { action: Action::Resolve, .. }]), "{resolved:?}");
     assert_eq!(resolved[0].dedup_key, fired[0].dedup_key);
 }

@@ -343,6 +343,6 @@ fn within_limits(signal: &Signal) {
     match &signal.action {
         Action::Trigger | Action::Resolve | Action::Acknowledge => assert_ne!(signal.dedup_key, UNREADABLE_KEY),
         Action::Unreadable(why) => assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{signal:?}"),
-        Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{signal:?}"),
+        Action::Change(what) | Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{signal:?}"),
     }
 }

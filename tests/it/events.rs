@@ -160,7 +160,7 @@ story!(what_pagerduty_refuses_is_refused_in_its_words, &team(), |app| {
 });
 
 story!(a_change_wakes_nobody, &team(), |app| {
-    let mut change: Value = serde_json::from_str(include_str!("../fixtures/sources/pagerduty/change_of_documentation.txt")).expect("JSON");
+    let mut change: Value = serde_json::from_str(include_str!("../fixtures/pagerduty_change.json")).expect("JSON");
     change["routing_key"] = json!(KEY);
     let (status, told) = tells(app, "/v2/change/enqueue", &change).await;
     assert_eq!((status, told), (202, json!({"status": "success", "message": "Change event processed"})));
