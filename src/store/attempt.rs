@@ -79,15 +79,16 @@ pub enum Intent {
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_insert(tx: &mut Tx, user: &UserId, attempt: &OpenAttempt, pages: &[PageOf]) -> Result<()> {
-    let insert = sql("INSERT INTO attempts (id, user_id, contact, channel, placed_at, open, state, look_at, asked, ending) \
-                      VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, 0)");
+    let insert = sql("INSERT INTO attempts (id, user_id, contact, channel, placed_at, open, state, look_at, asked, sent_before, ending) \
+                      VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, 0)");
     let insert = insert
         .text(attempt.id.as_str())
         .text(user.as_str())
         .text(attempt.contact.as_str())
         .text(attempt.kind.name())
         .time(attempt.placed_at);
-    tx.execute(insert.text(state_name(attempt.state)).time(attempt.look_at).int(i64::from(attempt.asked))).await?;
+    let insert = insert.text(state_name(attempt.state)).time(attempt.look_at);
+    tx.execute(insert.int(i64::from(attempt.asked)).int(i64::from(attempt.sent_before))).await?;
     for pages in pieces(pages) {
         let insert = format!("INSERT INTO attempt_pages (attempt_id, page_id, incident_id) VALUES {}", tuples(pages.len(), 3));
         let insert = pages
