@@ -11,7 +11,7 @@ use super::reason::Reason;
 use super::setup::ContactKind;
 use crate::base::id::{ContactId, PageId};
 use crate::base::limits;
-use crate::base::time::{Span, Time};
+use crate::base::time::Time;
 
 impl Draft<'_> {
     /// Sends one message for every page for which this contact is due, or waits where a storm has sent many just now.
@@ -174,6 +174,7 @@ mod tests {
     use super::super::setup::{AlertSeverity, Rule, Urgency};
     use super::super::trial::{Phone, Trial, contact, rule, step};
     use super::*;
+    use crate::base::time::Span;
 
     /// One person with these contacts and rules, and one step that waits for hours.
     fn with(contacts: &[(&str, ContactKind)], rules: Vec<Rule>) -> Trial {

@@ -10,6 +10,8 @@ pub mod oncall;
 pub mod people;
 pub mod reference;
 
+pub(super) use me::is_proven;
+
 use super::Doors;
 use super::caller::Caller;
 use crate::base::viewer::Viewer;
