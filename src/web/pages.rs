@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod declare;
+pub mod heartbeats;
 pub mod incident;
 pub mod integrations;
 pub mod list;
