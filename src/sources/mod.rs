@@ -2,15 +2,22 @@
 //!
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
+mod airbrake;
 mod alertmanager;
+mod bugsnag;
+mod cloudevents;
 mod datadog;
 mod excerpt;
 mod generic;
+mod github;
 pub mod heartbeat;
+mod honeybadger;
 pub mod pagerduty;
 mod pingdom;
 mod reading;
 mod rollbar;
+mod sentry;
+pub mod splunk_oncall;
 
 use std::collections::BTreeMap;
 
@@ -22,14 +29,21 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 14] = [
+    &airbrake::Airbrake,
     &alertmanager::Alertmanager,
+    &bugsnag::Bugsnag,
+    &cloudevents::CloudEvents,
     &datadog::Datadog,
     &generic::Generic,
+    &github::Github,
     &heartbeat::Heartbeat,
+    &honeybadger::Honeybadger,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
     &rollbar::Rollbar,
+    &sentry::Sentry,
+    &splunk_oncall::SplunkOncall,
 ];
 
 /// A kind of sender.

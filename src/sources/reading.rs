@@ -71,6 +71,39 @@ pub fn scalar(value: Option<&Value>) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
+/// A text, number or truth value as one line that shows something, no longer than a title.
+pub fn text(value: &Value) -> Option<String> {
+    let text = line(&scalar(Some(value))?, limits::TITLE_CHARS);
+    (!text.is_empty()).then_some(text)
+}
+
+/// An instant in RFC 3339.
+pub fn instant(value: &Value) -> Option<Time> {
+    rfc3339(value.as_str()?.trim())
+}
+
+/// `[shop/production] it broke`: where before what, as error trackers say it.
+pub fn headline(places: &[Option<String>], what: &str) -> String {
+    let places: Vec<&str> = places.iter().flatten().map(String::as_str).collect();
+    let place = if places.is_empty() { String::new() } else { format!("[{}] ", line(&places.join("/"), limits::TITLE_CHARS / 3)) };
+    line(&format!("{place}{what}"), limits::TITLE_CHARS)
+}
+
+/// A web address without what may be a secret in it: its query is cut off, and one with a password is none at all.
+pub fn address(value: &Value) -> Option<String> {
+    let text = url(value.as_str()?)?;
+    let plain = text.split(['?', '#']).next().unwrap_or(&text);
+    let host = plain.split("://").nth(1)?.split('/').next()?;
+    (!host.contains('@')).then(|| plain.to_owned())
+}
+
+/// The one-line texts of a list, joined by commas.
+pub fn joined(list: &Value) -> String {
+    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    // More than a label holds need not be read.
+    entries.iter().take(limits::LABEL_CHARS).filter_map(text).collect::<Vec<_>>().join(",")
+}
+
 /// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
 /// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
 pub fn line(text: &str, most: usize) -> String {
