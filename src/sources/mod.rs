@@ -3,14 +3,25 @@
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
 mod alertmanager;
+mod checkly;
 mod datadog;
 mod excerpt;
+mod form;
 mod generic;
+mod healthchecks;
 pub mod heartbeat;
+mod icinga2;
+mod nagios;
+mod notification;
 pub mod pagerduty;
 mod pingdom;
 mod reading;
+mod riemann;
 mod rollbar;
+mod statuscake;
+mod uptime_kuma;
+mod uptimerobot;
+mod zabbix;
 
 use std::collections::BTreeMap;
 
@@ -22,14 +33,23 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 16] = [
     &alertmanager::Alertmanager,
+    &checkly::Checkly,
     &datadog::Datadog,
     &generic::Generic,
+    &healthchecks::Healthchecks,
     &heartbeat::Heartbeat,
+    &icinga2::Icinga2,
+    &nagios::Nagios,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
+    &riemann::Riemann,
     &rollbar::Rollbar,
+    &statuscake::StatusCake,
+    &uptime_kuma::UptimeKuma,
+    &uptimerobot::UptimeRobot,
+    &zabbix::Zabbix,
 ];
 
 /// A kind of sender.
