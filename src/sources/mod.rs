@@ -5,19 +5,30 @@
 mod airbrake;
 mod alertmanager;
 mod bugsnag;
+mod checkly;
 mod cloudevents;
 mod datadog;
 mod excerpt;
+mod form;
 mod generic;
 mod github;
+mod healthchecks;
 pub mod heartbeat;
 mod honeybadger;
+mod icinga2;
+mod nagios;
+mod notification;
 pub mod pagerduty;
 mod pingdom;
 mod reading;
+mod riemann;
 mod rollbar;
 mod sentry;
 pub mod splunk_oncall;
+mod statuscake;
+mod uptime_kuma;
+mod uptimerobot;
+mod zabbix;
 
 use std::collections::BTreeMap;
 
@@ -29,21 +40,30 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 14] = [
+static REGISTRY: [&dyn Source; 23] = [
     &airbrake::Airbrake,
     &alertmanager::Alertmanager,
     &bugsnag::Bugsnag,
+    &checkly::Checkly,
     &cloudevents::CloudEvents,
     &datadog::Datadog,
     &generic::Generic,
     &github::Github,
+    &healthchecks::Healthchecks,
     &heartbeat::Heartbeat,
     &honeybadger::Honeybadger,
+    &icinga2::Icinga2,
+    &nagios::Nagios,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
+    &riemann::Riemann,
     &rollbar::Rollbar,
     &sentry::Sentry,
     &splunk_oncall::SplunkOncall,
+    &statuscake::StatusCake,
+    &uptime_kuma::UptimeKuma,
+    &uptimerobot::UptimeRobot,
+    &zabbix::Zabbix,
 ];
 
 /// A kind of sender.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+pub use super::form::{Named, fields};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
@@ -148,11 +149,34 @@ pub fn key(text: &str) -> String {
     if plain { text.to_owned() } else { format!("sha256:{}", digest_hex(text.as_bytes())) }
 }
 
-/// A link that a page may show: http or https, bounded, in one piece.
+/// Letters and digits alone, in small: how names are compared that people may write in several ways.
+pub fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// A title: what it is about, which is cut first where it is long, and the news of it.
+pub fn title(about: &str, news: &str) -> String {
+    let news = line(news, limits::TITLE_CHARS);
+    let room = limits::TITLE_CHARS.saturating_sub(news.chars().count() + 1).max(limits::TITLE_CHARS / 3);
+    line(&format!("{} {news}", line(about, room)), limits::TITLE_CHARS)
+}
+
+/// Whether an address has a name before its host, and with it perhaps a password: such a one is shown nowhere.
+pub fn has_login(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', '?', '#', '\\']).next().is_some_and(|host| host.contains('@'))
+}
+
+/// What stands for an address in a key.
+pub fn address_key(address: &str) -> String {
+    if has_login(address) { digest_hex(address.as_bytes()) } else { address.to_owned() }
+}
+
+/// A link that a page may show: http or https, bounded, in one piece, without a password.
 pub fn url(text: &str) -> Option<String> {
     let text = text.trim();
-    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    let is_web = lower.starts_with("https://") || lower.starts_with("http://");
+    let (scheme, host) = text.split_once("://")?;
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)) && !host.is_empty() && !has_login(text);
     let whole = text.len() <= limits::URL_BYTES && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"'`\\".contains(c));
     (is_web && whole).then(|| text.to_owned())
 }
@@ -167,9 +191,21 @@ pub fn seconds(value: Option<&Value>) -> Option<i64> {
     (1..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 
+/// Milliseconds since the epoch, as text, within the same years.
+pub fn millis(text: &str) -> Option<Time> {
+    let at = Time::from_millis(text.trim().parse().ok()?);
+    (1..=LAST_SECOND).contains(&at.seconds()).then_some(at)
+}
+
 /// RFC 3339 within the years that can be written back.
 pub fn rfc3339(text: &str) -> Option<Time> {
     Time::parse_rfc3339(text).ok().filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
+}
+
+/// A time that its sender writes without a zone and means in UTC: `2023-07-31 18:56:15.374`.
+pub fn utc(text: &str) -> Option<Time> {
+    let text = text.trim().trim_end_matches('Z').replacen(' ', "T", 1);
+    rfc3339(&format!("{text}Z"))
 }
 
 /// Labels within their limits, first come first kept.
@@ -184,6 +220,13 @@ impl Labels {
             return;
         }
         self.0.entry(name).or_insert(value);
+    }
+
+    /// An address, unless there is a password in it.
+    pub fn put_address(&mut self, name: &str, address: &str) {
+        if !has_login(address) {
+            self.put(name, address);
+        }
     }
 
     pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
@@ -238,8 +281,33 @@ mod tests {
     #[test]
     fn only_web_links_are_kept() {
         assert_eq!(url(" https://example.com/a?b=c#d "), Some("https://example.com/a?b=c#d".to_owned()));
-        for bad in ["javascript:alert(1)", "https://a b", "http://a\"onclick=", "//example.com", "", "https://é<", "data:text/html,x"] {
+        for bad in
+            ["javascript:alert(1)", "https://a b", "http://a\"onclick=", "//example.com", "", "https://é<", "data:text/html,x", "https://"]
+        {
             assert_eq!(url(bad), None, "{bad}");
         }
+        for login in ["https://ana:swordfish@example.com/", "HTTP://ana@example.com?a", "https://a@b\\c"] {
+            assert_eq!(url(login), None, "{login}");
+            assert!(!address_key(login).contains("ana"), "{login}");
+        }
+        assert!(url("https://example.com/@ana").is_some());
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_read_in_utc() {
+        let wanted = rfc3339("2023-07-31T18:56:15.374Z");
+        assert!(wanted.is_some());
+        for text in ["2023-07-31 18:56:15.374", "2023-07-31T18:56:15.374Z", " 2023-07-31T18:56:15.374 "] {
+            assert_eq!(utc(text), wanted, "{text}");
+        }
+        assert_eq!(utc("2023-07-31"), None);
+    }
+
+    #[test]
+    fn of_a_long_title_the_news_stays() {
+        assert_eq!(title("db-3", "is down: no answer"), "db-3 is down: no answer");
+        let long = title(&"é".repeat(900), "is down");
+        assert!(long.ends_with("… is down") && long.chars().count() == limits::TITLE_CHARS, "{long}");
+        assert!(title("db-3", &"é".repeat(900)).starts_with("db-3 é"));
     }
 }

@@ -1,5 +1,7 @@
 //! Every source against its folder of bodies, and all of them against noise.
 
+mod monitors;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
