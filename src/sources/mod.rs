@@ -3,14 +3,24 @@
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
 mod alertmanager;
+mod azure;
+mod cloudwatch;
 mod datadog;
 mod excerpt;
+mod field;
 mod generic;
+mod google_cloud;
+mod grafana;
+mod graylog;
 pub mod heartbeat;
+mod honeycomb;
+mod kibana;
+mod newrelic;
 pub mod pagerduty;
 mod pingdom;
 mod reading;
 mod rollbar;
+mod vmware;
 
 use std::collections::BTreeMap;
 
@@ -22,14 +32,23 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 16] = [
     &alertmanager::Alertmanager,
+    &azure::Azure,
+    &cloudwatch::CloudWatch,
     &datadog::Datadog,
     &generic::Generic,
+    &google_cloud::GoogleCloud,
+    &grafana::Grafana,
+    &graylog::Graylog,
     &heartbeat::Heartbeat,
+    &honeycomb::Honeycomb,
+    &kibana::Kibana,
+    &newrelic::NewRelic,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
     &rollbar::Rollbar,
+    &vmware::Vmware,
 ];
 
 /// A kind of sender.
