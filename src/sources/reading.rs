@@ -197,9 +197,14 @@ pub fn millis(text: &str) -> Option<Time> {
     (1..=LAST_SECOND).contains(&at.seconds()).then_some(at)
 }
 
-/// RFC 3339 within the years that can be written back.
+/// RFC 3339 within the years that can be written back; PagerDuty's clients and CloudWatch write zones without their colon.
 pub fn rfc3339(text: &str) -> Option<Time> {
-    Time::parse_rfc3339(text).ok().filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
+    let text = text.trim();
+    let at = Time::parse_rfc3339(text).ok().or_else(|| {
+        let (rest, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
+        Time::parse_rfc3339(&format!("{rest}:{minutes}")).ok()
+    });
+    at.filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
 }
 
 /// A time that its sender writes without a zone and means in UTC: `2023-07-31 18:56:15.374`.
@@ -235,8 +240,29 @@ impl Labels {
         }
     }
 
+    /// A link that a page may show; anything else is left out.
+    pub fn put_url(&mut self, name: &str, value: Option<&Value>) {
+        if let Some(link) = scalar(value).and_then(|text| url(&text)).filter(|link| !link.contains("${")) {
+            self.put(name, &link);
+        }
+    }
+
+    /// Every field of an object under its own name.
+    pub fn put_all(&mut self, object: Option<&Map<String, Value>>) {
+        for (name, value) in object.into_iter().flatten() {
+            self.put_scalar(name, Some(value));
+        }
+    }
+
     pub fn done(self) -> BTreeMap<String, String> {
         self.0
+    }
+}
+
+/// More can be put to them.
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self(labels)
     }
 }
 
