@@ -1,6 +1,7 @@
 //! Every source against its folder of bodies, and all of them against noise.
 
 mod monitors;
+mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
