@@ -19,6 +19,9 @@ pub const BODY_READ: Span = Span::seconds(20);
 /// Largest body of a form or of an API command, bytes.
 pub const COMMAND_BYTES: usize = 64 << 10;
 
+/// How old or young the moment may be that a sender has signed along with its message.
+pub const SIGNATURE_AGE: Span = Span::minutes(5);
+
 /// Signals in one transaction of the intake: a page never waits behind more.
 pub const JOURNAL_BATCH_ROWS: usize = 256;
 /// Requests waiting for the intake's writer; past this the answer is 503.

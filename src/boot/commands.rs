@@ -199,8 +199,14 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let url = apply.database.url();
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
-    let lines = setup::diff(&saved.setup, &config.setup);
+    let mut lines = setup::diff(&saved.setup, &config.setup);
     let wanted = live::wanted(&config)?;
+    for change in apply::changed_secrets(&sealer, &saved, &wanted) {
+        match lines.iter_mut().find(|line| line.kind == change.kind && line.id == change.id) {
+            Some(line) => line.keys.extend(change.keys),
+            None => lines.push(change),
+        }
+    }
     let changed = if apply.dry_run {
         apply::differs(&store, &sealer, &wanted).await?
     } else {

@@ -2,6 +2,7 @@
 //! line that an editor can jump to.
 
 mod objects;
+mod proofs;
 mod reader;
 mod settings;
 mod surroundings;
@@ -20,6 +21,7 @@ use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::domain::lint::{self, Level};
 use crate::domain::setup::{ContactKind, Setup};
+use crate::sources::proof::Proof;
 
 /// A configuration that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Config {
     pub setup: Setup,
     /// The live keys of each integration, two while one is rotated.
     pub keys: BTreeMap<IntegrationId, Vec<Secret>>,
+    /// What each integration asks for beside its key.
+    pub proofs: BTreeMap<IntegrationId, Vec<Proof>>,
     /// What the file says of each of its users; what it leaves out stays theirs to change.
     pub managed: BTreeMap<UserId, Managed>,
 }

@@ -24,6 +24,7 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::refusal::Refusals;
 use crate::flows::shout::Shouts;
 use crate::flows::{House, Pulse, access, apply, fold, ingest};
 use crate::store::{self, Store, StoreOptions};
@@ -122,6 +123,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         intake,
         page_lane,
         shouts: Shouts::default(),
+        refusals: Refusals::default(),
     };
     let certificate = tls.map(Certificate::open);
     let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;

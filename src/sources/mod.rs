@@ -9,6 +9,7 @@ mod generic;
 pub mod heartbeat;
 pub mod pagerduty;
 mod pingdom;
+pub mod proof;
 mod reading;
 mod rollbar;
 
