@@ -120,10 +120,15 @@ pub fn load(path: &Path, around: &Surroundings, sources: &[&str]) -> Result<(Con
 pub fn server_as_far_as_readable(path: &Path, around: &Surroundings) -> Server {
     let mut text = around.read(path).unwrap_or_default();
     if toml::de::DeTable::parse(&text).is_err() {
-        // The parser saves nothing reliable of a broken file; its one section may stand for itself.
-        let section = text.lines().skip_while(|line| line.trim() != "[server]");
-        let section = section.enumerate().take_while(|(n, line)| *n == 0 || !line.trim_start().starts_with('['));
-        text = section.flat_map(|(_, line)| [line, "\n"]).collect();
+        // The parser saves nothing reliable of a broken file; the sections that tell where to listen may stand for themselves.
+        let mut is_wanted = false;
+        let of_process = text.lines().filter(|line| {
+            if line.trim_start().starts_with('[') {
+                is_wanted = ["[server]", "[mail]"].contains(&line.trim());
+            }
+            is_wanted
+        });
+        text = of_process.flat_map(|line| [line, "\n"]).collect();
     }
     server_of(&text, around)
 }

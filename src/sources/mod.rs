@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod datadog;
+mod email;
 mod excerpt;
 mod generic;
 pub mod heartbeat;
@@ -23,9 +24,10 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 8] = [
     &alertmanager::Alertmanager,
     &datadog::Datadog,
+    &email::Email,
     &generic::Generic,
     &heartbeat::Heartbeat,
     &pagerduty::PagerDuty,

@@ -18,7 +18,7 @@ use crate::domain::setup::{
 };
 
 const ROOT: &[&str] =
-    &["server", "slack", "twilio", "smtp", "retention", "user", "schedule", "policy", "service", "integration", "webhook"];
+    &["server", "slack", "twilio", "smtp", "mail", "retention", "user", "schedule", "policy", "service", "integration", "webhook"];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
