@@ -19,6 +19,24 @@ pub const BODY_READ: Span = Span::seconds(20);
 /// Largest body of a form or of an API command, bytes.
 pub const COMMAND_BYTES: usize = 64 << 10;
 
+/// How old or young the moment may be that a sender has signed along with its message.
+pub const SIGNATURE_AGE: Span = Span::minutes(5);
+
+/// Connections that bring mail, at once: a mail server opens a few. Each may hold one mail in memory.
+pub const MAIL_CONNECTIONS: usize = 64;
+/// Largest mail taken, bytes: an alert with a picture of its graph.
+pub const MAIL_BYTES: usize = 4 << 20;
+/// How much of a mail over that is read and thrown away before the line is cut, bytes.
+pub const MAIL_DRAIN_BYTES: usize = 32 << 20;
+/// Recipients of one mail: RFC 5321 (4.5.3.1.8) asks for at least as many.
+pub const MAIL_RECIPIENTS: usize = 100;
+/// How long a mail's sender may say nothing: RFC 5321 (4.5.3.2.7) asks for at least as long.
+pub const MAIL_IDLE: Span = Span::minutes(5);
+/// How long one connection may bring mail, so that nobody holds all places for ever.
+pub const MAIL_SESSION: Span = Span::minutes(30);
+/// Commands that make no sense, and unknown recipients, before the line is cut: nobody tries all keys.
+pub const MAIL_MISTAKES: u32 = 10;
+
 /// Signals in one transaction of the intake: a page never waits behind more.
 pub const JOURNAL_BATCH_ROWS: usize = 256;
 /// Requests waiting for the intake's writer; past this the answer is 503.

@@ -25,6 +25,7 @@ pub mod once;
 pub mod overrides;
 pub mod password;
 pub mod profile;
+pub mod refusal;
 mod reply;
 pub mod report;
 pub mod retain;

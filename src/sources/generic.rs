@@ -22,6 +22,8 @@
 //! | `at` | when it happened, RFC 3339; an older message that comes late then changes nothing |
 //! | `labels` | an object of texts, numbers and truth values |
 //!
+//! A message may be named in a header `Webhook-Id`: sent again with the same one, it is answered as the first time and counts once.
+//!
 //! A list of such objects is a batch, at most 1,000 of them. A field with a value that is not understood never loses the alert: it
 //! counts as absent, and the value is kept as a label, `severity_as_sent` and the like.
 
@@ -63,6 +65,11 @@ impl Source for Generic {
 
     fn guide(&self) -> &'static str {
         GUIDE
+    }
+
+    /// As the Standard Webhooks specification (standardwebhooks.com) names a message, each time that it is sent.
+    fn delivery(&self, inbound: &Inbound) -> Option<String> {
+        inbound.header("webhook-id").map(str::to_owned)
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

@@ -10,6 +10,7 @@ mod checkly;
 mod cloudevents;
 mod cloudwatch;
 mod datadog;
+mod email;
 mod excerpt;
 mod field;
 mod form;
@@ -29,6 +30,7 @@ mod newrelic;
 mod notification;
 pub mod pagerduty;
 mod pingdom;
+pub mod proof;
 mod reading;
 mod riemann;
 mod rollbar;
@@ -50,7 +52,7 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 32] = [
+static REGISTRY: [&dyn Source; 33] = [
     &airbrake::Airbrake,
     &alertmanager::Alertmanager,
     &azure::Azure,
@@ -59,6 +61,7 @@ static REGISTRY: [&dyn Source; 32] = [
     &cloudevents::CloudEvents,
     &cloudwatch::CloudWatch,
     &datadog::Datadog,
+    &email::Email,
     &generic::Generic,
     &github::Github,
     &google_cloud::GoogleCloud,

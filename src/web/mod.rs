@@ -16,6 +16,7 @@ mod pages;
 pub mod public;
 mod repeat;
 mod roles;
+mod sender;
 mod sign_in;
 mod slack;
 pub mod stream;

@@ -26,13 +26,20 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await look(page, "api-open");
 
   await page.goto(`${house.url}/integrations`);
+  await look(page, "integrations");
+  await page.getByRole("link", { name: "scripts", exact: true }).click();
   await page.getByRole("button", { name: "Send a test signal to scripts" }).click();
   await expect(page.getByRole("status")).toContainText("was ignored, as it should be");
-  await page.goto(`${house.url}/integrations`);
-  await look(page, "integrations");
+  await look(page, "integration");
   await page.getByRole("button", { name: "Show the whole address of scripts" }).click();
   await expect(page.locator("pre code").first()).toContainText("/hooks/generic/e2e-key");
-  await look(page, "integrations-shown");
+  await look(page, "integration-shown");
+  await page.goto(`${house.url}/senders`);
+  await look(page, "senders");
+  await page.getByRole("searchbox").fill("datadog");
+  await page.getByRole("button", { name: "Find" }).click();
+  await expect(page.locator("details[open] pre code").first()).toContainText('source = "datadog"');
+  await look(page, "senders-found");
 
   // Who is not an administrator is told so; a page that is none, and a link that is too old, say the next step.
   const context = await browser.newContext();

@@ -18,7 +18,7 @@ use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody,
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
-use super::integration::{IntegrationBody, SampleBody, TestedBody};
+use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::person::{InvitedBody, UserBody};
 use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
@@ -191,6 +191,12 @@ fn operations() -> Vec<Operation> {
             "The integrations, and what came of their signals",
             &[Limit, Cursor],
             Gives::List(shape::<IntegrationBody>()),
+        ),
+        read(
+            "/api/v1/integrations/{integration}",
+            "One integration, and what to paste where at its sender",
+            &[],
+            Gives::One(shape::<IntegrationInFull>()),
         ),
         read(
             "/api/v1/integrations/{integration}/signals",
