@@ -7,6 +7,7 @@ mod datadog;
 mod excerpt;
 mod generic;
 pub mod heartbeat;
+mod mapping;
 pub mod pagerduty;
 mod pingdom;
 mod reading;

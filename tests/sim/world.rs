@@ -12,6 +12,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 
 use super::cast;
@@ -509,7 +510,7 @@ impl World {
             if let State::Desk(desk) = &state {
                 self.watch.before_signal(&self.rows, desk, signal);
             }
-            let input = Input::Signal(signal.clone());
+            let input = Input::Signal(route(&self.rows.setup, signal.clone()));
             let (next, verdict) = self.decide(state, &input, &mut saved);
             state = next;
             self.say(|| format!("  {:?} {} {:?} {:?} -> {verdict:?}", signal.action, signal.dedup_key, signal.severity, signal.at));
