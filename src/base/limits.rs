@@ -233,6 +233,11 @@ pub const TEMPLATE_FUEL: u64 = 10_000;
 /// Routing rules of one configuration: every signal may pass all of them.
 pub const ROUTES: usize = 500;
 
+/// Largest request to try a body, bytes: one of the usual largest bodies, as a JSON text.
+pub const TRIED_BYTES: usize = 2 << 20;
+/// Signals of a tried body that are told of; the rest are a number.
+pub const TRIED_SIGNALS: usize = 50;
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;

@@ -2,18 +2,20 @@
 //! is about its integration's own service. Pure: the live path and whoever tries a message ask the same function.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
 
+use super::escalation;
 use super::incident::NO_SERVICE;
 use super::input::Signal;
 use super::matcher::Matcher;
-use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
+use super::setup::{AlertSeverity, Integration, Place, Service, Setup, Severity, Target, Urgency};
 use super::template::{Expression, Template};
-use crate::base::id::{IntegrationId, PolicyId, RouteId, ServiceId};
+use crate::base::id::{IntegrationId, PolicyId, RouteId, ServiceId, UserId};
 use crate::base::limits;
+use crate::base::time::{Span, Time};
 use crate::base::written;
 
 /// One rule.
@@ -150,6 +152,46 @@ pub fn explain<'a>(setup: &'a Setup, signal: &Signal) -> Vec<(&'a RouteId, Resul
         }
     }
     told
+}
+
+/// One step of the policy that an incident of a signal would start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Woken {
+    /// After the incident opens, if nobody answers.
+    pub after: Span,
+    /// On call now; empty where nobody is, and the step is skipped.
+    pub users: BTreeSet<UserId>,
+    pub places: Vec<Place>,
+}
+
+/// Whom an incident that this signal opened now would page, step by step of the first round. What pages nobody has no step, and low
+/// urgency the first one alone.
+#[must_use]
+pub fn wakes(setup: &Setup, routed: &Routed, at: Time) -> (Option<PolicyId>, Vec<Woken>) {
+    let Some(service) = setup.services.get(&routed.service) else { return (None, Vec::new()) };
+    let policy = routed.policy.as_ref().unwrap_or(&service.policy);
+    let Some(policy) = setup.policies.get(policy) else { return (None, Vec::new()) };
+    let most = match routed.of_service(service).urgency() {
+        None => return (None, Vec::new()),
+        Some(Urgency::Low) => 1,
+        Some(Urgency::High) => usize::MAX,
+    };
+    let (mut woken, mut called, mut after) = (Vec::new(), 0, Span::ZERO);
+    for step in &policy.steps {
+        let users = escalation::people(step, setup, at);
+        let places = step.notify.iter().filter_map(|target| match target {
+            Target::Place(place) => Some(place.clone()),
+            Target::User(_) | Target::Schedule(_) | Target::Everyone => None,
+        });
+        let waits = if users.is_empty() { Span::ZERO } else { step.wait() };
+        called += usize::from(!users.is_empty());
+        woken.push(Woken { after, users, places: places.collect() });
+        after = after + waits;
+        if called == most {
+            break;
+        }
+    }
+    (Some(policy.id.clone()), woken)
 }
 
 /// All that a rule asks for, as a person wrote it.

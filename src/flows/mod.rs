@@ -28,6 +28,7 @@ pub mod profile;
 mod reply;
 pub mod report;
 pub mod retain;
+pub mod route;
 mod save;
 pub mod say;
 pub mod shout;

@@ -4,6 +4,7 @@ mod board;
 mod desk;
 pub mod link;
 mod reference;
+mod route;
 
 use askama::Template;
 
@@ -13,6 +14,7 @@ pub use desk::{
     PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
 };
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
+pub use route::{RoutePage, TriedRow};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
@@ -53,6 +55,7 @@ impl Frame {
             ("alerts", "/alerts", "Alerts"),
             ("oncall", "/oncall", "On call"),
             ("integrations", "/integrations", "Integrations"),
+            ("route", "/route", "Routing"),
             ("people", "/people", "People"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);

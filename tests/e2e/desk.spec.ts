@@ -33,6 +33,12 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await page.getByRole("button", { name: "Show the whole address of scripts" }).click();
   await expect(page.locator("pre code").first()).toContainText("/hooks/generic/e2e-key");
   await look(page, "integrations-shown");
+  await page.getByRole("link", { name: "Try a body of scripts" }).click();
+  await page.getByLabel("Body").fill('{"title":"The disk is full","dedup_key":"disk","labels":{"host":"db-3"}}');
+  await look(page, "route");
+  await page.getByRole("button", { name: "Try it" }).click();
+  await expect(page.getByRole("heading", { name: "No rule takes it" })).toBeVisible();
+  await look(page, "route-tried");
 
   // Who is not an administrator is told so; a page that is none, and a link that is too old, say the next step.
   const context = await browser.newContext();
@@ -55,6 +61,7 @@ test("a house that nobody has furnished says the next step on every page", async
     ["oncall", "There is no schedule yet"],
     ["alerts", "Nothing is recorded here"],
     ["integrations", "Nothing can alert yet"],
+    ["route", "Nothing can alert yet"],
     ["people", "Nobody is configured yet"],
     ["incidents/new", "No service is configured yet"],
     ["me", "You have none yet, and sign in by one-time links"],
