@@ -142,6 +142,7 @@ given_ids! {
     PolicyId;
     ServiceId;
     IntegrationId;
+    RouteId;
 }
 
 /// An incident's number, as people say it: #42.

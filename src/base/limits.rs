@@ -243,6 +243,21 @@ pub const JANITOR_BREATH: Span = Span::millis(10);
 /// How long one process throws away for all; longer than a round takes.
 pub const JANITOR_LEASE: Span = Span::minutes(2);
 
+/// A pattern of a routing rule, compiled, bytes; and a template or an expression as it is written.
+pub const PATTERN_BYTES: usize = 1 << 20;
+pub const TEMPLATE_BYTES: usize = 4 << 10;
+/// What a template gives, bytes: more than any title or label keeps.
+pub const TEMPLATE_GIVES: usize = 16 << 10;
+/// Steps of one template or expression; one with a few filters takes some twenty.
+pub const TEMPLATE_FUEL: u64 = 10_000;
+/// Routing rules of one configuration: every signal may pass all of them.
+pub const ROUTES: usize = 500;
+
+/// Largest request to try a body, bytes: one of the usual largest bodies, as a JSON text.
+pub const TRIED_BYTES: usize = 2 << 20;
+/// Signals of a tried body that are told of; the rest are a number.
+pub const TRIED_SIGNALS: usize = 50;
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;

@@ -43,10 +43,12 @@ pub(super) fn start_but(draft: &mut Draft, id: &IncidentId, reason: Reason, answ
     self::begin(draft, id, begin, urgency, reason, answered);
 }
 
-/// The policy of the incident's service, as it is now.
+/// The policy that a routing rule gave the incident, else its service's, as it is now.
 pub(super) fn policy_of<'a>(draft: &Draft<'a>, id: &IncidentId) -> Option<&'a Policy> {
     let setup: &'a Setup = draft.setup;
-    draft.incident(id).and_then(|incident| setup.services.get(&incident.service)).and_then(|service| setup.policies.get(&service.policy))
+    let incident = draft.incident(id)?;
+    let of_rule = incident.response.policy.as_ref().and_then(|policy| setup.policies.get(policy));
+    of_rule.or_else(|| setup.policies.get(&setup.services.get(&incident.service)?.policy))
 }
 
 /// Whether the policy of this service, or everyone after it, has anybody but this person.

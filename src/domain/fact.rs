@@ -7,7 +7,7 @@ use super::input::{Actor, CallEnd};
 use super::reason::Reason;
 use super::setup::{Place, Severity, Step, Urgency};
 use super::task::TaskChange;
-use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, ServiceId, TaskId, UserId};
+use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, RouteId, ServiceId, TaskId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
 
@@ -29,6 +29,12 @@ pub enum What {
         title: String,
         severity: Severity,
         alert: AlertId,
+    },
+    /// A rule took the signal that opened it: because of what, and which policy pages in place of its service's.
+    IncidentRouted {
+        rule: RouteId,
+        because: String,
+        policy: Option<PolicyId>,
     },
     /// A person or a script said that there is one. Without a service nobody is paged by itself.
     IncidentDeclared {
@@ -299,6 +305,7 @@ impl What {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::IncidentOpened { .. } => "incident_opened",
+            Self::IncidentRouted { .. } => "incident_routed",
             Self::IncidentDeclared { .. } => "incident_declared",
             Self::SeverityChanged { .. } => "severity_changed",
             Self::TitleChanged { .. } => "title_changed",

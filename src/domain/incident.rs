@@ -60,6 +60,9 @@ pub struct Response {
     pub room: Room,
     /// Its alerts are over and a person was asked whether it is.
     pub resolve_asked: bool,
+    /// Pages in place of its service's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
     /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
@@ -281,6 +284,7 @@ impl Incident {
                     self.epoch += 1;
                 }
             }
+            What::IncidentRouted { policy, .. } => self.response.policy.clone_from(policy),
             What::TitleChanged { title } => self.title.clone_from(title),
             What::RoleChanged { role, user: Some(user) } => {
                 self.response.roles.insert(*role, user.clone());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Key;
 use super::incident::{IncidentRole, Kind};
+use super::routing::Routed;
 use super::setup::{AlertSeverity, Severity};
 use super::task::TaskChange;
 use crate::base::id::{AlertId, AttemptId, IncidentId, IntegrationId, PolicyId, ServiceId, UserId};
@@ -14,7 +15,7 @@ use crate::base::time::Time;
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    Signal(Signal),
+    Signal(Routed),
     Command(Command),
     Declare(Declare),
     Expiry(Expiry),

@@ -19,14 +19,18 @@ pub mod incident;
 pub mod input;
 pub mod lint;
 pub mod local;
+pub mod mapping;
+pub mod matcher;
 mod message;
 pub mod oncall;
 mod page;
 pub mod person;
 pub mod reason;
+pub mod routing;
 pub mod setup;
 mod severity;
 mod snooze;
 pub mod task;
+pub mod template;
 #[cfg(test)]
 mod trial;

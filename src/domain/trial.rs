@@ -9,6 +9,7 @@ use super::fact::{Fact, What, coalesce};
 use super::incident::{Incident, Kind};
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::person::{Person, PersonPage};
+use super::routing::route;
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, UserId};
 use crate::base::time::{Span, Time};
@@ -101,6 +102,7 @@ impl Trial {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            map: None,
         };
         setup.integrations.insert("bar".into(), integration);
         Self {
@@ -221,7 +223,7 @@ impl Trial {
         let mut verdicts = Vec::new();
         let mut facts = Vec::new();
         for signal in signals {
-            let decision = self.decided(state, &Input::Signal(signal.clone()));
+            let decision = self.decided(state, &Input::Signal(route(&self.setup, signal.clone())));
             verdicts.push(decision.verdict.clone());
             state = decision.state.clone();
             facts.extend(decision.facts.clone());

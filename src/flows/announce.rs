@@ -517,6 +517,7 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentReminded { .. }
         | What::ContactClosed { .. } => true,
         What::RoomWanted { .. }
+        | What::IncidentRouted { .. }
         | What::RoomOpened { .. }
         | What::NoticeWanted { .. }
         | What::PolicyStarted { .. }

@@ -29,6 +29,7 @@ pub mod refusal;
 mod reply;
 pub mod report;
 pub mod retain;
+pub mod route;
 mod save;
 pub mod say;
 pub mod shout;

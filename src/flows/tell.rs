@@ -265,6 +265,7 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. } => true,
         What::RoomWanted { .. }
+        | What::IncidentRouted { .. }
         | What::NoticeWanted { .. }
         | What::PolicyStarted { .. }
         | What::StepStarted { .. }

@@ -171,6 +171,12 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentOpened { service, title, severity, alert: _ } => {
             Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)))
         }
+        What::IncidentRouted { rule, because, policy: None } => {
+            Line::new(Tone::Quiet, format!("Routed by rule {rule}")).because(because.as_str())
+        }
+        What::IncidentRouted { rule, because, policy: Some(policy) } => {
+            Line::new(Tone::Quiet, format!("Routed by rule {rule}, which pages by policy {policy}")).because(because.as_str())
+        }
         What::IncidentDeclared { service, title, severity, kind, alert } => {
             let verb = if alert.is_some() { "Made an incident" } else { "Declared" };
             let of = match kind {

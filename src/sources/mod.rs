@@ -25,6 +25,7 @@ mod honeybadger;
 mod honeycomb;
 mod icinga2;
 mod kibana;
+mod mapping;
 mod nagios;
 mod newrelic;
 mod notification;

@@ -33,7 +33,10 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
     let mut wanted: BTreeSet<IncidentId> =
         keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
     let mut newest = BTreeMap::new();
-    for service in services {
+    // What only recorded so far belongs to the service that it began with, and may have to join there.
+    let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
+    let own = recording.filter(|alert| alert.state == AlertState::Firing).map(|alert| &alert.service);
+    for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
         let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
                         ORDER BY number DESC LIMIT 1");
         if let Some(row) = tx.row(find.text(service.as_str())).await? {
@@ -405,6 +408,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentEscalated
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
+            | What::IncidentRouted { .. }
             | What::IncidentReminded { .. }
             | What::PageUnhelpful { .. }
             | What::AttemptPlaced { .. }

@@ -184,6 +184,7 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
     matches!(
         fact.what,
         What::IncidentOpened { .. }
+            | What::IncidentRouted { .. }
             | What::IncidentDeclared { .. }
             | What::SeverityRaised { .. }
             | What::IncidentSnoozed { .. }
@@ -223,6 +224,7 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::ContactClosed { page, .. }
         | What::CallHeld { page, .. } => Some(page),
         What::IncidentOpened { .. }
+        | What::IncidentRouted { .. }
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }

@@ -20,6 +20,7 @@ mod replays;
 mod response;
 mod rest;
 mod retain;
+mod routing;
 mod slack;
 mod storm;
 mod texts;

@@ -238,10 +238,11 @@ impl Bug {
                 }
             }
             Self::NotedAgain => {
-                if let (Input::Signal(signal), Reason::OtherAlertsFire, Some(incident)) =
+                if let (Input::Signal(routed), Reason::OtherAlertsFire, Some(incident)) =
                     (input, decision.verdict.reason, decision.verdict.incident.clone())
                     && decision.facts.is_empty()
                 {
+                    let signal = &routed.signal;
                     let what = What::NoteAdded { text: format!("{}: acknowledged at its sender", signal.title), at: None };
                     decision.facts.push(Fact { incident, at: rows.now, actor: Actor::Integration(signal.integration.clone()), what });
                     refold(before, decision);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
-use reveille::domain::alert::{Key, UNREADABLE_KEY};
+use reveille::domain::alert::{AlertState, Key, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Outcome, Verdict};
 use reveille::domain::effect::{Effect, PageOf};
 use reveille::domain::fact::{Fact, What};
@@ -13,7 +13,7 @@ use reveille::domain::incident::{Incident, IncidentState, Kind};
 use reveille::domain::input::{Act, Actor, CallEnd, Command, Declare, Input, News, Scope, Signal, Timer};
 use reveille::domain::person::AttemptState;
 use reveille::domain::reason::Reason;
-use reveille::domain::setup::{ContactKind, Urgency};
+use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
 
@@ -91,6 +91,19 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String>
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
+/// The rules of `cast::setup`, by a second opinion: the service, the severity and whether it only records.
+fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeverity, bool)> {
+    let integration = rows.setup.integrations.get(&signal.integration)?;
+    let said = signal.severity.unwrap_or(integration.severity);
+    let taken = rows.setup.routes.iter().find(|rule| match rule.id.as_str() {
+        "worst" => said == AlertSeverity::Critical,
+        _ => signal.dedup_key.ends_with('1'),
+    });
+    let named = taken.and_then(|rule| rule.gives.service.as_ref()).and_then(|service| rows.setup.services.get(service));
+    let service = named.or_else(|| rows.setup.services.get(&integration.service))?;
+    Some((service, said, taken.is_some_and(|rule| rule.gives.record)))
+}
+
 impl Watch {
     pub const fn new(start: Time) -> Self {
         Self {
@@ -131,9 +144,12 @@ impl Watch {
     pub fn before_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal) {
         self.accepted += 1;
         self.expected_home = None;
-        let Some(service) = rows.setup.integrations.get(&signal.integration).and_then(|one| rows.setup.services.get(&one.service)) else {
-            return;
-        };
+        let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
+        // What only recorded so far belongs to the service that it began with.
+        let recording = desk.keys.get(&key).and_then(|state| state.alert.as_ref());
+        let recording = recording.filter(|alert| alert.state == AlertState::Firing && alert.incident.is_none());
+        let own = recording.and_then(|alert| rows.setup.services.get(&alert.service));
+        let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
         // Numbers are given when the batch is saved: what has none yet is the newest.
         let open =
             desk.incidents.values().filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open());
@@ -169,9 +185,11 @@ impl Watch {
             (Outcome::Opened | Outcome::Folded | Outcome::Reopened, _) | (Outcome::Repeated, Reason::AlreadyFiring)
         );
         let Some(incident) = verdict.incident.as_ref().and_then(|id| desk.incidents.get(id)).filter(|_| fires) else { return Ok(()) };
-        let Some(integration) = rows.setup.integrations.get(&signal.integration) else { return Ok(()) };
-        let Some(service) = rows.setup.services.get(&integration.service) else { return Ok(()) };
-        let severity = service.severity.of(signal.severity.unwrap_or(integration.severity));
+        let Some((service, said, record)) = routed(rows, signal) else { return Ok(()) };
+        // What fires keeps its service, and goes by its severities.
+        let alert = desk.keys.values().filter_map(|state| state.alert.as_ref()).find(|alert| Some(&alert.id) == verdict.alert.as_ref());
+        let service = alert.and_then(|alert| rows.setup.services.get(&alert.service)).unwrap_or(service);
+        let severity = if record { Severity::Sev4 } else { service.severity.of(said) };
         if incident.response.severity_by_hand || !incident.is_open() {
             return Ok(());
         }

@@ -12,6 +12,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 
 use super::cast;
@@ -494,12 +495,16 @@ impl World {
                 desk.keys.insert(key, state.clone());
             }
             self.rows.heard.insert(signal.integration.clone(), self.rows.now);
-            let Some(integration) = self.rows.setup.integrations.get(&signal.integration) else { continue };
-            let of = |incident: &&Incident| incident.service == integration.service && incident.kind == Kind::Real;
-            let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
-            if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                desk.newest.insert(newest.service.clone(), newest.id.clone());
-                desk.incidents.insert(newest.id.clone(), newest.clone());
+            let own = desk.keys.values().filter_map(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
+            let mut services: Vec<ServiceId> = own.map(|alert| alert.service.clone()).collect();
+            services.push(route(&self.rows.setup, signal.clone()).service);
+            for service in services {
+                let of = |incident: &&Incident| incident.service == service && incident.kind == Kind::Real;
+                let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
+                if let Some(newest) = open.max_by_key(|incident| incident.number) {
+                    desk.newest.insert(newest.service.clone(), newest.id.clone());
+                    desk.incidents.insert(newest.id.clone(), newest.clone());
+                }
             }
         }
         self.say(|| format!("batch of {}", signals.len()));
@@ -509,7 +514,7 @@ impl World {
             if let State::Desk(desk) = &state {
                 self.watch.before_signal(&self.rows, desk, signal);
             }
-            let input = Input::Signal(signal.clone());
+            let input = Input::Signal(route(&self.rows.setup, signal.clone()));
             let (next, verdict) = self.decide(state, &input, &mut saved);
             state = next;
             self.say(|| format!("  {:?} {} {:?} {:?} -> {verdict:?}", signal.action, signal.dedup_key, signal.severity, signal.at));

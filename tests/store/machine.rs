@@ -17,6 +17,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
 use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, Setup};
 use reveille::store::{self, WriteLane};
 
@@ -218,7 +219,7 @@ impl Decided {
 
 fn decided(state: State, happens: &Happens, mut moment: Moment) -> (State, Decided) {
     let inputs: Vec<Input> = match happens {
-        Happens::Signals(signals) => signals.iter().cloned().map(Input::Signal).collect(),
+        Happens::Signals(signals) => signals.iter().map(|signal| Input::Signal(route(&SETUP, signal.clone()))).collect(),
         Happens::Command(command) => vec![Input::Command(command.clone())],
         Happens::Wake(scope, timer) => vec![Input::Wake { scope: scope.clone(), timer: *timer }],
         Happens::Report(_, report) => vec![Input::Report(report.clone())],
