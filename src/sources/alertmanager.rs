@@ -156,7 +156,7 @@ fn ends_at(alert: &Map<String, Value>, group: &Group<'_>) -> Option<Time> {
 }
 
 /// The label is a convention; these are the words in use. Others leave it to the integration.
-fn severity(labels: &Map<String, Value>) -> Option<AlertSeverity> {
+pub(super) fn severity(labels: &Map<String, Value>) -> Option<AlertSeverity> {
     let word = reading::scalar(labels.get("severity"))?.trim().to_ascii_lowercase();
     match word.as_str() {
         "critical" | "page" => Some(AlertSeverity::Critical),
@@ -167,7 +167,7 @@ fn severity(labels: &Map<String, Value>) -> Option<AlertSeverity> {
     }
 }
 
-fn title(labels: &Map<String, Value>, annotations: &Map<String, Value>) -> String {
+pub(super) fn title(labels: &Map<String, Value>, annotations: &Map<String, Value>) -> String {
     let line = |value: Option<&Value>| {
         let text = reading::line(&reading::scalar(value)?, limits::TITLE_CHARS);
         (!text.is_empty()).then_some(text)

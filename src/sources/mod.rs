@@ -3,6 +3,7 @@
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
 mod alertmanager;
+pub mod alertmanager_api;
 mod datadog;
 mod excerpt;
 mod generic;
@@ -22,8 +23,9 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 8] = [
     &alertmanager::Alertmanager,
+    &alertmanager_api::AlertmanagerApi,
     &datadog::Datadog,
     &generic::Generic,
     &heartbeat::Heartbeat,
