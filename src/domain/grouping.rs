@@ -10,7 +10,7 @@ use super::incident::{Incident, IncidentState};
 use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::setup::{AlertSeverity, Integration, Service, Severity};
-use super::{command, escalation, severity};
+use super::{command, escalation, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -83,7 +83,7 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Resolved, Reason::ConditionOver).about(Some(alert), incident);
     }
     let closed_with_incident = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    if closed_with_incident.is_some_and(|alert| alert.state == AlertState::Firing) {
+    if closed_with_incident.is_some_and(|alert| alert.state != AlertState::Resolved) {
         // Its incident was resolved before; now its sender says so too, and what comes after is the condition coming back.
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {
             alert.state = AlertState::Resolved;
@@ -108,10 +108,18 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    let firing = firing.filter(|alert| alert.is_firing(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
     let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
         return Verdict::of(Outcome::Ignored, Reason::NotFiring);
     };
+    if is_silenced {
+        if let Some(alert) = key_state(draft, &key).alert.as_mut() {
+            alert.count += 1;
+            alert.last_at = now;
+        }
+        return Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(alert), incident);
+    }
     let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
     if let Some(alert) = key_state(draft, &key).alert.as_mut() {
         alert.count += 1;
@@ -161,13 +169,16 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
     let incident = alert.incident.as_ref().and_then(|id| draft.incident(id)).cloned();
     let (alert_id, incident_id) = (Some(alert.id.clone()), alert.incident.clone());
 
-    if alert.is_firing(incident.as_ref()) {
+    if alert.holds(incident.as_ref()) {
         count(draft, &key, signal, said);
+        if let Some(verdict) = silence::look(draft, &key) {
+            return verdict;
+        }
         if let Some(incident) = &incident {
             severity::raise(draft, &incident.id, severity, &signal.integration);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
-            return house(draft, signal, &key, service, severity, &alert.id);
+            return house(draft, &signal.title, &key, service, severity, &alert.id);
         }
         return Verdict::of(Outcome::Repeated, Reason::AlreadyFiring).about(alert_id, incident_id);
     }
@@ -192,6 +203,14 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
     if over_for > service.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted) {
         return fresh(draft, signal, &key, integration, service, said);
     }
+    if silence::covering(&draft.desk, &alert, now).is_some() {
+        if incident_id.is_some() {
+            // What it belonged to is left alone; when it fires again by itself, that is for the group of then.
+            return fresh(draft, signal, &key, integration, service, said);
+        }
+        refire(draft, &key, signal, said);
+        return silence::look(draft, &key).unwrap_or_else(Verdict::nothing);
+    }
     refire(draft, &key, signal, said);
     let reason = if alert.state == AlertState::Firing { Reason::StillFiring } else { Reason::FiredAgain };
     if let Some(incident) = incident {
@@ -199,6 +218,7 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
         let refired = What::AlertsRefired { count: 1, titles: vec![title_of(signal, &alert.title).to_owned()] };
         if incident.is_open() {
             draft.record(&incident.id, &sender, refired);
+            silence::settle(draft, &incident.id, incident.is_covered(), Reason::OthersFire);
         } else {
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
@@ -238,22 +258,27 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
     let past = state.alert.replace(alert);
     state.early_resolve = None;
     draft.desk.past.extend(past);
+    if let Some(verdict) = silence::look(draft, key) {
+        return verdict;
+    }
     if severity.urgency().is_none() {
         return Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None);
     }
-    house(draft, signal, key, service, severity, &id)
+    house(draft, &signal.title, key, service, severity, &id)
 }
 
 /// Finds the incident that an alert without one joins, or opens it.
-fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
+pub(super) fn house(draft: &mut Draft, title: &str, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
     let sender = Actor::Integration(key.integration.clone());
     let verdict = if let Some(incident) = group(draft, service) {
-        draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
-        severity::raise(draft, &incident, severity, &signal.integration);
+        let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
+        draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![title.to_owned()] });
+        silence::settle(draft, &incident, was_covered, Reason::OthersFire);
+        severity::raise(draft, &incident, severity, &key.integration);
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
+        let opened = What::IncidentOpened { service: service.id.clone(), title: title.to_owned(), severity, alert: alert.clone() };
         draft.record(&incident, &sender, opened);
         severity::want_room(draft, &incident, Reason::IncidentOpened);
         escalation::start(draft, &incident, Reason::IncidentOpened);

@@ -26,6 +26,7 @@ pub mod person;
 pub mod reason;
 pub mod setup;
 mod severity;
+pub mod silence;
 mod snooze;
 pub mod task;
 #[cfg(test)]

@@ -194,7 +194,9 @@ fn time(alert: &Map<String, Value>, field: &str) -> Result<Option<Time>, String>
     match alert.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() || text.starts_with("0001-01-01T") => Ok(None),
-        Some(Value::String(text)) => reading::rfc3339(text).map(Some).ok_or_else(|| format!("its {field} is no time as RFC 3339 writes it")),
+        Some(Value::String(text)) => {
+            reading::rfc3339(text).map(Some).ok_or_else(|| format!("its {field} is no time as RFC 3339 writes it"))
+        }
         Some(other) => Err(format!("its {field} is {}, not a time", reading::shape(other))),
     }
 }
@@ -220,9 +222,8 @@ mod tests {
 
     #[test]
     fn the_fingerprint_is_the_one_that_alertmanager_gives() {
-        let of = |labels: &[(&str, &str)]| {
-            fingerprint(&labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-        };
+        let of =
+            |labels: &[(&str, &str)]| fingerprint(&labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
         // The sum of nothing is FNV's offset; the others were read off a real Alertmanager's `GET /api/v2/alerts`.
         assert_eq!(of(&[]), "cbf29ce484222325");
     }
