@@ -252,7 +252,7 @@ pub(super) fn lapses_at(draft: &Draft, id: &IncidentId) -> Option<Time> {
 pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict {
     let now = draft.now();
     let Some(incident) = draft.incident(id) else { return Verdict::nothing() };
-    let urgency = incident.run.as_ref().map(|run| run.urgency);
+    let urgency = incident.run.as_ref().filter(|_| !incident.response.is_hushed).map(|run| run.urgency);
     let next_at = incident.run.as_ref().and_then(|run| run.next_at);
     let (lapses_at, snoozed_until) = (incident.lapses_at, incident.response.snoozed_until);
     let told = |reason| Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()));

@@ -320,6 +320,7 @@ impl Incident {
                 if to.urgency().is_none() {
                     // What pages nobody has no policy on its way.
                     self.run = None;
+                    self.response.is_hushed = false;
                     self.epoch += 1;
                 }
             }

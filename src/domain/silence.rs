@@ -12,9 +12,10 @@ use super::decide::{Desk, Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
 use super::grouping;
-use super::incident::{Incident, IncidentState};
+use super::incident::{Incident, IncidentState, Kind};
 use super::input::{Actor, Timer};
 use super::reason::Reason;
+use super::setup::Service;
 use super::severity;
 use crate::base::id::{IncidentId, IntegrationId, SilenceId};
 use crate::base::limits;
@@ -336,11 +337,11 @@ fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
     let setup = draft.setup;
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
-    // An integration may have moved to another service since; one that is gone keeps the service that the alert had.
+    // An integration may have moved to another service since; one that is gone keeps the service that the alert had. Where that is gone
+    // too there is no policy, and so everyone is paged.
     let of_now = setup.integrations.get(&key.integration).map_or(&alert.service, |integration| &integration.service);
-    let Some(service) = setup.services.get(of_now).or_else(|| setup.services.get(&alert.service)) else {
-        return Verdict::of(Outcome::Ignored, Reason::IntegrationGone);
-    };
+    let gone = Service::new(alert.service.clone(), escalation::NO_POLICY.into());
+    let service = setup.services.get(of_now).or_else(|| setup.services.get(&alert.service)).unwrap_or(&gone);
     let worth = service.severity.of(alert.severity);
     let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
         if worth.urgency().is_none() {
@@ -372,7 +373,8 @@ pub(super) fn settle(draft: &mut Draft, id: &IncidentId, was_covered: bool, reas
 /// Everything of it is silenced: nobody is paged. It has a time of its own at which it pages all the same, should nobody have looked at
 /// its alerts when the silence ended.
 pub(super) fn hush(draft: &mut Draft, id: &IncidentId) {
-    let Some(hush) = draft.incident(id).and_then(|incident| incident.response.silence.clone()) else { return };
+    let pages = |incident: &&Incident| incident.severity.urgency().is_some() && incident.kind == Kind::Real;
+    let Some(hush) = draft.incident(id).filter(pages).and_then(|incident| incident.response.silence.clone()) else { return };
     let due_at = hush.until + limits::SILENCE_GRACE;
     let what = What::IncidentSilenced { silence: hush.silence, until: hush.until, by: hush.by, comment: hush.comment };
     draft.record(id, &Actor::Reveille, what);

@@ -324,6 +324,7 @@ fn what_is_done_right_now_is_one_sentence() {
         spared: None,
     };
     let standing = Standing {
+        hush: None,
         state: IncidentState::Triggered,
         severity: Severity::Sev2,
         acknowledged_by: None,
