@@ -97,6 +97,8 @@ pub const SILENCE_PIECE: i64 = 128;
 /// Longest comment and name of whoever made a silence, characters.
 pub const SILENCE_COMMENT_CHARS: usize = 1_000;
 pub const SILENCE_NAME_CHARS: usize = 100;
+/// Alerts in one answer of Alertmanager's API, which knows no parts: the newest.
+pub const ALERTS_HOLDING: i64 = 20_000;
 /// Silences in one list, the last to end first.
 pub const SILENCES_LISTED: i64 = 5_000;
 /// How long a silence that is over stays listed.

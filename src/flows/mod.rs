@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod act;
+pub mod alertmanager;
 pub mod announce;
 pub mod apply;
 pub mod ask;

@@ -10,7 +10,7 @@ use super::error::Result;
 use super::read::Reader;
 use super::sql::{Columns as _, sql, sql_made};
 use super::tx::{Ask, Tx};
-use crate::base::id::{AlertId, IntegrationId, ServiceId, SilenceId};
+use crate::base::id::{AlertId, IntegrationId, Number, ServiceId, SilenceId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
@@ -26,6 +26,15 @@ pub struct SilenceRow {
     pub annotations: BTreeMap<String, String>,
     /// As Reveille knows whoever made it.
     pub made_by: Actor,
+}
+
+/// An alert that is not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldingAlert {
+    pub alert: Alert,
+    /// When it began, as its sender has it.
+    pub began_at: Option<Time>,
+    pub incident: Option<Number>,
 }
 
 /// How far the alerts were looked at: those that fire first, then those that are silenced, by service and id.
@@ -264,20 +273,24 @@ impl Reader {
         rows.first().map(silence_of).transpose()
     }
 
-    /// Alerts that hold, silenced or not, of the viewer's integrations: newest first, at most `limit`.
+    /// Alerts that hold, silenced or not, of the viewer's integrations: newest first, at most [`limits::ALERTS_HOLDING`].
     ///
     /// # Errors
     /// As every call of the database.
-    pub async fn alerts_holding(&self, viewer: &Viewer, limit: i64) -> Result<Vec<(Alert, Option<Time>)>> {
+    pub async fn alerts_holding(&self, viewer: &Viewer) -> Result<Vec<HoldingAlert>> {
         let Some(of) = sees(viewer) else { return Ok(Vec::new()) };
         // What fired in an incident that was resolved since is over, whatever its own row says.
         let find = sql("SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, a.state, a.count, a.first_at, \
-                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.url, a.labels, k.changed_at FROM alerts a \
+                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.url, a.labels, k.changed_at, i.number FROM alerts a \
                         LEFT JOIN incidents i ON i.id = a.incident_id \
                         LEFT JOIN dedup_keys k ON k.dedup_key = a.dedup_key AND k.integration = a.integration AND k.alert_id = a.id \
                         WHERE a.state IN ('firing', 'suppressed') AND ($1 = '' OR a.integration = $1) \
                         AND (i.closed_at IS NULL OR a.fired_at > i.closed_at) ORDER BY a.id DESC LIMIT $2");
-        let rows = self.rows(find.text(of.map_or("", IntegrationId::as_str)).int(limit)).await?;
-        rows.iter().map(|row| Ok((silenced_of(row)?, row.maybe_time("changed_at")?))).collect()
+        let rows = self.rows(find.text(of.map_or("", IntegrationId::as_str)).int(limits::ALERTS_HOLDING)).await?;
+        let holding = |row: &AnyRow| {
+            let incident = row.maybe_int("number")?.map(Number);
+            Ok(HoldingAlert { alert: silenced_of(row)?, began_at: row.maybe_time("changed_at")?, incident })
+        };
+        rows.iter().map(holding).collect()
     }
 }

@@ -158,6 +158,10 @@ impl Watch {
         };
         // What can be read may just have ended the incident of what could not.
         let expected = self.expected_home.clone().filter(|id| joined.is_some() || desk.incidents.get(id).is_some_and(Incident::is_open));
+        if self.expected_home.is_some() && expected.as_ref().is_some_and(|id| desk.incidents.get(id).is_some_and(|one| !one.is_open())) {
+            // The one that was the newest has just ended.
+            return Ok(());
+        }
         // Of two that opened in the same batch, either is the newest.
         let opened_at = |id: &Option<IncidentId>| id.as_ref().and_then(|id| desk.incidents.get(id)).map(|incident| incident.opened_at);
         let is_tie = joined.is_some() && expected.is_some() && opened_at(&joined) == opened_at(&expected);
