@@ -101,6 +101,29 @@ pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
 /// Whom an incident is given to has this long before its policy starts.
 pub const REASSIGN_WAIT: Span = Span::minutes(5);
 
+/// A silence lasts this long at most: a year and a day. What nobody wants to hear of for longer is not to be sent.
+pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
+/// When a silence is over its alerts are looked at; an incident that still hears nothing this much later pages by itself.
+pub const SILENCE_GRACE: Span = Span::seconds(30);
+/// Silences that may be in force or planned at once: every signal is held against those in force.
+pub const SILENCES: i64 = 500;
+/// Matchers of one silence.
+pub const MATCHERS: usize = 32;
+/// Longest pattern of a matcher, bytes, and the room that its automaton may take: a hostile one must not.
+pub const PATTERN_BYTES: usize = 2_048;
+pub const PATTERN_SIZE: usize = 256 << 10;
+/// Alerts looked at for a silence in one transaction: a page never waits behind more.
+pub const SILENCE_PIECE: i64 = 128;
+/// Longest comment and name of whoever made a silence, characters.
+pub const SILENCE_COMMENT_CHARS: usize = 1_000;
+pub const SILENCE_NAME_CHARS: usize = 100;
+/// Alerts in one answer of Alertmanager's API, which knows no parts: the newest.
+pub const ALERTS_HOLDING: i64 = 20_000;
+/// Silences in one list, the last to end first.
+pub const SILENCES_LISTED: i64 = 5_000;
+/// How long a silence that is over stays listed.
+pub const SILENCES_KEPT: Span = Span::hours(24 * 30);
+
 /// An override lasts this long at most: a quarter of a year.
 pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
 /// How far ahead an override may begin.
@@ -244,7 +267,7 @@ pub const JANITOR_BREATH: Span = Span::millis(10);
 pub const JANITOR_LEASE: Span = Span::minutes(2);
 
 /// A pattern of a routing rule, compiled, bytes; and a template or an expression as it is written.
-pub const PATTERN_BYTES: usize = 1 << 20;
+pub const RULE_PATTERN_SIZE: usize = 1 << 20;
 pub const TEMPLATE_BYTES: usize = 4 << 10;
 /// What a template gives, bytes: more than any title or label keeps.
 pub const TEMPLATE_GIVES: usize = 16 << 10;

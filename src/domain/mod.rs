@@ -29,6 +29,7 @@ pub mod reason;
 pub mod routing;
 pub mod setup;
 mod severity;
+pub mod silence;
 mod snooze;
 pub mod task;
 pub mod template;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod act;
+pub mod alertmanager;
 pub mod announce;
 pub mod apply;
 pub mod ask;
@@ -33,6 +34,7 @@ pub mod route;
 mod save;
 pub mod say;
 pub mod shout;
+pub mod silence;
 pub mod tell;
 pub mod wake;
 mod write;

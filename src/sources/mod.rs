@@ -4,6 +4,7 @@
 
 mod airbrake;
 mod alertmanager;
+pub mod alertmanager_api;
 mod azure;
 mod bugsnag;
 mod checkly;
@@ -53,9 +54,10 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 33] = [
+static REGISTRY: [&dyn Source; 34] = [
     &airbrake::Airbrake,
     &alertmanager::Alertmanager,
+    &alertmanager_api::AlertmanagerApi,
     &azure::Azure,
     &bugsnag::Bugsnag,
     &checkly::Checkly,

@@ -154,6 +154,7 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
             .find_map(|row| if let What::IncidentResolved { reason } = row.fact.what { Some(reason) } else { None }),
         lapses_at: incident.lapses_at,
         snoozed_until: incident.response.snoozed_until,
+        hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let reaching: Vec<Reaching> = pages
@@ -189,6 +190,8 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
             | What::SeverityRaised { .. }
             | What::IncidentSnoozed { .. }
             | What::SnoozeEnded
+            | What::IncidentSilenced { .. }
+            | What::SilenceExtended { .. }
             | What::IncidentReassigned { .. }
             | What::PageAsked { .. }
             | What::PolicyStarted { .. }
@@ -228,6 +231,10 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
+        | What::AlertsSilenced { .. }
+        | What::AlertsUnsilenced { .. }
+        | What::SilenceExtended { .. }
+        | What::IncidentSilenced { .. }
         | What::SeverityRaised { .. }
         | What::PolicyStarted { .. }
         | What::StepStarted { .. }

@@ -2,6 +2,7 @@
 //! their own one day.
 
 mod acknowledge;
+mod alertmanager;
 mod answer;
 mod api;
 pub mod app;
