@@ -24,6 +24,7 @@ pub mod oncall;
 mod page;
 pub mod person;
 pub mod reason;
+pub mod remark;
 pub mod setup;
 mod severity;
 mod snooze;

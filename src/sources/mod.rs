@@ -7,6 +7,7 @@ mod datadog;
 mod excerpt;
 mod generic;
 pub mod heartbeat;
+pub mod opsgenie;
 pub mod pagerduty;
 mod pingdom;
 mod reading;
@@ -22,11 +23,12 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 8] = [
     &alertmanager::Alertmanager,
     &datadog::Datadog,
     &generic::Generic,
     &heartbeat::Heartbeat,
+    &opsgenie::Opsgenie,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
     &rollbar::Rollbar,
@@ -86,6 +88,12 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().map(|source| source.name())
+}
+
+/// Whether senders of this kind ask about their alerts, and know them by a small number.
+#[must_use]
+pub fn asks_back(name: &str) -> bool {
+    name == opsgenie::NAME
 }
 
 /// What a body over the cap leaves behind, although it was refused: the sender may not send it again.
