@@ -270,13 +270,11 @@ pub type Wrong = BTreeMap<&'static str, String>;
 /// # Errors
 /// A sentence that says why the body is no object of JSON.
 pub fn fields(body: &[u8], query: &[(String, String)]) -> Result<Map<String, Value>, String> {
-    let mut fields = match body.iter().all(u8::is_ascii_whitespace) {
-        // Clients that have nothing to say send nothing.
-        true => Map::new(),
-        false => match reading::json(body)? {
-            Value::Object(fields) => fields,
-            other => return Err(format!("it is {}, not an object", reading::shape(&other))),
-        },
+    // Clients that have nothing to say send nothing.
+    let says_nothing = body.iter().all(u8::is_ascii_whitespace);
+    let mut fields = match if says_nothing { Value::Object(Map::new()) } else { reading::json(body)? } {
+        Value::Object(fields) => fields,
+        other => return Err(format!("it is {}, not an object", reading::shape(&other))),
     };
     for (name, value) in query {
         if !fields.contains_key(name) {

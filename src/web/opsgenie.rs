@@ -1,5 +1,5 @@
 //! Opsgenie's doors: its clients find here what they would find there, in its own words
-//! (<https://docs.opsgenie.com/docs/alert-api>). A GenieKey sees its own integration's alerts alone.
+//! (<https://docs.opsgenie.com/docs/alert-api>). A `GenieKey` sees its own integration's alerts alone.
 
 mod alert;
 mod query;
@@ -232,9 +232,12 @@ async fn ask(
 }
 
 /// It is durable, and decided a moment later.
-fn taken(doors: &Doors, visit: Visit, made: Result<JournalId, AskError>) -> Response {
+fn taken(doors: &Doors, mut visit: Visit, made: Result<JournalId, AskError>) -> Response {
     match made {
-        Ok(id) => Visit { id, ..visit }.answer(doors, StatusCode::ACCEPTED, json!({ "result": "Request will be processed" })),
+        Ok(id) => {
+            visit.id = id;
+            visit.answer(doors, StatusCode::ACCEPTED, json!({ "result": "Request will be processed" }))
+        }
         Err(error) => visit.refuse(doors, &error.into()),
     }
 }
