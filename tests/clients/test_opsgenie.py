@@ -16,7 +16,8 @@ class Opsgenie(Story):
     def client(self, key):
         configuration = opsgenie_sdk.Configuration()
         configuration.host = self.url
-        configuration.api_key["Authorization"] = key
+        # Every configuration is a shallow copy of the first: a key put into its dict would be everybody's.
+        configuration.api_key = {"Authorization": key}
         configuration.retry_enabled = False
         client = opsgenie_sdk.ApiClient(configuration=configuration)
         self.addCleanup(client.rest_client.pool_manager.clear)
