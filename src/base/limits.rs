@@ -373,5 +373,12 @@ pub const REPEATS: i64 = 100_000;
 pub const REPEAT_KEY_BYTES: usize = 255;
 /// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
 pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a sender may ask what became of a request, and how many requests are remembered for that.
+pub const SENDER_REQUESTS_KEPT: Span = Span::hours(24);
+pub const SENDER_REQUESTS: i64 = 100_000;
+/// Notes kept of one alert, the newest: a script that notes each minute must not fill a disk.
+pub const ALERT_NOTES: i64 = 100;
+/// Alerts looked through for a sender that searches among its own, the newest.
+pub const OWN_ALERTS: i64 = 10_000;
 /// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
 pub const REPEAT_LEASE: Span = Span::seconds(15);

@@ -1,7 +1,5 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
-use std::collections::BTreeSet;
-
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
@@ -11,7 +9,7 @@ use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Severity};
-use super::{command, escalation, severity, silence};
+use super::{command, escalation, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -42,6 +40,10 @@ pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
             readable_again(draft, signal);
             acknowledge(draft, signal)
         }
+        Action::Remark(said) => {
+            readable_again(draft, signal);
+            remark::remark(draft, signal, &key_of(signal), said)
+        }
         Action::Trigger => {
             readable_again(draft, signal);
             trigger(draft, routed, integration, service)
@@ -65,7 +67,9 @@ fn readable_again(draft: &mut Draft, signal: &Signal) {
 fn key_of(signal: &Signal) -> Key {
     let dedup_key = match signal.action {
         Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => signal.dedup_key.clone(),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => {
+            signal.dedup_key.clone()
+        }
     };
     Key { integration: signal.integration.clone(), dedup_key }
 }
@@ -134,11 +138,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
             Verdict::of(Outcome::Acknowledged, Reason::AcknowledgedAtSender)
         }
         Some((IncidentState::Triggered, _)) => {
-            let text = format!("{title}: acknowledged at its sender");
-            let is_new = |told: &BTreeSet<String>| !told.contains(&text) && told.len() < limits::SENDER_NOTES;
-            if draft.incident(&incident).is_some_and(|incident| is_new(&incident.response.told_by_senders)) {
-                draft.record(&incident, &sender, What::NoteAdded { text, at: None });
-            }
+            remark::note(draft, &incident, &sender, format!("{title}: acknowledged at its sender"));
             Verdict::of(Outcome::Recorded, Reason::OtherAlertsFire)
         }
         // A machine's word is no sign of life.
@@ -330,7 +330,7 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
 fn title_of<'a>(signal: &'a Signal, kept: &'a str) -> &'a str {
     match signal.action {
         Action::Unreadable(_) => &signal.title,
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => kept,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => kept,
     }
 }
 
@@ -373,7 +373,7 @@ fn changed(draft: &mut Draft, key: &Key, at: Option<Time>) {
     key_state(draft, key).changed_at = at;
 }
 
-fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {
+pub(super) fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {
     draft.desk.keys.entry(key.clone()).or_insert_with(|| KeyState::new(key.clone()))
 }
 

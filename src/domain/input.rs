@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Key;
 use super::incident::{IncidentRole, Kind};
+use super::remark::Remark;
 use super::routing::Routed;
 use super::setup::{AlertSeverity, Severity};
 use super::task::TaskChange;
@@ -60,6 +61,8 @@ pub enum Action {
     Change(String),
     /// Nothing to decide: a test ping. The text says what it was.
     Ignore(String),
+    /// Something said at the sender about one of its alerts, which neither fires nor ends it.
+    Remark(Remark),
 }
 
 /// What a person asks for, through any door.

@@ -26,6 +26,7 @@ pub mod oncall;
 mod page;
 pub mod person;
 pub mod reason;
+pub mod remark;
 pub mod routing;
 pub mod setup;
 mod severity;

@@ -23,6 +23,7 @@ pub mod ingest;
 pub mod invite;
 pub mod link;
 pub mod once;
+pub mod opsgenie;
 pub mod overrides;
 pub mod password;
 pub mod profile;

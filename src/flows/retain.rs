@@ -50,6 +50,7 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
     let mut more = false;
     for due in [
         Due::Answers { before: now - limits::ANSWERS_KEPT },
+        Due::Requests { before: now - limits::SENDER_REQUESTS_KEPT },
         Due::Sessions { now },
         Due::Bodies { before: now - retention.samples, keep: retention.samples_most },
         Due::Samples { before: now - retention.samples, keep: retention.samples_most },
@@ -79,6 +80,10 @@ async fn incidents(house: &House, before: Time) -> Result<bool, FlowError> {
 enum Due {
     /// Decisions that requests waited for.
     Answers {
+        before: Time,
+    },
+    /// What became of requests whose senders may ask.
+    Requests {
         before: Time,
     },
     /// Sessions and sign-in links that have ended.
@@ -114,6 +119,7 @@ impl Due {
     const fn name(&self) -> &'static str {
         match self {
             Self::Answers { .. } => "answers",
+            Self::Requests { .. } => "requests",
             Self::Sessions { .. } => "sessions",
             Self::Bodies { .. } => "bodies",
             Self::Samples { .. } => "samples",
@@ -127,6 +133,7 @@ impl Due {
         let limit = limits::JANITOR_ROWS;
         match self {
             Self::Answers { before } => store::answers_forget(tx, *before, limit).await,
+            Self::Requests { before } => store::sender_requests_forget(tx, *before, limits::SENDER_REQUESTS, limit).await,
             Self::Sessions { now } => store::access_forget(tx, *now).await,
             Self::Bodies { before, keep } => store::aside_forget(tx, *before, *keep, limit).await,
             Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,

@@ -131,7 +131,9 @@ fn signal(message: &Message<'_>, integration: &Integration) -> Option<Signal> {
         action,
         at: message.date().map(|date| Time::from_seconds(date.to_timestamp())).filter(|at| at.seconds() > 0),
         ends_at: None,
-        url: text.split(|c: char| c.is_whitespace() || "<>\"()".contains(c)).find_map(|word| reading::url(word.trim_end_matches(['.', ',', ';', ':', '!', '?']))),
+        url: text
+            .split(|c: char| c.is_whitespace() || "<>\"()".contains(c))
+            .find_map(|word| reading::url(word.trim_end_matches(['.', ',', ';', ':', '!', '?']))),
         labels: labels.done(),
     })
 }
@@ -226,7 +228,11 @@ fn core_of(word: &str) -> (&str, bool) {
 }
 
 fn followed_by(words: &[&str], word: &str, signs: &[&str]) -> bool {
-    words.iter().position(|other| std::ptr::eq(other.as_ptr(), word.as_ptr())).and_then(|at| words.get(at + 1)).is_some_and(|next| signs.contains(next))
+    words
+        .iter()
+        .position(|other| std::ptr::eq(other.as_ptr(), word.as_ptr()))
+        .and_then(|at| words.get(at + 1))
+        .is_some_and(|next| signs.contains(next))
 }
 
 /// A percentage changes from mail to mail.

@@ -19,6 +19,7 @@ pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::overrides::OverrideView;
 pub use super::sample::Sample;
+pub use super::sender::{AlertNote, Named, OwnAlert, SenderRequest};
 pub use super::silence::{HoldingAlert, SilenceRow};
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;

@@ -13,6 +13,7 @@ mod form;
 pub mod hooks;
 mod look;
 mod metrics;
+mod opsgenie;
 mod pages;
 pub mod public;
 mod repeat;

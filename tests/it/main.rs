@@ -9,6 +9,7 @@ mod hostile;
 mod keys;
 mod letters;
 mod night;
+mod opsgenie;
 mod outside;
 mod own;
 mod pages;
