@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::answer::{WebError, plain, problem};
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, body, enqueue, look};
+use super::{Doors, body, enqueue, look, rest_endpoint};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
@@ -26,6 +26,7 @@ pub fn router(doors: &Doors) -> Router {
         .route("/callbacks/{channel}/{*rest}", post(heard))
         .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
+        .merge(rest_endpoint::routes())
         .method_not_allowed_fallback(wrong_way)
         .with_state(doors.clone())
 }
@@ -47,7 +48,7 @@ struct TakenOne {
     reason: String,
 }
 
-async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+pub(super) async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
     if source == "heartbeat" {
         return beat(State(doors), Path(key), request).await;
     }
@@ -135,7 +136,7 @@ struct Beat {
     next_before: String,
 }
 
-fn refused(error: &IngestError) -> Response {
+pub(super) fn refused(error: &IngestError) -> Response {
     match error {
         IngestError::UnknownKey | IngestError::OtherSource(_) => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
         IngestError::CannotStore => problem(StatusCode::SERVICE_UNAVAILABLE, &sentence(&error.to_string())),

@@ -15,6 +15,7 @@ mod metrics;
 mod pages;
 pub mod public;
 mod repeat;
+mod rest_endpoint;
 mod roles;
 mod sign_in;
 mod slack;

@@ -9,6 +9,7 @@ mod load;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod server;
+mod sources;
 
 use reveille::base::clock::Clock;
 use reveille::base::time::Span;
