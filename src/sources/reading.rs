@@ -178,16 +178,21 @@ pub struct Labels(BTreeMap<String, String>);
 
 impl Labels {
     pub fn put(&mut self, name: &str, value: &str) {
-        let name = line(name, limits::LABEL_CHARS);
-        let value = line(value, limits::LABEL_CHARS);
-        if name.is_empty() || value.is_empty() || (self.0.len() >= limits::LABELS && !self.0.contains_key(&name)) {
+        // Before anything is done about it: a sender may have thousands of fields.
+        if self.0.len() >= limits::LABELS {
             return;
         }
-        self.0.entry(name).or_insert(value);
+        let name = line(name, limits::LABEL_CHARS);
+        let value = line(value, limits::LABEL_CHARS);
+        if !name.is_empty() && !value.is_empty() {
+            self.0.entry(name).or_insert(value);
+        }
     }
 
     pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
-        if let Some(text) = scalar(value) {
+        if self.0.len() < limits::LABELS
+            && let Some(text) = scalar(value)
+        {
             self.put(name, &text);
         }
     }

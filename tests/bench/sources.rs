@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use reveille::base::clock::Clock;
 use reveille::base::inbound::Inbound;
 use reveille::base::time::{Span, Time};
 use reveille::domain::setup::{AlertSeverity, Integration};
 use reveille::sources::{self, Source};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use crate::figures::ms;
@@ -16,18 +16,17 @@ use crate::{ALONE, PLAN, times};
 
 const BODY_BYTES: usize = 512 << 10;
 const WITHIN: Span = Span::millis(5);
-/// What a busy machine takes longer over is measured again: it is the reader that is asked about.
+/// What takes too long is measured again: caches may have been cold.
 const TRIES: usize = 5;
 
 #[tokio::test]
 async fn no_source_takes_long_over_a_large_body() {
     let _alone = ALONE.lock().await;
-    let clock = Clock::system();
     let limit = times(WITHIN, PLAN.room);
     let mut late = Vec::new();
-    println!("\n{:<20}{:>8}  over 512 KiB of", "source", "ms");
+    println!("\n{:<20}{:>8}  over 512 KiB of", "processor time", "ms");
     for source in sources::names().filter_map(sources::find) {
-        let worst = bodies(source.name()).into_iter().map(|(what, body)| (read(&clock, source, body, limit), what)).max();
+        let worst = bodies(source.name()).into_iter().map(|(what, body)| (read(source, body, limit), what)).max();
         let (took, what) = worst.expect("there are bodies");
         println!("{:<20}{:>8}  {what}", source.name(), ms(took));
         if took > limit {
@@ -38,7 +37,7 @@ async fn no_source_takes_long_over_a_large_body() {
 }
 
 /// The least of a few tries, or the first within the limit.
-fn read(clock: &Clock, source: &dyn Source, body: Bytes, limit: Span) -> Span {
+fn read(source: &dyn Source, body: Bytes, limit: Span) -> Span {
     let integration = Integration {
         id: "shop".into(),
         source: source.name().to_owned(),
@@ -55,9 +54,9 @@ fn read(clock: &Clock, source: &dyn Source, body: Bytes, limit: Span) -> Span {
     };
     let mut least = Span(i64::MAX);
     for _ in 0..TRIES {
-        let began = clock.now();
+        let began = spent();
         let signals = source.read(&inbound, &integration);
-        least = least.min(clock.now().since(began));
+        least = least.min(Span(spent().0 - began.0));
         assert!(!signals.is_empty());
         if least <= limit {
             break;
@@ -66,30 +65,42 @@ fn read(clock: &Clock, source: &dyn Source, body: Bytes, limit: Span) -> Span {
     least
 }
 
+/// The processor's time on this thread: whatever else the machine does is no part of it.
+fn spent() -> Span {
+    let at = clock_gettime(ClockId::ThreadCPUTime);
+    Span(at.tv_sec * 1_000_000 + at.tv_nsec / 1_000)
+}
+
 /// The source's largest fixture, grown in the ways in which bodies grow, and what is no JSON at all.
 fn bodies(source: &str) -> Vec<(&'static str, Bytes)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sources").join(source);
     let fixtures = fs::read_dir(&folder).expect("every source has fixtures").map(|entry| entry.expect("an entry").path());
-    let told = fixtures.filter(|path| !path.to_string_lossy().ends_with(".expected.json"));
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let told = fixtures.filter(|path| !name(path).starts_with("odd_") && !name(path).ends_with(".expected.json"));
     let parsed = told.filter_map(|path| serde_json::from_slice::<Value>(&fs::read(path).expect("it can be read")).ok());
     let largest = parsed.filter(Value::is_object).max_by_key(|body| body.to_string().len()).unwrap_or_else(|| json!({}));
 
+    let room = BODY_BYTES.saturating_sub(largest.to_string().len());
     let mut padded = largest.clone();
-    padded["padding"] = Value::from("x".repeat(BODY_BYTES));
+    padded["padding"] = Value::from("x".repeat(room));
     let mut wide = largest.clone();
-    for n in 0..BODY_BYTES / 32 {
-        wide[format!("a field of the sender {n}")] = Value::from(n);
+    for n in 0..room / 128 {
+        wide[format!("a field of the sender {n:05}")] = Value::from("in which the sender says what it has to say, ".repeat(2));
     }
-    let texts = grown(&largest, |body, n| each(body, &mut |value| {
-        if let Value::String(text) = value {
-            *text = text.repeat(n);
-        }
-    }));
-    let lists = grown(&largest, |body, n| each(body, &mut |value| {
-        if let Value::Array(entries) = value {
-            *entries = std::iter::repeat_n(entries.clone(), n).flatten().collect();
-        }
-    }));
+    let texts = grown(&largest, |body, n| {
+        each(body, &mut |value| {
+            if let Value::String(text) = value {
+                *text = text.repeat(n);
+            }
+        })
+    });
+    let lists = grown(&largest, |body, n| {
+        each(body, &mut |value| {
+            if let Value::Array(entries) = value {
+                *entries = std::iter::repeat_n(entries.clone(), n).flatten().collect();
+            }
+        })
+    });
     let cut = |text: String| Bytes::from(text.into_bytes()).slice(..BODY_BYTES);
     vec![
         ("its largest body and one long text", Bytes::from(padded.to_string())),
