@@ -21,7 +21,7 @@ async fn a_program_that_lost_its_way_reads_a_problem_and_a_person_a_page() {
         "/api/v1/nothing",
         "/api/",
         "/hooks/generic",
-        "/heartbeats",
+        "/heartbeats/",
         "/callbacks/",
         "/slack/nothing",
         "/v2/nothing",
