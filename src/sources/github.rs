@@ -48,7 +48,7 @@ impl Source for Github {
 
     /// The same when somebody redelivers it by hand.
     fn delivery(&self, inbound: &Inbound) -> Option<String> {
-        inbound.header("x-github-delivery").map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned)
+        inbound.header("x-github-delivery").map(str::trim).filter(|id| !id.is_empty()).map(reading::key)
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

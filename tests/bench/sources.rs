@@ -92,14 +92,14 @@ fn bodies(source: &str) -> Vec<(&'static str, Bytes)> {
             if let Value::String(text) = value {
                 *text = text.repeat(n);
             }
-        })
+        });
     });
     let lists = grown(&largest, |body, n| {
         each(body, &mut |value| {
             if let Value::Array(entries) = value {
                 *entries = std::iter::repeat_n(entries.clone(), n).flatten().collect();
             }
-        })
+        });
     });
     let cut = |text: String| Bytes::from(text.into_bytes()).slice(..BODY_BYTES);
     vec![
