@@ -2,6 +2,7 @@
 //! their own one day.
 
 mod acknowledge;
+mod alertmanager;
 mod answer;
 mod api;
 pub mod app;
@@ -17,6 +18,7 @@ pub mod public;
 mod repeat;
 mod rest_endpoint;
 mod roles;
+mod sender;
 mod sign_in;
 mod slack;
 pub mod stream;
