@@ -21,6 +21,8 @@ use crate::sources::proof::Flaw;
 use crate::sources::{self, Source};
 use crate::store::{self, JournalRow, StoreError};
 
+pub use crate::sources::splunk_oncall;
+
 /// One request's signals on their way to the journal.
 pub struct Pending {
     entry: Entry,

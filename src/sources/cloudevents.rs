@@ -53,7 +53,7 @@ impl Source for CloudEvents {
     fn delivery(&self, inbound: &Inbound) -> Option<String> {
         let Ok(Sent::One(event)) = sent(inbound) else { return None };
         let part = |name: &str| reading::scalar(event.attributes.get(name));
-        Some(format!("{} {}", part("source")?, part("id")?))
+        Some(reading::key(&format!("{} {}", part("source")?, part("id")?)))
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

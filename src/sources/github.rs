@@ -48,7 +48,7 @@ impl Source for Github {
 
     /// The same when somebody redelivers it by hand.
     fn delivery(&self, inbound: &Inbound) -> Option<String> {
-        inbound.header("x-github-delivery").map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned)
+        inbound.header("x-github-delivery").map(str::trim).filter(|id| !id.is_empty()).map(reading::key)
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
@@ -136,9 +136,7 @@ struct Told {
 /// `docs/api: ` before the news.
 fn title(body: &Value, what: &str, news: &str) -> String {
     let repository = reading::text(&body["repository"]["full_name"]).unwrap_or_else(|| "GitHub".to_owned());
-    // A long name is cut first: what happened is the news.
-    let room = limits::TITLE_CHARS.saturating_sub(news.chars().count() + 1).max(1);
-    reading::line(&format!("{} {news}", reading::line(&format!("{repository}: {what}"), room)), limits::TITLE_CHARS)
+    reading::title(&format!("{repository}: {what}"), news)
 }
 
 /// Ids stay when a repository is renamed; without one the name has to do.

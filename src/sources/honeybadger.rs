@@ -131,6 +131,7 @@ fn action(event: &str, family: Family, body: &Value) -> Action {
         Family::Certificate | Family::Volume | Family::Deploy => false,
     };
     match event {
+        "occurred" if is_test(body) => Action::Ignore("a test of Honeybadger's".to_owned()),
         "occurred" | "rate_exceeded" | "unresolved" | "down" | "cert_will_expire" | "check_in_missing" | "alarm_alert" | "volume_spike" => {
             Action::Trigger
         }
@@ -141,6 +142,12 @@ fn action(event: &str, family: Family, body: &Value) -> Action {
         _ if is_over => Action::Resolve,
         _ => Action::Trigger,
     }
+}
+
+/// What the button beside the address sends: an error that was never stored, by the name that Honeybadger gives it.
+fn is_test(body: &Value) -> bool {
+    let fault = &body["fault"];
+    fault["klass"] == "TestingException" && fault["created_at"].is_null() && body["notice"]["id"].is_null()
 }
 
 /// A fault's last notice: nobody says when it was resolved or opened again, but it was later, and counts as a microsecond later. A late
@@ -202,6 +209,7 @@ fn labels(event: &str, body: &Value) -> Labels {
     labels.put_scalar("project", body["project"].get("name"));
     labels.put_scalar("project_id", fault.get("project_id").or_else(|| body["project"].get("id")));
     labels.put_scalar("environment", fault.get("environment"));
+    labels.put_scalar("environment", body["notice"]["environment"].get("environment_name"));
     for (label, name) in [("class", "klass"), ("component", "component"), ("action", "action"), ("notices", "notices_count")] {
         labels.put_scalar(label, fault.get(name));
     }

@@ -91,12 +91,9 @@ pub fn headline(places: &[Option<String>], what: &str) -> String {
     line(&format!("{place}{what}"), limits::TITLE_CHARS)
 }
 
-/// A web address without what may be a secret in it: its query is cut off, and one with a password is none at all.
+/// A web address without its query, in which a secret may stand.
 pub fn address(value: &Value) -> Option<String> {
-    let text = url(value.as_str()?)?;
-    let plain = text.split(['?', '#']).next().unwrap_or(&text);
-    let host = plain.split("://").nth(1)?.split('/').next()?;
-    (!host.contains('@')).then(|| plain.to_owned())
+    Some(url(value.as_str()?)?.split(['?', '#']).next()?.to_owned())
 }
 
 /// The one-line texts of a list, joined by commas.
@@ -183,12 +180,15 @@ pub struct Labels(BTreeMap<String, String>);
 
 impl Labels {
     pub fn put(&mut self, name: &str, value: &str) {
-        let name = line(name, limits::LABEL_CHARS);
-        let value = line(value, limits::LABEL_CHARS);
-        if name.is_empty() || value.is_empty() || (self.0.len() >= limits::LABELS && !self.0.contains_key(&name)) {
+        // Before anything is done about it: a sender may have thousands of fields.
+        if self.0.len() >= limits::LABELS {
             return;
         }
-        self.0.entry(name).or_insert(value);
+        let name = line(name, limits::LABEL_CHARS);
+        let value = line(value, limits::LABEL_CHARS);
+        if !name.is_empty() && !value.is_empty() {
+            self.0.entry(name).or_insert(value);
+        }
     }
 
     /// An address, unless there is a password in it.
@@ -199,7 +199,9 @@ impl Labels {
     }
 
     pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
-        if let Some(text) = scalar(value) {
+        if self.0.len() < limits::LABELS
+            && let Some(text) = scalar(value)
+        {
             self.put(name, &text);
         }
     }

@@ -16,8 +16,8 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Rollbar;
 
-/// Rollbar's number for an item that is resolved.
-const STATUS_RESOLVED: i64 = 2;
+/// Rollbar's number for an item that is resolved, as text.
+const STATUS_RESOLVED: &str = "2";
 
 const GUIDE: &str = "\
 1. In the project’s settings open **Notifications**, **Webhook**.
@@ -78,7 +78,7 @@ fn action(event: &str, item: &Map<String, Value>) -> Action {
     match event {
         "resolved_item" => Action::Resolve,
         "new_item" | "occurrence" | "exp_repeat_item" | "item_velocity" | "reopened_item" | "reactivated_item" => Action::Trigger,
-        _ if item.get("status").and_then(Value::as_i64) == Some(STATUS_RESOLVED) => Action::Resolve,
+        _ if reading::scalar(item.get("status")).as_deref() == Some(STATUS_RESOLVED) => Action::Resolve,
         _ => Action::Trigger,
     }
 }

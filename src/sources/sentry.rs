@@ -26,7 +26,7 @@ const GUIDE: &str = "\
 should count.
 3. In each alert rule add the action **Send a notification via** this integration. An issue alert fires for an issue, a metric alert for \
 a threshold; **critical** and **warning** arrive as such.
-4. Copy the integration’s **Client Secret** into this integration’s secret: Sentry signs every body with it.
+4. Give this integration the **Client Secret** of that one as its secret: Sentry signs every body with it.
 
 The legacy **WebHooks** plugin of a project takes the same address. It signs nothing, and never says that an issue is resolved.
 ";

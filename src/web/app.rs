@@ -14,8 +14,19 @@ pub fn router(doors: &Doors) -> Router {
 }
 
 /// Programs come here, and read a problem document; elsewhere people do, and read a page.
-const FOR_PROGRAMS: [&str; 10] =
-    ["/api/", "/hooks", "/heartbeats", "/callbacks", "/slack", "/v2/", "/generic/", "/healthz", "/readyz", "/metrics"];
+const FOR_PROGRAMS: [&str; 11] = [
+    "/api/",
+    "/hooks",
+    "/heartbeats",
+    "/callbacks",
+    "/slack",
+    "/v2/",
+    "/generic/",
+    "/integrations/generic/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
 
 async fn not_found(request: Request) -> Response {
     let path = request.uri().path();

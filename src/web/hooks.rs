@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::answer::{self, WebError, plain, problem};
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, alertmanager, body, enqueue, look, opsgenie};
+use super::{Doors, alertmanager, body, enqueue, look, opsgenie, rest_endpoint};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
@@ -26,6 +26,7 @@ pub fn router(doors: &Doors) -> Router {
         .route("/callbacks/{channel}/{*rest}", post(heard))
         .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
+        .merge(rest_endpoint::routes())
         .merge(alertmanager::routes(doors))
         .merge(opsgenie::routes())
         .method_not_allowed_fallback(wrong_way)
@@ -49,7 +50,7 @@ struct TakenOne {
     reason: String,
 }
 
-async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+pub(super) async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
     if source == "heartbeat" {
         return beat(State(doors), Path(key), request).await;
     }
@@ -152,7 +153,7 @@ struct Beat {
     next_before: String,
 }
 
-fn refused(error: &IngestError) -> Response {
+pub(super) fn refused(error: &IngestError) -> Response {
     match error {
         IngestError::UnknownKey | IngestError::OtherSource(_) => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
         IngestError::Unproven(flaw) => {

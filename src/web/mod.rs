@@ -17,6 +17,7 @@ mod opsgenie;
 mod pages;
 pub mod public;
 mod repeat;
+mod rest_endpoint;
 mod roles;
 mod sender;
 mod sign_in;

@@ -10,6 +10,7 @@ mod load;
 mod postgres;
 mod rules;
 mod server;
+mod sources;
 
 use reveille::base::clock::Clock;
 use reveille::base::time::Span;

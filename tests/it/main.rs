@@ -2,6 +2,7 @@
 
 mod app;
 mod doors;
+mod doors_oncall;
 mod doors_signed;
 mod events;
 mod heartbeat;
