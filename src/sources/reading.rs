@@ -8,6 +8,7 @@ pub use super::form::{Named, fields};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
+pub use crate::base::written::line_within as line;
 
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -72,41 +73,37 @@ pub fn scalar(value: Option<&Value>) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
-/// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
-pub fn line(text: &str, most: usize) -> String {
-    let mut kept = String::with_capacity(text.len().min(most * 4));
-    let (mut count, mut gap) = (0, false);
-    for c in text.chars() {
-        if c.is_whitespace() || c.is_control() {
-            gap = true;
-            continue;
-        }
-        if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
-            continue;
-        }
-        let wanted = 1 + usize::from(gap && count > 0);
-        if count + wanted > most {
-            return cut(kept, most);
-        }
-        if gap && count > 0 {
-            kept.push(' ');
-        }
-        kept.push(c);
-        count += wanted;
-        gap = false;
-    }
-    kept
+/// A text, number or truth value as one line that shows something, no longer than a title.
+pub fn text(value: &Value) -> Option<String> {
+    let text = line(&scalar(Some(value))?, limits::TITLE_CHARS);
+    (!text.is_empty()).then_some(text)
 }
 
-/// Marks a text that went on, within the limit.
-fn cut(mut kept: String, most: usize) -> String {
-    if let Some((last, _)) = kept.char_indices().nth(most.saturating_sub(1)) {
-        kept.truncate(last);
-    }
-    kept.truncate(kept.trim_end().len());
-    kept.push('…');
-    kept
+/// An instant in RFC 3339.
+pub fn instant(value: &Value) -> Option<Time> {
+    rfc3339(value.as_str()?.trim())
+}
+
+/// `[shop/production] it broke`: where before what, as error trackers say it.
+pub fn headline(places: &[Option<String>], what: &str) -> String {
+    let places: Vec<&str> = places.iter().flatten().map(String::as_str).collect();
+    let place = if places.is_empty() { String::new() } else { format!("[{}] ", line(&places.join("/"), limits::TITLE_CHARS / 3)) };
+    line(&format!("{place}{what}"), limits::TITLE_CHARS)
+}
+
+/// A web address without what may be a secret in it: its query is cut off, and one with a password is none at all.
+pub fn address(value: &Value) -> Option<String> {
+    let text = url(value.as_str()?)?;
+    let plain = text.split(['?', '#']).next().unwrap_or(&text);
+    let host = plain.split("://").nth(1)?.split('/').next()?;
+    (!host.contains('@')).then(|| plain.to_owned())
+}
+
+/// The one-line texts of a list, joined by commas.
+pub fn joined(list: &Value) -> String {
+    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    // More than a label holds need not be read.
+    entries.iter().take(limits::LABEL_CHARS).filter_map(text).collect::<Vec<_>>().join(",")
 }
 
 /// A dedup key as it came where that is possible, else its digest: over the limit, with characters the database or a log cannot
@@ -164,9 +161,14 @@ pub fn millis(text: &str) -> Option<Time> {
     (1..=LAST_SECOND).contains(&at.seconds()).then_some(at)
 }
 
-/// RFC 3339 within the years that can be written back.
+/// RFC 3339 within the years that can be written back; PagerDuty's clients and CloudWatch write zones without their colon.
 pub fn rfc3339(text: &str) -> Option<Time> {
-    Time::parse_rfc3339(text).ok().filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
+    let text = text.trim();
+    let at = Time::parse_rfc3339(text).ok().or_else(|| {
+        let (rest, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
+        Time::parse_rfc3339(&format!("{rest}:{minutes}")).ok()
+    });
+    at.filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
 }
 
 /// A time that its sender writes without a zone and means in UTC: `2023-07-31 18:56:15.374`.
@@ -202,8 +204,29 @@ impl Labels {
         }
     }
 
+    /// A link that a page may show; anything else is left out.
+    pub fn put_url(&mut self, name: &str, value: Option<&Value>) {
+        if let Some(link) = scalar(value).and_then(|text| url(&text)).filter(|link| !link.contains("${")) {
+            self.put(name, &link);
+        }
+    }
+
+    /// Every field of an object under its own name.
+    pub fn put_all(&mut self, object: Option<&Map<String, Value>>) {
+        for (name, value) in object.into_iter().flatten() {
+            self.put_scalar(name, Some(value));
+        }
+    }
+
     pub fn done(self) -> BTreeMap<String, String> {
         self.0
+    }
+}
+
+/// More can be put to them.
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self(labels)
     }
 }
 

@@ -1,11 +1,10 @@
 """A real Icinga 2 with the guide's commands, users and notifications."""
 
 import os
-import subprocess
 import unittest
 
 from house import BIN
-from watched import GROUP, HOSTILE, USER, Watched, guide
+from watched import GROUP, HOSTILE, USER, Watched, configured, guide
 
 OBJECTS = """
 include <itl>
@@ -30,46 +29,41 @@ object Service "disk /" {
 
 
 class Icinga(Watched):
-    integrations = {"icinga": "icinga2"}
+    configuration = configured(icinga="icinga2")
 
     def setUp(self):
         super().setUp()
         (ours,) = guide("icinga2")
-        objects = OBJECTS.replace("FOLDER", str(self.folder)) + ours.replace("{url}", self.hook("icinga")).replace("/usr/bin/reveille", BIN)
-        (self.folder / "icinga2.conf").write_text(objects, encoding="utf-8")
+        ours = ours.replace("{url}", self.hook("icinga2", "icinga")).replace("/usr/bin/reveille", BIN)
+        (self.place / "icinga2.conf").write_text(OBJECTS.replace("FOLDER", str(self.place)) + ours, encoding="utf-8")
         places = {"ObjectsPath": "objects", "VarsPath": "vars", "StatePath": "state", "ModAttrPath": "modified", "PidPath": "pid"}
         places.update({f"{name}Dir": name for name in ["Data", "Log", "Spool", "Cache", "InitRun", "Config"]})
         settings = {"RunAsUser": USER, "RunAsGroup": GROUP}
         for name, place in places.items():
-            settings[name] = self.folder / place
+            settings[name] = self.place / place
             if name.endswith("Dir"):
                 os.mkdir(settings[name])
         defined = [word for name, value in settings.items() for word in ("-D", f"Configuration.{name}={value}")]
-        command = ["icinga2", "daemon", "-c", "icinga2.conf", *defined]
-        with open(self.folder / "icinga2.log", "w", encoding="utf-8") as log:
-            self.start(command, stdout=log, stderr=subprocess.STDOUT)
-        self.until_pipe(self.folder / "icinga2.cmd")
-
-    def log(self):
-        return (self.folder / "icinga2.log").read_text(encoding="utf-8")
+        self.start(["icinga2", "daemon", "-c", "icinga2.conf", *defined])
+        self.takes_commands("icinga2.cmd")
 
     def test_a_service_fails_is_acknowledged_and_recovers(self):
         self.command(f"PROCESS_SERVICE_CHECK_RESULT;db01;disk /;2;{HOSTILE}")
-        number = self.until("incidents", state="triggered")["number"]
-        (alert,) = self.items("alerts")
+        incident = self.incident(state="triggered")
+        (alert,) = self.alerts(incident)
         self.assertEqual((alert["dedup_key"], alert["severity"], alert["state"]), ("db01!disk /", "critical", "firing"))
         self.assertEqual(alert["title"], f"disk / on db01 is CRITICAL: {HOSTILE}")
         self.command("ACKNOWLEDGE_SVC_PROBLEM;db01;disk /;1;1;0;ana;I am on it")
-        self.until("incidents", number=number, state="acknowledged")
+        self.incident(number=incident["number"], state="acknowledged")
         self.command("PROCESS_SERVICE_CHECK_RESULT;db01;disk /;0;DISK OK")
-        self.until("incidents", number=number, state="resolved")
+        self.incident(number=incident["number"], state="resolved")
 
     def test_a_host_goes_down_and_comes_back(self):
         self.command("PROCESS_HOST_CHECK_RESULT;db01;1;PING CRITICAL - Packet loss = 100%")
-        self.until("incidents", state="triggered", title="db01 is DOWN: PING CRITICAL - Packet loss = 100%")
-        self.assertEqual([alert["dedup_key"] for alert in self.items("alerts")], ["db01"])
+        incident = self.incident(state="triggered", title="db01 is DOWN: PING CRITICAL - Packet loss = 100%")
+        self.assertEqual([alert["dedup_key"] for alert in self.alerts(incident)], ["db01"])
         self.command("PROCESS_HOST_CHECK_RESULT;db01;0;PING OK")
-        self.until("incidents", state="resolved")
+        self.incident(number=incident["number"], state="resolved")
 
 
 if __name__ == "__main__":

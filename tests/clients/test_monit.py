@@ -1,10 +1,9 @@
 """A real monit runs `reveille send` when a file is gone, and when it is back."""
 
-import subprocess
 import unittest
 
 from house import BIN
-from watched import Watched
+from watched import Watched, configured
 
 SETTINGS = """
 set daemon 1
@@ -18,21 +17,17 @@ check file lock with path {folder}/lock
 
 
 class Monit(Watched):
-    integrations = {"monit": "generic"}
-
-    def log(self):
-        return (self.folder / "monit.log").read_text(encoding="utf-8")
+    configuration = configured(monit="generic")
 
     def test_a_file_goes_and_comes_back(self):
-        settings = self.folder / "monitrc"
-        settings.write_text(SETTINGS.format(folder=self.folder, bin=BIN, hook=self.hook("monit")), encoding="utf-8")
+        settings = self.place / "monitrc"
+        settings.write_text(SETTINGS.format(folder=self.place, bin=BIN, hook=self.hook("generic", "monit")), encoding="utf-8")
         settings.chmod(0o600)
-        with open(self.folder / "monit.log", "w", encoding="utf-8") as log:
-            self.start(["monit", "-I", "-c", str(settings)], stdout=log, stderr=subprocess.STDOUT)
-        number = self.until("incidents", state="triggered", title="The lock is gone")["number"]
-        self.assertEqual([(alert["dedup_key"], alert["severity"]) for alert in self.items("alerts")], [("lock", "critical")])
-        (self.folder / "lock").touch()
-        self.until("incidents", number=number, state="resolved")
+        self.start(["monit", "-I", "-c", str(settings)])
+        incident = self.incident(state="triggered", title="The lock is gone")
+        self.assertEqual([(alert["dedup_key"], alert["severity"]) for alert in self.alerts(incident)], [("lock", "critical")])
+        (self.place / "lock").touch()
+        self.incident(number=incident["number"], state="resolved")
 
 
 if __name__ == "__main__":

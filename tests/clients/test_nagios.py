@@ -4,10 +4,10 @@ import subprocess
 import unittest
 
 from house import BIN
-from watched import GROUP, HOSTILE, USER, Watched, guide
+from watched import GROUP, HOSTILE, USER, Watched, configured, guide
 
 SETTINGS = """
-log_file={folder}/nagios.log
+log_file={folder}/log
 cfg_file={folder}/objects.cfg
 object_cache_file={folder}/objects.cache
 precached_object_file={folder}/objects.precache
@@ -84,47 +84,48 @@ define service {
 
 
 class Nagios(Watched):
-    integrations = {"environment": "nagios", "arguments": "nagios"}
+    configuration = configured(environment="nagios", arguments="nagios")
 
     def setUp(self):
         super().setUp()
-        setting, by_environment, by_arguments = guide("nagios")
-        objects = OBJECTS + by_environment.replace("{url}", self.hook("environment")) + by_arguments.replace("{url}", self.hook("arguments"))
-        (self.folder / "objects.cfg").write_text(objects.replace("/usr/bin/reveille", BIN), encoding="utf-8")
-        settings = SETTINGS.format(folder=self.folder, user=USER, group=GROUP) + setting
-        (self.folder / "nagios.cfg").write_text(settings, encoding="utf-8")
-        (self.folder / "results").mkdir()
-        checked = subprocess.run(["nagios4", "-v", "nagios.cfg"], cwd=self.folder, capture_output=True, text=True, check=False)
+        setting, environment, arguments = guide("nagios")
+        objects = OBJECTS
+        for block, integration in [(environment, "environment"), (arguments, "arguments")]:
+            objects += block.replace("{url}", self.hook("nagios", integration)).replace("/usr/bin/reveille", BIN)
+        (self.place / "objects.cfg").write_text(objects, encoding="utf-8")
+        settings = SETTINGS.format(folder=self.place, user=USER, group=GROUP) + setting
+        (self.place / "nagios.cfg").write_text(settings, encoding="utf-8")
+        (self.place / "results").mkdir()
+        checked = subprocess.run(["nagios4", "-v", "nagios.cfg"], cwd=self.place, capture_output=True, text=True, check=False)
         self.assertEqual(checked.returncode, 0, checked.stdout)
-        self.start(["nagios4", "nagios.cfg"], stdout=subprocess.DEVNULL)
-        self.until_pipe(self.folder / "nagios.cmd")
-
-    def log(self):
-        return (self.folder / "nagios.log").read_text(encoding="utf-8")
+        self.start(["nagios4", "nagios.cfg"])
+        self.takes_commands("nagios.cmd")
 
     def both(self, **wanted):
         """The incidents that both ways opened."""
-        return {service: self.until("incidents", service=service, **wanted) for service in self.integrations}
+        return [self.incident(service=service, **wanted) for service in ["environment", "arguments"]]
 
     def test_a_service_fails_is_acknowledged_and_recovers(self):
         self.command(f"PROCESS_SERVICE_CHECK_RESULT;db01;disk /;2;{HOSTILE}")
-        self.both(state="triggered")
-        alerts = self.items("alerts")
-        self.assertEqual({(alert["dedup_key"], alert["severity"], alert["state"]) for alert in alerts}, {("db01!disk /", "critical", "firing")})
         # What comes by the environment passes no shell, so nothing had to be taken out of it.
-        stripped = "DISK CRITICAL x y HOME id (id) b 100%"
-        self.assertEqual({alert["title"] for alert in alerts}, {f"disk / on db01 is CRITICAL: {said}" for said in [HOSTILE, stripped]})
+        said = [HOSTILE, "DISK CRITICAL x y HOME id (id) b 100%"]
+        for incident, output in zip(self.both(state="triggered"), said):
+            (alert,) = self.alerts(incident)
+            self.assertEqual((alert["dedup_key"], alert["severity"], alert["state"]), ("db01!disk /", "critical", "firing"))
+            self.assertEqual(alert["title"], f"disk / on db01 is CRITICAL: {output}")
         self.command("ACKNOWLEDGE_SVC_PROBLEM;db01;disk /;1;1;0;ana;I am on it")
-        self.both(state="acknowledged")
+        acknowledged = self.both(state="acknowledged")
         self.command("PROCESS_SERVICE_CHECK_RESULT;db01;disk /;0;DISK OK")
-        self.both(state="resolved")
+        for incident in acknowledged:
+            self.incident(number=incident["number"], state="resolved")
 
     def test_a_host_goes_down_and_comes_back(self):
         self.command("PROCESS_HOST_CHECK_RESULT;db01;1;PING CRITICAL - Packet loss = 100%")
-        self.both(state="triggered", title="db01 is DOWN: PING CRITICAL - Packet loss = 100%")
-        self.assertEqual({alert["dedup_key"] for alert in self.items("alerts")}, {"db01"})
+        down = self.both(state="triggered", title="db01 is DOWN: PING CRITICAL - Packet loss = 100%")
+        self.assertEqual([[alert["dedup_key"] for alert in self.alerts(incident)] for incident in down], [["db01"], ["db01"]])
         self.command("PROCESS_HOST_CHECK_RESULT;db01;0;PING OK")
-        self.both(state="resolved")
+        for incident in down:
+            self.incident(number=incident["number"], state="resolved")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""A server of Reveille, and a real monitor from Debian beside it that sends there as the guide says."""
+"""A real monitor from Debian, beside a server of Reveille that it sends to as the guide says."""
 
 import grp
-import json
 import os
 import pathlib
 import pwd
@@ -10,34 +9,33 @@ import signal
 import subprocess
 import tempfile
 import textwrap
-import threading
 import time
-import unittest
-import urllib.request
 
-from house import BIN, PATIENCE
+from house import PATIENCE
+from server import Story
 
-ROOT = pathlib.Path(__file__).parents[2]
+SOURCES = pathlib.Path(__file__).parents[2] / "src/sources"
 USER, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 # What a check may say, and no shell may read. (What follows a bar would be its figures.)
 HOSTILE = """DISK CRITICAL 'x' "y" $HOME `id` $(id) <b> & 100%"""
 
-CONFIGURATION = """
+PEOPLE = """
 [[user]]
 id       = "ana"
 name     = "Ana Ruiz"
 timezone = "Europe/Paris"
 contacts = [{ id = "mail", kind = "email", to = "ana@example.com" }]
 
-[[schedule]]
-id        = "platform"
-timezone  = "Europe/Paris"
-rotations = [{ members = ["ana"], every = "1w", handoff = "Mon 09:00", start = "2026-01-05" }]
-
 [[policy]]
 id    = "platform"
-steps = [{ notify = ["schedule:platform"] }]
+steps = [{ notify = ["user:ana"] }]
 """
+
+
+def configured(**integrations):
+    """A configuration with these integrations and their sources, each with a service of its own name."""
+    part = '\n[[service]]\nid = "{0}"\nname = "{0}"\npolicy = "platform"\n\n[[integration]]\nid = "{0}"\nsource = "{1}"\nservice = "{0}"\nkey = "{2}"\n'
+    return PEOPLE + "".join(part.format(name, source, key(name)) for name, source in integrations.items())
 
 
 def key(integration):
@@ -46,114 +44,63 @@ def key(integration):
 
 def guide(source):
     """The blocks of code in a source's guide."""
-    text = (ROOT / "src/sources" / f"{source}.rs").read_text(encoding="utf-8")
+    text = (SOURCES / f"{source}.rs").read_text(encoding="utf-8")
     words = re.search(r'const GUIDE: &str = r(#*)"(.*?)"\1;', text, re.S).group(2)
     return [textwrap.dedent(block) for block in re.findall(r"^ *```\w*\n(.*?)^ *```$", words, re.S | re.M)]
 
 
-class Watched(unittest.TestCase):
-    """A story with a server of its own; each integration pages for a service of its own."""
-
-    integrations = {}
+class Watched(Story):
+    """Stories with one server; each starts a monitor of its own."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="reveille-watched-")
+        folder = tempfile.TemporaryDirectory(prefix="reveille-monitor-")
         self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        configuration = CONFIGURATION
-        for integration, source in self.integrations.items():
-            configuration += f'\n[[service]]\nid = "{integration}"\nname = "{integration}"\npolicy = "platform"\n'
-            configuration += f'\n[[integration]]\nid = "{integration}"\nsource = "{source}"\nservice = "{integration}"\n'
-            configuration += f'key = "{key(integration)}"\n'
-        (self.folder / "reveille.toml").write_text(configuration, encoding="utf-8")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("REVEILLE_")}
-        self.said = []
-        command = [BIN, "serve", "--config", "reveille.toml", "--listen", "127.0.0.1:0"]
-        server = self.start(command, env=environment, stderr=subprocess.PIPE, text=True)
-        self.url = None
-        while self.url is None:
-            line = server.stderr.readline()
-            self.assertTrue(line, "the server ended")
-            listens = re.search(r"listens on (http:\S+)", line)
-            self.url = listens and listens.group(1)
-        threading.Thread(target=lambda: [self.said.append(line) for line in server.stderr], daemon=True).start()
-        made = [BIN, "token", "create", "story", "--scope", "respond"]
-        made = subprocess.run(made, cwd=self.folder, env=environment, check=True, capture_output=True, text=True)
-        self.token = made.stdout.strip()
-        self.news = threading.Condition()
-        threading.Thread(target=self.listen, daemon=True).start()
+        self.place = pathlib.Path(folder.name)
 
-    def start(self, command, **more):
-        """A process that ends with the story, and with it all that it started."""
-        process = subprocess.Popen(command, cwd=self.folder, start_new_session=True, stdin=subprocess.DEVNULL, **more)
-        if process.stderr:
-            # Only when the process is gone: before that somebody may be reading from it.
-            self.addCleanup(process.stderr.close)
+    def start(self, command):
+        """A monitor, which ends with the story, and with it all that it started."""
+        with open(self.place / "log", "w", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                command, cwd=self.place, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
 
         def end():
             try:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
+            except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
-            finally:
-                try:
-                    os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-                process.wait()
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
 
         self.addCleanup(end)
-        return process
 
-    def hook(self, integration):
-        return f"{self.url}/hooks/{self.integrations[integration]}/{key(integration)}"
+    def hook(self, source, integration):
+        return f"{self.url}/hooks/{source}/{key(integration)}"
 
-    def asks(self, path):
-        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {self.token}"})
-        return urllib.request.urlopen(request, timeout=PATIENCE)
+    def incident(self, **wanted):
+        """The newest incident that has these values, once there is one."""
 
-    def listen(self):
-        """Each line of the stream is a reason to look again."""
+        def look():
+            items = self.asks("/api/v1/incidents")["items"]
+            return next((item for item in items if all(item[name] == value for name, value in wanted.items())), None)
+
         try:
-            with self.asks("/api/v1/stream") as stream:
-                for _ in stream:
-                    with self.news:
-                        self.news.notify_all()
-        except (OSError, ValueError):
-            # The story is over, and the server gone.
-            pass
+            return self.until(f"an incident with {wanted}", look)
+        except AssertionError as error:
+            log = (self.place / "log").read_text(encoding="utf-8")
+            raise AssertionError(f"{error}\n{self.asks('/api/v1/alerts')}\n{log}") from error
 
-    def items(self, what):
-        with self.asks(f"/api/v1/{what}") as answer:
-            return json.load(answer)["items"]
+    def alerts(self, incident):
+        return self.asks(f"/api/v1/incidents/{incident['number']}/alerts")["items"]
 
-    def until(self, what, **wanted):
-        """The newest of these (`alerts`, `incidents`) that has these values, once there is one."""
-        until = time.monotonic() + PATIENCE
-        with self.news:
-            while True:
-                items = self.items(what)
-                for item in items:
-                    if all(item[name] == value for name, value in wanted.items()):
-                        return item
-                if time.monotonic() > until:
-                    raise AssertionError(f"no {what} with {wanted}: {json.dumps(items, indent=1)}\n{''.join(self.said)}{self.log()}")
-                self.news.wait(1)
-
-    def log(self):
-        """What the monitor has to say about it."""
-        return ""
-
-    def until_pipe(self, path):
-        """The monitor takes commands from here, once it has made it."""
-        until = time.monotonic() + PATIENCE
-        while not path.is_fifo():
-            if time.monotonic() > until:
-                raise AssertionError(f"{path} is not there:\n{self.log()}")
-            with self.news:
-                self.news.wait(0.05)
-        self.pipe = path
+    def takes_commands(self, pipe):
+        """The monitor takes commands from there, once it has made it."""
+        self.pipe = self.place / pipe
+        self.until(f"the pipe {pipe}", self.pipe.is_fifo)
 
     def command(self, words):
         """Nagios' external command, which Icinga knows as well."""

@@ -2,12 +2,14 @@
 
 mod app;
 mod doors;
+mod doors_signed;
 mod events;
 mod heartbeat;
 mod hostile;
 mod keys;
 mod letters;
 mod night;
+mod opsgenie;
 mod outside;
 mod own;
 mod pages;
@@ -19,6 +21,7 @@ mod replays;
 mod response;
 mod rest;
 mod retain;
+mod routing;
 mod slack;
 mod storm;
 mod texts;
