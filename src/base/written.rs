@@ -11,7 +11,7 @@ pub fn line(text: &str) -> String {
 /// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
 #[must_use]
 pub fn line_within(text: &str, most: usize) -> String {
-    let mut kept = String::with_capacity(text.len().min(most * 4));
+    let mut kept = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let (mut count, mut gap) = (0, false);
     for c in text.chars() {
         if c.is_whitespace() || c.is_control() {

@@ -221,8 +221,10 @@ pub enum Remote {
   reveille send \"Disk of db-3 is 97% full\" --severity critical --dedup-key db-3-disk --label host=db-3
   reveille send --dedup-key db-3-disk --state resolved
   pg_dump shop 2>&1 >/backup/shop.sql | reveille send - --dedup-key shop-backup
+  reveille send --hook https://reveille.example.com/hooks/nagios/KEY --environment NAGIOS_
 
-The key is that of an integration of source \"generic\"; REVEILLE_KEY holds it as well.
+The key is that of an integration of source \"generic\"; REVEILLE_KEY holds it as well, and REVEILLE_HOOK a whole address. For another
+source, its body is read from the standard input (-), or made of --field and --environment.
 It exits with 0 only when the server has stored the alert: a restart is waited for, and an alert that is sent twice on the way counts
 once. When it gives up it exits with 3 (not reached) or 1 (refused), so that a script can call for help in another way.
 
@@ -485,8 +487,11 @@ pub struct Replay {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Send {
     /// One line for people; `-` takes the first line of the standard input, and the rest becomes the label "text"
-    #[arg(required_unless_present = "dedup_key")]
+    #[arg(required_unless_present_any = ["dedup_key", "fields", "environment"])]
     pub title: Option<String>,
+    /// The integration's webhook address, which says all of --url, --source and --key
+    #[arg(long, env = "REVEILLE_HOOK", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    hook: Option<Secret>,
     /// The integration's key
     #[arg(long, env = "REVEILLE_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
     key: Option<Secret>,
@@ -508,6 +513,12 @@ pub struct Send {
     /// More to know about it; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
+    /// A field of another source's body, which is then made of fields alone; may be given several times
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = label)]
+    pub fields: Vec<(String, String)>,
+    /// Take fields from the variables whose names begin with this, as Nagios' do with NAGIOS_
+    #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
+    pub environment: Option<String>,
     /// How long to wait for what is decided; 0s only waits until it is stored
     #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = Span::parse)]
     pub wait: Span,
@@ -523,6 +534,12 @@ impl Send {
     #[must_use]
     pub fn key(&self) -> Option<&Secret> {
         self.key.as_ref().filter(|key| !key.expose().trim().is_empty())
+    }
+
+    /// The webhook's address, if there is one; an empty variable is as good as none.
+    #[must_use]
+    pub fn hook(&self) -> Option<&Secret> {
+        self.hook.as_ref().filter(|hook| !hook.expose().trim().is_empty())
     }
 }
 

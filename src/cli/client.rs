@@ -17,6 +17,9 @@ const ANSWER_BYTES: usize = 16 << 20;
 /// Longest sentence shown of a refusal, characters.
 const DETAIL_CHARS: usize = 1_000;
 
+/// Where the webhooks are; the rest of such an address is a secret.
+pub(super) const HOOKS: &str = "/hooks/";
+
 /// A server, and who asks.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -68,13 +71,14 @@ impl Client {
         self.answer(request).await
     }
 
-    /// The server's address without a name and a password that may stand in it.
+    /// The server's address without a name, a password and a webhook's key that may stand in it.
     pub(super) fn shown(&self) -> String {
         let mut shown = self.base.clone();
         // Both fail only on addresses without a host, and those were refused.
         shown.set_username("").unwrap_or(());
         shown.set_password(None).unwrap_or(());
-        shown.as_str().trim_end_matches('/').to_owned()
+        let server = shown.as_str().split_once(HOOKS).map_or(shown.as_str(), |(server, _)| server);
+        server.trim_end_matches('/').to_owned()
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {

@@ -85,7 +85,7 @@ impl CliError {
                  if it signed itself (as CA:FALSE)"
                     .to_owned(),
             ),
-            Self::Unreachable { url, .. } => Some(format!("Is `reveille serve` running? REVEILLE_URL (or --url) says {url}")),
+            Self::Unreachable { url, .. } => Some(format!("Is `reveille serve` running? REVEILLE_URL (--url, or the webhook's address) says {url}")),
             Self::Address(HttpError::BadUrl(_)) => Some("Write --url (or REVEILLE_URL) as http://127.0.0.1:8080".to_owned()),
             Self::Refused { status: 401, with_token: false, .. } => Some(
                 "Put a token into REVEILLE_TOKEN. On the server's machine, `reveille token create NAME --scope respond` makes one"

@@ -1,5 +1,6 @@
 //! Does what is asked of a running server, and tells how it went.
 
+use std::ffi::OsStr;
 use std::io;
 use std::process::ExitCode;
 
@@ -20,11 +21,17 @@ pub async fn run(global: &Global, remote: &Remote) -> ExitCode {
         out: &mut out,
         err: &mut err,
         input: &mut input,
+        // What is not UTF-8 in them is a check's output, and worth more damaged than lost.
+        variables: std::env::vars_os().map(|(name, value)| (lossy(&name), lossy(&value))).collect(),
         json: global.json,
         clock: Clock::system(),
         zone: TimeZone::system(),
     };
     on(&mut console, global, remote).await.into()
+}
+
+fn lossy(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
 }
 
 /// The same on any console.

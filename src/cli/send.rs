@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::CliError;
 use super::args::{GENERIC, Send, SentState};
-use super::client::Client;
+use super::client::{Client, HOOKS};
 use super::terminal::{Console, field, reason};
 use crate::base::limits;
 use crate::base::secret::Secret;
@@ -22,10 +22,19 @@ const PAUSE_FIRST: Span = Span::seconds(1);
 const PAUSE_MOST: Span = Span::seconds(5);
 
 pub(super) async fn send(console: &mut Console<'_>, client: &Client, send: &Send) -> Result<(), CliError> {
-    let Some(key) = send.key() else {
-        return Err(CliError::Usage("send needs the key of an integration: --key KEY, or the variable REVEILLE_KEY".to_owned()));
+    let hook = send.hook().map(Hook::of).transpose()?;
+    let (client, source, path) = match (&hook, send.key()) {
+        (Some(hook), _) => (&hook.client, hook.source.as_str(), Vec::new()),
+        (None, Some(key)) => (client, send.source.as_str(), vec!["hooks", &send.source, key.expose().trim()]),
+        (None, None) => {
+            return Err(CliError::Usage("send needs the key of an integration: --key KEY, or the variable REVEILLE_KEY".to_owned()));
+        }
     };
-    let body = if send.source == GENERIC { generic(console, send)? } else { as_it_is(console, send)? };
+    let body = match source {
+        _ if !send.fields.is_empty() || send.environment.is_some() => of_fields(console, send)?,
+        GENERIC => generic(console, send)?,
+        _ => as_it_is(console, source, send)?,
+    };
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let seconds = send.wait.as_seconds();
@@ -38,7 +47,6 @@ pub(super) async fn send(console: &mut Console<'_>, client: &Client, send: &Send
     if let Ok(once) = HeaderValue::from_str(once.expose()) {
         headers.insert(HeaderName::from_static("idempotency-key"), once);
     }
-    let path = ["hooks", &send.source, key.expose().trim()];
     let until = console.clock.now() + send.retry;
     let mut pause = PAUSE_FIRST;
     let answer = loop {
@@ -61,6 +69,26 @@ pub(super) async fn send(console: &mut Console<'_>, client: &Client, send: &Send
         console.line(&format!("sent: {}", outcome(result)))?;
     }
     Ok(())
+}
+
+/// A webhook's whole address, as the pages show it.
+struct Hook {
+    client: Client,
+    source: String,
+}
+
+impl Hook {
+    /// The address is a secret, and in no sentence about it.
+    fn of(address: &Secret) -> Result<Self, CliError> {
+        let wrong =
+            || CliError::Usage("--hook (or REVEILLE_HOOK) is an address as in https://reveille.example.com/hooks/nagios/KEY".to_owned());
+        let address = address.expose().trim();
+        let (_, rest) = address.split_once(HOOKS).ok_or_else(wrong)?;
+        let (source, _) = rest.split_once('/').filter(|(source, key)| !source.is_empty() && !key.is_empty()).ok_or_else(wrong)?;
+        // Who may send is said by the key alone.
+        let client = Client::new(address, None).map_err(|_| wrong())?;
+        Ok(Self { client, source: source.to_owned() })
+    }
 }
 
 /// Whether the same may be taken a moment later: nobody is there, or the server, or a proxy before it, says that it is busy.
@@ -108,20 +136,54 @@ fn text(console: &mut Console<'_>) -> Result<String, CliError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Whether it says something that only a body of the generic source has.
+fn says_more(send: &Send) -> bool {
+    let Send { dedup_key, severity, state, link, labels, .. } = send;
+    dedup_key.is_some() || severity.is_some() || link.is_some() || !labels.is_empty() || *state != SentState::Firing
+}
+
+/// A body of fields: what a monitor that runs a command gives to it. Only the command's own words come by the shell.
+fn of_fields(console: &Console<'_>, send: &Send) -> Result<Vec<u8>, CliError> {
+    if send.title.is_some() || says_more(send) {
+        return Err(CliError::Usage(
+            "a body of --field and --environment has no title, key, severity, state, link or label besides".to_owned(),
+        ));
+    }
+    let prefix = send.environment.as_deref();
+    let named = |(name, value): &(String, String)| {
+        let name = name.strip_prefix(prefix?).filter(|name| !name.is_empty() && !value.is_empty())?;
+        Some((name.to_owned(), json!(value)))
+    };
+    let mut body: Map<String, Value> = console.variables.iter().filter_map(named).collect();
+    // What is typed counts more than what is found.
+    body.extend(send.fields.iter().map(|(name, value)| (name.clone(), json!(value))));
+    if body.is_empty() {
+        return Err(CliError::Usage(format!("no variable begins with {}, so there is nothing to send", prefix.unwrap_or_default())));
+    }
+    let body = Value::Object(body).to_string().into_bytes();
+    if body.len() > limits::BODY_BYTES {
+        return Err(too_large());
+    }
+    Ok(body)
+}
+
+fn too_large() -> CliError {
+    CliError::Usage(format!("the body is larger than {} KiB, which the server takes", limits::BODY_BYTES >> 10))
+}
+
 /// Another sender's body, to try its integration.
-fn as_it_is(console: &mut Console<'_>, send: &Send) -> Result<Vec<u8>, CliError> {
-    let Send { source, title, dedup_key, severity, state, link, labels, .. } = send;
-    let says_more = dedup_key.is_some() || severity.is_some() || link.is_some() || !labels.is_empty() || *state != SentState::Firing;
-    if title.as_deref() != Some(STDIN) || says_more {
+fn as_it_is(console: &mut Console<'_>, source: &str, send: &Send) -> Result<Vec<u8>, CliError> {
+    if send.title.as_deref() != Some(STDIN) || says_more(send) {
         return Err(CliError::Usage(format!(
-            "a {source} body comes whole from the standard input: reveille send - --source {source} --key KEY < body.json"
+            "a {source} body comes whole from the standard input: reveille send - --source {source} --key KEY < body.json; or it is \
+             made of --field NAME=VALUE"
         )));
     }
     let mut body = Vec::new();
     let most = u64::try_from(limits::BODY_BYTES).unwrap_or(u64::MAX);
     Read::take(&mut console.input, most + 1).read_to_end(&mut body).map_err(CliError::Input)?;
     if body.len() > limits::BODY_BYTES {
-        return Err(CliError::Usage(format!("the body is larger than {} KiB, which the server takes", limits::BODY_BYTES >> 10)));
+        return Err(too_large());
     }
     Ok(body)
 }

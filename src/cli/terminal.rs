@@ -21,6 +21,8 @@ pub(super) struct Console<'a> {
     pub out: &'a mut (dyn Write + Send),
     pub err: &'a mut (dyn Write + Send),
     pub input: &'a mut (dyn Read + Send),
+    /// Of the environment.
+    pub variables: Vec<(String, String)>,
     pub json: bool,
     /// Characters of a line, where a person looks at it; a pipe gets every line whole.
     pub width: Option<usize>,

@@ -141,6 +141,7 @@ struct Caller {
     url: String,
     token: Option<&'static str>,
     input: &'static str,
+    variables: Vec<(String, String)>,
     colour: bool,
     leaves_at: Option<&'static str>,
     clock: Clock,
@@ -149,7 +150,7 @@ struct Caller {
 impl Caller {
     fn of(server: &Server) -> Self {
         let clock = Clock::fake(Time::parse_rfc3339(NOW).expect("a time"));
-        Self { url: server.url.clone(), token: Some("tok_en"), input: "", colour: false, leaves_at: None, clock }
+        Self { url: server.url.clone(), token: Some("tok_en"), input: "", variables: Vec::new(), colour: false, leaves_at: None, clock }
     }
 
     async fn types(&self, line: &[&str]) -> Went {
@@ -163,6 +164,7 @@ impl Caller {
             out: &mut out,
             err: &mut err,
             input: &mut input,
+            variables: self.variables.clone(),
             json: global.json,
             width: self.colour.then_some(80),
             colour: self.colour,
@@ -507,6 +509,7 @@ async fn watch_from_the_start(caller: &Caller) -> Went {
         out: &mut out,
         err: &mut err,
         input: &mut io::empty(),
+        variables: Vec::new(),
         json: true,
         width: None,
         colour: false,
@@ -666,6 +669,43 @@ async fn another_senders_body_goes_as_it_is() {
     ] {
         assert_eq!(caller.types(line).await.exit, Exit::Usage);
     }
+}
+
+#[tokio::test]
+async fn a_monitors_command_sends_its_fields_and_its_environment() {
+    let server = Server::open(|_| taken(&json!({ "alert": "alr_1", "incident": 1, "outcome": "opened", "reason": "new_condition" }))).await;
+    let mut caller = Caller::of(&server);
+    let hook = format!("{}/hooks/nagios/a%2Fb%20key", server.url);
+    let hostile = "'; rm -rf / #\n\"$(reboot)\" `x`";
+    let variables =
+        [("NAGIOS_HOSTNAME", "db01"), ("NAGIOS_SERVICEOUTPUT", hostile), ("NAGIOS_", "x"), ("NAGIOS_SERVICEDESC", ""), ("HOME", "/root")];
+    caller.variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let went = caller.types(&["send", "--hook", &hook, "--environment", "NAGIOS_"]).await;
+    assert_eq!(went.exit, Exit::Done, "{}", went.err);
+    let asked = &server.asked()[0];
+    assert_eq!((asked.uri.path(), asked.header("authorization")), ("/hooks/nagios/a%2Fb%20key", ""));
+    assert_eq!(asked.json(), json!({ "HOSTNAME": "db01", "SERVICEOUTPUT": hostile }));
+    let line = ["send", "--key", "k", "--source", "nagios", "--field", "HOSTNAME=db=02", "--field", "OUTPUT=", "--environment", "NAGIOS_H"];
+    let went = caller.types(&line).await;
+    assert_eq!(went.exit, Exit::Done, "{}", went.err);
+    let asked = &server.asked()[1];
+    assert_eq!((asked.uri.path(), asked.json()), ("/hooks/nagios/k", json!({ "HOSTNAME": "db=02", "OSTNAME": "db01", "OUTPUT": "" })));
+    for line in [
+        ["send", "--hook", &hook, "--environment", "ICINGA_"].as_slice(),
+        &["send", "Title", "--hook", &hook, "--field", "a=b"],
+        &["send", "--dedup-key", "d", "--hook", &hook, "--field", "a=b"],
+        &["send", "--hook", "https://example.com/nagios/swordfish", "--field", "a=b"],
+        &["send", "--hook", "swordfish/hooks/nagios/swordfish", "--field", "a=b"],
+        &["send", "--hook", "https://example.com/hooks//swordfish", "--field", "a=b"],
+    ] {
+        let went = caller.types(line).await;
+        assert_eq!(went.exit, Exit::Usage, "{line:?}");
+        assert!(!went.err.contains("swordfish") && !went.err.contains("20key"), "{}", went.err);
+    }
+    // Nor when nobody is there.
+    let went = caller.types(&["send", "--hook", "http://127.0.0.1:1/hooks/nagios/swordfish", "--field", "a=b", "--retry", "0s"]).await;
+    assert_eq!(went.exit, Exit::Unreachable);
+    assert!(went.err.contains("http://127.0.0.1:1 cannot be reached") && !went.err.contains("swordfish"), "{}", went.err);
 }
 
 #[tokio::test]

@@ -62,13 +62,14 @@ class Story(unittest.TestCase):
     """Stories with one server, which keeps its certificate's authority beside its database where it has one."""
 
     tls = False
+    configuration = CONFIGURATION
 
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="reveille-protocols-")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = folder.name
-        configuration = CONFIGURATION
+        configuration = cls.configuration
         if cls.tls:
             cls.certify()
             configuration = f'[server.tls]\ncert = "{folder.name}/cert.pem"\nkey = "{folder.name}/key.pem"\n' + configuration
