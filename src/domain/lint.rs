@@ -431,6 +431,7 @@ mod tests {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            topics: Vec::new(),
         };
         setup.integrations.insert("in".into(), integration);
         setup

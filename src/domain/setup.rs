@@ -459,6 +459,9 @@ pub struct Integration {
     /// Of the source `heartbeat`: when a beat is expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
+    /// Of the source `cloudwatch`: the topics of SNS whose subscriptions are confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
 }
 
 /// How often a beat comes, and by how much it may be late.
@@ -544,7 +547,12 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {
-        vec![("source", a.source == b.source), ("service", a.service == b.service), ("severity", a.severity == b.severity)]
+        vec![
+            ("source", a.source == b.source),
+            ("service", a.service == b.service),
+            ("severity", a.severity == b.severity),
+            ("topics", a.topics == b.topics),
+        ]
     });
     changes
 }

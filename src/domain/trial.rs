@@ -101,6 +101,7 @@ impl Trial {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            topics: Vec::new(),
         };
         setup.integrations.insert("bar".into(), integration);
         Self {

@@ -74,6 +74,8 @@ fn named_in_header(house: &House, api: Api, inbound: &Inbound) -> Option<Door> {
 async fn keep(house: &House, door: &Door, signal: Signal, body: Bytes) -> Result<(), EnqueueError> {
     match ingest::accept(house, &door.integration, vec![signal], body, None).await {
         Ok(_) => Ok(()),
-        Err(IngestError::CannotStore | IngestError::UnknownKey | IngestError::OtherSource(_)) => Err(EnqueueError::CannotStore),
+        Err(IngestError::CannotStore | IngestError::UnknownKey | IngestError::OtherSource(_) | IngestError::Forged(_)) => {
+            Err(EnqueueError::CannotStore)
+        }
     }
 }

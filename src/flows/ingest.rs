@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::house::House;
+use super::sns;
 use crate::base::failpoint;
 use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::inbound::Inbound;
@@ -49,6 +50,9 @@ pub enum IngestError {
     /// Whoever has the key may know whose it is.
     #[error("this key belongs to an integration of the source {0}: post to /hooks/{0}/ with it, or change `source` in the configuration")]
     OtherSource(&'static str),
+    /// It says that SNS sent it, and SNS did not. Nothing was stored.
+    #[error("the signature of this message is not that of SNS: {0}")]
+    Forged(&'static str),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now; try again in a few seconds")]
     CannotStore,
@@ -78,11 +82,15 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
 /// Reads a body and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
 ///
 /// # Errors
-/// [`IngestError::CannotStore`] when nothing was stored.
+/// [`IngestError::Forged`], and [`IngestError::CannotStore`] when nothing was stored.
 pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
-    let signals = door.source.read(inbound, &door.integration);
+    let checked = sns::check(house, door, inbound).await?;
+    let mut signals = door.source.read(inbound, &door.integration);
+    checked.tell(door, &mut signals);
     failpoint::reach("intake.read");
-    accept(house, &door.integration, signals, inbound.body.clone(), wait).await
+    let verdicts = accept(house, &door.integration, signals, inbound.body.clone(), wait).await?;
+    checked.follow(house, door);
+    Ok(verdicts)
 }
 
 /// Sends a signal the way that every signal takes, which says that it is a test and wakes nobody. `None`: it is durable, and was not

@@ -31,6 +31,7 @@ pub mod retain;
 mod save;
 pub mod say;
 pub mod shout;
+pub mod sns;
 pub mod tell;
 pub mod wake;
 mod write;

@@ -20,6 +20,7 @@ pub mod pagerduty;
 mod pingdom;
 mod reading;
 mod rollbar;
+pub mod sns;
 mod vmware;
 
 use std::collections::BTreeMap;

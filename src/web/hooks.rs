@@ -138,6 +138,7 @@ struct Beat {
 fn refused(error: &IngestError) -> Response {
     match error {
         IngestError::UnknownKey | IngestError::OtherSource(_) => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
+        IngestError::Forged(_) => problem(StatusCode::UNAUTHORIZED, &sentence(&error.to_string())),
         IngestError::CannotStore => problem(StatusCode::SERVICE_UNAVAILABLE, &sentence(&error.to_string())),
     }
 }

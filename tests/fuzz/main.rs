@@ -324,7 +324,7 @@ fn clock() -> Clock {
 
 fn integration(source: &str) -> Integration {
     let severity = AlertSeverity::Error;
-    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity, heartbeat: None }
+    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity, heartbeat: None, topics: Vec::new() }
 }
 
 /// What every sink after the sources may rely on.

@@ -20,6 +20,7 @@ mod response;
 mod rest;
 mod retain;
 mod slack;
+mod sns;
 mod storm;
 mod texts;
 mod tls;

@@ -48,7 +48,9 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let id = IntegrationId::from_text(format!("sender{n}"));
         let severity = *dice.pick(&AlertSeverity::ALL);
         let service = dice.pick(&services).clone();
-        setup.integrations.insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None });
+        setup
+            .integrations
+            .insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None, topics: Vec::new() });
     }
     setup
 }
