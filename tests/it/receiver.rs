@@ -41,12 +41,13 @@ impl Receiver {
     pub async fn open() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (got, status, says) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(200)), Arc::new(Mutex::default()));
+        let (got, status) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(200)));
+        let says = Arc::new(Mutex::new(String::new()));
         let (keeps, answers, words) = (Arc::clone(&got), Arc::clone(&status), Arc::clone(&says));
         let take = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
             let body = String::from_utf8(body.to_vec()).expect("text");
             keeps.lock().expect("nobody panics").push(Got { method, path: uri.to_string(), headers, body });
-            let said: String = Mutex::lock(&words).expect("nobody panics").clone();
+            let said = words.lock().expect("nobody panics").clone();
             (StatusCode::from_u16(answers.load(Ordering::Relaxed)).expect("a status"), said)
         };
         let mut serving = JoinSet::new();
