@@ -92,20 +92,25 @@ impl Checked {
                     "SNS asks to confirm a subscription whose topic is not in `topics` of its integration: it was not confirmed");
             }
             Consent::Unchecked => {
-                tracing::warn!(%integration, "a subscription was not confirmed, because its signature could not be checked")
+                tracing::warn!(%integration, "a subscription was not confirmed, because its signature could not be checked");
             }
         }
     }
 
+    /// What nobody could check may be anybody's, whose topic is not to be recommended either.
     fn consent(&self, door: &Door) -> Option<(Subscription, Consent)> {
-        let (envelope, may) = match self {
+        let (envelope, is_checked) = match self {
             Self::Unsigned => return None,
-            Self::Right(envelope) => (envelope, Consent::Given),
-            Self::NotNow(envelope) => (envelope, Consent::Unchecked),
+            Self::Right(envelope) => (envelope, true),
+            Self::NotNow(envelope) => (envelope, false),
         };
         let asked = envelope.subscription()?;
-        let listed = door.integration.topics.contains(&asked.topic);
-        Some((asked, if listed { may } else { Consent::Unlisted }))
+        let consent = match (is_checked, door.integration.topics.contains(&asked.topic)) {
+            (false, _) => Consent::Unchecked,
+            (true, false) => Consent::Unlisted,
+            (true, true) => Consent::Given,
+        };
+        Some((asked, consent))
     }
 }
 

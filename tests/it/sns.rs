@@ -147,7 +147,9 @@ story!(an_alarm_whose_certificate_cannot_be_fetched_just_now_wakes_all_the_same,
     let labels = &alerts["items"][0]["labels"];
     assert_eq!(labels["sns_signature"], "not checked: its certificate could not be fetched just then", "{alerts:#}");
     // A subscription is not confirmed on trust.
+    app.clock.advance_to(app.clock.now() + reveille::base::time::Span::seconds(2));
     app.hears(HOOK, &signed(subscription(TOPIC, "token-1"))).await;
+    assert!(last_reason(app).await.contains("its signature could not be checked"));
     assert!(sns.got().iter().all(|got| got.path == CERTIFICATE_PATH), "{:?}", sns.got());
     // As soon as it can be had, it counts.
     sns.answers(200);

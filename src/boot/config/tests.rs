@@ -421,3 +421,32 @@ fn what_nobody_could_verify_is_doubted() {
     let missing = errors(&EXAMPLE.replace("signing_secret = { env = \"SLACK_SIGNING_SECRET\" }", ""), &around);
     assert!(missing.iter().any(|line| line.contains("signing_secret")), "{missing:#?}");
 }
+
+#[test]
+fn the_topics_of_sns_are_arns_and_belong_to_cloudwatch() {
+    let with = |source: &str, topics: &str| {
+        format!(
+            "[[user]]\nid = \"ana\"\ncontacts = [{{ id = \"phone\", kind = \"webhook\", to = \"https://h.example\" }}]\n\
+             [[policy]]\nid = \"p\"\nsteps = [{{ notify = [\"everyone\"] }}]\n[[service]]\nid = \"s\"\npolicy = \"p\"\n\
+             [[integration]]\nid = \"i\"\nsource = \"{source}\"\nservice = \"s\"\nkey = \"a-key-that-is-long-enough\"\n{topics}\n"
+        )
+    };
+    let told = |text: &str| check_text("f.toml", text, &nothing(), &["cloudwatch", "generic"], june()).to_string();
+    let arns = ["arn:aws:sns:eu-west-1:123456789012:alarms", "arn:aws-cn:sns:cn-north-1:123456789012:alarms.fifo"];
+    let (config, _) = run(&with("cloudwatch", &format!("topics = {arns:?}")), &[]).expect("it is good");
+    assert_eq!(config.setup.integrations[&IntegrationId::from("i")].topics, arns);
+    for (source, topics, expected) in [
+        (
+            "generic",
+            "topics = [\"arn:aws:sns:eu-west-1:123456789012:alarms\"]",
+            "15:10: error: topics is for integrations with source = \"cloudwatch\"",
+        ),
+        ("cloudwatch", "topics = [\"alarms\"]", "15:11: error: \"alarms\" is no topic of SNS"),
+        ("cloudwatch", "topics = [\"arn:aws:sqs:eu-west-1:123456789012:alarms\"]", "is no topic of SNS"),
+        ("cloudwatch", "topics = [\"arn:aws:sns:eu-west-1:123456789012:*:1\"]", "is no topic of SNS"),
+        ("cloudwatch", "topics = \"arn:aws:sns:eu-west-1:123456789012:alarms\"", "error: topics must be a list"),
+    ] {
+        let report = told(&with(source, topics));
+        assert!(report.contains(expected), "{source} {topics}: {report}");
+    }
+}
