@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::mapping::Mapping;
+use super::routing::Route;
 use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -18,6 +20,9 @@ pub struct Setup {
     pub policies: BTreeMap<PolicyId, Policy>,
     pub services: BTreeMap<ServiceId, Service>,
     pub integrations: BTreeMap<IntegrationId, Integration>,
+    /// In the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
 }
 
 impl Setup {
@@ -462,6 +467,9 @@ pub struct Integration {
     /// Of the source `cloudwatch`: the topics of SNS whose subscriptions are confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<String>,
+    /// Of the source `generic`: where the fields of its alerts stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Mapping>,
 }
 
 /// How often a beat comes, and by how much it may be late.
@@ -477,13 +485,47 @@ impl Heartbeat {
     pub fn span(&self) -> Span {
         self.period + self.grace
     }
+
+    /// How it stands at `now`. `missed`: its miss was told, and no beat has come since.
+    #[must_use]
+    pub fn pulse(&self, beat_at: Option<Time>, missed: bool, now: Time) -> Pulse {
+        match beat_at {
+            _ if missed => Pulse::Missed,
+            None => Pulse::Awaited,
+            Some(beat_at) if now > beat_at + self.period => Pulse::Late,
+            Some(_) => Pulse::Beats,
+        }
+    }
+}
+
+/// How a heartbeat stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// Before the first beat.
+    Awaited,
+    Beats,
+    /// Within its grace.
+    Late,
+    Missed,
+}
+
+impl Pulse {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Awaited => "awaited",
+            Self::Beats => "beats",
+            Self::Late => "late",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 /// One configured object that differs between two setups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub what: ChangeKind,
-    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`.
+    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`.
     pub kind: &'static str,
     pub id: String,
     /// Which of its keys differ, where it was changed.
@@ -552,9 +594,38 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("service", a.service == b.service),
             ("severity", a.severity == b.severity),
             ("topics", a.topics == b.topics),
+            ("period", a.heartbeat.map(|beat| beat.period) == b.heartbeat.map(|beat| beat.period)),
+            ("map", a.map == b.map),
+            ("grace", a.heartbeat.map(|beat| beat.grace) == b.heartbeat.map(|beat| beat.grace)),
+        ]
+    });
+    compare("route", &in_order(old, new), &in_order(new, old), &mut changes, |(at, a), (now_at, b)| {
+        vec![
+            ("source", a.source == b.source),
+            ("integration", a.integration == b.integration),
+            ("match", a.matchers == b.matchers),
+            ("expression", a.expression == b.expression),
+            ("service", a.gives.service == b.gives.service),
+            ("severity", a.gives.severity == b.gives.severity),
+            ("policy", a.gives.policy == b.gives.policy),
+            ("record", a.gives.record == b.gives.record),
+            ("title", a.gives.title == b.gives.title),
+            ("labels", a.gives.labels == b.gives.labels),
+            ("order", at == now_at),
         ]
     });
     changes
+}
+
+/// The rules by their ids, with their place among those that both setups have: one that is put between others moves none of them.
+fn in_order<'a>(setup: &'a Setup, other: &Setup) -> BTreeMap<&'a str, (usize, &'a Route)> {
+    let is_shared = |route: &Route| other.routes.iter().any(|known| known.id == route.id);
+    let mut place = 0;
+    let place_of = |route: &'a Route| {
+        place += usize::from(is_shared(route));
+        (route.id.as_str(), (place, route))
+    };
+    setup.routes.iter().map(place_of).collect()
 }
 
 /// The objects of one kind; `same` names each key and says whether it is the same in both.

@@ -13,6 +13,7 @@
 use super::house::House;
 use super::ingest::{Door, IngestError};
 use super::once::{self, Met, RepeatAnswer};
+use super::refusal::{self, Flaw};
 use crate::base::id::IntegrationId;
 use crate::base::inbound::Inbound;
 use crate::base::limits;
@@ -33,17 +34,14 @@ pub enum Checked {
 /// Checks a message for the door that it came through.
 ///
 /// # Errors
-/// [`IngestError::Forged`]: nothing may be done for it.
+/// [`IngestError::Unproven`]: nothing may be done for it.
 pub async fn check(house: &House, door: &Door, inbound: &Inbound) -> Result<Checked, IngestError> {
     if door.source.name() != "cloudwatch" {
         return Ok(Checked::Unsigned);
     }
     let Some(envelope) = Envelope::open(&inbound.body) else { return Ok(Checked::Unsigned) };
     let id = &door.integration.id;
-    let forged = |why: &'static str| {
-        tracing::warn!(integration = %id, why, "a message says that SNS sent it, and its signature is wrong: it was refused");
-        IngestError::Forged(why)
-    };
+    let forged = |why: &'static str| refusal::refuse(house, door, Flaw::of_sns(why));
     let url = envelope.certificate_url().map_err(forged)?.to_owned();
     let sns = house.now_live().sns.clone();
     let certificate = match sns.known(&url) {

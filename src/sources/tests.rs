@@ -1,5 +1,8 @@
 //! Every source against its folder of bodies, and all of them against noise.
 
+mod monitors;
+mod table;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::base::time::Time;
 use crate::domain::setup::AlertSeverity;
+
+mod arbitrary;
+mod order;
 
 fn folder(source: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sources").join(source)
@@ -23,6 +29,7 @@ fn integration(source: &str) -> Integration {
         severity: AlertSeverity::Error,
         heartbeat: None,
         topics: Vec::new(),
+        map: None,
     }
 }
 
@@ -100,6 +107,8 @@ fn fixtures(source: &str) -> Vec<Fixture> {
 
 /// They tell what happened and never that it is over.
 const NEVER_RESOLVES: &[&str] = &[
+    // It tells of an error that is new or is back, and of nothing that people do about it.
+    "airbrake",
     // Its notifications and stream alerts are sent when a condition is met, and nothing is sent when it no longer is.
     "graylog",
 ];

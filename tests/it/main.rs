@@ -2,6 +2,7 @@
 
 mod app;
 mod doors;
+mod doors_signed;
 mod events;
 mod heartbeat;
 mod hostile;
@@ -19,6 +20,7 @@ mod replays;
 mod response;
 mod rest;
 mod retain;
+mod routing;
 mod slack;
 mod sns;
 mod storm;

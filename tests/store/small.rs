@@ -41,6 +41,7 @@ fn setup() -> Setup {
         severity: AlertSeverity::Error,
         heartbeat: None,
         topics: Vec::new(),
+        map: None,
     };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
@@ -48,6 +49,7 @@ fn setup() -> Setup {
         policies: BTreeMap::from([("day".into(), policy)]),
         services: BTreeMap::from([(service(), Service::new(service(), "day".into()))]),
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
+        routes: Vec::new(),
     }
 }
 
