@@ -177,6 +177,12 @@ pub const PROVIDER_CONNECT: Span = Span::seconds(3);
 pub const PROVIDER_BODY_BYTES: usize = 1 << 20;
 /// Longest sentence kept of a provider's refusal, characters.
 pub const PROVIDER_REASON_CHARS: usize = 200;
+/// How long a message from SNS waits for the certificate that it was signed with: its sender hears an answer within a second.
+pub const SNS_CERTIFICATE_WAIT: Span = Span::millis(700);
+/// Largest certificate of SNS's, bytes; real ones are 2 KiB.
+pub const SNS_CERTIFICATE_BYTES: usize = 16 << 10;
+/// Certificates of SNS kept: one for each region, for as long as it is in use.
+pub const SNS_CERTIFICATES: usize = 64;
 /// Without a key press or a final status after this long, a call counts as unanswered: ring time, speech and digits are far shorter.
 pub const CALL_GIVE_UP: Span = Span::seconds(110);
 /// How many incidents one call speaks of by name; the rest are a number.

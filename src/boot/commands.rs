@@ -159,6 +159,7 @@ fn own(server: &config::Server) -> live::Own {
         metrics_token: server.metrics_token.clone(),
         heartbeat_url: server.heartbeat_url.clone(),
         private_targets: server.private_targets.clone(),
+        sns_url: None,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::channels::{self, Channel, Channels};
 use crate::chat::Chat;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::sns::Sns;
 use crate::errands::webhook::Webhook;
 use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
@@ -69,6 +70,8 @@ pub struct Own {
     pub heartbeat_url: Option<Secret>,
     /// `PrivateTargets::None` is what nobody said.
     pub private_targets: PrivateTargets,
+    /// Asked in the place of SNS's own hosts, for tests.
+    pub sns_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -226,6 +229,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         }
     }
     Ok(Live {
+        sns: Sns::new(strangers, own.sns_url.clone()),
         webhooks,
         version: saved.version,
         setup,

@@ -485,6 +485,7 @@ mod tests {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            topics: Vec::new(),
             map: None,
         };
         setup.integrations.insert("in".into(), integration);

@@ -464,6 +464,9 @@ pub struct Integration {
     /// Of the source `heartbeat`: when a beat is expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
+    /// Of the source `cloudwatch`: the topics of SNS whose subscriptions are confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
     /// Of the source `generic`: where the fields of its alerts stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<Mapping>,
@@ -590,6 +593,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("source", a.source == b.source),
             ("service", a.service == b.service),
             ("severity", a.severity == b.severity),
+            ("topics", a.topics == b.topics),
             ("period", a.heartbeat.map(|beat| beat.period) == b.heartbeat.map(|beat| beat.period)),
             ("map", a.map == b.map),
             ("grace", a.heartbeat.map(|beat| beat.grace) == b.heartbeat.map(|beat| beat.grace)),

@@ -104,6 +104,7 @@ impl Trial {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            topics: Vec::new(),
             map: None,
         };
         setup.integrations.insert("bar".into(), integration);

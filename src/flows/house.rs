@@ -20,6 +20,7 @@ use crate::channels::Channels;
 use crate::chat::Chat;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
+use crate::errands::sns::Sns;
 use crate::errands::webhook::Webhook;
 use crate::sources::proof::Proof;
 use crate::store::Store;
@@ -85,6 +86,8 @@ pub struct Live {
     pub metrics_token: Option<Secret>,
     /// The outside dead man's switch.
     pub heartbeat: Option<Heartbeat>,
+    /// The way to SNS, for its certificates.
+    pub sns: Sns,
     /// The outgoing webhooks by their ids.
     pub webhooks: BTreeMap<String, Webhook>,
     pub retention: Retention,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::house::House;
-use super::refusal;
+use super::{refusal, sns};
 use crate::base::failpoint;
 use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::inbound::Inbound;
@@ -91,9 +91,13 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
 /// [`IngestError::Unproven`], and [`IngestError::CannotStore`] when nothing was stored.
 pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
     refusal::admit(house, door, inbound)?;
-    let signals = door.source.read(inbound, &door.integration);
+    let checked = sns::check(house, door, inbound).await?;
+    let mut signals = door.source.read(inbound, &door.integration);
+    checked.tell(door, &mut signals);
     failpoint::reach("intake.read");
-    accept(house, &door.integration, signals, inbound.body.clone(), wait).await
+    let verdicts = accept(house, &door.integration, signals, inbound.body.clone(), wait).await?;
+    checked.follow(house, door);
+    Ok(verdicts)
 }
 
 /// Sends a signal the way that every signal takes, which says that it is a test and wakes nobody. `None`: it is durable, and was not

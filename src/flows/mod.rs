@@ -36,6 +36,7 @@ mod save;
 pub mod say;
 pub mod shout;
 pub mod silence;
+pub mod sns;
 pub mod tell;
 pub mod wake;
 mod write;

@@ -49,12 +49,17 @@ pub fn admit(house: &House, door: &Door, inbound: &Inbound) -> Result<(), Ingest
     let live = house.now_live();
     for proof in live.proofs.get(&door.integration.id).into_iter().flatten() {
         if let Err(flaw) = proof.check(door.source.signature(), inbound) {
-            let integration = &door.integration.id;
-            house.metrics.hook_refused(integration.as_str(), flaw.why.name());
-            house.refusals.note(integration, &flaw, house.clock.now());
-            tracing::warn!(%integration, %flaw, "a message was refused");
-            return Err(IngestError::Unproven(flaw));
+            return Err(refuse(house, door, flaw));
         }
     }
     Ok(())
+}
+
+/// Counts a message that is refused, and says why to whoever reads the log.
+pub(super) fn refuse(house: &House, door: &Door, flaw: Flaw) -> IngestError {
+    let integration = &door.integration.id;
+    house.metrics.hook_refused(integration.as_str(), flaw.why.name());
+    house.refusals.note(integration, &flaw, house.clock.now());
+    tracing::warn!(%integration, %flaw, "a message was refused");
+    IngestError::Unproven(flaw)
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
+use super::{Source, sns, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -66,7 +66,7 @@ struct Envelope {
 
 fn signal(body: &Value, inbound: &Inbound, integration: &Integration) -> Result<Signal, String> {
     let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
-    let Some(kind) = field::text(body, "Type").filter(|_| body.contains_key("TopicArn")) else {
+    let Some(kind) = field::text(body, "Type").filter(|_| sns::is_envelope(body)) else {
         // Raw delivery: the topic is in a header.
         let topic = inbound.header("x-amz-sns-topic-arn").map(str::to_owned);
         let envelope = Envelope { topic, ..Envelope::default() };

@@ -134,6 +134,7 @@ mod tests {
             source: "generic".to_owned(),
             service: "shop".into(),
             severity: AlertSeverity::Error,
+            topics: Vec::new(),
             heartbeat: None,
             map: Some(map),
         };

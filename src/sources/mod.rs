@@ -38,6 +38,7 @@ mod reading;
 mod riemann;
 mod rollbar;
 mod sentry;
+pub mod sns;
 pub mod splunk_oncall;
 mod statuscake;
 mod uptime_kuma;

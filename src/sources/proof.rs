@@ -55,6 +55,12 @@ impl Why {
 }
 
 impl Flaw {
+    /// `why`: what is wrong with a message that says SNS sent it.
+    #[must_use]
+    pub fn of_sns(why: &'static str) -> Self {
+        Self { why: Why::Wrong, asked_by: "sns", header: why.to_owned() }
+    }
+
     /// What to do about it, as the end of a sentence.
     #[must_use]
     pub fn advice(&self) -> String {
@@ -69,6 +75,7 @@ impl Flaw {
                 "give the sender the user and the password that the configuration has under `basic`, or remove `basic` there".to_owned()
             }
             (Why::Missing, _) => format!("have the sender send it as the configuration has it under `{asked}`, or remove `{asked}` there"),
+            (Why::Wrong, "sns") => "whoever sent it knows this address; if that is not SNS, give the integration another key".to_owned(),
             (Why::Wrong, _) => format!(
                 "the sender and the configuration (`{asked}`) must have the same value; while it is rotated, the configuration takes a list of two"
             ),
@@ -83,6 +90,7 @@ impl fmt::Display for Flaw {
         match (*asked_by, why) {
             ("basic", Why::Missing) => f.write_str("the user and the password are missing"),
             ("basic", _) => f.write_str("the user or the password is wrong"),
+            ("sns", _) => write!(f, "SNS did not sign this message, {header}"),
             ("header", Why::Missing) => write!(f, "the header {header} is missing"),
             ("header", _) => write!(f, "the header {header} is wrong"),
             (_, Why::Missing) => write!(f, "the signature in {header} is missing"),

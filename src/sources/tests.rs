@@ -28,6 +28,7 @@ fn integration(source: &str) -> Integration {
         service: "shop".into(),
         severity: AlertSeverity::Error,
         heartbeat: None,
+        topics: Vec::new(),
         map: None,
     }
 }

@@ -25,6 +25,7 @@ pub fn setup(rules: usize, expression: Option<&str>) -> Setup {
         source: "generic".to_owned(),
         service: "api".into(),
         severity: AlertSeverity::Error,
+        topics: Vec::new(),
         heartbeat: None,
         map: None,
     };

@@ -327,7 +327,15 @@ fn clock() -> Clock {
 
 fn integration(source: &str) -> Integration {
     let severity = AlertSeverity::Error;
-    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity, heartbeat: None, map: None }
+    Integration {
+        id: "shop".into(),
+        source: source.to_owned(),
+        service: "shop".into(),
+        severity,
+        heartbeat: None,
+        topics: Vec::new(),
+        map: None,
+    }
 }
 
 /// What every sink after the sources may rely on.

@@ -165,6 +165,8 @@ pub struct App {
     pub http: reqwest::Client,
     /// `None` while the server is down.
     running: Option<Running>,
+    /// What its environment says from its next start on.
+    pub own: live::Own,
     /// Calls that the story has taken notice of.
     seen: BTreeSet<String>,
     files: tempfile::TempDir,
@@ -209,7 +211,8 @@ impl App {
         stage.set_sms_url(&format!("{url}/callbacks/sms"));
         stage.set_reveille(&url);
         let (token, seen) = (String::new(), BTreeSet::new());
-        let mut app = Self { clock, stage, url, token, http, running: None, seen, files, database_url, database };
+        let mut app =
+            Self { clock, stage, url, token, http, running: None, own: live::Own::default(), seen, files, database_url, database };
         let config = app.config(team);
         app.serve(listener, Given::Config(Box::new(config))).await;
         app.token = app.token_of("story", Scope::Admin).await;
@@ -224,7 +227,7 @@ impl App {
             config,
             var: self.var(),
             secret_key: None,
-            own: live::Own::default(),
+            own: self.own.clone(),
             tls: None,
             ballast_bytes: 0,
         })

@@ -24,6 +24,7 @@ mod rest;
 mod retain;
 mod routing;
 mod slack;
+mod sns;
 mod storm;
 mod texts;
 mod tls;

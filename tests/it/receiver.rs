@@ -33,6 +33,7 @@ pub struct Receiver {
     pub url: String,
     got: Arc<Mutex<Vec<Got>>>,
     status: Arc<AtomicU16>,
+    says: Arc<Mutex<String>>,
     _serving: JoinSet<()>,
 }
 
@@ -41,20 +42,27 @@ impl Receiver {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (got, status) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(200)));
-        let (keeps, says) = (Arc::clone(&got), Arc::clone(&status));
+        let says = Arc::new(Mutex::new(String::new()));
+        let (keeps, answers, words) = (Arc::clone(&got), Arc::clone(&status), Arc::clone(&says));
         let take = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
             let body = String::from_utf8(body.to_vec()).expect("text");
             keeps.lock().expect("nobody panics").push(Got { method, path: uri.to_string(), headers, body });
-            StatusCode::from_u16(says.load(Ordering::Relaxed)).expect("a status")
+            let said = words.lock().expect("nobody panics").clone();
+            (StatusCode::from_u16(answers.load(Ordering::Relaxed)).expect("a status"), said)
         };
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, Router::new().fallback(take)).await.expect("it serves") });
-        Self { url, got, status, _serving: serving }
+        Self { url, got, status, says, _serving: serving }
     }
 
     /// What it answers from now on.
     pub fn answers(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// What it says with it.
+    pub fn says(&self, words: &str) {
+        words.clone_into(&mut self.says.lock().expect("nobody panics"));
     }
 
     pub fn got(&self) -> Vec<Got> {

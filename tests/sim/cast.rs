@@ -49,9 +49,10 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let id = IntegrationId::from_text(format!("sender{n}"));
         let severity = *dice.pick(&AlertSeverity::ALL);
         let service = dice.pick(&services).clone();
-        setup
-            .integrations
-            .insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None, map: None });
+        setup.integrations.insert(
+            id.clone(),
+            Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None, topics: Vec::new(), map: None },
+        );
     }
     // Some nights have rules: one that takes what is worst elsewhere, perhaps under another policy, and one that may only record.
     if dice.percent(50) {

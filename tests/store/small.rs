@@ -40,6 +40,7 @@ fn setup() -> Setup {
         service: service(),
         severity: AlertSeverity::Error,
         heartbeat: None,
+        topics: Vec::new(),
         map: None,
     };
     Setup {

@@ -15,15 +15,18 @@ use reveille::base::metrics::Metrics;
 use reveille::base::secret::Secret;
 use reveille::base::time::Time;
 use reveille::base::viewer::{Role, Scope};
+use reveille::boot::wire;
 use reveille::channels::Channels;
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
+use reveille::errands::sns::Sns;
 use reveille::flows::refusal::Refusals;
 use reveille::flows::retain::Retention;
 use reveille::flows::shout::Shouts;
 use reveille::flows::{House, Live, Pulse, access, fold, ingest};
 use reveille::store::{Store, StoreOptions};
+use reveille::vendor::http::{self, PrivateTargets};
 use reveille::web::{self, Check, Doors};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -118,6 +121,7 @@ fn setup() -> Setup {
             service: ServiceId::from("api"),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            topics: Vec::new(),
             map: None,
         };
         setup.integrations.insert(integration.id.clone(), integration);
@@ -146,7 +150,10 @@ impl Desk {
         store.migrate().await.expect("the tables are made");
         let keys = ["generic", "rollbar"]
             .map(|source| (Secret::new(format!("{source}key000000000000001")).digest(), IntegrationId::from_text(format!("api-{source}"))));
+        wire::install_crypto();
+        let strangers = http::for_strangers(&PrivateTargets::None).expect("a client");
         let live = Live {
+            sns: Sns::new(strangers, None),
             chat: None,
             version: 1,
             setup: setup(),

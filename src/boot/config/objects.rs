@@ -32,7 +32,8 @@ const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
-const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map"];
+const INTEGRATION: &[&str] =
+    &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
 
 const ROLES: &[(&str, Role)] =
     &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
@@ -506,8 +507,41 @@ impl<'a> Objects<'_, 'a> {
             reader.need(table, "service", "\"the-service-it-is-about\"").and_then(|field| self.reference(field, "service", &self.services));
         let severity = reader.get(table, "severity").map_or(Some(AlertSeverity::Error), |field| reader.word(field, ALERT_SEVERITIES));
         let heartbeat = self.heartbeat(table, source.as_deref());
+        let topics = self.topics(table, source.as_deref());
         let map = self.mapping(id, table, source.as_deref());
-        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity?, heartbeat, map })
+        Some(Integration {
+            id: id.into(),
+            source: source?,
+            service: ServiceId::from_text(service?),
+            severity: severity?,
+            heartbeat,
+            topics,
+            map,
+        })
+    }
+
+    /// Whose subscriptions may be confirmed.
+    fn topics(&self, table: &Table<'a>, source: Option<&str>) -> Vec<String> {
+        let reader = self.reader;
+        let Some(field) = reader.get(table, "topics") else { return Vec::new() };
+        if source.is_some_and(|source| source != "cloudwatch") {
+            reader.error(field.spot(), "topics is for integrations with source = \"cloudwatch\"", "remove it");
+            return Vec::new();
+        }
+        let mut topics = Vec::new();
+        for (topic, spot) in reader.texts(field).unwrap_or_default() {
+            let parts: Vec<&str> = topic.split(':').collect();
+            if let ["arn", partition, "sns", region, account, name] = parts[..]
+                && partition.starts_with("aws")
+                && [region, account, name].iter().all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic()))
+            {
+                topics.push(topic.to_owned());
+            } else {
+                let text = format!("{} is no topic of SNS", shown(topic));
+                reader.error(spot, text, "write its ARN, as in arn:aws:sns:eu-west-1:123456789012:alarms");
+            }
+        }
+        topics
     }
 
     fn heartbeat(&self, table: &Table<'a>, source: Option<&str>) -> Option<Heartbeat> {

@@ -495,3 +495,26 @@ fn what_no_message_can_show_is_refused_where_it_stands() {
         assert!(!report.contains("0123456789"), "{report}");
     }
 }
+
+#[test]
+fn the_topics_of_sns_are_arns_and_belong_to_cloudwatch() {
+    let sources = ["cloudwatch", "generic"];
+    let arns = ["arn:aws:sns:eu-west-1:123456789012:alarms", "arn:aws-cn:sns:cn-north-1:123456789012:alarms.fifo"];
+    let text = with_integration("cloudwatch", &format!("topics = {arns:?}"));
+    let (config, _) = load(Path::new("f.toml"), &Surroundings::made(&[], &[("f.toml", &text)]), &sources).expect("it is good");
+    assert_eq!(config.setup.integrations[&IntegrationId::from("i")].topics, arns);
+    for (source, topics, expected) in [
+        (
+            "generic",
+            "topics = [\"arn:aws:sns:eu-west-1:123456789012:alarms\"]",
+            "15:10: error: topics is for integrations with source = \"cloudwatch\"",
+        ),
+        ("cloudwatch", "topics = [\"alarms\"]", "15:11: error: \"alarms\" is no topic of SNS"),
+        ("cloudwatch", "topics = [\"arn:aws:sqs:eu-west-1:123456789012:alarms\"]", "is no topic of SNS"),
+        ("cloudwatch", "topics = [\"arn:aws:sns:eu-west-1:123456789012:*:1\"]", "is no topic of SNS"),
+        ("cloudwatch", "topics = \"arn:aws:sns:eu-west-1:123456789012:alarms\"", "15:10: error: topics must be a list"),
+    ] {
+        let report = check_text("f.toml", &with_integration(source, topics), &nothing(), &sources, june()).to_string();
+        assert!(report.contains(expected), "{source} {topics}: {report}");
+    }
+}
