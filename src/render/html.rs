@@ -55,8 +55,8 @@ impl Frame {
             ("alerts", "/alerts", "Alerts"),
             ("oncall", "/oncall", "On call"),
             ("integrations", "/integrations", "Integrations"),
-            ("route", "/route", "Routing"),
             ("people", "/people", "People"),
+            ("route", "/route", "Routing"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
         if administers { PARTS } else { &PARTS[..3] }

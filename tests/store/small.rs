@@ -48,6 +48,7 @@ fn setup() -> Setup {
         policies: BTreeMap::from([("day".into(), policy)]),
         services: BTreeMap::from([(service(), Service::new(service(), "day".into()))]),
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
+        routes: Vec::new(),
     }
 }
 
