@@ -72,6 +72,7 @@ struct Instruments {
     request_seconds: Family<Labels, Histogram, fn() -> Histogram>,
     webhooks: Family<Labels, Counter>,
     forged: Family<Labels, Counter>,
+    hooks_refused: Family<Labels, Counter>,
     restarts: Family<Labels, Counter>,
     forgotten: Family<Labels, Counter>,
     routed: Family<Labels, Counter>,
@@ -93,6 +94,7 @@ impl Metrics {
             request_seconds: seconds(histogram),
             webhooks: Family::default(),
             forged: Family::default(),
+            hooks_refused: Family::default(),
             restarts: Family::default(),
             forgotten: Family::default(),
             routed: Family::default(),
@@ -111,6 +113,11 @@ impl Metrics {
         registry.register("http_request_seconds", "Until the answer's head was ready, by route pattern", request_seconds.clone());
         registry.register("webhook_deliveries", "Requests of outgoing webhooks", webhooks.clone());
         registry.register("forged_callbacks", "Requests of providers refused for a wrong signature, by channel", forged.clone());
+        registry.register(
+            "hooks_refused",
+            "Senders' messages refused for what they did not show beside their key: missing, wrong, stale",
+            instruments.hooks_refused.clone(),
+        );
         registry.register("worker_restarts", "Workers that panicked and were started again", restarts.clone());
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
         registry.register("routed", "Signals that a routing rule took", routed.clone());
@@ -151,6 +158,11 @@ impl Metrics {
     /// A provider's request had a wrong signature.
     pub fn forged(&self, channel: &'static str) {
         self.0.forged.get_or_create(&vec![("channel", channel.to_owned())]).inc();
+    }
+
+    /// A message of this integration was not taken.
+    pub fn hook_refused(&self, integration: &str, why: &'static str) {
+        self.0.hooks_refused.get_or_create(&vec![("integration", integration.to_owned()), ("why", why.to_owned())]).inc();
     }
 
     /// A worker panicked and starts again.

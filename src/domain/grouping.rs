@@ -1,7 +1,5 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
-use std::collections::BTreeSet;
-
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
@@ -11,7 +9,7 @@ use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Severity};
-use super::{command, escalation, severity};
+use super::{command, escalation, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -42,6 +40,10 @@ pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
             readable_again(draft, signal);
             acknowledge(draft, signal)
         }
+        Action::Remark(said) => {
+            readable_again(draft, signal);
+            remark::remark(draft, signal, &key_of(signal), said)
+        }
         Action::Trigger => {
             readable_again(draft, signal);
             trigger(draft, routed, integration, service)
@@ -65,7 +67,9 @@ fn readable_again(draft: &mut Draft, signal: &Signal) {
 fn key_of(signal: &Signal) -> Key {
     let dedup_key = match signal.action {
         Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => signal.dedup_key.clone(),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => {
+            signal.dedup_key.clone()
+        }
     };
     Key { integration: signal.integration.clone(), dedup_key }
 }
@@ -84,7 +88,7 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Resolved, Reason::ConditionOver).about(Some(alert), incident);
     }
     let closed_with_incident = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    if closed_with_incident.is_some_and(|alert| alert.state == AlertState::Firing) {
+    if closed_with_incident.is_some_and(|alert| alert.state != AlertState::Resolved) {
         // Its incident was resolved before; now its sender says so too, and what comes after is the condition coming back.
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {
             alert.state = AlertState::Resolved;
@@ -109,10 +113,18 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    let firing = firing.filter(|alert| alert.is_firing(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
     let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
         return Verdict::of(Outcome::Ignored, Reason::NotFiring);
     };
+    if is_silenced {
+        if let Some(alert) = key_state(draft, &key).alert.as_mut() {
+            alert.count += 1;
+            alert.last_at = now;
+        }
+        return Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(alert), incident);
+    }
     let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
     if let Some(alert) = key_state(draft, &key).alert.as_mut() {
         alert.count += 1;
@@ -126,11 +138,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
             Verdict::of(Outcome::Acknowledged, Reason::AcknowledgedAtSender)
         }
         Some((IncidentState::Triggered, _)) => {
-            let text = format!("{title}: acknowledged at its sender");
-            let is_new = |told: &BTreeSet<String>| !told.contains(&text) && told.len() < limits::SENDER_NOTES;
-            if draft.incident(&incident).is_some_and(|incident| is_new(&incident.response.told_by_senders)) {
-                draft.record(&incident, &sender, What::NoteAdded { text, at: None });
-            }
+            remark::note(draft, &incident, &sender, format!("{title}: acknowledged at its sender"));
             Verdict::of(Outcome::Recorded, Reason::OtherAlertsFire)
         }
         // A machine's word is no sign of life.
@@ -165,8 +173,11 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     let incident = alert.incident.as_ref().and_then(|id| draft.incident(id)).cloned();
     let (alert_id, incident_id) = (Some(alert.id.clone()), alert.incident.clone());
 
-    if alert.is_firing(incident.as_ref()) {
+    if alert.holds(incident.as_ref()) {
         count(draft, &key, signal, said);
+        if let Some(verdict) = silence::look(draft, &key) {
+            return verdict;
+        }
         if let Some(incident) = &incident {
             severity::raise(draft, &incident.id, severity, &signal.integration);
         } else if incident_id.is_none() && severity.urgency().is_some() {
@@ -197,6 +208,14 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted) {
         return fresh(draft, routed, &key, integration, service);
     }
+    if silence::covering(&draft.desk, &alert, now).is_some() {
+        if incident_id.is_some() {
+            // What it belonged to is left alone; when it fires again by itself, that is for the group of then.
+            return fresh(draft, routed, &key, integration, service);
+        }
+        refire(draft, &key, signal, said);
+        return silence::look(draft, &key).unwrap_or_else(Verdict::nothing);
+    }
     refire(draft, &key, signal, said);
     let reason = if alert.state == AlertState::Firing { Reason::StillFiring } else { Reason::FiredAgain };
     if let Some(incident) = incident {
@@ -204,6 +223,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
         let refired = What::AlertsRefired { count: 1, titles: vec![title_of(signal, &alert.title).to_owned()] };
         if incident.is_open() {
             draft.record(&incident.id, &sender, refired);
+            silence::settle(draft, &incident.id, incident.is_covered(), Reason::OthersFire);
         } else {
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
@@ -243,6 +263,9 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
     let past = state.alert.replace(alert);
     state.early_resolve = None;
     draft.desk.past.extend(past);
+    if let Some(verdict) = silence::look(draft, key) {
+        return verdict;
+    }
     if severity.urgency().is_none() {
         return Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None);
     }
@@ -250,12 +273,14 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
 }
 
 /// Finds the incident that an alert without one joins, or opens it.
-fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
+pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
     let signal = &routed.signal;
     let sender = Actor::Integration(key.integration.clone());
     let verdict = if let Some(incident) = group(draft, service) {
+        let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
         draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
-        severity::raise(draft, &incident, severity, &signal.integration);
+        silence::settle(draft, &incident, was_covered, Reason::OthersFire);
+        severity::raise(draft, &incident, severity, &key.integration);
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
@@ -305,7 +330,7 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
 fn title_of<'a>(signal: &'a Signal, kept: &'a str) -> &'a str {
     match signal.action {
         Action::Unreadable(_) => &signal.title,
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => kept,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => kept,
     }
 }
 
@@ -348,7 +373,7 @@ fn changed(draft: &mut Draft, key: &Key, at: Option<Time>) {
     key_state(draft, key).changed_at = at;
 }
 
-fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {
+pub(super) fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {
     draft.desk.keys.entry(key.clone()).or_insert_with(|| KeyState::new(key.clone()))
 }
 

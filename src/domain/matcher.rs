@@ -203,7 +203,7 @@ fn quoted(text: &str, from: usize) -> Result<(String, usize), Wrong> {
 }
 
 fn regex(pattern: &str, at: usize) -> Result<Regex, Wrong> {
-    let whole = RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(limits::PATTERN_BYTES).dot_matches_new_line(true).build();
+    let whole = RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(limits::RULE_PATTERN_SIZE).dot_matches_new_line(true).build();
     // Compiled by itself before, or `)(` would be a pattern.
     let alone = Regex::new(pattern).map(drop);
     alone.and(whole).map_err(|error| match error {

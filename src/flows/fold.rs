@@ -1,7 +1,10 @@
 //! The journal becomes alerts and incidents: many signals, one transaction.
 
+mod heard;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::heard::{Heard, note_in};
 use super::house::House;
 use super::ingest::Entry;
 use super::{FlowError, save};
@@ -86,6 +89,7 @@ fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
             integration: integration.id.clone(),
             answer: false,
             sample: None,
+            asked: None,
             signals: vec![sources::set_aside(integration, row.id.as_str())],
         })
         .collect()
@@ -125,9 +129,11 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut moment = Moment::fresh(at);
     let mut samples = Vec::new();
     let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
+    let mut heard = Heard::new(&live.setup, &before);
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
-        for routed in signals {
+        for (n, routed) in signals.into_iter().enumerate() {
+            let note = note_in(&routed.signal);
             let (title, said) = (routed.signal.title.clone(), ignored_because(&routed.signal.action));
             let rule = sample.as_ref().and_then(|_| routed.sentence());
             if let Some(by) = &routed.taken {
@@ -147,6 +153,10 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             for outcome in ["accepted", decision.verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
             }
+            heard.signal(&entry.request, &entry.integration, note, &decision.verdict, at);
+            if n == 0 {
+                heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &decision.verdict, at);
+            }
             if entry.answer {
                 answers.entry(entry.request.as_str().to_owned()).or_default().push(decision.verdict);
             }
@@ -159,6 +169,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
     store::tally_add(&mut tx, &tallies, at).await?;
     store::samples_save(&mut tx, &samples).await?;
+    heard.save(&mut tx).await?;
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;
     }
@@ -192,7 +203,7 @@ impl Routes {
 fn ignored_because(action: &Action) -> Option<String> {
     match action {
         Action::Change(said) | Action::Ignore(said) | Action::Unreadable(said) => Some(said.clone()),
-        Action::Trigger | Action::Resolve | Action::Acknowledge => None,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => None,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::house::House;
+use super::refusal;
 use crate::base::failpoint;
 use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::inbound::Inbound;
@@ -16,6 +17,7 @@ use crate::base::time::{Span, Time};
 use crate::domain::decide::Verdict;
 use crate::domain::input::Signal;
 use crate::domain::setup::Integration;
+use crate::sources::proof::Flaw;
 use crate::sources::{self, Source};
 use crate::store::{self, JournalRow, StoreError};
 
@@ -38,6 +40,9 @@ pub struct Entry {
     /// The beginning of the body, where this request is kept as a sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<String>,
+    /// What was asked for, in the words of a protocol whose sender may ask what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     pub signals: Vec<Signal>,
 }
 
@@ -49,6 +54,9 @@ pub enum IngestError {
     /// Whoever has the key may know whose it is.
     #[error("this key belongs to an integration of the source {0}: post to /hooks/{0}/ with it, or change `source` in the configuration")]
     OtherSource(&'static str),
+    /// It does not show what its integration asks for beside the key. Nothing was stored.
+    #[error("{0}: {advice}", advice = .0.advice())]
+    Unproven(Flaw),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now; try again in a few seconds")]
     CannotStore,
@@ -75,11 +83,12 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
     Ok(Door { integration: integration.clone(), source: of_key })
 }
 
-/// Reads a body and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
+/// Checks and reads a message and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
 ///
 /// # Errors
-/// [`IngestError::CannotStore`] when nothing was stored.
+/// [`IngestError::Unproven`], and [`IngestError::CannotStore`] when nothing was stored.
 pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
+    refusal::admit(house, door, inbound)?;
     let signals = door.source.read(inbound, &door.integration);
     failpoint::reach("intake.read");
     accept(house, &door.integration, signals, inbound.body.clone(), wait).await
@@ -110,6 +119,20 @@ pub fn sender(source: &str) -> Option<(&'static str, &'static str)> {
     sources::find(source).map(|source| (source.title(), source.guide()))
 }
 
+/// A kind of sender that can be configured.
+pub struct Sender {
+    pub source: &'static str,
+    pub guide: &'static str,
+    /// Whether it signs, so that a secret can be configured.
+    pub signs: bool,
+}
+
+/// Every kind of sender that this version understands.
+pub fn senders() -> impl Iterator<Item = Sender> {
+    let sender = |source: &'static dyn Source| Sender { source: source.name(), guide: source.guide(), signs: source.signature().is_some() };
+    sources::names().filter_map(sources::find).map(sender)
+}
+
 /// Makes signals durable, and waits for what is decided of them if somebody would like to.
 pub(super) async fn accept(
     house: &House,
@@ -118,21 +141,49 @@ pub(super) async fn accept(
     body: Bytes,
     wait: Option<Span>,
 ) -> Result<Vec<Option<Verdict>>, IngestError> {
-    let at = house.clock.now();
     let count = signals.len();
     // What takes several rows is decided in several transactions, whose answers would each be a part of the whole: such a batch hears
     // that it is durable.
     let wait = wait.filter(|_| count <= limits::JOURNAL_BATCH_ROWS);
-    let request = JournalId::make(&mut IdSource::fresh(at));
-    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), sample: None, signals };
-    let (done, committed) = oneshot::channel();
-    house.intake.try_send(Pending { entry, at, body, done }).map_err(|_| IngestError::CannotStore)?;
-    failpoint::reach("intake.queued");
-    committed.await.map_err(|_| IngestError::CannotStore)??;
+    let request = submit(house, integration, signals, body, wait.is_some(), None).await?;
     let Some(wait) = wait else { return Ok(vec![None; count]) };
     // Whatever goes wrong from here on, the message is durable: the answer then says "decided a moment later".
     let decided = tokio::time::timeout(wait.as_duration(), decisions(house, &request)).await;
     Ok(decided.unwrap_or_else(|_| vec![None; count]))
+}
+
+/// Makes signals durable for a sender that may ask later what became of the request, by its id. `asked` is what it asked for, in the
+/// words of its protocol.
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub(super) async fn accept_asked(
+    house: &House,
+    integration: &Integration,
+    signals: Vec<Signal>,
+    body: Bytes,
+    asked: &str,
+) -> Result<JournalId, IngestError> {
+    submit(house, integration, signals, body, false, Some(asked.to_owned())).await
+}
+
+/// Hands one request to the journal, and returns when it is durable.
+async fn submit(
+    house: &House,
+    integration: &Integration,
+    signals: Vec<Signal>,
+    body: Bytes,
+    answer: bool,
+    asked: Option<String>,
+) -> Result<JournalId, IngestError> {
+    let at = house.clock.now();
+    let request = JournalId::make(&mut IdSource::fresh(at));
+    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer, sample: None, asked, signals };
+    let (done, committed) = oneshot::channel();
+    house.intake.try_send(Pending { entry, at, body, done }).map_err(|_| IngestError::CannotStore)?;
+    failpoint::reach("intake.queued");
+    committed.await.map_err(|_| IngestError::CannotStore)??;
+    Ok(request)
 }
 
 /// Polls for the decisions of one request. Only the test signal and `reveille send` wait, so a short period costs nothing.
@@ -264,9 +315,9 @@ fn rows(batch: &[Pending], sampler: &mut Sampler, ids: &mut IdSource) -> Result<
             }
             held += part.len();
             // Field by field: a copy of the whole entry for each part would be quadratic in a group's size.
-            let Entry { request, integration, answer, .. } = &pending.entry;
+            let Entry { request, integration, answer, asked, .. } = &pending.entry;
             let (request, integration, signals) = (request.clone(), integration.clone(), part.to_vec());
-            entries.push(Entry { request, integration, answer: *answer, sample: sampled.take(), signals });
+            entries.push(Entry { request, integration, answer: *answer, sample: sampled.take(), asked: asked.clone(), signals });
         }
     }
     close(&mut entries, &mut held)?;

@@ -75,7 +75,7 @@ fn one(live: &Live, sent: Signal, at: Time) -> TriedSignal {
     let routed = routing::route(setup, sent.clone());
     let fires = match sent.action {
         Action::Trigger | Action::Unreadable(_) => true,
-        Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => false,
+        Action::Resolve | Action::Acknowledge | Action::Remark(_) | Action::Change(_) | Action::Ignore(_) => false,
     };
     let severity = setup.services.get(&routed.service).filter(|_| fires).map(|service| routed.of_service(service));
     let (policy, wakes) = if fires { routing::wakes(setup, &routed, at) } else { (None, Vec::new()) };
@@ -89,6 +89,7 @@ pub const fn action(action: &Action) -> (&'static str, Option<&String>) {
         Action::Trigger => ("fires", None),
         Action::Resolve => ("is over", None),
         Action::Acknowledge => ("is acknowledged", None),
+        Action::Remark(_) => ("is remarked on", None),
         Action::Unreadable(why) => ("cannot be read", Some(why)),
         Action::Change(what) => ("tells of a change", Some(what)),
         Action::Ignore(why) => ("says nothing", Some(why)),

@@ -243,6 +243,10 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
+        | What::AlertsSilenced { .. }
+        | What::AlertsUnsilenced { .. }
+        | What::SilenceExtended { .. }
+        | What::IncidentSilenced { .. }
         | What::SeverityRaised { .. }
         | What::SeverityChanged { .. }
         | What::TitleChanged { .. }

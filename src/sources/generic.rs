@@ -22,6 +22,8 @@
 //! | `at` | when it happened, RFC 3339; an older message that comes late then changes nothing |
 //! | `labels` | an object of texts, numbers and truth values |
 //!
+//! A message may be named in a header `Webhook-Id`: sent again with the same one, it is answered as the first time and counts once.
+//!
 //! A list of such objects is a batch, at most 1,000 of them. A field with a value that is not understood never loses the alert: it
 //! counts as absent, and the value is kept as a label, `severity_as_sent` and the like.
 
@@ -77,6 +79,11 @@ impl Source for Generic {
         GUIDE
     }
 
+    /// As the Standard Webhooks specification (standardwebhooks.com) names a message, each time that it is sent.
+    fn delivery(&self, inbound: &Inbound) -> Option<String> {
+        inbound.header("webhook-id").map(str::to_owned)
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let complain = |why: &str| unreadable(integration, self.title(), why);
         let entries = reading::json(&inbound.body).and_then(|body| match (&integration.map, body) {
@@ -89,18 +96,19 @@ impl Source for Generic {
             Ok(entries) if entries.len() > limits::BATCH_ENTRIES => {
                 vec![complain(&format!("it lists {} alerts, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
             }
-            Ok(entries) => batch(&entries, integration, complain),
+            Ok(entries) => batch(entries.into_iter().map(|entry| signal(&entry?, integration)), complain),
             Err(why) => vec![complain(&why)],
         }
     }
 }
 
 /// Whatever can be read counts; what cannot is one more signal, the last, so that the readable ones do not resolve it at once.
-fn batch(entries: &[Result<Value, String>], integration: &Integration, complain: impl Fn(&str) -> Signal) -> Vec<Signal> {
-    let mut signals = Vec::with_capacity(entries.len());
+pub(super) fn batch(entries: impl ExactSizeIterator<Item = Result<Signal, String>>, complain: impl Fn(&str) -> Signal) -> Vec<Signal> {
+    let of = entries.len();
+    let mut signals = Vec::with_capacity(of);
     let (mut wrong, mut first) = (0_usize, None);
-    for (index, entry) in entries.iter().enumerate() {
-        match entry.as_ref().map_err(String::clone).and_then(|entry| signal(entry, integration)) {
+    for (index, entry) in entries.enumerate() {
+        match entry {
             Ok(signal) => signals.push(signal),
             Err(why) => {
                 wrong += 1;
@@ -109,14 +117,14 @@ fn batch(entries: &[Result<Value, String>], integration: &Integration, complain:
         }
     }
     match first {
-        Some((_, why)) if entries.len() == 1 => signals.push(complain(&why)),
-        Some((n, why)) => signals.push(complain(&format!("{wrong} of its {} alerts; entry {n}: {why}", entries.len()))),
+        Some((_, why)) if of == 1 => signals.push(complain(&why)),
+        Some((n, why)) => signals.push(complain(&format!("{wrong} of its {of} alerts; entry {n}: {why}"))),
         None => {}
     }
     signals
 }
 
-fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
+pub(super) fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
     let entry = entry.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(entry)))?;
     let (key, title) = match (reading::scalar(entry.get("dedup_key")), reading::scalar(entry.get("title"))) {
         (Some(key), Some(title)) => (key, title),

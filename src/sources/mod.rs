@@ -2,16 +2,48 @@
 //!
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
+mod airbrake;
 mod alertmanager;
+pub mod alertmanager_api;
+mod azure;
+mod bugsnag;
+mod checkly;
+mod cloudevents;
+mod cloudwatch;
 mod datadog;
+mod email;
 mod excerpt;
+mod field;
+mod form;
 mod generic;
+mod github;
+mod google_cloud;
+mod grafana;
+mod graylog;
+mod healthchecks;
 pub mod heartbeat;
+mod honeybadger;
+mod honeycomb;
+mod icinga2;
+mod kibana;
 mod mapping;
+mod nagios;
+mod newrelic;
+mod notification;
+pub mod opsgenie;
 pub mod pagerduty;
 mod pingdom;
+pub mod proof;
 mod reading;
+mod riemann;
 mod rollbar;
+mod sentry;
+pub mod splunk_oncall;
+mod statuscake;
+mod uptime_kuma;
+mod uptimerobot;
+mod vmware;
+mod zabbix;
 
 use std::collections::BTreeMap;
 
@@ -23,14 +55,42 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 7] = [
+static REGISTRY: [&dyn Source; 35] = [
+    &airbrake::Airbrake,
     &alertmanager::Alertmanager,
+    &alertmanager_api::AlertmanagerApi,
+    &azure::Azure,
+    &bugsnag::Bugsnag,
+    &checkly::Checkly,
+    &cloudevents::CloudEvents,
+    &cloudwatch::CloudWatch,
     &datadog::Datadog,
+    &email::Email,
     &generic::Generic,
+    &github::Github,
+    &google_cloud::GoogleCloud,
+    &grafana::Grafana,
+    &graylog::Graylog,
+    &healthchecks::Healthchecks,
     &heartbeat::Heartbeat,
+    &honeybadger::Honeybadger,
+    &honeycomb::Honeycomb,
+    &icinga2::Icinga2,
+    &kibana::Kibana,
+    &nagios::Nagios,
+    &newrelic::NewRelic,
+    &opsgenie::Opsgenie,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
+    &riemann::Riemann,
     &rollbar::Rollbar,
+    &sentry::Sentry,
+    &splunk_oncall::SplunkOncall,
+    &statuscake::StatusCake,
+    &uptime_kuma::UptimeKuma,
+    &uptimerobot::UptimeRobot,
+    &vmware::Vmware,
+    &zabbix::Zabbix,
 ];
 
 /// A kind of sender.
@@ -87,6 +147,12 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().map(|source| source.name())
+}
+
+/// Whether senders of this kind ask about their alerts, and know them by a small number.
+#[must_use]
+pub fn asks_back(name: &str) -> bool {
+    name == opsgenie::NAME
 }
 
 /// What a body over the cap leaves behind, although it was refused: the sender may not send it again.

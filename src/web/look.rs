@@ -154,6 +154,7 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
             .find_map(|row| if let What::IncidentResolved { reason } = row.fact.what { Some(reason) } else { None }),
         lapses_at: incident.lapses_at,
         snoozed_until: incident.response.snoozed_until,
+        hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let reaching: Vec<Reaching> = pages
@@ -162,28 +163,14 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
             PageState::Waiting | PageState::Ringing => true,
             PageState::Acknowledged | PageState::Failed | PageState::Ended => false,
         })
-        .map(|page| Reaching {
-            user: page.user.clone(),
-            by: page
-                .attempts
-                .iter()
-                .rev()
-                .find(|attempt| attempt.open && attempt.sent_at.is_some())
-                .and_then(|attempt| kind_of(&attempt.channel)),
-        })
+        .map(|page| Reaching { user: page.user.clone(), by: page.under_way() })
         .collect();
     line::now(standing, &reaching, names)
 }
 
-fn kind_of(channel: &str) -> Option<ContactKind> {
-    [ContactKind::Voice, ContactKind::Sms, ContactKind::Email, ContactKind::SlackDm, ContactKind::Webhook]
-        .into_iter()
-        .find(|kind| kind.name() == channel)
-}
-
 /// How a channel is called on a page.
 pub(super) fn channel_word(channel: &str) -> &'static str {
-    match kind_of(channel) {
+    match ContactKind::parse(channel) {
         Some(ContactKind::Voice) => "call",
         Some(ContactKind::Sms) => "text",
         Some(ContactKind::Email) => "mail",
@@ -203,6 +190,8 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
             | What::SeverityRaised { .. }
             | What::IncidentSnoozed { .. }
             | What::SnoozeEnded
+            | What::IncidentSilenced { .. }
+            | What::SilenceExtended { .. }
             | What::IncidentReassigned { .. }
             | What::PageAsked { .. }
             | What::PolicyStarted { .. }
@@ -242,6 +231,10 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
+        | What::AlertsSilenced { .. }
+        | What::AlertsUnsilenced { .. }
+        | What::SilenceExtended { .. }
+        | What::IncidentSilenced { .. }
         | What::SeverityRaised { .. }
         | What::PolicyStarted { .. }
         | What::StepStarted { .. }

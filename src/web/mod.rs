@@ -2,6 +2,7 @@
 //! their own one day.
 
 mod acknowledge;
+mod alertmanager;
 mod answer;
 mod api;
 pub mod app;
@@ -12,10 +13,12 @@ mod form;
 pub mod hooks;
 mod look;
 mod metrics;
+mod opsgenie;
 mod pages;
 pub mod public;
 mod repeat;
 mod roles;
+mod sender;
 mod sign_in;
 mod slack;
 pub mod stream;

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod declare;
+pub mod heartbeats;
 pub mod incident;
 pub mod integrations;
 pub mod list;
@@ -10,6 +11,8 @@ pub mod oncall;
 pub mod people;
 pub mod reference;
 pub mod route;
+
+pub(super) use me::is_proven;
 
 use super::Doors;
 use super::caller::Caller;

@@ -344,7 +344,7 @@ fn within_limits(signal: &Signal) {
         assert!(!name.is_empty() && storable(name, limits::LABEL_CHARS) && storable(value, limits::LABEL_CHARS), "{signal:?}");
     }
     match &signal.action {
-        Action::Trigger | Action::Resolve | Action::Acknowledge => assert_ne!(signal.dedup_key, UNREADABLE_KEY),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => assert_ne!(signal.dedup_key, UNREADABLE_KEY),
         Action::Unreadable(why) => assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{signal:?}"),
         Action::Change(what) | Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{signal:?}"),
     }

@@ -880,7 +880,7 @@ impl Incident {
 }
 
 /// The status and the body of an answer; no door ever answers 5xx but 503.
-async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.expect("an answer");
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("a body");

@@ -2,12 +2,14 @@
 
 mod app;
 mod doors;
+mod doors_signed;
 mod events;
 mod heartbeat;
 mod hostile;
 mod keys;
 mod letters;
 mod night;
+mod opsgenie;
 mod outside;
 mod own;
 mod pages;

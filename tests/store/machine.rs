@@ -242,6 +242,7 @@ impl Memory {
             Happens::Signals(signals) => State::Desk(self.desk(signals)),
             Happens::Command(Command { incident, .. }) | Happens::Wake(Scope::Incident(incident), _) => State::Desk(self.desk_of(incident)),
             Happens::Wake(Scope::Person(user), _) | Happens::Report(user, _) => State::Person(self.person(user)),
+            Happens::Wake(Scope::Silence(_), _) => unreachable!("nobody makes a silence here"),
         };
         if let Happens::Wake(scope, timer) = happens {
             let taken = |name: &(Scope, Timer), due_at: &Time| name == &(scope.clone(), *timer) && *due_at <= moment.at;
@@ -399,6 +400,7 @@ async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
         Happens::Wake(Scope::Person(user), _) | Happens::Report(user, _) => {
             State::Person(store::person_load(&mut tx, user).await.expect("the person loads"))
         }
+        Happens::Wake(Scope::Silence(_), _) => unreachable!("nobody makes a silence here"),
     };
     let at = moment.at;
     let (after, decided) = decided(before.clone(), happens, moment);

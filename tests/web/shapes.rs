@@ -17,14 +17,14 @@ fn is_problem(answer: &Answer, status: StatusCode, words: &str) {
 #[tokio::test]
 async fn a_program_that_lost_its_way_reads_a_problem_and_a_person_a_page() {
     let desk = Desk::open().await;
-    for path in ["/api/v1/nothing", "/api/", "/hooks/generic", "/heartbeats", "/callbacks/", "/slack/nothing", "/v2/nothing", "/generic/x"]
+    for path in ["/api/v1/nothing", "/api/", "/hooks/generic", "/heartbeats/", "/callbacks/", "/slack/nothing", "/v2/nothing", "/generic/x"]
     {
         is_problem(&desk.get(path, &[]).await, StatusCode::NOT_FOUND, "There is no such path");
     }
     for (method, path, allow) in [
         (Method::DELETE, "/api/v1/incidents", "GET,HEAD,POST"),
         (Method::OPTIONS, "/api/v1/incidents/1", "GET,HEAD"),
-        (Method::PUT, GENERIC, "GET,HEAD,POST"),
+        (Method::PUT, GENERIC, "GET,HEAD,OPTIONS,POST"),
         (Method::GET, "/v2/enqueue", "POST"),
         (Method::DELETE, "/heartbeats/x", "GET,HEAD,POST"),
         (Method::GET, "/callbacks/voice", "POST"),

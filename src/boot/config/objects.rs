@@ -5,6 +5,7 @@ mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::proofs;
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown};
 use super::settings::{self, Settings, e164, mail_address};
 use super::{Config, Managed};
@@ -20,7 +21,7 @@ use crate::domain::setup::{
 };
 
 const ROOT: &[&str] =
-    &["server", "slack", "twilio", "smtp", "retention", "user", "schedule", "policy", "service", "integration", "webhook", "route"];
+    &["server", "slack", "twilio", "smtp", "mail", "retention", "user", "schedule", "policy", "service", "integration", "webhook", "route"];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
@@ -31,7 +32,7 @@ const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
-const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace", "map"];
+const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map"];
 
 const ROLES: &[(&str, Role)] =
     &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
@@ -133,6 +134,9 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     for (id, table) in in_file_order(&objects.integrations) {
         let integration = objects.integration(id, table, sources);
         keys.read(reader, id, table);
+        if let Some(integration) = &integration {
+            config.proofs.insert(integration.id.clone(), proofs::read(reader, table, &integration.source));
+        }
         config.setup.integrations.extend(integration.map(|integration| (integration.id.clone(), integration)));
     }
     config.keys = keys.live;

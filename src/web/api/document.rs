@@ -17,7 +17,8 @@ use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, O
 use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody, Problem, TaskBody, TurnBody, WhyBody};
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
-use super::integration::{IntegrationBody, SampleBody, TestedBody};
+use super::heartbeat::HeartbeatBody;
+use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::person::{InvitedBody, UserBody};
 use super::route::{TriedBody, TryBody};
 use super::stand_in::AddOverride;
@@ -181,10 +182,22 @@ fn operations() -> Vec<Operation> {
             gives: Gives::Nothing,
         },
         read(
+            "/api/v1/heartbeats",
+            "The heartbeats: when each was heard last, and when it is due",
+            &[Limit, Cursor],
+            Gives::List(shape::<HeartbeatBody>()),
+        ),
+        read(
             "/api/v1/integrations",
             "The integrations, and what came of their signals",
             &[Limit, Cursor],
             Gives::List(shape::<IntegrationBody>()),
+        ),
+        read(
+            "/api/v1/integrations/{integration}",
+            "One integration, and what to paste where at its sender",
+            &[],
+            Gives::One(shape::<IntegrationInFull>()),
         ),
         read(
             "/api/v1/integrations/{integration}/signals",
