@@ -66,10 +66,8 @@ fn one(console: &mut Console<'_>, signal: &Value) -> Result<(), CliError> {
     let title = console.paint(Ink::Bold, &field(signal, "title"));
     console.line("")?;
     console.long_line(&title, 0)?;
-    let mut told = format!("  It {}, {}, key {}", field(signal, "says"), field(signal, "severity"), field(signal, "dedup_key"));
-    if !field(signal, "detail").is_empty() {
-        told.push_str(&format!(": {}", field(signal, "detail")));
-    }
+    let detail = Some(field(signal, "detail")).filter(|detail| !detail.is_empty()).map(|detail| format!(": {detail}")).unwrap_or_default();
+    let told = format!("  It {}, {}, key {}{detail}", field(signal, "says"), field(signal, "severity"), field(signal, "dedup_key"));
     console.long_line(&told, INDENT)?;
     if field(signal, "title_as_sent") != field(signal, "title") {
         console.long_line(&format!("  It came as: {}", field(signal, "title_as_sent")), INDENT)?;

@@ -668,6 +668,27 @@ mod tests {
         assert!(diff(&new, &new).is_empty());
     }
 
+    #[test]
+    fn rules_that_are_put_between_others_move_none_and_an_exchange_is_said() {
+        let rule = |id: &str, record| Route {
+            id: id.into(),
+            source: None,
+            integration: None,
+            matchers: Vec::new(),
+            expression: None,
+            gives: super::super::routing::Gives { record, ..Default::default() },
+        };
+        let with = |routes: Vec<Route>| Setup { routes, ..Setup::default() };
+        let lines = |old: Vec<Route>, new: Vec<Route>| diff(&with(old), &with(new)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let old = || vec![rule("a", false), rule("b", false)];
+        assert_eq!(
+            lines(old(), vec![rule("a", false), rule("new", false), rule("b", true)]),
+            ["changed route b: record", "added route new"]
+        );
+        assert_eq!(lines(old(), vec![rule("b", false), rule("a", false)]), ["changed route a: order", "changed route b: order"]);
+        assert_eq!(lines(old(), vec![rule("b", false)]), ["retired route a"]);
+    }
+
     /// A key left out of [`diff`] would change without being named.
     #[test]
     fn every_changed_object_names_a_key() {

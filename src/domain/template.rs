@@ -17,8 +17,15 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     language.set_fuel(Some(limits::TEMPLATE_FUEL));
     // The place of a mistake is known without it; what it adds is the values that a stranger sent.
     language.set_debug(false);
+    // These make a text as long as a number says, and the number may be a stranger's: nothing bounds them.
+    language.add_filter("indent", refused);
+    language.add_filter("format", refused);
     language
 });
+
+fn refused(_: Value) -> Result<Value, Error> {
+    Err(Error::new(minijinja::ErrorKind::UnknownFilter, "a title and a label are one line"))
+}
 
 /// A text with places in it: `{{ labels.host }} is down`. What is stored and cannot be read any more fails whenever it is filled.
 #[derive(Clone, Serialize, Deserialize)]
@@ -244,6 +251,8 @@ mod tests {
             "{{ title|nothing }}",
             "{{ title + 1 }}",
             "{{ title.fly() }}",
+            "{{ title|indent(10000000000000) }}",
+            "{{ '%10000000000000d'|format(1) }}",
         ] {
             let failed = Template::from(template).fill(&with);
             assert!(failed.as_ref().is_err_and(|why| !why.contains("xxx")), "{template}: {failed:?}");

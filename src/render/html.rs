@@ -60,8 +60,8 @@ impl Frame {
             ("oncall", "/oncall", "On call"),
             ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
-            ("route", "/route", "Routing"),
             ("people", "/people", "People"),
+            ("route", "/route", "Routing"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
         if administers { PARTS } else { &PARTS[..4] }

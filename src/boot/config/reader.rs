@@ -39,6 +39,10 @@ enum Value<'a> {
 }
 
 impl<'a> Field<'a> {
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value, Value::File(value) if value.get_ref().as_table().is_some())
+    }
+
     pub(super) fn spot(&self) -> Spot<'a> {
         match self.value {
             Value::File(value) => Spot::File(value.span().start),
@@ -208,10 +212,6 @@ impl<'a> Reader<'a> {
     pub(super) fn tables(&self, table: &Table<'a>, name: &'static str, title: &str, keys: &[&str]) -> Vec<Table<'a>> {
         let Some(field) = self.get(table, name) else { return Vec::new() };
         self.list(field).into_iter().flatten().filter_map(|value| self.table_of(value, title, keys)).collect()
-    }
-
-    pub(super) fn is_table(&self, field: Field<'a>) -> bool {
-        matches!(field.value, Value::File(value) if value.get_ref().as_table().is_some())
     }
 
     /// What stands in a table of any keys.

@@ -129,6 +129,16 @@ fn every_fact_is_one_plain_sentence() {
             What::IncidentResolved { reason: Reason::AllAlertsResolved },
             "Resolved (its last firing alert was resolved by the sender)",
         ),
+        (
+            own(),
+            What::IncidentRouted { rule: "db".into(), because: "team=\"db\"".to_owned(), policy: None },
+            "Routed by rule db (team=\"db\")",
+        ),
+        (
+            own(),
+            What::IncidentRouted { rule: "db".into(), because: "team=\"db\"".to_owned(), policy: Some("dba".into()) },
+            "Routed by rule db, which pages by policy dba (team=\"db\")",
+        ),
         (own(), What::IncidentReopened { reason: Reason::StillFiring }, "Reopened (it still fires after a person resolved the incident)"),
         (
             own(),

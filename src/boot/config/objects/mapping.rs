@@ -30,7 +30,7 @@ impl<'a> Objects<'_, 'a> {
             words.into_iter().filter_map(|(word, field)| Some((word.to_owned(), reader.word(field, ALERT_SEVERITIES)?))).collect()
         });
         let labels = reader.get(&table, "labels").and_then(|field| {
-            if !reader.is_table(field) {
+            if !field.is_table() {
                 return self.place(field).map(LabelPlaces::All);
             }
             let labels = reader.entries(field, &format!("labels of integration {id}"));

@@ -75,7 +75,7 @@ labels = { x = "{{ y|nothing( }}", z = 3 }
             r#"6:11: error: there is no service "databse"; there is only api"#,
             r#"7:1: error: unknown key "polcy" in [[route]]; did you mean "policy"?"#,
             r#"8:31: error: "{{ y|nothing( }}": unexpected `}`; write it as "{{ labels.host }}: {{ title }}""#,
-            r#"8:40: error: z is a number, not text in quotes; write text in quotes"#,
+            "8:40: error: z is a number, not text in quotes; write text in quotes",
         ]
     );
     assert_eq!(said("[route]\nid = \"a\"\n"), ["1:1: error: route is a table, not a list of tables; write [[route]]"]);
