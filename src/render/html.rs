@@ -2,6 +2,7 @@
 
 mod board;
 mod desk;
+mod heartbeat;
 pub mod link;
 mod reference;
 
@@ -12,6 +13,7 @@ pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, IntegrationCard, IntegrationsPage, MePage, OncallPage, OverrideRow, PeoplePage,
     PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
 };
+pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 
 use super::line::{self, Line};
@@ -52,11 +54,12 @@ impl Frame {
             ("incidents", "/", "Incidents"),
             ("alerts", "/alerts", "Alerts"),
             ("oncall", "/oncall", "On call"),
+            ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
             ("people", "/people", "People"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
-        if administers { PARTS } else { &PARTS[..3] }
+        if administers { PARTS } else { &PARTS[..4] }
     }
 
     fn is_in(&self, part: &str) -> bool {

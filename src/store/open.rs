@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "api", include_str!("../../migrations/0008_api.sql")),
     (9, "proof", include_str!("../../migrations/0009_proof.sql")),
     (11, "sender", include_str!("../../migrations/0011_sender.sql")),
+    (13, "again", include_str!("../../migrations/0013_again.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
