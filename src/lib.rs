@@ -16,6 +16,7 @@
 //! render    2      domain, base                               words people read and hear, from templates
 //! flows     3      store, sources, channels, chat, errands, render, domain, base  use-cases, one verb each: load, decide, save, commit, ring
 //! web       4      flows, store::read, render, domain, base   doors for HTTP: parse, call one flow, shape the answer
+//! mail      4      flows, base                                       the door for SMTP: 250 only after the commit
 //! workers   4      flows, base                                doors for time: supervised loops that sleep until something is due
 //! cli       4      flows, render, vendor, domain, base        doors for a terminal: arguments to REST, or to one flow
 //! stage     4      base                                       the outside world for demos and tests: it shares no codec with what it answers
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod domain;
 pub mod errands;
 pub mod flows;
+pub mod mail;
 pub mod render;
 pub mod sources;
 pub mod stage;

@@ -19,6 +19,24 @@ pub const BODY_READ: Span = Span::seconds(20);
 /// Largest body of a form or of an API command, bytes.
 pub const COMMAND_BYTES: usize = 64 << 10;
 
+/// How old or young the moment may be that a sender has signed along with its message.
+pub const SIGNATURE_AGE: Span = Span::minutes(5);
+
+/// Connections that bring mail, at once: a mail server opens a few. Each may hold one mail in memory.
+pub const MAIL_CONNECTIONS: usize = 64;
+/// Largest mail taken, bytes: an alert with a picture of its graph.
+pub const MAIL_BYTES: usize = 4 << 20;
+/// How much of a mail over that is read and thrown away before the line is cut, bytes.
+pub const MAIL_DRAIN_BYTES: usize = 32 << 20;
+/// Recipients of one mail: RFC 5321 (4.5.3.1.8) asks for at least as many.
+pub const MAIL_RECIPIENTS: usize = 100;
+/// How long a mail's sender may say nothing: RFC 5321 (4.5.3.2.7) asks for at least as long.
+pub const MAIL_IDLE: Span = Span::minutes(5);
+/// How long one connection may bring mail, so that nobody holds all places for ever.
+pub const MAIL_SESSION: Span = Span::minutes(30);
+/// Commands that make no sense, and unknown recipients, before the line is cut: nobody tries all keys.
+pub const MAIL_MISTAKES: u32 = 10;
+
 /// Signals in one transaction of the intake: a page never waits behind more.
 pub const JOURNAL_BATCH_ROWS: usize = 256;
 /// Requests waiting for the intake's writer; past this the answer is 503.
@@ -82,6 +100,29 @@ pub const SNOOZE_LONGEST: Span = Span::hours(24 * 7);
 pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
 /// Whom an incident is given to has this long before its policy starts.
 pub const REASSIGN_WAIT: Span = Span::minutes(5);
+
+/// A silence lasts this long at most: a year and a day. What nobody wants to hear of for longer is not to be sent.
+pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
+/// When a silence is over its alerts are looked at; an incident that still hears nothing this much later pages by itself.
+pub const SILENCE_GRACE: Span = Span::seconds(30);
+/// Silences that may be in force or planned at once: every signal is held against those in force.
+pub const SILENCES: i64 = 500;
+/// Matchers of one silence.
+pub const MATCHERS: usize = 32;
+/// Longest pattern of a matcher, bytes, and the room that its automaton may take: a hostile one must not.
+pub const PATTERN_BYTES: usize = 2_048;
+pub const PATTERN_SIZE: usize = 256 << 10;
+/// Alerts looked at for a silence in one transaction: a page never waits behind more.
+pub const SILENCE_PIECE: i64 = 128;
+/// Longest comment and name of whoever made a silence, characters.
+pub const SILENCE_COMMENT_CHARS: usize = 1_000;
+pub const SILENCE_NAME_CHARS: usize = 100;
+/// Alerts in one answer of Alertmanager's API, which knows no parts: the newest.
+pub const ALERTS_HOLDING: i64 = 20_000;
+/// Silences in one list, the last to end first.
+pub const SILENCES_LISTED: i64 = 5_000;
+/// How long a silence that is over stays listed.
+pub const SILENCES_KEPT: Span = Span::hours(24 * 30);
 
 /// An override lasts this long at most: a quarter of a year.
 pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
@@ -224,6 +265,21 @@ pub const JANITOR_PIECES: usize = 100;
 pub const JANITOR_BREATH: Span = Span::millis(10);
 /// How long one process throws away for all; longer than a round takes.
 pub const JANITOR_LEASE: Span = Span::minutes(2);
+
+/// A pattern of a routing rule, compiled, bytes; and a template or an expression as it is written.
+pub const RULE_PATTERN_SIZE: usize = 1 << 20;
+pub const TEMPLATE_BYTES: usize = 4 << 10;
+/// What a template gives, bytes: more than any title or label keeps.
+pub const TEMPLATE_GIVES: usize = 16 << 10;
+/// Steps of one template or expression; one with a few filters takes some twenty.
+pub const TEMPLATE_FUEL: u64 = 10_000;
+/// Routing rules of one configuration: every signal may pass all of them.
+pub const ROUTES: usize = 500;
+
+/// Largest request to try a body, bytes: one of the usual largest bodies, as a JSON text.
+pub const TRIED_BYTES: usize = 2 << 20;
+/// Signals of a tried body that are told of; the rest are a number.
+pub const TRIED_SIGNALS: usize = 50;
 
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;

@@ -72,8 +72,10 @@ struct Instruments {
     request_seconds: Family<Labels, Histogram, fn() -> Histogram>,
     webhooks: Family<Labels, Counter>,
     forged: Family<Labels, Counter>,
+    hooks_refused: Family<Labels, Counter>,
     restarts: Family<Labels, Counter>,
     forgotten: Family<Labels, Counter>,
+    routed: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -92,11 +94,14 @@ impl Metrics {
             request_seconds: seconds(histogram),
             webhooks: Family::default(),
             forged: Family::default(),
+            hooks_refused: Family::default(),
             restarts: Family::default(),
             forgotten: Family::default(),
+            routed: Family::default(),
             registry: Registry::default(),
         };
-        let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, .. } = &instruments;
+        let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
+            &instruments;
         registry.register("facts", "Facts committed by this process, by kind: page_opened, incident_opened and so on", facts.clone());
         registry.register("attempts", "Outcomes of attempts to reach a person", attempts.clone());
         registry.register(
@@ -108,8 +113,14 @@ impl Metrics {
         registry.register("http_request_seconds", "Until the answer's head was ready, by route pattern", request_seconds.clone());
         registry.register("webhook_deliveries", "Requests of outgoing webhooks", webhooks.clone());
         registry.register("forged_callbacks", "Requests of providers refused for a wrong signature, by channel", forged.clone());
+        registry.register(
+            "hooks_refused",
+            "Senders' messages refused for what they did not show beside their key: missing, wrong, stale",
+            instruments.hooks_refused.clone(),
+        );
         registry.register("worker_restarts", "Workers that panicked and were started again", restarts.clone());
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
+        registry.register("routed", "Signals that a routing rule took", routed.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -149,9 +160,19 @@ impl Metrics {
         self.0.forged.get_or_create(&vec![("channel", channel.to_owned())]).inc();
     }
 
+    /// A message of this integration was not taken.
+    pub fn hook_refused(&self, integration: &str, why: &'static str) {
+        self.0.hooks_refused.get_or_create(&vec![("integration", integration.to_owned()), ("why", why.to_owned())]).inc();
+    }
+
     /// A worker panicked and starts again.
     pub fn restart(&self, worker: &'static str) {
         self.0.restarts.get_or_create(&vec![("worker", worker.to_owned())]).inc();
+    }
+
+    /// A rule took so many signals.
+    pub fn routed(&self, rule: &str, signals: u64) {
+        self.0.routed.get_or_create(&vec![("rule", rule.to_owned())]).inc_by(signals);
     }
 
     /// Rows were thrown away.

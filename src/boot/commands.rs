@@ -103,7 +103,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
         .await
         .map_err(|error| BootError::Refused(format!("cannot listen on {listen}: {error}; choose another address with --listen")))?;
     let from_environment = serve.config.is_none();
-    let running = wire::start(Options {
+    let mail = match &server.mail {
+        Some(mail) => Some((mail_listener(mail.listen).await?, mail.domain.clone())),
+        None => None,
+    };
+    let mut running = wire::start(Options {
         var: var_of(database.expose()),
         database: database.expose().to_owned(),
         listener,
@@ -116,6 +120,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     })
     .await?;
     eprintln!("Reveille listens on {}://{}", if server.tls.is_some() { "https" } else { "http" }, running.addr);
+    if let Some((listener, domain)) = mail {
+        let addr = listener.local_addr().map_err(BootError::Listen)?;
+        running.take_mail(listener, &domain);
+        eprintln!("It takes mail for {domain} on {addr}");
+    }
     if let Some(link) = &running.first_admin_link {
         eprintln!("The first administrator signs in with the link in {}", link.display());
     }
@@ -136,6 +145,11 @@ async fn serve(serve: args::Serve) -> Result<(), BootError> {
     tracing::info!("stopping: requests under way may end");
     running.stop().await;
     Ok(())
+}
+
+async fn mail_listener(listen: SocketAddr) -> Result<TcpListener, BootError> {
+    let refused = |error| BootError::Refused(format!("cannot take mail on {listen}: {error}; choose another address under [mail]"));
+    TcpListener::bind(listen).await.map_err(refused)
 }
 
 /// What the environment says of the process where there is no file to apply.
@@ -199,8 +213,14 @@ async fn apply(apply: &args::Apply, json: bool) -> Result<(), BootError> {
     let url = apply.database.url();
     let (store, sealer) = open(url.expose(), config.settings.server.secret_key.clone()).await?;
     let saved = store::setup_load(&store.reader()).await?;
-    let lines = setup::diff(&saved.setup, &config.setup);
+    let mut lines = setup::diff(&saved.setup, &config.setup);
     let wanted = live::wanted(&config)?;
+    for change in apply::changed_secrets(&sealer, &saved, &wanted) {
+        match lines.iter_mut().find(|line| line.kind == change.kind && line.id == change.id) {
+            Some(line) => line.keys.extend(change.keys),
+            None => lines.push(change),
+        }
+    }
     let changed = if apply.dry_run {
         apply::differs(&store, &sealer, &wanted).await?
     } else {

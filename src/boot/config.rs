@@ -2,6 +2,7 @@
 //! line that an editor can jump to.
 
 mod objects;
+mod proofs;
 mod reader;
 mod settings;
 mod surroundings;
@@ -20,6 +21,7 @@ use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::domain::lint::{self, Level};
 use crate::domain::setup::{ContactKind, Setup};
+use crate::sources::proof::Proof;
 
 /// A configuration that can be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Config {
     pub setup: Setup,
     /// The live keys of each integration, two while one is rotated.
     pub keys: BTreeMap<IntegrationId, Vec<Secret>>,
+    /// What each integration asks for beside its key.
+    pub proofs: BTreeMap<IntegrationId, Vec<Proof>>,
     /// What the file says of each of its users; what it leaves out stays theirs to change.
     pub managed: BTreeMap<UserId, Managed>,
 }
@@ -116,10 +120,15 @@ pub fn load(path: &Path, around: &Surroundings, sources: &[&str]) -> Result<(Con
 pub fn server_as_far_as_readable(path: &Path, around: &Surroundings) -> Server {
     let mut text = around.read(path).unwrap_or_default();
     if toml::de::DeTable::parse(&text).is_err() {
-        // The parser saves nothing reliable of a broken file; its one section may stand for itself.
-        let section = text.lines().skip_while(|line| line.trim() != "[server]");
-        let section = section.enumerate().take_while(|(n, line)| *n == 0 || !line.trim_start().starts_with('['));
-        text = section.flat_map(|(_, line)| [line, "\n"]).collect();
+        // The parser saves nothing reliable of a broken file; the sections that tell where to listen may stand for themselves.
+        let mut is_wanted = false;
+        let of_process = text.lines().filter(|line| {
+            if line.trim_start().starts_with('[') {
+                is_wanted = ["[server]", "[mail]"].contains(&line.trim());
+            }
+            is_wanted
+        });
+        text = of_process.flat_map(|line| [line, "\n"]).collect();
     }
     server_of(&text, around)
 }

@@ -20,11 +20,13 @@ use crate::channels::sms::Sms;
 use crate::channels::voice::Voice;
 use crate::channels::{self, Channel, Channels};
 use crate::chat::Chat;
+use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
 use crate::flows::Live;
 use crate::flows::apply::{self, Wanted};
 use crate::flows::retain::Retention;
+use crate::sources::proof::Proof;
 use crate::store::{self, Store};
 use crate::vendor::http::{self, PrivateTargets};
 use crate::vendor::slack::Slack;
@@ -145,6 +147,9 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
         secrets.insert(format!("integration/{id}/key"), values.clone());
         keys.extend(values.iter().map(|key| (id.clone(), key.clone())));
     }
+    for (id, proofs) in &config.proofs {
+        secrets.extend(proofs.iter().map(|proof| (format!("integration/{id}/{}", proof.name()), proof.values().to_vec())));
+    }
     let settings = serde_json::to_string(&settings).map_err(|error| BootError::Settings(error.to_string()))?;
     Ok(Wanted { setup: config.setup.clone(), settings, secrets, keys })
 }
@@ -191,6 +196,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
             addresses.entry(id.clone()).or_insert_with(|| key.clone());
         }
     }
+    let proofs = proofs(&saved.setup, &secrets);
     let private_targets = match &own.private_targets {
         PrivateTargets::None => &settings.private_targets,
         said => said,
@@ -225,6 +231,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         setup,
         keys,
         addresses,
+        proofs,
         channels: Channels::new(channels),
         chat,
         public_url,
@@ -235,6 +242,21 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         heartbeat: own.heartbeat_url.clone().or_else(|| one(HEARTBEAT_URL)).map(Heartbeat::new).transpose()?,
         retention: settings.retention,
     })
+}
+
+/// What each integration asks for beside its key.
+fn proofs(setup: &Setup, secrets: &BTreeMap<String, Vec<Secret>>) -> BTreeMap<IntegrationId, Vec<Proof>> {
+    let mut proofs: BTreeMap<IntegrationId, Vec<Proof>> = BTreeMap::new();
+    for (name, values) in secrets {
+        let parts: Vec<&str> = name.splitn(3, '/').collect();
+        if let ["integration", id, about] = parts[..]
+            && let Some((id, _)) = setup.integrations.get_key_value(&IntegrationId::from(id))
+            && let Some(proof) = Proof::of(about, values.clone())
+        {
+            proofs.entry(id.clone()).or_default().push(proof);
+        }
+    }
+    proofs
 }
 
 /// How the providers of a saved setup are spoken to.

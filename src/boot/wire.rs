@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::config::{Config, ConfigError};
 use super::owner::{self, Owner};
@@ -24,8 +25,10 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::refusal::Refusals;
 use crate::flows::shout::Shouts;
 use crate::flows::{House, Pulse, access, apply, fold, ingest};
+use crate::mail;
 use crate::store::{self, Store, StoreOptions};
 use crate::web::{self, Check, Checks, Doors};
 use crate::workers::{self, Crew};
@@ -76,6 +79,7 @@ pub struct Running {
     /// What runs beside the doors: the stream's tailer, and the watcher of the configuration.
     beside: JoinSet<()>,
     crew: Crew,
+    acceptor: Option<TlsAcceptor>,
     /// Held for as long as this process lives: it makes the replica's name its own.
     _name: File,
 }
@@ -122,6 +126,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         intake,
         page_lane,
         shouts: Shouts::default(),
+        refusals: Refusals::default(),
     };
     let certificate = tls.map(Certificate::open);
     let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
@@ -145,17 +150,24 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         beside.spawn(workers::supervise("watcher of the certificate", house.metrics.clone(), move || certificate.clone().watch()));
     }
     let mut serving = JoinSet::new();
-    serving.spawn(listen::serve(listener, acceptor, web::router(&doors), stopping));
-    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, _name: held })
+    serving.spawn(listen::serve(listener, acceptor.clone(), web::router(&doors), stopping));
+    Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, acceptor, _name: held })
 }
 
 impl Running {
+    /// Takes mail for this domain too, under the server's certificate where it has one.
+    pub fn take_mail(&mut self, listener: TcpListener, domain: &str) {
+        let door = mail::Door::new(self.house.clone(), domain, self.acceptor.clone());
+        self.serving.spawn(mail::serve(listener, door, self.stop.subscribe()));
+    }
+
     /// Takes no more requests, lets those under way end, then stops the workers. Whatever was not finished is in the database.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         self.doors.tail.close();
         // The doors end by themselves, and the workers go on until then: a request under way may need them. Only nothing new leaves.
-        let doors = tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), self.serving.join_next());
+        let serving = async { while self.serving.join_next().await.is_some() {} };
+        let doors = tokio::time::timeout(limits::SHUT_DOWN.as_duration() + Duration::from_secs(1), serving);
         let sends = tokio::time::timeout(limits::SHUT_DOWN.as_duration(), self.crew.wind_down());
         let (doors, sends) = tokio::join!(doors, sends);
         if sends.is_err() {

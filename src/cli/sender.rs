@@ -11,6 +11,7 @@ pub(super) async fn integrations(console: &mut Console<'_>, client: &Client, ask
     match asked {
         Integration::List => list(console, client).await,
         Integration::Signals(one) => signals(console, client, &one.id).await,
+        Integration::Guide(one) => guide(console, client, &one.id).await,
         Integration::Test(one) => test(console, client, &one.id).await,
     }
 }
@@ -60,6 +61,30 @@ async fn signals(console: &mut Console<'_>, client: &Client, id: &str) -> Result
         })
         .collect();
     console.table(&["at", "outcome", "incident", "title"], rows)
+}
+
+async fn guide(console: &mut Console<'_>, client: &Client, id: &str) -> Result<(), CliError> {
+    let answer = client.get(&["api", "v1", "integrations", id], &[]).await?;
+    if console.json {
+        return console.document(&answer);
+    }
+    let list = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
+    console.line(&format!("{} for {}: {}", field(&answer, "title"), field(&answer, "service"), field(&answer, "address")))?;
+    console.line("")?;
+    for line in answer["guide"].as_str().unwrap_or_default().lines() {
+        console.line(&clean(line))?;
+    }
+    let proofs: Vec<String> = list("proofs").iter().filter_map(|proof| proof.as_str().map(clean)).collect();
+    if !proofs.is_empty() {
+        console.line("")?;
+        console.line(&format!("A message must also show what the configuration has under {}.", proofs.join(", ")))?;
+    }
+    for refused in list("refused") {
+        let n = refused["count"].as_u64().unwrap_or(0);
+        let last = time(&refused, "last_at").map_or_else(String::new, |at| console.moment(at));
+        console.line(&format!("{n} refused, the last at {last}: {}", field(&refused, "text")))?;
+    }
+    console.hint("KEY is `key` in the configuration; administrators see the whole address in the pages.")
 }
 
 async fn test(console: &mut Console<'_>, client: &Client, id: &str) -> Result<(), CliError> {

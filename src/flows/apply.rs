@@ -6,8 +6,8 @@ use super::FlowError;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::secret::{Sealer, Secret};
-use crate::domain::setup::Setup;
-use crate::store::{self, ObjectKind, Store, WriteLane};
+use crate::domain::setup::{Change, ChangeKind, Setup};
+use crate::store::{self, ObjectKind, SavedSetup, Store, WriteLane};
 
 /// A configuration as it was read, its secrets by name.
 pub struct Wanted {
@@ -71,6 +71,31 @@ pub fn open_secrets(sealer: &Sealer, closed: &BTreeMap<String, String>) -> Resul
 
 fn same_secrets(sealer: &Sealer, closed: &BTreeMap<String, String>, wanted: &BTreeMap<String, Vec<Secret>>) -> bool {
     open_secrets(sealer, closed).is_ok_and(|known| known == *wanted)
+}
+
+/// Which secrets of integrations would change, without their values. One that is new or retired is a change of its own.
+#[must_use]
+pub fn changed_secrets(sealer: &Sealer, saved: &SavedSetup, wanted: &Wanted) -> Vec<Change> {
+    // Sealed with another key, all of them change, and that is said when they are opened.
+    let Ok(known) = open_secrets(sealer, &saved.secrets) else { return Vec::new() };
+    let names: BTreeSet<&String> = known.keys().chain(wanted.secrets.keys()).collect();
+    let mut keys: BTreeMap<&str, BTreeSet<&'static str>> = BTreeMap::new();
+    for name in names.into_iter().filter(|name| known.get(*name) != wanted.secrets.get(*name)) {
+        let parts: Vec<&str> = name.split('/').collect();
+        let ["integration", id, about, ..] = parts[..] else { continue };
+        let is_in_both = |setup: &Setup| setup.integrations.contains_key(&IntegrationId::from(id));
+        if is_in_both(&saved.setup) && is_in_both(&wanted.setup) {
+            let about = ["key", "secret", "header", "basic", "hmac"].into_iter().find(|key| *key == about);
+            keys.entry(id).or_default().extend(about);
+        }
+    }
+    let changed = |(id, keys): (&str, BTreeSet<_>)| Change {
+        what: ChangeKind::Changed,
+        kind: "integration",
+        id: id.to_owned(),
+        keys: keys.into_iter().collect(),
+    };
+    keys.into_iter().map(changed).collect()
 }
 
 /// Every object of a file is the file's.

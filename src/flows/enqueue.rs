@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::house::House;
 use super::ingest::{self, Door, IngestError};
+use super::refusal::{self, Flaw};
 use crate::base::failpoint;
 use crate::base::inbound::Inbound;
 use crate::domain::input::Signal;
@@ -21,6 +22,9 @@ pub enum EnqueueError {
     /// One sentence for each thing that is wrong. With a key that is right it is an alert all the same.
     #[error("the event is invalid: {}", .0.join(", "))]
     Invalid(Vec<String>),
+    /// It does not show what its integration asks for beside the key. Nothing was stored.
+    #[error("{0}: {advice}", advice = .0.advice())]
+    Unproven(Flaw),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now")]
     CannotStore,
@@ -35,6 +39,7 @@ pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Optio
         Ok(envelope) => envelope,
         Err(why) => {
             if let Some(door) = named_in_header(house, api, inbound) {
+                admit(house, &door, inbound)?;
                 let signal = pagerduty::invalid(&door.integration, std::slice::from_ref(&why));
                 keep(house, &door, signal, inbound.body.clone()).await?;
             }
@@ -45,6 +50,7 @@ pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Optio
     let key = envelope.key().ok_or_else(|| EnqueueError::Invalid(vec![format!("'{field}' is missing or blank")]))?;
     let door = ingest::open(house, "pagerduty", &key)
         .map_err(|_| EnqueueError::Invalid(vec![format!("'{field}' is invalid: no integration of the source pagerduty has this key")]))?;
+    admit(house, &door, inbound)?;
     failpoint::reach("intake.read");
     let integration = &door.integration;
     let (signal, told) = match envelope.read(integration) {
@@ -73,9 +79,19 @@ fn named_in_header(house: &House, api: Api, inbound: &Inbound) -> Option<Door> {
     ingest::open(house, "pagerduty", pagerduty::header_key(api, inbound)?).ok()
 }
 
-async fn keep(house: &House, door: &Door, signal: Signal, body: Bytes) -> Result<(), EnqueueError> {
-    match ingest::accept(house, &door.integration, vec![signal], body, None).await {
-        Ok(_) => Ok(()),
-        Err(IngestError::CannotStore | IngestError::UnknownKey | IngestError::OtherSource(_)) => Err(EnqueueError::CannotStore),
+fn admit(house: &House, door: &Door, inbound: &Inbound) -> Result<(), EnqueueError> {
+    refusal::admit(house, door, inbound).map_err(EnqueueError::of)
+}
+
+impl EnqueueError {
+    fn of(error: IngestError) -> Self {
+        match error {
+            IngestError::Unproven(flaw) => Self::Unproven(flaw),
+            IngestError::CannotStore | IngestError::UnknownKey | IngestError::OtherSource(_) => Self::CannotStore,
+        }
     }
+}
+
+async fn keep(house: &House, door: &Door, signal: Signal, body: Bytes) -> Result<(), EnqueueError> {
+    ingest::accept(house, &door.integration, vec![signal], body, None).await.map(drop).map_err(EnqueueError::of)
 }

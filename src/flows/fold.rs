@@ -9,13 +9,15 @@ use super::house::House;
 use super::ingest::Entry;
 use super::{FlowError, save};
 use crate::base::failpoint;
-use crate::base::id::{IdSource, IntegrationId, JournalId};
+use crate::base::id::{IdSource, IntegrationId, JournalId, RouteId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input};
+use crate::domain::routing::{self, Routed};
+use crate::domain::setup::Setup;
 use crate::sources;
 use crate::store::{self, JournalRow, Sample, Store, StoreError, WriteLane};
 
@@ -110,8 +112,13 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     }
     failpoint::reach("fold.taken");
     let entries = read(&rows)?;
-    let services = entries.iter().filter_map(|entry| Some(live.setup.integrations.get(&entry.integration)?.service.clone())).collect();
-    let before = store::desk_load(&mut tx, &keys(&entries), &services).await?;
+    let keys = keys(&entries);
+    let entries: Vec<Routes> = entries.into_iter().map(|entry| Routes::of(&live.setup, entry)).collect();
+    // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
+    let own = entries.iter().filter_map(|routes| Some(live.setup.integrations.get(&routes.entry.integration)?.service.clone()));
+    let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
+    let services = own.chain(routed.filter(|service| live.setup.services.contains_key(service))).collect();
+    let before = store::desk_load(&mut tx, &keys, &services).await?;
 
     let mut desk = before.clone();
     let mut facts = Vec::new();
@@ -121,13 +128,18 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut decided = 0;
     let mut moment = Moment::fresh(at);
     let mut samples = Vec::new();
+    let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
-    for entry in entries {
-        let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, entry.signals.len(), body));
-        for (n, signal) in entry.signals.into_iter().enumerate() {
-            let note = note_in(&signal);
-            let (title, said) = (signal.title.clone(), ignored_because(&signal.action));
-            let decision = decide(State::Desk(desk), &Input::Signal(signal), &live.setup, &mut moment);
+    for Routes { entry, signals } in entries {
+        let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
+        for (n, routed) in signals.into_iter().enumerate() {
+            let note = note_in(&routed.signal);
+            let (title, said) = (routed.signal.title.clone(), ignored_because(&routed.signal.action));
+            let rule = sample.as_ref().and_then(|_| routed.sentence());
+            if let Some(by) = &routed.taken {
+                *taken.entry(by.rule.clone()).or_default() += 1;
+            }
+            let decision = decide(State::Desk(desk), &Input::Signal(routed), &live.setup, &mut moment);
             desk = match decision.state {
                 State::Desk(desk) => desk,
                 State::Person(_) => Desk::default(),
@@ -136,7 +148,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             timers.extend(decision.timers);
             decided += 1;
             if let Some(sample) = &mut sample {
-                sample.made(title, said, &decision.verdict);
+                sample.made(title, said, rule, &decision.verdict);
             }
             for outcome in ["accepted", decision.verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
@@ -166,8 +178,25 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     failpoint::reach("fold.before_commit");
     tx.commit().await?;
     failpoint::reach("fold.committed");
+    for (rule, signals) in taken {
+        house.metrics.routed(rule.as_str(), signals);
+    }
     save::ring(house, &facts, &timers);
     Ok(decided)
+}
+
+/// One request, its signals as the rules leave them.
+struct Routes {
+    /// Without its signals.
+    entry: Entry,
+    signals: Vec<Routed>,
+}
+
+impl Routes {
+    fn of(setup: &Setup, mut entry: Entry) -> Self {
+        let signals = std::mem::take(&mut entry.signals);
+        Self { entry, signals: signals.into_iter().map(|signal| routing::route(setup, signal)).collect() }
+    }
 }
 
 /// A sender's own words for why there was nothing to decide.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::ingest::Pending;
+use super::refusal::Refusals;
 use super::retain::Retention;
 use super::shout::Shouts;
 use crate::base::bell::Bells;
@@ -20,6 +21,7 @@ use crate::chat::Chat;
 use crate::domain::setup::Setup;
 use crate::errands::heartbeat::Heartbeat;
 use crate::errands::webhook::Webhook;
+use crate::sources::proof::Proof;
 use crate::store::Store;
 
 /// One process's handle on the house. Cheap to clone.
@@ -38,6 +40,8 @@ pub struct House {
     pub metrics: Metrics,
     /// What left while nothing could be written, and is still to be recorded.
     pub shouts: Shouts,
+    /// What senders were refused since this process started.
+    pub refusals: Refusals,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.
@@ -65,6 +69,8 @@ pub struct Live {
     pub keys: BTreeMap<String, IntegrationId>,
     /// The keys themselves, for the administrator who pastes an address.
     pub addresses: BTreeMap<IntegrationId, Secret>,
+    /// What they ask for beside their keys.
+    pub proofs: BTreeMap<IntegrationId, Vec<Proof>>,
     pub channels: Channels,
     /// `None`: no Slack is configured.
     pub chat: Option<Chat>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::house::House;
+use super::refusal;
 use crate::base::failpoint;
 use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::inbound::Inbound;
@@ -16,6 +17,7 @@ use crate::base::time::{Span, Time};
 use crate::domain::decide::Verdict;
 use crate::domain::input::Signal;
 use crate::domain::setup::Integration;
+use crate::sources::proof::Flaw;
 use crate::sources::{self, Source};
 use crate::store::{self, JournalRow, StoreError};
 
@@ -52,6 +54,9 @@ pub enum IngestError {
     /// Whoever has the key may know whose it is.
     #[error("this key belongs to an integration of the source {0}: post to /hooks/{0}/ with it, or change `source` in the configuration")]
     OtherSource(&'static str),
+    /// It does not show what its integration asks for beside the key. Nothing was stored.
+    #[error("{0}: {advice}", advice = .0.advice())]
+    Unproven(Flaw),
     /// Nothing was stored; the sender must try again.
     #[error("nothing can be stored just now; try again in a few seconds")]
     CannotStore,
@@ -78,11 +83,12 @@ pub fn open(house: &House, source: &str, key: &str) -> Result<Door, IngestError>
     Ok(Door { integration: integration.clone(), source: of_key })
 }
 
-/// Reads a body and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
+/// Checks and reads a message and makes its signals durable. `wait` is how long the sender would like to wait for the decisions.
 ///
 /// # Errors
-/// [`IngestError::CannotStore`] when nothing was stored.
+/// [`IngestError::Unproven`], and [`IngestError::CannotStore`] when nothing was stored.
 pub async fn ingest(house: &House, door: &Door, inbound: &Inbound, wait: Option<Span>) -> Result<Vec<Option<Verdict>>, IngestError> {
+    refusal::admit(house, door, inbound)?;
     let signals = door.source.read(inbound, &door.integration);
     failpoint::reach("intake.read");
     accept(house, &door.integration, signals, inbound.body.clone(), wait).await
@@ -111,6 +117,20 @@ pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
 #[must_use]
 pub fn sender(source: &str) -> Option<(&'static str, &'static str)> {
     sources::find(source).map(|source| (source.title(), source.guide()))
+}
+
+/// A kind of sender that can be configured.
+pub struct Sender {
+    pub source: &'static str,
+    pub guide: &'static str,
+    /// Whether it signs, so that a secret can be configured.
+    pub signs: bool,
+}
+
+/// Every kind of sender that this version understands.
+pub fn senders() -> impl Iterator<Item = Sender> {
+    let sender = |source: &'static dyn Source| Sender { source: source.name(), guide: source.guide(), signs: source.signature().is_some() };
+    sources::names().filter_map(sources::find).map(sender)
 }
 
 /// Makes signals durable, and waits for what is decided of them if somebody would like to.

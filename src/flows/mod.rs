@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod act;
+pub mod alertmanager;
 pub mod announce;
 pub mod apply;
 pub mod ask;
@@ -26,12 +27,15 @@ pub mod opsgenie;
 pub mod overrides;
 pub mod password;
 pub mod profile;
+pub mod refusal;
 mod reply;
 pub mod report;
 pub mod retain;
+pub mod route;
 mod save;
 pub mod say;
 pub mod shout;
+pub mod silence;
 pub mod tell;
 pub mod wake;
 mod write;

@@ -55,6 +55,7 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
         Due::Bodies { before: now - retention.samples, keep: retention.samples_most },
         Due::Samples { before: now - retention.samples, keep: retention.samples_most },
         Due::Alerts { before: now - retention.alerts, keep: retention.alerts_most },
+        Due::Silences { before: now - limits::SILENCES_KEPT },
     ] {
         more |= throw_away(house, &due).await?;
     }
@@ -104,6 +105,10 @@ enum Due {
         before: Time,
         keep: i64,
     },
+    /// Silences that are over.
+    Silences {
+        before: Time,
+    },
     Incident {
         id: IncidentId,
         before: Time,
@@ -119,6 +124,7 @@ impl Due {
             Self::Bodies { .. } => "bodies",
             Self::Samples { .. } => "samples",
             Self::Alerts { .. } => "alerts",
+            Self::Silences { .. } => "silences",
             Self::Incident { .. } => "incidents",
         }
     }
@@ -132,6 +138,7 @@ impl Due {
             Self::Bodies { before, keep } => store::aside_forget(tx, *before, *keep, limit).await,
             Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,
             Self::Alerts { before, keep } => store::alerts_forget(tx, *before, *keep, limit).await,
+            Self::Silences { before } => store::silences_forget(tx, *before, limit).await,
             Self::Incident { id, before } => store::incident_forget(tx, id, *before, limit).await,
         }
     }

@@ -3,18 +3,22 @@
 mod board;
 mod desk;
 mod heartbeat;
+mod integration;
 pub mod link;
 mod reference;
+mod route;
 
 use askama::Template;
 
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
 pub use desk::{
-    AlertsPage, ContactRow, DayCell, DeclarePage, IntegrationCard, IntegrationsPage, MePage, OncallPage, OverrideRow, PeoplePage,
-    PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
+    AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
+    ScheduleCard, SessionRow, TurnChip,
 };
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow};
+pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
+pub use route::{RoutePage, TriedRow};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
@@ -56,6 +60,7 @@ impl Frame {
             ("oncall", "/oncall", "On call"),
             ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
+            ("route", "/route", "Routing"),
             ("people", "/people", "People"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
@@ -178,20 +183,68 @@ pub struct AlertRow {
     pub first_at: Stamp,
     pub last_at: Stamp,
     pub url: Option<String>,
+    /// By name.
+    pub labels: Vec<(String, String)>,
 }
 
 impl AlertRow {
-    /// A sender's URL is a link only where it can do no more than open a page.
     fn link(&self) -> Option<&str> {
-        self.url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+        self.url.as_deref().and_then(web_address)
     }
 
-    /// Where the link leads: what stands before an `@` is not the host, however much it looks like one.
+    /// Where the link leads.
     fn host(&self) -> &str {
-        let rest = self.link().and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
-        authority.rsplit('@').next().unwrap_or(authority)
+        self.link().map_or("", host_of)
     }
+
+    /// The labels that lead somewhere.
+    fn links(&self) -> Vec<LabelLink<'_>> {
+        label_links(&self.labels)
+    }
+
+    /// How many others there are, in words.
+    fn words_count(&self) -> String {
+        line::count_of(i64::try_from(self.words().len()).unwrap_or(i64::MAX), "label", "labels")
+    }
+
+    /// The other labels.
+    fn words(&self) -> Vec<&(String, String)> {
+        self.labels.iter().filter(|(_, value)| web_address(value).is_none()).collect()
+    }
+}
+
+/// A label whose value is an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelLink<'a> {
+    pub name: &'a str,
+    pub to: &'a str,
+    pub host: &'a str,
+    /// A picture is named as one, and not fetched: who opens a page tells nobody so.
+    pub is_picture: bool,
+}
+
+fn label_links(labels: &[(String, String)]) -> Vec<LabelLink<'_>> {
+    let link = |label| {
+        let (name, value): &(String, String) = label;
+        let to = web_address(value)?;
+        let path = to.split(['?', '#']).next().unwrap_or(to).to_ascii_lowercase();
+        let is_picture = [".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg"].iter().any(|ending| path.ends_with(ending));
+        Some(LabelLink { name, to, host: host_of(to), is_picture })
+    };
+    labels.iter().filter_map(link).collect()
+}
+
+/// A sender's URL is a link only where it can do no more than open a page.
+fn web_address(text: &str) -> Option<&str> {
+    let is_whole = !text.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+    (is_whole && (text.starts_with("https://") || text.starts_with("http://"))).then_some(text)
+}
+
+/// What stands before an `@` is not the host, however much it looks like one.
+fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+    authority.rsplit('@').next().unwrap_or(authority)
 }
 
 #[derive(Template)]

@@ -2,6 +2,7 @@
 
 pub mod brief;
 pub mod csv;
+pub mod guide;
 pub mod html;
 pub mod invitation;
 pub mod letter;

@@ -22,13 +22,15 @@
 //! | `at` | when it happened, RFC 3339; an older message that comes late then changes nothing |
 //! | `labels` | an object of texts, numbers and truth values |
 //!
+//! A message may be named in a header `Webhook-Id`: sent again with the same one, it is answered as the first time and counts once.
+//!
 //! A list of such objects is a batch, at most 1,000 of them. A field with a value that is not understood never loses the alert: it
 //! counts as absent, and the value is kept as a label, `severity_as_sent` and the like.
 
 use serde_json::{Map, Value};
 
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
+use super::{Source, mapping, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -49,7 +51,19 @@ The same key with `"state":"resolved"` ends it:
 curl -fsS '{url}' --json '{"dedup_key":"backup","state":"resolved"}'
 ```
 
-`reveille send` does the same from a shell. A sender with a JSON of its own can be mapped in the configuration.
+`reveille send` does the same from a shell. A sender with a JSON of its own is mapped in the configuration, each field by a JSON pointer
+or a template:
+
+```toml
+[integration.map]
+dedup_key = "/alert/id"
+title     = "{{ alert.name }} on {{ alert.host }}"
+severity  = "/alert/priority"
+severities = { P1 = "critical", P2 = "error" }
+resolved_when = 'alert.status == "ok"'
+```
+
+`reveille route body.json --source generic` shows what becomes of a body, and sends nothing.
 "#;
 
 impl Source for Generic {
@@ -65,15 +79,24 @@ impl Source for Generic {
         GUIDE
     }
 
+    /// As the Standard Webhooks specification (standardwebhooks.com) names a message, each time that it is sent.
+    fn delivery(&self, inbound: &Inbound) -> Option<String> {
+        inbound.header("webhook-id").map(str::to_owned)
+    }
+
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let complain = |why: &str| unreadable(integration, self.title(), why);
-        match reading::json(&inbound.body) {
-            Ok(Value::Array(entries)) if entries.is_empty() => vec![complain("it is an empty list")],
-            Ok(Value::Array(entries)) if entries.len() > limits::BATCH_ENTRIES => {
+        let entries = reading::json(&inbound.body).and_then(|body| match (&integration.map, body) {
+            (Some(map), body) => mapping::entries(map, &body),
+            (None, Value::Array(entries)) => Ok(entries.into_iter().map(Ok).collect()),
+            (None, entry) => Ok(vec![Ok(entry)]),
+        });
+        match entries {
+            Ok(entries) if entries.is_empty() => vec![complain("it is an empty list")],
+            Ok(entries) if entries.len() > limits::BATCH_ENTRIES => {
                 vec![complain(&format!("it lists {} alerts, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
             }
-            Ok(Value::Array(entries)) => batch(entries.iter().map(|entry| signal(entry, integration)), complain),
-            Ok(entry) => vec![signal(&entry, integration).unwrap_or_else(|why| complain(&why))],
+            Ok(entries) => batch(entries.into_iter().map(|entry| signal(&entry?, integration)), complain),
             Err(why) => vec![complain(&why)],
         }
     }
@@ -89,12 +112,14 @@ pub(super) fn batch(entries: impl ExactSizeIterator<Item = Result<Signal, String
             Ok(signal) => signals.push(signal),
             Err(why) => {
                 wrong += 1;
-                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
+                first.get_or_insert((index + 1, why));
             }
         }
     }
-    if let Some(first) = first {
-        signals.push(complain(&format!("{wrong} of its {of} alerts; {first}")));
+    match first {
+        Some((_, why)) if of == 1 => signals.push(complain(&why)),
+        Some((n, why)) => signals.push(complain(&format!("{wrong} of its {of} alerts; entry {n}: {why}"))),
+        None => {}
     }
     signals
 }

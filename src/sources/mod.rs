@@ -4,12 +4,14 @@
 
 mod airbrake;
 mod alertmanager;
+pub mod alertmanager_api;
 mod azure;
 mod bugsnag;
 mod checkly;
 mod cloudevents;
 mod cloudwatch;
 mod datadog;
+mod email;
 mod excerpt;
 mod field;
 mod form;
@@ -24,12 +26,14 @@ mod honeybadger;
 mod honeycomb;
 mod icinga2;
 mod kibana;
+mod mapping;
 mod nagios;
 mod newrelic;
 mod notification;
 pub mod opsgenie;
 pub mod pagerduty;
 mod pingdom;
+pub mod proof;
 mod reading;
 mod riemann;
 mod rollbar;
@@ -51,15 +55,17 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 33] = [
+static REGISTRY: [&dyn Source; 35] = [
     &airbrake::Airbrake,
     &alertmanager::Alertmanager,
+    &alertmanager_api::AlertmanagerApi,
     &azure::Azure,
     &bugsnag::Bugsnag,
     &checkly::Checkly,
     &cloudevents::CloudEvents,
     &cloudwatch::CloudWatch,
     &datadog::Datadog,
+    &email::Email,
     &generic::Generic,
     &github::Github,
     &google_cloud::GoogleCloud,

@@ -22,7 +22,14 @@ fn folder(source: &str) -> PathBuf {
 }
 
 fn integration(source: &str) -> Integration {
-    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity: AlertSeverity::Error, heartbeat: None }
+    Integration {
+        id: "shop".into(),
+        source: source.to_owned(),
+        service: "shop".into(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+        map: None,
+    }
 }
 
 fn read(source: &dyn Source, body: &[u8]) -> Vec<Signal> {

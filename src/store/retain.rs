@@ -49,14 +49,14 @@ pub async fn samples_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) ->
 pub async fn alerts_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) -> Result<u64> {
     // Each condition is the index's own, word for word, or it is not used.
     let edge = sql("SELECT COALESCE(resolved_at, last_at) AS ended_at, id FROM alerts WHERE incident_id IS NULL AND state <> 'firing' \
-                    ORDER BY COALESCE(resolved_at, last_at) DESC, id DESC LIMIT 1 OFFSET $1");
+                    AND state <> 'suppressed' ORDER BY COALESCE(resolved_at, last_at) DESC, id DESC LIMIT 1 OFFSET $1");
     let edge = tx.row(edge.int(keep)).await?;
     let (ended_at, id) = match &edge {
         Some(row) => (row.time("ended_at")?, row.text("id")?),
         None => (Time(i64::MIN), String::new()),
     };
     let forget = sql("DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE incident_id IS NULL AND state <> 'firing' \
-                      AND (COALESCE(resolved_at, last_at) < $1 OR (COALESCE(resolved_at, last_at), id) <= ($2, $3)) \
+                      AND state <> 'suppressed' AND (COALESCE(resolved_at, last_at) < $1 OR (COALESCE(resolved_at, last_at), id) <= ($2, $3)) \
                       ORDER BY COALESCE(resolved_at, last_at), id LIMIT $4) RETURNING id");
     alerts_gone(tx, forget.time(before).time(ended_at).text(id).int(limit)).await
 }

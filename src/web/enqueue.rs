@@ -59,6 +59,9 @@ async fn decided(doors: &Doors, api: Api, inbound: &Inbound) -> Response {
             refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why])
         }
         Err(EnqueueError::Invalid(wrong)) => refused(StatusCode::BAD_REQUEST, "Event object is invalid", &wrong),
+        Err(error @ EnqueueError::Unproven(_)) => {
+            refused(StatusCode::UNAUTHORIZED, "Event object is not proven to be yours", &[error.to_string()])
+        }
         Err(EnqueueError::CannotStore) => cannot_store(),
     }
 }

@@ -2,30 +2,31 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::answer::{WebError, plain, problem};
+use super::answer::{self, WebError, plain, problem};
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, body, enqueue, look, opsgenie};
+use super::{Doors, alertmanager, body, enqueue, look, opsgenie};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
 use crate::domain::decide::Verdict;
 use crate::flows::ingest::{self, IngestError};
-use crate::flows::{beat, hear};
+use crate::flows::{beat, hear, refusal};
 
 /// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
 pub fn router(doors: &Doors) -> Router {
     Router::new()
-        .route("/hooks/{source}/{key}", post(take).get(explain))
+        .route("/hooks/{source}/{key}", post(take).get(look_in).options(handshake))
         .route("/callbacks/{channel}", post(written))
         .route("/callbacks/{channel}/{*rest}", post(heard))
         .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
+        .merge(alertmanager::routes(doors))
         .merge(opsgenie::routes())
         .method_not_allowed_fallback(wrong_way)
         .with_state(doors.clone())
@@ -62,6 +63,12 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
             };
         }
     };
+    through(doors, door, request).await
+}
+
+/// A message at the door that its key opens.
+async fn through(doors: Doors, door: ingest::Door, request: Request) -> Response {
+    let house = &doors.house;
     let wait = preferred_wait(request.headers());
     // A signal is never refused for a header that nobody can read.
     let repeat_key = repeat::key(request.headers()).unwrap_or(None);
@@ -78,8 +85,17 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
             return error.into_response();
         }
     };
-    match repeat_key {
-        Some(repeat_key) => {
+    // A sender that says which delivery this is says nothing else by it: a header made for the purpose goes first.
+    let repeat = match repeat_key {
+        Some(key) => Some(("hook", key)),
+        None => door.source.delivery(&inbound).filter(|id| !id.trim().is_empty()).map(|id| ("delivery", id)),
+    };
+    match repeat {
+        Some((said, repeat_key)) => {
+            // Before anything is claimed or answered again: not every message that has the key is the sender's.
+            if let Err(error) = refusal::admit(house, &door, &inbound) {
+                return refused(&error);
+            }
             let body = inbound.body.clone();
             let caller = format!("integration:{}", door.integration.id);
             let work = {
@@ -87,7 +103,7 @@ async fn take(State(doors): State<Doors>, Path((source, key)): Path<(String, Str
                 move |_| async move { taken(&doors, &door, &inbound, wait).await }
             };
             // The address holds the integration's key; its id, which is the caller here, says as much.
-            let asked = Asked { caller: &caller, door: "hook", key: &repeat_key, body: &body };
+            let asked = Asked { caller: &caller, door: said, key: &repeat_key, body: &body };
             repeat::guard(&doors, asked, Clash::Ignore, work).await
         }
         None => taken(&doors, &door, &inbound, wait).await,
@@ -139,6 +155,15 @@ struct Beat {
 fn refused(error: &IngestError) -> Response {
     match error {
         IngestError::UnknownKey | IngestError::OtherSource(_) => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
+        IngestError::Unproven(flaw) => {
+            let mut response = problem(StatusCode::UNAUTHORIZED, &sentence(&error.to_string()));
+            match flaw.asked_by {
+                // Some clients show a password only to who asks for it in these words.
+                "basic" => answer::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"Reveille\", charset=\"UTF-8\""),
+                _ => drop(response.headers_mut().remove(header::WWW_AUTHENTICATE)),
+            }
+            response
+        }
         IngestError::CannotStore => problem(StatusCode::SERVICE_UNAVAILABLE, &sentence(&error.to_string())),
     }
 }
@@ -190,14 +215,14 @@ pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: b
     Inbound {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),
-        headers: parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
+        headers: headers(&parts.headers),
         body,
         received_at: doors.now(),
     }
+}
+
+pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
 /// A provider calls back: it is in the database before it is answered.
@@ -228,8 +253,39 @@ async fn called_back(doors: &Doors, channel: &str, request: Request) -> Response
     }
 }
 
+/// Some senders write with GET, their fields in the query. Any other GET is a person's who looks whether the address works.
+async fn look_in(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
+    // HEAD comes this way too, from whoever previews a link: it must not act.
+    let says_something = request.uri().query().is_some_and(|query| !query.is_empty());
+    if request.method() == Method::GET
+        && says_something
+        && let Ok(door) = ingest::open(&doors.house, &source, &key)
+        && door.source.takes_get()
+    {
+        return through(doors, door, request).await;
+    }
+    explain()
+}
+
+/// A sender of CloudEvents asks for leave before it sends (HTTP 1.1 Web Hooks for Event Delivery, chapter 4).
+async fn handshake(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    let door = match ingest::open(&doors.house, &source, &key) {
+        Ok(door) if door.source.name() == "cloudevents" => door,
+        Ok(_) => return wrong_way().await,
+        Err(error) => return refused(&error),
+    };
+    let mut response = StatusCode::OK.into_response();
+    answer::set(&mut response, header::ALLOW, "POST, OPTIONS");
+    if let Some(origin) = headers.get("webhook-request-origin") {
+        tracing::info!(integration = %door.integration.id, "a sender asked for leave to send, and has it");
+        response.headers_mut().insert(HeaderName::from_static("webhook-allowed-origin"), origin.clone());
+        answer::set(&mut response, HeaderName::from_static("webhook-allowed-rate"), "*");
+    }
+    response
+}
+
 /// For the person who opens a hook's address in a browser to see whether it works.
-async fn explain() -> Response {
+fn explain() -> Response {
     let mut response = plain(
         StatusCode::METHOD_NOT_ALLOWED,
         "This address takes alerts: give it to the sender as a webhook, and it will POST here.\nNothing is wrong, and nothing was sent by opening it.\n",

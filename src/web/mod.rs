@@ -2,6 +2,7 @@
 //! their own one day.
 
 mod acknowledge;
+mod alertmanager;
 mod answer;
 mod api;
 pub mod app;
@@ -17,6 +18,7 @@ mod pages;
 pub mod public;
 mod repeat;
 mod roles;
+mod sender;
 mod sign_in;
 mod slack;
 pub mod stream;

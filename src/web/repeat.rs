@@ -70,6 +70,11 @@ where
             )
             .into_response();
         }
+        // Whether it came before cannot be known; what cannot be stored says so itself.
+        Err(error) if clash == Clash::Ignore => {
+            tracing::warn!(%error, "whether a message came before cannot be read");
+            return work(None).await;
+        }
         Err(error) => return WebError::from(error).into_response(),
     };
     let doors = doors.clone();

@@ -26,13 +26,27 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await look(page, "api-open");
 
   await page.goto(`${house.url}/integrations`);
+  await look(page, "integrations");
+  await page.getByRole("link", { name: "scripts", exact: true }).click();
   await page.getByRole("button", { name: "Send a test signal to scripts" }).click();
   await expect(page.getByRole("status")).toContainText("was ignored, as it should be");
-  await page.goto(`${house.url}/integrations`);
-  await look(page, "integrations");
+  await look(page, "integration");
   await page.getByRole("button", { name: "Show the whole address of scripts" }).click();
   await expect(page.locator("pre code").first()).toContainText("/hooks/generic/e2e-key");
-  await look(page, "integrations-shown");
+  await look(page, "integration-shown");
+  await page.goto(`${house.url}/senders`);
+  await look(page, "senders");
+  await page.getByRole("searchbox").fill("datadog");
+  await page.getByRole("button", { name: "Find" }).click();
+  await expect(page.locator("details[open] pre code").first()).toContainText('source = "datadog"');
+  await look(page, "senders-found");
+  await page.goto(`${house.url}/integrations/scripts`);
+  await page.getByRole("link", { name: "Try a body of scripts" }).click();
+  await page.getByLabel("Body").fill('{"title":"The disk is full","dedup_key":"disk","labels":{"host":"db-3"}}');
+  await look(page, "route");
+  await page.getByRole("button", { name: "Try it" }).click();
+  await expect(page.getByRole("heading", { name: "No rule takes it" })).toBeVisible();
+  await look(page, "route-tried");
 
   // Who is not an administrator is told so; a page that is none, and a link that is too old, say the next step.
   const context = await browser.newContext();
@@ -56,6 +70,7 @@ test("a house that nobody has furnished says the next step on every page", async
     ["alerts", "Nothing is recorded here"],
     ["heartbeats", "No job is watched yet"],
     ["integrations", "Nothing can alert yet"],
+    ["route", "Nothing can alert yet"],
     ["people", "Nobody is configured yet"],
     ["incidents/new", "No service is configured yet"],
     ["me", "You have none yet, and sign in by one-time links"],

@@ -2,6 +2,7 @@
 
 mod app;
 mod doors;
+mod doors_signed;
 mod events;
 mod heartbeat;
 mod hostile;
@@ -20,6 +21,7 @@ mod replays;
 mod response;
 mod rest;
 mod retain;
+mod routing;
 mod slack;
 mod storm;
 mod texts;

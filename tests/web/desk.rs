@@ -19,6 +19,7 @@ use reveille::channels::Channels;
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
 };
+use reveille::flows::refusal::Refusals;
 use reveille::flows::retain::Retention;
 use reveille::flows::shout::Shouts;
 use reveille::flows::{House, Live, Pulse, access, fold, ingest};
@@ -117,6 +118,7 @@ fn setup() -> Setup {
             service: ServiceId::from("api"),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            map: None,
         };
         setup.integrations.insert(integration.id.clone(), integration);
     }
@@ -152,6 +154,7 @@ impl Desk {
             addresses: ["generic", "rollbar"]
                 .map(|source| (IntegrationId::from_text(format!("api-{source}")), Secret::new(format!("{source}key000000000000001"))))
                 .into(),
+            proofs: BTreeMap::new(),
             channels: Channels::default(),
             public_url: Some(public_url.to_owned()),
             calls_per_second: 1,
@@ -177,6 +180,7 @@ impl Desk {
             intake,
             page_lane,
             shouts: Shouts::default(),
+            refusals: Refusals::default(),
         };
         let keeper = house.clone();
         let mut queue = queue;

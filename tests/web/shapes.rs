@@ -24,7 +24,7 @@ async fn a_program_that_lost_its_way_reads_a_problem_and_a_person_a_page() {
     for (method, path, allow) in [
         (Method::DELETE, "/api/v1/incidents", "GET,HEAD,POST"),
         (Method::OPTIONS, "/api/v1/incidents/1", "GET,HEAD"),
-        (Method::PUT, GENERIC, "GET,HEAD,POST"),
+        (Method::PUT, GENERIC, "GET,HEAD,OPTIONS,POST"),
         (Method::GET, "/v2/enqueue", "POST"),
         (Method::DELETE, "/heartbeats/x", "GET,HEAD,POST"),
         (Method::GET, "/callbacks/voice", "POST"),

@@ -150,13 +150,20 @@ async fn an_integration_shows_its_address_once_asked_and_what_came_last() {
     let desk = Desk::open().await;
     let (ana, csrf) = desk.sign_in("ana").await;
     let session = [("cookie", ana.as_str())];
-    let page = desk.get("/integrations", &session).await.text;
+    let own = "/integrations/api-generic";
+    let list = desk.get("/integrations", &session).await.text;
+    assert!(list.contains("href=\"/integrations/api-generic\"") && list.contains("nothing has come yet"), "{list}");
+    assert_eq!(desk.get("/integrations/nosuch", &session).await.status, StatusCode::NOT_FOUND);
+    let page = desk.get(own, &session).await.text;
+    // The guide too names the address, and no key before it is asked for.
+    assert!(page.contains("<code>curl -fsS 'http://127.0.0.1:8080/hooks/generic/••••"), "{page}");
     assert!(page.contains("/hooks/generic/••••") && !page.contains("generickey000000000000001"), "{page}");
     assert!(page.contains("Nothing has come from it yet"), "{page}");
     let shown = desk.post("/integrations/api-generic/address", &session, format!("csrf={csrf}")).await;
     assert!(shown.text.contains("http://127.0.0.1:8080/hooks/generic/generickey000000000000001"), "{}", shown.text);
+    assert!(shown.text.contains("<code>curl -fsS 'http://127.0.0.1:8080/hooks/generic/generickey000000000000001'"), "{}", shown.text);
     assert!(!shown.text.contains("rollbarkey") && shown.header("cache-control") == "no-store", "{shown:?}");
-    let page = desk.get("/integrations", &session).await.text;
+    let page = desk.get(own, &session).await.text;
     assert!(!page.contains("generickey") && page.contains("last shown to Ana Ruiz"), "{page}");
 
     let tested = desk.post("/integrations/api-generic/test", &session, format!("csrf={csrf}")).await;
@@ -167,7 +174,7 @@ async fn an_integration_shows_its_address_once_asked_and_what_came_last() {
     desk.passes(reveille::base::time::Span::seconds(2));
     let body = serde_json::json!({ "title": HOSTILE, "api_token": "swordfish", "note": "Authorization: Bearer swordfish" }).to_string();
     desk.post(GENERIC, &[("prefer", "wait=10")], body).await;
-    let page = desk.get("/integrations", &session).await.text;
+    let page = desk.get(own, &session).await.text;
     assert!(page.contains("<strong>opened</strong>") && page.contains("href=\"/incidents/1\""), "{page}");
     assert!(!page.contains("swordfish") && page.contains("***"), "{page}");
     assert!(!page.contains("<script>alert"), "{page}");
@@ -175,8 +182,24 @@ async fn an_integration_shows_its_address_once_asked_and_what_came_last() {
         desk.passes(reveille::base::time::Span::seconds(2));
         desk.post(GENERIC, &[("prefer", "wait=10")], r#"{"title":"again"}"#).await;
     }
-    let page = desk.get("/integrations", &session).await.text;
+    let page = desk.get(own, &session).await.text;
     assert_eq!(page.matches("<summary>").count(), 10, "a few are kept: {page}");
+}
+
+#[tokio::test]
+async fn what_can_send_here_is_found_by_name_with_the_lines_for_the_file() {
+    let desk = Desk::open().await;
+    let (ana, _) = desk.sign_in("ana").await;
+    let session = [("cookie", ana.as_str())];
+    let all = desk.get("/senders", &session).await.text;
+    assert_eq!(all.matches("<details").count(), reveille::sources::names().count(), "{all}");
+    let found = desk.get("/senders?q=ROLL", &session).await.text;
+    assert_eq!(found.matches("<details").count(), 1, "{found}");
+    assert!(found.contains("source = &#34;rollbar&#34;\n") && found.contains("ROLLBAR_KEY"), "{found}");
+    assert!(found.contains("http://127.0.0.1:8080/hooks/rollbar/YOUR-KEY"), "{found}");
+    assert!(found.contains("href=\"/integrations/api-rollbar\""), "{found}");
+    let none = desk.get("/senders?q=%3Cscript%3E", &session).await.text;
+    assert!(none.contains("No sender is called that") && !none.contains("<script>"), "{none}");
 }
 
 #[tokio::test]
@@ -211,7 +234,20 @@ async fn hostile_text_stays_text_on_every_page() {
         desk.post("/sign-in", &[("cookie", &form)], format!("csrf={}&name={hostile}&password={hostile}", wrong_name.csrf())).await;
     let query = format!("/?q={hostile}&service={hostile}");
     let mut pages = vec![("the sign-in form".to_owned(), refused.text)];
-    for path in ["/", &query, &path, "/incidents/2", "/incidents/new", "/alerts", "/oncall", "/integrations", "/people", "/me"] {
+    for path in [
+        "/",
+        &query,
+        &path,
+        "/incidents/2",
+        "/incidents/new",
+        "/alerts",
+        "/oncall",
+        "/integrations",
+        "/integrations/api-generic",
+        "/senders",
+        "/people",
+        "/me",
+    ] {
         let page = desk.get(path, &session).await;
         assert_eq!(page.status, StatusCode::OK, "{path}: {page:?}");
         pages.push((path.to_owned(), page.text));

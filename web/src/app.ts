@@ -379,8 +379,31 @@ function offerZones(): void {
   for (const zone of Intl.supportedValuesOf("timeZone")) zones.append(new Option(zone, zone));
 }
 
+/** A button beside each text that is there to be pasted elsewhere. Browsers lend the clipboard to https and to this machine alone. */
+function offerCopies(): void {
+  if (!navigator.clipboard) return;
+  for (const text of document.querySelectorAll<HTMLElement>("pre[data-copy]")) {
+    const button = textOf("button", "copy", "Copy") as HTMLButtonElement;
+    button.type = "button";
+    const frame = document.createElement("div");
+    frame.className = "copied";
+    text.replaceWith(frame);
+    frame.append(text, button);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText((text.textContent ?? "").trimEnd());
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not copied";
+      }
+      window.setTimeout(() => (button.textContent = "Copy"), 2_000);
+    });
+  }
+}
+
 showTimes(document);
 nameZone();
+offerCopies();
 guardForms();
 guideKeys();
 offerZones();

@@ -1,5 +1,7 @@
 //! The settings: what the process itself needs, as against the objects people configure.
 
+use std::net::SocketAddr;
+
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown, variable_name};
 use crate::base::secret::{Sealer, Secret};
 use crate::boot::tls::{self, TlsFiles};
@@ -14,8 +16,16 @@ const TWILIO: &[&str] =
     &["account_sid", "auth_token", "from", "sms_from", "api_url", "calls_per_second", "concurrent_calls", "texts_per_second"];
 const SLACK: &[&str] = &["bot_token", "signing_secret", "app_token", "announce", "command", "api_url"];
 const SMTP: &[&str] = &["url", "from"];
-const SECTIONS: [(&str, &[&str]); 6] =
-    [("server", SERVER), ("server__tls", TLS), ("retention", RETENTION), ("twilio", TWILIO), ("slack", SLACK), ("smtp", SMTP)];
+const MAIL: &[&str] = &["listen", "domain"];
+const SECTIONS: [(&str, &[&str]); 7] = [
+    ("server", SERVER),
+    ("server__tls", TLS),
+    ("retention", RETENTION),
+    ("twilio", TWILIO),
+    ("slack", SLACK),
+    ("smtp", SMTP),
+    ("mail", MAIL),
+];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -55,6 +65,15 @@ pub struct Server {
     /// Asked for every minute while pages can leave. A secret, because such addresses carry their key.
     pub heartbeat_url: Option<Secret>,
     pub private_targets: PrivateTargets,
+    /// `None`: no mail is taken.
+    pub mail: Option<Mail>,
+}
+
+/// Where mail is taken, and for which domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    pub listen: SocketAddr,
+    pub domain: String,
 }
 
 impl Server {
@@ -74,6 +93,7 @@ impl Default for Server {
             metrics_token: None,
             heartbeat_url: None,
             private_targets: PrivateTargets::None,
+            mail: None,
         }
     }
 }
@@ -116,6 +136,7 @@ pub struct Smtp {
 pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Settings {
     let server_table = reader.section(root, "server", SERVER);
     let mut server = server_table.as_ref().map_or_else(Server::default, |table| server(reader, table));
+    server.mail = mail(reader, root);
     server.tls = reader.subsection(server_table.as_ref(), "tls", "server__tls", TLS).and_then(|table| tls_files(reader, &table));
     let settings = Settings {
         server,
@@ -136,9 +157,29 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Settings {
     settings
 }
 
+fn mail<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Option<Mail> {
+    let table = reader.section(root, "mail", MAIL)?;
+    let listen = reader.need(&table, "listen", "\"127.0.0.1:2525\"").and_then(|field| {
+        reader.parsed(field, |text| {
+            text.parse().map_err(|_| (format!("{} is no address to listen on", shown(text)), "write it as 127.0.0.1:2525".to_owned()))
+        })
+    });
+    let domain = reader.need(&table, "domain", "\"alerts.example.com\"").and_then(|field| {
+        reader.parsed(field, |text| {
+            let is_name = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            if text.len() <= 253 && text.split('.').all(is_name) {
+                return Ok(text.to_ascii_lowercase());
+            }
+            Err((format!("{} is no domain", shown(text)), "write it as alerts.example.com".to_owned()))
+        })
+    });
+    Some(Mail { listen: listen?, domain: domain? })
+}
+
 fn server<'a>(reader: &Reader<'a>, table: &Table<'a>) -> Server {
     let defaults = Server::default();
     Server {
+        mail: None,
         public_url: reader.get(table, "public_url").and_then(|field| web_url(reader, field)),
         listen: reader.get(table, "listen").and_then(|field| reader.parsed(field, listen)).unwrap_or(defaults.listen),
         database: reader.get(table, "database").and_then(|field| database(reader, field)).unwrap_or(defaults.database),

@@ -1,5 +1,7 @@
 //! Files that people write, and what they are told about them.
 
+mod routes;
+
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -84,7 +86,8 @@ fn lines_of(complaints: &[Complaint]) -> Vec<String> {
 
 #[test]
 fn the_example_means_what_it_says() {
-    let Config { settings, setup, keys, managed } = example();
+    let Config { settings, setup, keys, managed, proofs } = example();
+    assert!(proofs.values().all(Vec::is_empty));
     assert_eq!(settings.server.public_url.as_deref(), Some("https://reveille.example.com"));
     assert_eq!(settings.server.listen, "127.0.0.1:8080");
     let twilio = settings.twilio.expect("it is configured");
@@ -420,4 +423,75 @@ fn what_nobody_could_verify_is_doubted() {
     assert!(!said(&lines, "signing_secret"), "what comes over our own connection needs none: {lines:#?}");
     let missing = errors(&EXAMPLE.replace("signing_secret = { env = \"SLACK_SIGNING_SECRET\" }", ""), &around);
     assert!(missing.iter().any(|line| line.contains("signing_secret")), "{missing:#?}");
+}
+
+/// A setup with one integration, which says this of itself.
+fn with_integration(source: &str, says: &str) -> String {
+    format!(
+        "[[user]]\nid = \"ana\"\ncontacts = [{{ id = \"phone\", kind = \"webhook\", to = \"https://h.example\" }}]\n\
+         [[policy]]\nid = \"p\"\nsteps = [{{ notify = [\"everyone\"] }}]\n[[service]]\nid = \"s\"\npolicy = \"p\"\n\
+         [[integration]]\nid = \"i\"\nsource = \"{source}\"\nservice = \"s\"\nkey = \"a-key-that-is-long-enough\"\n{says}\n"
+    )
+}
+
+#[test]
+fn what_a_message_must_show_is_read_with_two_live_values() {
+    let says = "header = { name = \"X-Token\", value = [{ env = \"NEW\" }, \"the-old-token-0001\"] }\n\
+                basic = { user = \"alerts\", password = { env = \"PASSWORD\" } }\n\
+                hmac = { header = \"X-Signature\", secret = \"a-shared-secret-1\", prefix = \"v1=\" }";
+    let variables = [("NEW", "the-new-token-0001"), ("PASSWORD", "correct horse battery")];
+    let (config, complaints) = run(&with_integration("generic", says), &variables).expect("it is good");
+    let secret = Secret::new;
+    let expected = vec![
+        Proof::Header { name: "x-token".to_owned(), values: vec![secret("the-new-token-0001"), secret("the-old-token-0001")] },
+        Proof::Basic { user: "alerts".to_owned(), passwords: vec![secret("correct horse battery")] },
+        Proof::Hmac { header: "x-signature".to_owned(), prefix: "v1=".to_owned(), secrets: vec![secret("a-shared-secret-1")] },
+    ];
+    assert_eq!(config.proofs[&IntegrationId::from("i")], expected);
+    assert!(!format!("{config:?} {complaints:?}").contains("token-0001"));
+}
+
+#[test]
+fn what_no_message_can_show_is_refused_where_it_stands() {
+    for (source, says, expected) in [
+        ("generic", "secret = \"0123456789abcdef\"", "15:10: error: a message of generic is not signed"),
+        (
+            "generic",
+            "header = { name = \"X Token\", value = \"0123456789abcdef\" }",
+            "15:19: error: \"X Token\" is no name of a header; use",
+        ),
+        ("generic", "header = { name = \"X-Token\", value = \"short\" }", "15:38: error: the value of integration i is shorter than 8"),
+        ("generic", "header = { value = \"0123456789abcdef\" }", "error: header of integration i has no name; add name = \"X-Token\""),
+        ("generic", "header = { name = \"X-Token\", value = \"0123456789abcdéf\" }", "error: the value of integration i has letters"),
+        ("generic", "basic = { user = \"a:b\", password = \"0123456789abcdef\" }", "error: \"a:b\" is no user of basic authentication"),
+        (
+            "generic",
+            "hmac = { header = \"X-S\", secret = \"0123456789abcdef\", kind = \"sha1\" }",
+            "error: unknown key \"kind\" in hmac of",
+        ),
+        (
+            "generic",
+            "hmac = { header = \"X-S\", secret = [\"0123456789abcdef\", \"0123456789abcdef\"] }",
+            "error: integration i has the same secret",
+        ),
+        (
+            "generic",
+            "hmac = { header = \"X-S\", secret = \"0123456789abcdef\", prefix = \"a,\" }",
+            "error: \"a,\" stands before no signature",
+        ),
+        ("heartbeat", "period = \"5m\"\nbasic = { user = \"a\", password = \"0123456789abcdef\" }", "16:9: error: basic is not looked at"),
+        (
+            "generic",
+            "header = { name = \"authorization\", value = \"Bearer 0123456\" }\nbasic = { user = \"a\", password = \"0123456789abcdef\" }",
+            "error: integration i asks for the header Authorization twice",
+        ),
+    ] {
+        let around = nothing();
+        let report = check_text("f.toml", &with_integration(source, says), &around, &["generic", "heartbeat"], june()).to_string();
+        let errors: Vec<&str> = report.lines().filter(|line| line.contains(": error: ")).collect();
+        assert_eq!(errors.len(), 1, "{says}: {errors:#?}");
+        assert!(errors[0].contains(expected), "{says}: {}", errors[0]);
+        // A secret in the wrong place is not repeated.
+        assert!(!report.contains("0123456789"), "{report}");
+    }
 }

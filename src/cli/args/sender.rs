@@ -19,6 +19,14 @@ With --json the beginning of each body is there too.
 
 Next: `reveille why NUMBER` tells what an incident did from there.")]
     Signals(IntegrationOne),
+    /// Tell what to paste where at the sender of an integration
+    #[command(after_help = "Example:
+  reveille integration guide api-rollbar
+
+It shows no key: that is `key` in the configuration, and administrators see the whole address in the pages.
+
+Next: `reveille integration test ID` tries it, and wakes nobody.")]
+    Guide(IntegrationOne),
     /// Send a test signal through an integration; it wakes nobody
     #[command(after_help = "Example:
   reveille integration test api-rollbar

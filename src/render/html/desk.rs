@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Frame, Stamp};
+use super::{Choice, Frame, LabelLink, Stamp, label_links};
 
 /// One of a person's sessions.
 #[derive(Debug, Clone)]
@@ -108,6 +108,14 @@ pub struct RecordedRow {
     pub state: &'static str,
     pub count: i64,
     pub last_at: Stamp,
+    /// By name.
+    pub labels: Vec<(String, String)>,
+}
+
+impl RecordedRow {
+    fn links(&self) -> Vec<LabelLink<'_>> {
+        label_links(&self.labels)
+    }
 }
 
 #[derive(Template)]
@@ -197,59 +205,6 @@ impl OncallPage {
         self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
     }
 
-    fn csrf(&self) -> &str {
-        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
-    }
-}
-
-/// How many signals came to one outcome.
-#[derive(Debug, Clone)]
-pub struct Tally {
-    pub outcome: String,
-    pub n: i64,
-}
-
-/// One request of a sender and what was made of it.
-#[derive(Debug, Clone)]
-pub struct SampleRow {
-    pub at: Stamp,
-    pub title: String,
-    pub outcome: String,
-    pub reason: String,
-    pub signals: i64,
-    pub alert: Option<String>,
-    pub number: Option<i64>,
-    /// Its beginning, without secrets.
-    pub body: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct IntegrationCard {
-    pub id: String,
-    pub title: String,
-    pub source: String,
-    pub service: String,
-    /// With its key only where that was asked for.
-    pub address: String,
-    pub is_revealed: bool,
-    /// To whom the whole address was last shown, and when.
-    pub revealed: Option<(String, Stamp)>,
-    pub guide: &'static str,
-    /// What came of the test signal just sent.
-    pub tested: Option<String>,
-    pub tallies: Vec<Tally>,
-    /// Newest first.
-    pub samples: Vec<SampleRow>,
-}
-
-#[derive(Template)]
-#[template(path = "integrations.html")]
-pub struct IntegrationsPage {
-    pub frame: Frame,
-    pub cards: Vec<IntegrationCard>,
-}
-
-impl IntegrationsPage {
     fn csrf(&self) -> &str {
         self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
     }

@@ -86,6 +86,12 @@ fn incident(state: IncidentState) -> IncidentPage {
             first_at: stamp(),
             last_at: stamp(),
             url: Some("javascript:alert(1)".to_owned()),
+            labels: vec![
+                (HOSTILE.to_owned(), HOSTILE.to_owned()),
+                ("runbook".to_owned(), "https://wiki.example.com/disk?a=1&b=\"2\"".to_owned()),
+                ("graph".to_owned(), "https://g.example.com/d.PNG?x=1".to_owned()),
+                ("odd".to_owned(), "https://a.example.com/ and more".to_owned()),
+            ],
         }],
         pages: vec![PageCard {
             person: HOSTILE.to_owned(),
@@ -224,6 +230,7 @@ fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
             first_at: stamp(),
             last_at: stamp(),
             url: Some(url.to_owned()),
+            labels: Vec::new(),
         };
         row.host().to_owned()
     };
@@ -232,4 +239,13 @@ fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
     assert_eq!(host("https://rollbar.com@evil.example.com/"), "evil.example.com");
     assert_eq!(host(r"https://evil.example.com\@rollbar.com/"), "evil.example.com");
     assert_eq!(host("javascript:alert(1)"), "");
+}
+
+#[test]
+fn a_label_that_is_an_address_is_a_link_and_a_picture_is_named() {
+    let html = incident(IncidentState::Triggered).render().expect("renders");
+    let link = "<a class=\"outside\" href=\"https://wiki.example.com/disk?a=1&#38;b=&#34;2&#34;\" rel=\"noopener noreferrer nofollow\">wiki.example.com</a>";
+    assert!(html.contains(link), "{html}");
+    assert!(html.contains(">picture on g.example.com</a>") && !html.contains("<img"), "{html}");
+    assert!(html.contains("<dd><bdi>https://a.example.com/ and more</bdi></dd>"), "{html}");
 }

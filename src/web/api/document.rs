@@ -18,8 +18,9 @@ use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody,
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
-use super::integration::{IntegrationBody, SampleBody, TestedBody};
+use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::person::{InvitedBody, UserBody};
+use super::route::{TriedBody, TryBody};
 use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
 use super::words;
@@ -193,6 +194,12 @@ fn operations() -> Vec<Operation> {
             Gives::List(shape::<IntegrationBody>()),
         ),
         read(
+            "/api/v1/integrations/{integration}",
+            "One integration, and what to paste where at its sender",
+            &[],
+            Gives::One(shape::<IntegrationInFull>()),
+        ),
+        read(
             "/api/v1/integrations/{integration}/signals",
             "The last messages of an integration, and what was made of them",
             &[Limit, Cursor],
@@ -204,6 +211,13 @@ fn operations() -> Vec<Operation> {
             "Send a test signal the way that every signal takes; it wakes nobody",
             shape::<Nothing>(),
             Gives::One(shape::<TestedBody>()),
+        ),
+        task(
+            Method::POST,
+            "/api/v1/route",
+            "Try a body: what its source would read in it, which rule would take it, and whom it would wake. Nothing is stored",
+            shape::<TryBody>(),
+            Gives::One(shape::<TriedBody>()),
         ),
         read("/api/v1/users", "The people", &[Limit, Cursor], Gives::List(shape::<UserBody>())),
         task(

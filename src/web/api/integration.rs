@@ -12,6 +12,7 @@ use super::super::Doors;
 use super::super::answer::WebError;
 use super::super::caller::Caller;
 use super::super::look::Params;
+use super::super::sender;
 use super::Reply;
 use super::ask::Ask;
 use super::bodies::List;
@@ -20,7 +21,8 @@ use super::words;
 use crate::base::id::IntegrationId;
 use crate::base::time::Time;
 use crate::domain::setup::Integration;
-use crate::flows::{access, ingest};
+use crate::flows::{access, ingest, refusal};
+use crate::render::guide;
 
 /// An integration, without its key.
 #[derive(Serialize, ToSchema)]
@@ -36,6 +38,45 @@ pub struct IntegrationBody {
     pub outcomes: BTreeMap<String, i64>,
     #[schema(schema_with = words::maybe_time)]
     pub last_at: Option<String>,
+    /// What its messages must show beside the key, as the configuration names it: `secret`, `header`, `basic`, `hmac`.
+    pub proofs: Vec<&'static str>,
+    /// What of its messages this server refused since it started.
+    pub refused: Vec<RefusedBody>,
+}
+
+/// One integration, and what to paste where.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IntegrationInFull)]
+pub struct IntegrationInFull {
+    pub id: String,
+    /// As it stands in the address that its sender posts to.
+    pub source: String,
+    /// What the sender is called.
+    pub title: String,
+    pub service: String,
+    /// Where the sender posts to, with `KEY` in the place of its key.
+    pub address: String,
+    /// What to do at the sender, in Markdown.
+    pub guide: String,
+    /// What its messages must show beside the key, as the configuration names it: `secret`, `header`, `basic`, `hmac`.
+    pub proofs: Vec<&'static str>,
+    /// What of its messages this server refused since it started.
+    pub refused: Vec<RefusedBody>,
+}
+
+/// Messages that did not show what their integration asks for beside the key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedMessages)]
+pub struct RefusedBody {
+    /// Whether what is asked for was `missing`, `wrong` or `stale`.
+    pub why: &'static str,
+    /// The same in words.
+    pub text: String,
+    pub count: u64,
+    #[schema(schema_with = words::time)]
+    pub first_at: String,
+    #[schema(schema_with = words::time)]
+    pub last_at: String,
 }
 
 /// One of the last messages of an integration, and what was made of it.
@@ -82,13 +123,42 @@ pub(in super::super) async fn list(
         found.push(IntegrationBody {
             id: integration.id.to_string(),
             source: integration.source.clone(),
-            title: ingest::sender(&integration.source).map_or_else(|| integration.source.clone(), |(title, _)| title.to_owned()),
+            title: sender::title(&integration.source),
             service: integration.service.to_string(),
             outcomes: outcomes.remove(&integration.id).unwrap_or_default(),
             last_at: newest.map(Time::rfc3339),
+            proofs: sender::proofs(&live, &integration.id),
+            refused: refused(&doors, &integration.id),
         });
     }
     Ok(Json(List::part(found, &Params::of(&uri), |one: &IntegrationBody| &one.id)?))
+}
+
+/// One of them, and what to paste where at its sender.
+pub(in super::super) async fn one(State(doors): State<Doors>, Path(id): Path<String>) -> Reply<IntegrationInFull> {
+    let integration = known(&doors, &id)?;
+    let (source, server) = (&integration.source, doors.public_url());
+    Ok(Json(IntegrationInFull {
+        title: sender::title(source),
+        service: integration.service.to_string(),
+        address: sender::address(source, &server, "KEY"),
+        guide: ingest::sender(source).map_or_else(String::new, |(_, text)| guide::text(text, &sender::places(source, &server, "KEY"))),
+        proofs: sender::proofs(&doors.live(), &integration.id),
+        refused: refused(&doors, &integration.id),
+        id: integration.id.to_string(),
+        source: integration.source,
+    }))
+}
+
+fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<RefusedBody> {
+    let body = |(flaw, refused): (refusal::Flaw, refusal::Refused)| RefusedBody {
+        why: flaw.why.name(),
+        text: flaw.to_string(),
+        count: refused.n,
+        first_at: refused.first_at.rfc3339(),
+        last_at: refused.last_at.rfc3339(),
+    };
+    doors.house.refusals.of(integration).into_iter().map(body).collect()
 }
 
 /// Its last messages, newest first.

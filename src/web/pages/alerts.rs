@@ -35,6 +35,7 @@ pub(in crate::web) async fn alerts(
         state: alert.state.name(),
         count: alert.count,
         last_at: Stamp(alert.last_at),
+        labels: alert.labels.into_iter().collect(),
     });
     let page = AlertsPage {
         frame: caller.frame_in("alerts"),

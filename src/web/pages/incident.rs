@@ -97,6 +97,7 @@ fn alert_row(alert: AlertView) -> AlertRow {
         first_at: Stamp(alert.first_at),
         last_at: Stamp(alert.last_at),
         url: alert.url,
+        labels: alert.labels.into_iter().collect(),
     }
 }
 

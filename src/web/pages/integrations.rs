@@ -1,83 +1,107 @@
-//! The integrations: the address to paste, a test signal, and what was made of the last ones.
+//! The integrations: the address to paste and where, a test signal, what was made of the last ones, and what could be one more.
 
 use std::collections::BTreeMap;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use crate::base::id::IntegrationId;
 use crate::base::secret::Secret;
 use crate::domain::setup::Integration;
-use crate::flows::{access, ingest};
-use crate::render::html::{IntegrationCard, IntegrationsPage, SampleRow, Stamp, Tally};
+use crate::flows::{access, ingest, refusal};
+use crate::render::html::{
+    IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Stamp, Tally,
+};
+use crate::render::{guide, line};
 use crate::store::read::Sample;
 use crate::web::Doors;
 use crate::web::answer::WebError;
 use crate::web::caller::Caller;
+use crate::web::look::Params;
 use crate::web::roles::shown;
+use crate::web::sender;
 
 /// What was just asked for, shown once on the page that answers it.
 #[derive(Default)]
 struct Asked {
-    /// Whose address is shown whole.
-    revealed: Option<IntegrationId>,
-    /// Which one was tried, and what came of it.
-    tested: Option<(IntegrationId, String)>,
+    /// Whether its address is shown whole.
+    revealed: bool,
+    /// What came of trying it.
+    tested: Option<String>,
 }
 
 pub(in crate::web) async fn integrations(State(doors): State<Doors>, Extension(caller): Extension<Caller>) -> Result<Response, WebError> {
-    page(&doors, &caller, Asked::default()).await
-}
-
-async fn page(doors: &Doors, caller: &Caller, asked: Asked) -> Result<Response, WebError> {
     let live = doors.live();
     let names = doors.names();
     let reader = doors.house.store.reader();
-    let mut tallies: BTreeMap<IntegrationId, Vec<(String, i64)>> = BTreeMap::new();
-    for (integration, outcome, n) in access::tallies(&doors.house.store).await? {
-        tallies.entry(integration).or_default().push((outcome, n));
-    }
-    let mut cards = Vec::new();
+    let mut rows = Vec::new();
     for integration in live.setup.integrations.values() {
-        let samples = reader.samples(&caller.viewer, &integration.id).await?;
-        let revealed = reader.last_reveal(&integration.id).await?;
-        let is_revealed = asked.revealed.as_ref() == Some(&integration.id);
-        let key = live.addresses.get(&integration.id).filter(|_| is_revealed);
-        cards.push(IntegrationCard {
+        let newest = reader.samples(&caller.viewer, &integration.id).await?.into_iter().max_by_key(|(sample, _)| sample.at);
+        rows.push(IntegrationRow {
             id: integration.id.to_string(),
-            title: ingest::sender(&integration.source).map_or_else(|| integration.source.clone(), |(title, _)| title.to_owned()),
-            source: integration.source.clone(),
+            title: sender::title(&integration.source),
             service: names.service(&integration.service).to_owned(),
-            address: address(&integration.source, &doors.public_url(), key),
-            is_revealed: key.is_some(),
-            revealed: revealed.map(|(user, at)| (names.user(&user).to_owned(), Stamp(at))),
-            guide: ingest::sender(&integration.source).map_or("", |(_, guide)| guide),
-            tested: asked.tested.as_ref().filter(|(id, _)| *id == integration.id).map(|(_, said)| said.clone()),
-            tallies: tallies
-                .remove(&integration.id)
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|(outcome, _)| outcome != "accepted")
-                .map(|(outcome, n)| Tally { outcome, n })
-                .collect(),
-            samples: samples.into_iter().map(|(sample, number)| sample_row(sample, number.map(|number| number.0))).collect(),
+            last: newest.map(|(sample, _)| (Stamp(sample.at), sample.outcome)),
+            refused: refused(&doors, &integration.id),
         });
     }
-    Ok(shown(StatusCode::OK, &IntegrationsPage { frame: caller.frame_in("integrations"), cards }))
+    Ok(shown(StatusCode::OK, &IntegrationsPage { frame: caller.frame_in("integrations"), rows }))
 }
 
-/// Where this kind of sender posts to. Without the key, a sign stands in its place.
-fn address(source: &str, base: &str, key: Option<&Secret>) -> String {
-    let key = key.map_or("••••••••", Secret::expose);
-    match source {
-        "pagerduty" => format!("{base}/v2/enqueue with the routing key {key}"),
-        "opsgenie" => format!("{base} with the API key {key}"),
-        "alertmanager_api" => format!("{base} with the bearer token {key}"),
-        "heartbeat" => format!("{base}/heartbeats/{key}"),
-        other => format!("{base}/hooks/{other}/{key}"),
-    }
+pub(in crate::web) async fn integration(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let integration = known(&doors, &id)?;
+    page(&doors, &caller, &integration, Asked::default()).await
+}
+
+async fn page(doors: &Doors, caller: &Caller, integration: &Integration, asked: Asked) -> Result<Response, WebError> {
+    let live = doors.live();
+    let names = doors.names();
+    let reader = doors.house.store.reader();
+    let tallies: BTreeMap<String, i64> = access::tallies(&doors.house.store)
+        .await?
+        .into_iter()
+        .filter(|(id, outcome, _)| *id == integration.id && outcome != "accepted")
+        .map(|(_, outcome, n)| (outcome, n))
+        .collect();
+    let samples = reader.samples(&caller.viewer, &integration.id).await?;
+    let revealed = reader.last_reveal(&integration.id).await?;
+    let key = live.addresses.get(&integration.id).filter(|_| asked.revealed).map_or(sender::HIDDEN_KEY, Secret::expose);
+    let (server, source) = (doors.public_url(), &integration.source);
+    let proofs: Vec<&str> = sender::proofs(&live, &integration.id);
+    let card = IntegrationCard {
+        id: integration.id.to_string(),
+        title: sender::title(source),
+        source: source.clone(),
+        service: names.service(&integration.service).to_owned(),
+        address: sender::address(source, &server, key),
+        is_revealed: asked.revealed,
+        revealed: revealed.map(|(user, at)| (names.user(&user).to_owned(), Stamp(at))),
+        proofs: (!proofs.is_empty()).then(|| format!("A message must also show what the configuration has under {}.", proofs.join(", "))),
+        refused: refused(doors, &integration.id),
+        guide: ingest::sender(source).map_or_else(String::new, |(_, text)| guide::html(text, &sender::places(source, &server, key))),
+        tested: asked.tested,
+        tallies: tallies.into_iter().map(|(outcome, n)| Tally { outcome, n }).collect(),
+        samples: samples.into_iter().map(|(sample, number)| sample_row(sample, number.map(|number| number.0))).collect(),
+    };
+    Ok(shown(StatusCode::OK, &IntegrationPage { frame: caller.frame_in("integrations"), card }))
+}
+
+/// What was refused of its messages, for people who wonder where they are.
+fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<String> {
+    let sentence = |(flaw, refused): (refusal::Flaw, refusal::Refused)| {
+        let n = i64::try_from(refused.n).unwrap_or(i64::MAX);
+        let (first, last) = (line::date_clock(refused.first_at), line::date_clock(refused.last_at));
+        let when =
+            if refused.n == 1 { format!("was refused at {first}") } else { format!("were refused since {first}, the last at {last}") };
+        format!("{} {when}: {flaw}. What to do: {}.", line::count_of(n, "message", "messages"), flaw.advice())
+    };
+    doors.house.refusals.of(integration).into_iter().map(sentence).collect()
 }
 
 fn sample_row(sample: Sample, number: Option<i64>) -> SampleRow {
@@ -108,7 +132,7 @@ pub(in crate::web) async fn reveal(
     let (store, now, noted) = (doors.house.store.clone(), doors.now(), integration.id.clone());
     tracing::info!(integration = %integration.id, %user, "an integration's address was shown");
     tokio::spawn(async move { access::note_reveal(&store, &noted, &user, now).await }).await.map_err(|_| WebError::Inside)??;
-    page(&doors, &caller, Asked { revealed: Some(integration.id), tested: None }).await
+    page(&doors, &caller, &integration, Asked { revealed: true, tested: None }).await
 }
 
 /// Sends a test signal the way that every signal takes, and shows what was made of it.
@@ -125,5 +149,46 @@ pub(in crate::web) async fn test(
         Ok(None) => "The test signal is stored, and not decided yet. Look again in a moment.".to_owned(),
         Err(error) => return Err(WebError::BadRequest(format!("The test signal was not taken: {error}."))),
     };
-    page(&doors, &caller, Asked { revealed: None, tested: Some((integration.id, said)) }).await
+    page(&doors, &caller, &integration, Asked { revealed: false, tested: Some(said) }).await
+}
+
+/// Everything that can send here, or what of it is called like that.
+pub(in crate::web) async fn senders(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Response {
+    let words = Params::of(&uri).get("q").unwrap_or_default().trim().to_owned();
+    let (live, server) = (doors.live(), doors.public_url());
+    let sought = words.to_lowercase();
+    let mut cards: Vec<SenderCard> = ingest::senders()
+        .map(|kind| (sender::title(kind.source), kind))
+        .filter(|(title, kind)| title.to_lowercase().contains(&sought) || kind.source.contains(&sought))
+        .map(|(title, kind)| SenderCard {
+            source: kind.source,
+            title,
+            toml: toml(&kind),
+            guide: guide::html(kind.guide, &sender::places(kind.source, &server, "YOUR-KEY")),
+            configured: live
+                .setup
+                .integrations
+                .values()
+                .filter(|integration| integration.source == kind.source)
+                .map(|integration| integration.id.to_string())
+                .collect(),
+        })
+        .collect();
+    cards.sort_by_key(|card| card.title.to_lowercase());
+    shown(StatusCode::OK, &SendersPage { frame: caller.frame_in("integrations"), words, cards })
+}
+
+/// An integration of this kind, as the file has it.
+fn toml(kind: &ingest::Sender) -> String {
+    let (source, variable) = (kind.source, kind.source.replace('-', "_").to_uppercase());
+    let mut lines = vec![
+        "[[integration]]".to_owned(),
+        format!("id = \"{source}\""),
+        format!("source = \"{source}\""),
+        "service = \"the-service-it-is-about\"".to_owned(),
+        format!("key = {{ env = \"{variable}_KEY\" }}"),
+    ];
+    lines.extend(kind.signs.then(|| format!("secret = {{ env = \"{variable}_SECRET\" }}")));
+    lines.extend((source == "heartbeat").then(|| "period = \"5m\"".to_owned()));
+    lines.join("\n")
 }

@@ -1,0 +1,175 @@
+//! What a sender shows beside its key: what is not shown is refused, said so, and seen by those who look. And what comes twice counts once.
+
+use base64::Engine as _;
+use reqwest::{Method, RequestBuilder};
+use reveille::base::secret::{hex, hmac_sha256};
+use serde_json::{Value, json};
+
+use crate::app::{App, TEAM, answer};
+use crate::story;
+
+const SIGNED: &str = "/hooks/generic/signedkey000000000000001";
+const HEADED: &str = "/hooks/generic/headedkey000000000000001";
+const GUARDED: &str = "/hooks/generic/guardedkey00000000000001";
+const BODY: &str = r#"{"dedup_key":"disk","title":"the disk is full","severity":"error"}"#;
+
+fn team() -> String {
+    team_with("\"the-first-signing-secret\"")
+}
+
+fn team_with(secret: &str) -> String {
+    let integration = |id: &str, source: &str, says: &str| {
+        format!("\n[[integration]]\nid = \"{id}\"\nsource = \"{source}\"\nservice = \"api\"\n{says}\n")
+    };
+    let hmac = format!("hmac = {{ header = \"X-Signature\", secret = {secret}, prefix = \"sha256=\" }}");
+    [
+        TEAM.to_owned(),
+        integration("signed", "generic", &format!("key = \"signedkey000000000000001\"\n{hmac}")),
+        integration(
+            "headed",
+            "generic",
+            "key = \"headedkey000000000000001\"\nheader = { name = \"X-Token\", value = \"swordfish-swordfish\" }",
+        ),
+        integration(
+            "guarded",
+            "generic",
+            "key = \"guardedkey00000000000001\"\nbasic = { user = \"ops\", password = \"correct:horse:battery\" }",
+        ),
+        integration("pd", "pagerduty", &format!("key = \"pagerdutykey000000000001\"\n{hmac}")),
+    ]
+    .concat()
+}
+
+fn post(app: &App, path: &str, body: &str) -> RequestBuilder {
+    app.http.post(format!("{}{path}", app.url)).header("prefer", "wait=5").body(body.to_owned())
+}
+
+fn signed(secret: &str, body: &str) -> String {
+    format!("sha256={}", hex(&hmac_sha256(secret.as_bytes(), body.as_bytes())))
+}
+
+async fn is_refused(app: &App, request: RequestBuilder, says: &str) {
+    let response = request.send().await.expect("an answer");
+    assert_eq!(response.status(), 401);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let told: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+    let detail = told["detail"].as_str().expect("a sentence");
+    assert!(detail.contains(says), "{detail}");
+    assert!(!detail.contains("secret-") && !detail.contains("swordfish") && !detail.contains("horse"), "{detail}");
+    app.settle().await;
+}
+
+async fn is_taken(app: &App, request: RequestBuilder, outcome: &str) -> Value {
+    let (status, told) = answer(request).await;
+    assert_eq!((status, &told["results"][0]["outcome"]), (202, &json!(outcome)), "{told}");
+    app.settle().await;
+    told
+}
+
+story!(a_message_that_is_not_signed_is_refused_and_leaves_nothing_but_a_count, &team(), |app| {
+    is_refused(app, post(app, SIGNED, BODY), "signature in X-Signature is missing").await;
+    let forged = signed("another secret of somebody", BODY);
+    is_refused(app, post(app, SIGNED, BODY).header("x-signature", &forged), "signature in X-Signature is wrong").await;
+    // What was signed is another body.
+    let exchanged = signed("the-first-signing-secret", "{}");
+    is_refused(app, post(app, SIGNED, BODY).header("x-signature", &exchanged), "is wrong").await;
+    assert!(app.incidents().await.is_empty());
+    assert_eq!(app.is_accounted_for().await, 0);
+    let metrics = app.http.get(format!("{}/metrics", app.url)).send().await.expect("metrics").text().await.expect("text");
+    assert!(metrics.contains("reveille_hooks_refused_total{integration=\"signed\",why=\"wrong\"} 2"), "{metrics}");
+    assert!(metrics.contains("reveille_hooks_refused_total{integration=\"signed\",why=\"missing\"} 1"), "{metrics}");
+    // Signed, in capitals too, it is taken.
+    let right = signed("the-first-signing-secret", BODY).replace("sha256=", "").to_uppercase();
+    is_taken(app, post(app, SIGNED, BODY).header("x-signature", format!("sha256={right}")), "opened").await;
+    app.phone("ana").rings().await.press('1').await;
+});
+
+story!(a_secret_is_rotated_without_losing_a_message, &team(), |app| {
+    let send = |secret: &str| post(app, SIGNED, BODY).header("x-signature", signed(secret, BODY));
+    is_refused(app, send("the-second-signing-secret"), "is wrong").await;
+    app.applies(&team_with("[\"the-second-signing-secret\", \"the-first-signing-secret\"]")).await;
+    is_taken(app, send("the-first-signing-secret"), "opened").await;
+    is_taken(app, send("the-second-signing-secret"), "repeated").await;
+    app.applies(&team_with("\"the-second-signing-secret\"")).await;
+    is_refused(app, send("the-first-signing-secret"), "is wrong").await;
+    is_taken(app, send("the-second-signing-secret"), "repeated").await;
+    app.phone("ana").rings().await.press('1').await;
+    // It holds over a restart: the secret rests sealed with what was applied.
+    app.goes_down().await;
+    app.comes_back().await;
+    let send = |secret: &str| post(app, SIGNED, BODY).header("x-signature", signed(secret, BODY));
+    is_refused(app, send("the-first-signing-secret"), "is wrong").await;
+    is_taken(app, send("the-second-signing-secret"), "repeated").await;
+});
+
+story!(a_header_and_a_password_are_asked_for, &team(), |app| {
+    is_refused(app, post(app, HEADED, BODY), "header X-Token is missing").await;
+    is_refused(app, post(app, HEADED, BODY).header("x-token", "swordfis"), "header X-Token is wrong").await;
+    is_taken(app, post(app, HEADED, BODY).header("x-token", "swordfish-swordfish"), "opened").await;
+    app.phone("ana").rings().await.press('1').await;
+    let asked = post(app, GUARDED, BODY).send().await.expect("an answer");
+    assert_eq!(asked.headers()["www-authenticate"], "Basic realm=\"Reveille\", charset=\"UTF-8\"");
+    is_refused(app, post(app, GUARDED, BODY).basic_auth("ops", Some("correct")), "user or the password is wrong").await;
+    is_refused(app, post(app, GUARDED, BODY).bearer_auth("correct:horse:battery"), "user and the password are missing").await;
+    let right = base64::engine::general_purpose::STANDARD.encode("ops:correct:horse:battery");
+    is_taken(app, post(app, GUARDED, BODY).header("authorization", format!("Basic {right}")), "folded").await;
+});
+
+story!(pagerdutys_door_asks_too, &team(), |app| {
+    let event = json!({"routing_key": "pagerdutykey000000000001", "event_action": "trigger", "dedup_key": "disk",
+        "payload": {"summary": "the disk is full", "source": "db-3", "severity": "error"}})
+    .to_string();
+    let (status, told) = answer(post(app, "/v2/enqueue", &event)).await;
+    assert_eq!((status, &told["status"]), (401, &json!("invalid event")), "{told}");
+    assert!(told["errors"][0].as_str().expect("a sentence").contains("signature in X-Signature is missing"), "{told}");
+    app.settle().await;
+    assert!(app.incidents().await.is_empty());
+    let request = post(app, "/v2/enqueue", &event).header("x-signature", signed("the-first-signing-secret", &event));
+    assert_eq!(answer(request).await.0, 202);
+    app.settle().await;
+    app.phone("ana").rings().await.press('1').await;
+});
+
+story!(a_delivery_that_comes_again_is_answered_as_the_first_time_and_counts_once, |app| {
+    let hook = crate::app::GENERIC;
+    let send = |app: &App, id: &str| post(app, hook, BODY).header("webhook-id", id);
+    let first = is_taken(app, send(app, "msg_1"), "opened").await;
+    let again = send(app, "msg_1").send().await.expect("an answer");
+    assert_eq!((again.status().as_u16(), again.headers()["idempotent-replayed"].to_str().ok()), (202, Some("true")));
+    let again: Value = serde_json::from_str(&again.text().await.expect("text")).expect("JSON");
+    assert_eq!(again, first);
+    // Another delivery of an equal body is another message, and so is an equal body without an id.
+    is_taken(app, send(app, "msg_2"), "repeated").await;
+    is_taken(app, post(app, hook, BODY), "repeated").await;
+    is_taken(app, post(app, hook, BODY), "repeated").await;
+    // A key made for the purpose goes first: the delivery's own id is then not looked at.
+    is_taken(app, send(app, "msg_1").header("idempotency-key", "mine"), "repeated").await;
+    // The same id with another body is no redelivery.
+    let other = BODY.replace("full", "fuller");
+    is_taken(app, post(app, hook, &other).header("webhook-id", "msg_1"), "repeated").await;
+    assert_eq!(app.incident(1).await.alerts[0]["count"], 6);
+    app.phone("ana").rings().await.press('1').await;
+    // It is kept for a day.
+    is_taken(app, post(app, hook, r#"{"dedup_key":"disk","state":"resolved"}"#), "resolved").await;
+    app.advance("25h").await;
+    is_taken(app, send(app, "msg_1"), "opened").await;
+    app.phone("ana").rings().await.press('1').await;
+});
+
+story!(a_delivery_id_opens_no_door_that_a_signature_closes, &team(), |app| {
+    let right = signed("the-first-signing-secret", BODY);
+    is_taken(app, post(app, SIGNED, BODY).header("webhook-id", "1").header("x-signature", &right), "opened").await;
+    is_refused(app, post(app, SIGNED, BODY).header("webhook-id", "1"), "is missing").await;
+    app.phone("ana").rings().await.press('1').await;
+});
+
+story!(looking_at_an_address_does_nothing, |app| {
+    let url = format!("{}{}?title=x&dedup_key=y", app.url, crate::app::GENERIC);
+    for (method, status) in [(Method::GET, 405), (Method::HEAD, 405), (Method::OPTIONS, 405), (Method::PUT, 405)] {
+        let answered = app.http.request(method.clone(), &url).header("webhook-request-origin", "x").send().await.expect("an answer");
+        assert_eq!(answered.status().as_u16(), status, "{method}");
+        assert!(!answered.headers().contains_key("webhook-allowed-origin"));
+    }
+    app.settle().await;
+    assert_eq!(app.is_accounted_for().await, 0);
+});
