@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::FlowError;
 use super::house::House;
 use super::ingest::{self, Door, IngestError};
+use super::refusal;
 use crate::base::failpoint;
 use crate::base::id::JournalId;
 use crate::base::inbound::Inbound;
@@ -35,15 +36,25 @@ pub enum AskError {
     Flow(#[from] FlowError),
 }
 
-/// The integration that a `GenieKey` opens.
+/// Why a key opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    #[error("there is no such key, or the request does not show what its integration asks for beside it")]
+    Unknown,
+    #[error("the key belongs to an integration of another source")]
+    OtherSource,
+}
+
+/// The integration that a `GenieKey` opens, where the request shows everything that it asks for beside the key.
 ///
 /// # Errors
-/// Whether the key is known and opens an integration of another source.
-pub fn open(house: &House, key: &str) -> Result<Integration, bool> {
-    match ingest::open(house, NAME, key) {
+/// As [`OpenError`] says.
+pub fn open(house: &House, key: &str, inbound: &Inbound) -> Result<Integration, OpenError> {
+    let door = ingest::open(house, NAME, key).and_then(|door| refusal::admit(house, &door, inbound).map(|()| door));
+    match door {
         Ok(Door { integration, .. }) => Ok(integration),
-        Err(IngestError::OtherSource(_)) => Err(true),
-        Err(IngestError::UnknownKey | IngestError::Unproven(_) | IngestError::CannotStore) => Err(false),
+        Err(IngestError::OtherSource(_)) => Err(OpenError::OtherSource),
+        Err(IngestError::UnknownKey | IngestError::Unproven(_) | IngestError::CannotStore) => Err(OpenError::Unknown),
     }
 }
 

@@ -216,14 +216,14 @@ pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: b
     Inbound {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),
-        headers: parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
+        headers: headers(&parts.headers),
         body,
         received_at: doors.now(),
     }
+}
+
+pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
 /// A provider calls back: it is in the database before it is answered.

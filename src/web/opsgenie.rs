@@ -19,11 +19,12 @@ use super::answer::{self, WebError};
 use super::repeat::{self, Asked, Clash};
 use super::{Doors, body, hooks};
 use crate::base::id::{IdSource, JournalId};
+use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
 use crate::domain::setup::Integration;
-use crate::flows::opsgenie::{self, Ask, AskError, Wrong};
+use crate::flows::opsgenie::{self, Ask, AskError, OpenError, Wrong};
 use crate::store::read::{Named, OwnAlert, StoreError};
 
 pub(super) fn routes() -> Router<Doors> {
@@ -165,17 +166,27 @@ impl From<StoreError> for Refusal {
 }
 
 /// Whose request it is.
-fn sender(doors: &Doors, headers: &HeaderMap) -> Result<Integration, Refusal> {
+fn sender(doors: &Doors, headers: &HeaderMap, body: &Bytes) -> Result<Integration, Refusal> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("").trim();
     let key = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("GenieKey")).map(|(_, key)| key.trim());
-    opsgenie::open(&doors.house, key.ok_or(Refusal::NoKey)?).map_err(|is_known| if is_known { Refusal::OtherKey } else { Refusal::NoKey })
+    let inbound = Inbound {
+        method: String::new(),
+        path: String::new(),
+        headers: hooks::headers(headers),
+        body: body.clone(),
+        received_at: doors.now(),
+    };
+    opsgenie::open(&doors.house, key.ok_or(Refusal::NoKey)?, &inbound).map_err(|error| match error {
+        OpenError::Unknown => Refusal::NoKey,
+        OpenError::OtherSource => Refusal::OtherKey,
+    })
 }
 
 async fn create(State(doors): State<Doors>, request: Request) -> Response {
     let visit = Visit::new(&doors);
     let (parts, body) = request.into_parts();
-    let sender = sender(&doors, &parts.headers);
     let read = body::read(&doors.house.clock, body, limits::BODY_BYTES).await;
+    let sender = sender(&doors, &parts.headers, read.as_ref().unwrap_or(&Bytes::new()));
     let (sender, body) = match (sender, read) {
         (Ok(sender), Ok(body)) => (sender, body),
         (Err(refusal), _) => return visit.refuse(&doors, &refusal),
@@ -208,8 +219,8 @@ async fn ask(
 ) -> Response {
     let visit = Visit::new(&doors);
     let (parts, body) = request.into_parts();
-    let sender = sender(&doors, &parts.headers);
     let read = body::read(&doors.house.clock, body, limits::BODY_BYTES).await;
+    let sender = sender(&doors, &parts.headers, read.as_ref().unwrap_or(&Bytes::new()));
     let (sender, body) = match (sender, read) {
         (Ok(sender), Ok(body)) => (sender, body),
         (Err(refusal), _) => return visit.refuse(&doors, &refusal),
@@ -295,7 +306,7 @@ fn told(doors: &Doors, visit: &Visit, answer: Result<Value, Refusal>) -> Respons
 async fn one(State(doors): State<Doors>, Path(identifier): Path<String>, Params(params): Params<Pairs>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&doors);
     let answer = async {
-        let sender = sender(&doors, &headers)?;
+        let sender = sender(&doors, &headers, &Bytes::new())?;
         Ok(json!({ "data": whole(&find(&doors, &sender, &identifier, &params).await?) }))
     };
     told(&doors, &visit, answer.await)
@@ -304,7 +315,7 @@ async fn one(State(doors): State<Doors>, Path(identifier): Path<String>, Params(
 async fn notes(State(doors): State<Doors>, Path(identifier): Path<String>, Params(params): Params<Pairs>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&doors);
     let answer = async {
-        let sender = sender(&doors, &headers)?;
+        let sender = sender(&doors, &headers, &Bytes::new())?;
         let alert = find(&doors, &sender, &identifier, &params).await?;
         let notes = doors.house.store.reader().own_notes(&alert).await?;
         noted(&doors.public_url(), &identifier, &sender, &notes, &params)
@@ -314,7 +325,7 @@ async fn notes(State(doors): State<Doors>, Path(identifier): Path<String>, Param
 
 /// The alerts that a query finds, newest first.
 async fn found(doors: &Doors, headers: &HeaderMap, params: &Pairs) -> Result<Vec<OwnAlert>, Refusal> {
-    let sender = sender(doors, headers)?;
+    let sender = sender(doors, headers, &Bytes::new())?;
     if param(params, "searchIdentifier").is_some() {
         return Err(Refusal::wrong("searchIdentifier", "there are no saved searches here; ask by query"));
     }
@@ -343,7 +354,7 @@ async fn count(State(doors): State<Doors>, Params(params): Params<Pairs>, header
 async fn request_status(State(doors): State<Doors>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&doors);
     let answer = async {
-        let viewer = Viewer::Integration(sender(&doors, &headers)?.id);
+        let viewer = Viewer::Integration(sender(&doors, &headers, &Bytes::new())?.id);
         let reader = doors.house.store.reader();
         let request = reader.own_request(&viewer, &id).await?.ok_or(Refusal::NoRequest)?;
         let alert = match &request.verdict.alert {

@@ -44,6 +44,7 @@ fn read(source: &dyn Source, body: Bytes, limit: Span) -> Span {
         service: "shop".into(),
         severity: AlertSeverity::Error,
         heartbeat: None,
+        topics: Vec::new(),
         map: None,
     };
     let inbound = Inbound {

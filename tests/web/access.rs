@@ -175,7 +175,7 @@ async fn no_cookie_changes_anything_without_the_token_of_its_forms() {
 }
 
 /// The doors that are no part of the table, since no person's role opens them, and what each goes by.
-const OTHER_DOORS: [(&str, &str); 17] = [
+const OTHER_DOORS: [(&str, &str); 28] = [
     ("/hooks/{source}/{key}", "the key"),
     ("/callbacks/{channel}", "the provider's signature"),
     ("/callbacks/{channel}/{*rest}", "the provider's signature"),
@@ -184,6 +184,17 @@ const OTHER_DOORS: [(&str, &str); 17] = [
     ("/v2/change/enqueue", "the routing key in the body"),
     ("/generic/2010-04-15/create_event.json", "the service key in the body"),
     ("/integrations/generic/20131114/alert/{key}/{routing_key}", "the key"),
+    ("/v2/alerts", "the GenieKey"),
+    ("/v2/alerts/count", "the GenieKey"),
+    ("/v2/alerts/requests/{id}", "the GenieKey"),
+    ("/v2/alerts/{identifier}", "the GenieKey"),
+    ("/v2/alerts/{identifier}/acknowledge", "the GenieKey"),
+    ("/v2/alerts/{identifier}/unacknowledge", "the GenieKey"),
+    ("/v2/alerts/{identifier}/close", "the GenieKey"),
+    ("/v2/alerts/{identifier}/snooze", "the GenieKey"),
+    ("/v2/alerts/{identifier}/notes", "the GenieKey"),
+    ("/v2/alerts/{identifier}/tags", "the GenieKey"),
+    ("/v2/alerts/{identifier}/details", "the GenieKey"),
     ("/slack/commands", "Slack's signature"),
     ("/slack/interactions", "Slack's signature"),
     ("/slack/events", "Slack's signature"),
