@@ -158,7 +158,7 @@ pub struct App {
     pub token: String,
     pub http: reqwest::Client,
     /// `None` while the server is down.
-    running: Option<Running>,
+    pub running: Option<Running>,
     /// Calls that the story has taken notice of.
     seen: BTreeSet<String>,
     files: tempfile::TempDir,

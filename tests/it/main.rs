@@ -8,6 +8,7 @@ mod heartbeat;
 mod hostile;
 mod keys;
 mod letters;
+mod mail_in;
 mod night;
 mod outside;
 mod own;

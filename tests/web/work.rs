@@ -234,7 +234,20 @@ async fn hostile_text_stays_text_on_every_page() {
         desk.post("/sign-in", &[("cookie", &form)], format!("csrf={}&name={hostile}&password={hostile}", wrong_name.csrf())).await;
     let query = format!("/?q={hostile}&service={hostile}");
     let mut pages = vec![("the sign-in form".to_owned(), refused.text)];
-    for path in ["/", &query, &path, "/incidents/2", "/incidents/new", "/alerts", "/oncall", "/integrations", "/integrations/api-generic", "/senders", "/people", "/me"] {
+    for path in [
+        "/",
+        &query,
+        &path,
+        "/incidents/2",
+        "/incidents/new",
+        "/alerts",
+        "/oncall",
+        "/integrations",
+        "/integrations/api-generic",
+        "/senders",
+        "/people",
+        "/me",
+    ] {
         let page = desk.get(path, &session).await;
         assert_eq!(page.status, StatusCode::OK, "{path}: {page:?}");
         pages.push((path.to_owned(), page.text));
