@@ -14,7 +14,7 @@ use reveille::sources;
 
 const README: &str = include_str!("../README.md");
 /// Every paper, README.md first.
-const PAPERS: [(&str, &str); 8] = [
+const PAPERS: [(&str, &str); 9] = [
     ("README.md", README),
     ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
     ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
@@ -22,6 +22,7 @@ const PAPERS: [(&str, &str); 8] = [
     ("docs/operations.md", include_str!("../docs/operations.md")),
     ("docs/metrics.md", include_str!("../docs/metrics.md")),
     ("docs/slack.md", include_str!("../docs/slack.md")),
+    ("docs/sources.md", include_str!("../docs/sources.md")),
     ("docs/webhooks.md", include_str!("../docs/webhooks.md")),
 ];
 /// The variables that its first shell block sets.

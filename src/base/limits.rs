@@ -53,6 +53,8 @@ pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
 
+/// Fields read of a form, or of a query: a sender has a few dozen, Nagios' environment about 150.
+pub const FORM_FIELDS: usize = 512;
 /// Alerts in one body of the generic source: a script's batch, far above what one transaction takes.
 pub const BATCH_ENTRIES: usize = 1_000;
 /// Alerts read of one group. Real ones are about 1 KiB each, so the body's cap comes first; this bounds what tiny ones can cost.

@@ -73,7 +73,7 @@ fn run(args: Args) -> ExitCode {
         .map_or_else(
             |error| {
                 eprintln!("error: {error}");
-                Exit::Failed.into()
+                if matches!(error, BootError::Unknown(_)) { Exit::NotFound.into() } else { Exit::Failed.into() }
             },
             |()| Exit::Done.into(),
         )
@@ -317,7 +317,7 @@ async fn known(store: &Store, user: &crate::base::id::UserId) -> Result<(), Boot
     }
     let ids: Vec<&str> = setup.users.keys().map(crate::base::id::UserId::as_str).collect();
     let there = if ids.is_empty() { "nobody is configured yet".to_owned() } else { format!("there are {}", ids.join(", ")) };
-    Err(BootError::Refused(format!(
+    Err(BootError::Unknown(format!(
         "nobody has the id \"{user}\"; {there}. Somebody new is a [[user]] in the configuration: add them, and `reveille apply FILE`"
     )))
 }

@@ -175,7 +175,7 @@ pub(super) async fn token_revoke(asked: &args::TokenRevoke, json: bool) -> Resul
     tx.commit().await?;
     store.close().await;
     if !there {
-        return Err(BootError::Refused(format!("there is no token \"{}\"; `reveille token list` shows them", asked.name.escape_debug())));
+        return Err(BootError::Unknown(format!("there is no token \"{}\"; `reveille token list` shows them", asked.name.escape_debug())));
     }
     if json {
         tell!("{}", json!({ "revoked": asked.name }));

@@ -45,4 +45,7 @@ pub enum BootError {
     /// A sentence that says what to do.
     #[error("{0}")]
     Refused(String),
+    /// There is no such thing; a sentence that says which there are.
+    #[error("{0}")]
+    Unknown(String),
 }

@@ -330,6 +330,10 @@ pub fn parse(text: &str, in_room: bool) -> Result<Saying, String> {
 }
 
 fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
+    // Every message writes it in one word, so people do.
+    if let Some(severity) = Severity::parse(verb) {
+        return Ok(Verb::Severity(severity));
+    }
     Ok(match verb {
         "" | "menu" => Verb::Menu,
         "new" | "declare" => Verb::New { title: words.text("new the checkout is down")? },
@@ -383,9 +387,12 @@ fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
         "help" => Verb::Help,
         unknown => {
             let known = "new who ack resolve escalate reopen sev lead role handover task take done block drop note update page snooze oncall override why list help";
-            let near = known.split(' ').min_by_key(|verb| strsim::damerau_levenshtein(verb, unknown)).unwrap_or("help");
             let shown: String = unknown.chars().take(40).collect();
-            return Err(format!("there is no “{shown}”; did you mean `{near}`? `help` lists everything"));
+            // What is nearer than a quarter of it is a slip; what is further away was meant otherwise.
+            let slip = |verb: &&str| strsim::damerau_levenshtein(verb, &shown);
+            let near = known.split(' ').min_by_key(slip).filter(|verb| slip(verb) <= 1 + shown.chars().count() / 4);
+            let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            return Err(format!("there is no “{shown}”; {meant}`help` lists everything"));
         }
     })
 }
@@ -645,6 +652,8 @@ mod tests {
             said("done 42 3", true),
             Saying { incident: None, verb: Verb::Change { tasks: vec![42, 3], state: TaskState::Done, words: None } }
         );
+        assert_eq!(said("sev1", true), said("sev 1", true));
+        assert_eq!(said("sev3 42", false), said("sev 42 3", false));
         assert_eq!(said("note #42 it was DNS", true).incident, Some(42));
     }
 
@@ -652,6 +661,7 @@ mod tests {
     fn what_cannot_be_read_says_how_it_is_written() {
         for (text, part) in [
             ("akc", "`ack`"),
+            ("frobnicate", "“frobnicate”; `help`"),
             ("sev", "`sev 2`"),
             ("sev 9", "`sev 2`"),
             ("lead", "`lead @ana`"),

@@ -180,7 +180,7 @@ impl Draft<'_> {
 
     /// Asked often and long enough to send it again.
     pub fn is_settled(&self, attempt: &OpenAttempt) -> bool {
-        attempt.asked >= 2 && self.now() >= attempt.placed_at + limits::UNKNOWN_SETTLE
+        attempt.asked >= 2 && self.now() >= attempt.placed_at + again_after(attempt)
     }
 
     /// Whether it was placed cannot be found out: it counts as the chain's call, and another is placed in its stead.
@@ -397,4 +397,11 @@ fn try_again(page: &mut PersonPage, allowed: &[ContactId], now: Time, which: imp
     {
         page.plan.push(Planned { contact, due_at: now + wait, reason: Reason::TriedAgain });
     }
+}
+
+/// When what stays unknown is sent again: soon once, and then less and less often. It may well have arrived each time, of a provider
+/// that never says so.
+pub(super) fn again_after(attempt: &OpenAttempt) -> Span {
+    let doubled = 1_i64.checked_shl(attempt.sent_before).unwrap_or(i64::MAX);
+    Span(limits::UNKNOWN_SETTLE.0.saturating_mul(doubled)).min(limits::RESEND_MOST)
 }

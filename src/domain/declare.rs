@@ -40,7 +40,10 @@ pub(super) fn declare(draft: &mut Draft, declare: &Declare) -> Verdict {
     let pages = has_others && severity.urgency().is_some() && declare.kind == Kind::Real;
     let declared = What::IncidentDeclared { service, title, severity, kind: declare.kind, alert: declare.alert.clone() };
     draft.record(&id, &declare.actor, declared);
-    draft.record(&id, &declare.actor, What::RoomWanted { reason });
+    // One person tries a phone: nobody else has to hear of it.
+    if declare.kind != Kind::Test {
+        draft.record(&id, &declare.actor, What::RoomWanted { reason });
+    }
     let now = draft.now();
     if let Some(alert) = promoted.and_then(|(key, _)| draft.desk.keys.get_mut(&key)).and_then(|state| state.alert.as_mut()) {
         alert.incident = Some(id.clone());

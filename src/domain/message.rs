@@ -1,6 +1,7 @@
 //! The law for messages: texts, mail, direct messages, webhooks. Each goes out when its rule is due, beside the calls and never in their
 //! stead; that it was accepted or delivered is no answer.
 
+use super::attempt::again_after;
 use super::effect::PageOf;
 use super::fact::What;
 use super::input::News;
@@ -10,7 +11,7 @@ use super::reason::Reason;
 use super::setup::ContactKind;
 use crate::base::id::{ContactId, PageId};
 use crate::base::limits;
-use crate::base::time::{Span, Time};
+use crate::base::time::Time;
 
 impl Draft<'_> {
     /// Sends one message for every page for which this contact is due, or waits where a storm has sent many just now.
@@ -47,10 +48,7 @@ impl Draft<'_> {
 
     pub fn hear_of_message(&mut self, attempt: &OpenAttempt, news: &News) {
         let now = self.now();
-        let is_open = match attempt.state {
-            AttemptState::Waiting | AttemptState::Unknown => true,
-            AttemptState::Accepted | AttemptState::Live | AttemptState::Talking | AttemptState::Lost => false,
-        };
+        let is_open = attempt.state.may_still_leave();
         match news {
             News::Accepted { .. } if is_open => {
                 self.reached(attempt);
@@ -144,15 +142,18 @@ impl Draft<'_> {
     /// Whether it left cannot be found out: another one goes in its stead, for what is still wanted.
     fn send_again(&mut self, attempt: &OpenAttempt) {
         self.forget(&attempt.id);
-        let pages = self.person.pages.iter().filter(|page| page.wanted && attempt.pages.contains(&page.id));
+        // Another one on its way to the same contact speaks for its pages, or is sent again itself.
+        let others = || self.person.attempts.iter().filter(|other| other.contact == attempt.contact && other.state.may_still_leave());
+        let is_spoken_for = |page| others().any(|other| other.pages.contains(page));
+        let pages = self.person.pages.iter().filter(|page| page.wanted && attempt.pages.contains(&page.id) && !is_spoken_for(&page.id));
         let pages: Vec<PageOf> = pages.map(|page| PageOf { page: page.id.clone(), incident: page.incident.clone() }).collect();
         // The contact may have left the setup, or been closed, since.
         let is_usable = self.user().into_iter().flat_map(super::page::reachable).any(|contact| contact.id == attempt.contact);
-        if is_usable {
+        if is_usable && !pages.is_empty() {
             let sent = self.person.attempts.len();
             self.place_for(&attempt.contact, attempt.kind, pages, false, Reason::OutcomeStaysUnknown);
-            for again in self.person.attempts.iter_mut().skip(sent).filter(|again| !again.kind.is_followed()) {
-                again.asked = attempt.asked + 1;
+            for again in self.person.attempts.iter_mut().skip(sent) {
+                again.sent_before = attempt.sent_before + 1;
             }
         }
     }
@@ -167,19 +168,13 @@ impl Draft<'_> {
     }
 }
 
-/// When what stays unknown, and cannot be asked about, is sent again: soon once, and then less and less often. It may well have arrived
-/// each time, of a server that never says so.
-fn again_after(attempt: &OpenAttempt) -> Span {
-    let doubled = 1_i64.checked_shl(attempt.asked).unwrap_or(i64::MAX);
-    Span(limits::UNKNOWN_SETTLE.0.saturating_mul(doubled)).min(limits::RESEND_MOST)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::input::Act;
     use super::super::setup::{AlertSeverity, Rule, Urgency};
     use super::super::trial::{Phone, Trial, contact, rule, step};
     use super::*;
+    use crate::base::time::Span;
 
     /// One person with these contacts and rules, and one step that waits for hours.
     fn with(contacts: &[(&str, ContactKind)], rules: Vec<Rule>) -> Trial {
@@ -324,6 +319,19 @@ mod tests {
         assert_eq!(sent[..4], [0, 15, 45, 105]);
         assert!(sent.len() < 50, "{} mails in one night", sent.len());
         assert!(sent.windows(2).all(|two| two[1] - two[0] <= limits::RESEND_MOST.as_seconds()), "{sent:?}");
+    }
+
+    #[test]
+    fn a_provider_that_neither_answers_nor_can_be_asked_does_not_fill_a_phone() {
+        // Sent by its rule at once, and again because the mail before it was refused.
+        let mut night = with(NO_PHONE, high(&[(0, "text"), (2, "mail"), (30, "text")]));
+        night = night.phone("text", Phone::Hangs).phone("mail", Phone::Refused);
+        night.fires("db");
+        night.until(3_600);
+        let sent: Vec<i64> = night.calls().into_iter().filter(|(_, contact, _)| contact == "text").map(|(at, _, _)| at).collect();
+        assert!(sent[1] - sent[0] <= 20 || sent[2] - sent[0] <= 20, "{sent:?}");
+        assert!(sent.len() < 12, "{} texts in an hour: {sent:?}", sent.len());
+        assert!(sent.last().is_some_and(|last| 3_600 - last < 20 * 60), "and it is never given up: {sent:?}");
     }
 
     #[test]

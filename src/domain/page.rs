@@ -317,6 +317,7 @@ impl<'a> Draft<'a> {
             state: AttemptState::Waiting,
             look_at: now,
             asked: 0,
+            sent_before: 0,
             ending: false,
         });
         let (user, attempt) = (self.person.id.clone(), id.clone());

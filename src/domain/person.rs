@@ -77,8 +77,11 @@ pub struct OpenAttempt {
     pub state: AttemptState,
     /// When to look at it again, should nobody tell anything.
     pub look_at: Time,
-    /// How often the provider was asked about it; of what nobody can be asked about, how often it was sent before.
+    /// How often the provider was asked about it.
     pub asked: u32,
+    /// How many messages of unknown fate this one stands in for.
+    #[serde(default)]
+    pub sent_before: u32,
     /// Its end was asked for, or it ends by itself after speaking back.
     pub ending: bool,
 }
@@ -98,6 +101,16 @@ pub enum AttemptState {
     Unknown,
     /// It stayed unknown and another was placed for it; kept a while, in case it rings after all.
     Lost,
+}
+
+impl AttemptState {
+    /// Nobody knows of it yet that it arrived, and it may do so still.
+    pub(super) const fn may_still_leave(self) -> bool {
+        match self {
+            Self::Waiting | Self::Unknown => true,
+            Self::Accepted | Self::Live | Self::Talking | Self::Lost => false,
+        }
+    }
 }
 
 impl Person {

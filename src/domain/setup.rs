@@ -474,6 +474,40 @@ impl Heartbeat {
     pub fn span(&self) -> Span {
         self.period + self.grace
     }
+
+    /// How it stands at `now`. `missed`: its miss was told, and no beat has come since.
+    #[must_use]
+    pub fn pulse(&self, beat_at: Option<Time>, missed: bool, now: Time) -> Pulse {
+        match beat_at {
+            _ if missed => Pulse::Missed,
+            None => Pulse::Awaited,
+            Some(beat_at) if now > beat_at + self.period => Pulse::Late,
+            Some(_) => Pulse::Beats,
+        }
+    }
+}
+
+/// How a heartbeat stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// Before the first beat.
+    Awaited,
+    Beats,
+    /// Within its grace.
+    Late,
+    Missed,
+}
+
+impl Pulse {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Awaited => "awaited",
+            Self::Beats => "beats",
+            Self::Late => "late",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 /// One configured object that differs between two setups.

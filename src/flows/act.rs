@@ -10,9 +10,10 @@ use crate::base::id::IncidentId;
 use crate::base::limits;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::{Fact, What};
-use crate::domain::input::{Actor, Command, Declare, Input};
+use crate::domain::input::{Actor, Command, Declare, Input, Via};
 use crate::domain::reason::Reason;
-use crate::store::{self, Tx, WriteLane};
+use crate::domain::setup::ContactKind;
+use crate::store::{self, StoreError, Tx, WriteLane};
 
 /// Carries out one command on one incident.
 ///
@@ -121,6 +122,9 @@ pub(super) async fn decide_once(house: &House, id: &IncidentId, input: Input, on
     {
         before.tasks = store::tasks_load(&mut tx, id).await?;
     }
+    if let Input::Command(command) = &input {
+        prove(&mut tx, command).await?;
+    }
     let (verdict, ring) = save_decision(house, &mut tx, before, input).await?;
     once::mark(&mut tx, once, &verdict).await?;
     failpoint::reach("act.before_commit");
@@ -128,6 +132,15 @@ pub(super) async fn decide_once(house: &House, id: &IncidentId, input: Input, on
     failpoint::reach("act.committed");
     ring(house);
     Ok(verdict)
+}
+
+/// Whoever answers a page through a contact proves that it leads to them.
+async fn prove(tx: &mut Tx, command: &Command) -> Result<(), StoreError> {
+    match (&command.via, &command.actor) {
+        (Via::Phone(attempt) | Via::Message(attempt), _) => store::attempt_answered(tx, attempt).await,
+        (Via::Slack, Actor::User(user)) => store::attempts_answered_by(tx, user, ContactKind::SlackDm, &command.incident).await,
+        (Via::Slack | Via::Web | Via::Api, _) => Ok(()),
+    }
 }
 
 /// Decides on a loaded desk and saves what follows, all but the commit.

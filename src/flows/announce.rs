@@ -252,7 +252,7 @@ impl Teller<'_> {
                 {
                     store::follower_add(&mut tx, &format!("{CARD}{id}"), 0).await?;
                 }
-                if is_worth_telling(&fact.what) {
+                if is_worth_telling(&fact.what) || moves_the_board(&fact.what) {
                     store::follower_revive(&mut tx, &format!("{ROOM}{id}")).await?;
                     store::follower_revive(&mut tx, &format!("{CARD}{id}")).await?;
                 }
@@ -304,7 +304,7 @@ impl Teller<'_> {
             IncidentState::Triggered => pages
                 .iter()
                 .filter(|page| matches!(page.state, PageState::Waiting | PageState::Ringing))
-                .map(|page| Reaching { user: page.user.clone(), by: None })
+                .map(|page| Reaching { user: page.user.clone(), by: page.under_way() })
                 .collect(),
             IncidentState::Acknowledged | IncidentState::Resolved => Vec::new(),
         };
@@ -474,6 +474,11 @@ pub(super) fn row_of(task: &crate::domain::task::Task, names: &Names) -> Row {
         blocked_on: task.blocked_on.as_ref().map(|on| names.user(&UserId::from(on.as_str())).to_owned()),
         back_at: task.back_at,
     }
+}
+
+/// Whether the line that says who is being called reads otherwise now, though nothing is told of it in the room.
+const fn moves_the_board(what: &What) -> bool {
+    matches!(what, What::PageOpened { .. } | What::PageEnded { .. } | What::PhoneRang { .. } | What::CallEnded { .. })
 }
 
 /// Whether people in the room want to read it. Each try to reach somebody stands in the timeline on the web.

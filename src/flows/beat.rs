@@ -8,7 +8,7 @@ use crate::base::id::{IdSource, JournalId};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
-use crate::domain::setup::{Heartbeat, Integration};
+use crate::domain::setup::{Heartbeat, Integration, Pulse};
 use crate::sources::heartbeat;
 use crate::store::{self, HeartbeatRow, JournalRow, WriteLane};
 
@@ -41,6 +41,39 @@ pub async fn beat(house: &House, key: &str, inbound: &Inbound) -> Result<Time, I
 #[must_use]
 pub fn any(house: &House) -> bool {
     configured(&house.now_live().setup.integrations.values().collect::<Vec<_>>()).next().is_some()
+}
+
+/// One heartbeat as it stands now.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub integration: Integration,
+    pub beat: Heartbeat,
+    pub pulse: Pulse,
+    pub beat_at: Option<Time>,
+    /// `None`: nobody waits for it yet, because it was configured just now.
+    pub due_at: Option<Time>,
+}
+
+/// All heartbeats that are configured, by their ids.
+///
+/// # Errors
+/// The store's.
+pub async fn standings(house: &House) -> Result<Vec<Standing>, FlowError> {
+    let (now, live) = (house.clock.now(), house.now_live());
+    let rows = store::heartbeat_list(&house.store.reader()).await?;
+    let integrations: Vec<&Integration> = live.setup.integrations.values().collect();
+    let standings = configured(&integrations).map(|(integration, beat)| {
+        let row = rows.iter().find(|row| row.integration == integration.id);
+        let beat_at = row.and_then(|row| row.beat_at);
+        Standing {
+            integration: integration.clone(),
+            beat,
+            pulse: beat.pulse(beat_at, row.is_some_and(|row| row.missed), now),
+            beat_at,
+            due_at: row.map(|row| row.due_at),
+        }
+    });
+    Ok(standings.collect())
 }
 
 fn configured<'a>(integrations: &'a [&'a Integration]) -> impl Iterator<Item = (&'a Integration, Heartbeat)> {

@@ -228,11 +228,14 @@ fn account(name: &str) -> String {
     format!("account/{}", Secret::new(name.trim().to_lowercase()).digest())
 }
 
-/// Whoever holds an IPv6 network has 2^64 addresses; they count as one. What comes from this machine itself comes through a proxy, which
-/// would lock everybody out.
+/// Whoever holds an IPv6 network has 2^64 addresses; they count as one. What comes from this machine or from a network without
+/// addresses of its own comes through a proxy, perhaps in a container beside this one, and would lock everybody out: there the account
+/// alone counts.
 fn address(from: IpAddr) -> Option<String> {
     match from.to_canonical() {
         ip if ip.is_loopback() => None,
+        IpAddr::V4(ip) if ip.is_private() || ip.is_link_local() => None,
+        IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() => None,
         IpAddr::V4(ip) => Some(format!("address/{ip}")),
         IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();
@@ -260,6 +263,7 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:aaaa::1"), of("2001:db8:1:2:bbbb::9"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!((of("127.0.0.1"), of("::1"), of("::ffff:127.0.0.1")), (None, None, None));
+        assert_eq!(["172.18.0.3", "10.1.2.3", "::ffff:192.168.1.9", "fd00::7", "fe80::1"].map(of), [const { None }; 5]);
         assert_eq!(of("::ffff:192.0.2.7"), of("192.0.2.7"));
     }
 

@@ -2,6 +2,7 @@
 
 mod board;
 mod desk;
+mod heartbeat;
 mod integration;
 pub mod link;
 mod reference;
@@ -13,6 +14,7 @@ pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
     ScheduleCard, SessionRow, TurnChip,
 };
+pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow};
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 
@@ -54,11 +56,12 @@ impl Frame {
             ("incidents", "/", "Incidents"),
             ("alerts", "/alerts", "Alerts"),
             ("oncall", "/oncall", "On call"),
+            ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
             ("people", "/people", "People"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
-        if administers { PARTS } else { &PARTS[..3] }
+        if administers { PARTS } else { &PARTS[..4] }
     }
 
     fn is_in(&self, part: &str) -> bool {

@@ -47,7 +47,7 @@ impl Source for Alertmanager {
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         reading::json(&inbound.body)
-            .and_then(|body| group(&body, integration))
+            .and_then(|body| group(self, &body, integration, |_, _| {}))
             .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
     }
 
@@ -65,12 +65,18 @@ struct Group<'a> {
 }
 
 /// Whatever can be read counts; what cannot is one more signal, the last, so that the readable ones do not resolve it at once.
-fn group(body: &Value, integration: &Integration) -> Result<Vec<Signal>, String> {
+/// Grafana sends the same shape, and `refine` adds to a signal what only it says of the alert.
+pub(super) fn group(
+    source: &dyn Source,
+    body: &Value,
+    integration: &Integration,
+    refine: fn(&Map<String, Value>, &mut Signal),
+) -> Result<Vec<Signal>, String> {
     let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
     let alerts = body.get("alerts").ok_or("it has no alerts")?;
     let alerts = alerts.as_array().ok_or_else(|| format!("its alerts are {}, not a list", reading::shape(alerts)))?;
     if alerts.is_empty() {
-        return Ok(vec![empty(integration)]);
+        return Ok(vec![empty(source, integration)]);
     }
     let group = Group {
         status: body.get("status").and_then(Value::as_str),
@@ -81,7 +87,7 @@ fn group(body: &Value, integration: &Integration) -> Result<Vec<Signal>, String>
     let mut signals = Vec::with_capacity(alerts.len().min(limits::GROUP_ENTRIES) + 1);
     let (mut wrong, mut first) = (0_usize, None);
     for (index, alert) in alerts.iter().take(limits::GROUP_ENTRIES).enumerate() {
-        match signal(alert, &group, integration) {
+        match signal(alert, &group, integration, refine) {
             Ok(signal) => signals.push(signal),
             Err(why) => {
                 wrong += 1;
@@ -94,17 +100,22 @@ fn group(body: &Value, integration: &Integration) -> Result<Vec<Signal>, String>
         first.get_or_insert_with(|| format!("{} is the limit", limits::GROUP_ENTRIES));
     }
     if let Some(first) = first {
-        signals.push(unreadable(integration, Alertmanager.title(), &format!("{wrong} of its {} alerts; {first}", alerts.len())));
+        signals.push(unreadable(integration, source.title(), &format!("{wrong} of its {} alerts; {first}", alerts.len())));
     }
     Ok(signals)
 }
 
-fn signal(alert: &Value, group: &Group<'_>, integration: &Integration) -> Result<Signal, String> {
+fn signal(
+    alert: &Value,
+    group: &Group<'_>,
+    integration: &Integration,
+    refine: fn(&Map<String, Value>, &mut Signal),
+) -> Result<Signal, String> {
     let alert = alert.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(alert)))?;
     let empty = Map::new();
     let labels = reading::object(alert, "labels").unwrap_or(&empty);
     let annotations = reading::object(alert, "annotations").unwrap_or(&empty);
-    Ok(Signal {
+    let mut signal = Signal {
         integration: integration.id.clone(),
         dedup_key: key(alert, labels)?,
         title: title(labels, annotations),
@@ -114,7 +125,9 @@ fn signal(alert: &Value, group: &Group<'_>, integration: &Integration) -> Result
         ends_at: ends_at(alert, group),
         url: alert.get("generatorURL").and_then(Value::as_str).and_then(reading::url).or_else(|| group.external_url.clone()),
         labels: kept(labels, annotations, group),
-    })
+    };
+    refine(alert, &mut signal);
+    Ok(signal)
 }
 
 /// Version 3 and the early 4 have no fingerprint. It is a digest of all labels, and so is what stands in for it.
@@ -156,7 +169,7 @@ fn ends_at(alert: &Map<String, Value>, group: &Group<'_>) -> Option<Time> {
 }
 
 /// The label is a convention; these are the words in use. Others leave it to the integration.
-fn severity(labels: &Map<String, Value>) -> Option<AlertSeverity> {
+pub(super) fn severity(labels: &Map<String, Value>) -> Option<AlertSeverity> {
     let word = reading::scalar(labels.get("severity"))?.trim().to_ascii_lowercase();
     match word.as_str() {
         "critical" | "page" => Some(AlertSeverity::Critical),
@@ -198,11 +211,11 @@ fn kept(labels: &Map<String, Value>, annotations: &Map<String, Value>, group: &G
 }
 
 /// It names no alert, so nothing began and nothing ended.
-fn empty(integration: &Integration) -> Signal {
+fn empty(source: &dyn Source, integration: &Integration) -> Signal {
     Signal {
         integration: integration.id.clone(),
-        dedup_key: "alertmanager:empty".to_owned(),
-        title: "Alertmanager sent a group without alerts".to_owned(),
+        dedup_key: format!("{}:empty", source.name()),
+        title: format!("{} sent a group without alerts", source.title()),
         severity: None,
         action: Action::Ignore("a group without alerts".to_owned()),
         at: None,

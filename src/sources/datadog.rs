@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::reading::{self, Labels};
+use super::reading::{self, Labels, plain};
 use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
@@ -128,11 +128,6 @@ impl Fields {
         let lines = names.iter().filter_map(|name| Some(reading::line(self.0.get(*name)?, limits::TITLE_CHARS)));
         lines.into_iter().find(|line| !line.is_empty())
     }
-}
-
-/// Letters and digits alone, in small.
-fn plain(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Not the word for nothing, and not a variable that Datadog does not know or left as it was.

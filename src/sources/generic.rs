@@ -79,7 +79,7 @@ impl Source for Generic {
             Ok(Value::Array(entries)) if entries.len() > limits::BATCH_ENTRIES => {
                 vec![complain(&format!("it lists {} alerts, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
             }
-            Ok(Value::Array(entries)) => batch(&entries, integration, complain),
+            Ok(Value::Array(entries)) => batch(entries.iter().map(|entry| signal(entry, integration)), complain),
             Ok(entry) => vec![signal(&entry, integration).unwrap_or_else(|why| complain(&why))],
             Err(why) => vec![complain(&why)],
         }
@@ -87,11 +87,12 @@ impl Source for Generic {
 }
 
 /// Whatever can be read counts; what cannot is one more signal, the last, so that the readable ones do not resolve it at once.
-fn batch(entries: &[Value], integration: &Integration, complain: impl Fn(&str) -> Signal) -> Vec<Signal> {
-    let mut signals = Vec::with_capacity(entries.len());
+pub(super) fn batch(entries: impl ExactSizeIterator<Item = Result<Signal, String>>, complain: impl Fn(&str) -> Signal) -> Vec<Signal> {
+    let of = entries.len();
+    let mut signals = Vec::with_capacity(of);
     let (mut wrong, mut first) = (0_usize, None);
-    for (index, entry) in entries.iter().enumerate() {
-        match signal(entry, integration) {
+    for (index, entry) in entries.enumerate() {
+        match entry {
             Ok(signal) => signals.push(signal),
             Err(why) => {
                 wrong += 1;
@@ -100,12 +101,12 @@ fn batch(entries: &[Value], integration: &Integration, complain: impl Fn(&str) -
         }
     }
     if let Some(first) = first {
-        signals.push(complain(&format!("{wrong} of its {} alerts; {first}", entries.len())));
+        signals.push(complain(&format!("{wrong} of its {of} alerts; {first}")));
     }
     signals
 }
 
-fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
+pub(super) fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
     let entry = entry.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(entry)))?;
     let (key, title) = match (reading::scalar(entry.get("dedup_key")), reading::scalar(entry.get("title"))) {
         (Some(key), Some(title)) => (key, title),

@@ -2,17 +2,45 @@
 //!
 //! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
 
+mod airbrake;
 mod alertmanager;
+mod azure;
+mod bugsnag;
+mod checkly;
+mod cloudevents;
+mod cloudwatch;
 mod datadog;
 mod email;
 mod excerpt;
+mod field;
+mod form;
 mod generic;
+mod github;
+mod google_cloud;
+mod grafana;
+mod graylog;
+mod healthchecks;
 pub mod heartbeat;
+mod honeybadger;
+mod honeycomb;
+mod icinga2;
+mod kibana;
+mod nagios;
+mod newrelic;
+mod notification;
 pub mod pagerduty;
 mod pingdom;
 pub mod proof;
 mod reading;
+mod riemann;
 mod rollbar;
+mod sentry;
+pub mod splunk_oncall;
+mod statuscake;
+mod uptime_kuma;
+mod uptimerobot;
+mod vmware;
+mod zabbix;
 
 use std::collections::BTreeMap;
 
@@ -24,15 +52,40 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 8] = [
+static REGISTRY: [&dyn Source; 33] = [
+    &airbrake::Airbrake,
     &alertmanager::Alertmanager,
+    &azure::Azure,
+    &bugsnag::Bugsnag,
+    &checkly::Checkly,
+    &cloudevents::CloudEvents,
+    &cloudwatch::CloudWatch,
     &datadog::Datadog,
     &email::Email,
     &generic::Generic,
+    &github::Github,
+    &google_cloud::GoogleCloud,
+    &grafana::Grafana,
+    &graylog::Graylog,
+    &healthchecks::Healthchecks,
     &heartbeat::Heartbeat,
+    &honeybadger::Honeybadger,
+    &honeycomb::Honeycomb,
+    &icinga2::Icinga2,
+    &kibana::Kibana,
+    &nagios::Nagios,
+    &newrelic::NewRelic,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
+    &riemann::Riemann,
     &rollbar::Rollbar,
+    &sentry::Sentry,
+    &splunk_oncall::SplunkOncall,
+    &statuscake::StatusCake,
+    &uptime_kuma::UptimeKuma,
+    &uptimerobot::UptimeRobot,
+    &vmware::Vmware,
+    &zabbix::Zabbix,
 ];
 
 /// A kind of sender.

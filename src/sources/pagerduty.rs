@@ -79,9 +79,17 @@ impl Source for PagerDuty {
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let read = Envelope::open(Api::Events, inbound).map_err(|why| vec![why]).and_then(|envelope| {
-            // At this address both versions arrive.
-            let is_old = envelope.body.contains_key("event_type") && !envelope.body.contains_key("event_action");
-            Envelope { api: if is_old { Api::Version1 } else { Api::Events }, ..envelope }.read(integration)
+            // At this address both versions arrive, and changes, which alone have a summary and nothing that an event needs.
+            let has = |name: &str| envelope.body.contains_key(name);
+            let payload = reading::object(&envelope.body, "payload");
+            let is_change = payload.is_some_and(|payload| payload.contains_key("summary") && !payload.contains_key("severity"));
+            let api = match (has("event_action"), has("event_type")) {
+                (true, _) => Api::Events,
+                (false, true) => Api::Version1,
+                (false, false) if is_change && !has("dedup_key") => Api::Changes,
+                (false, false) => Api::Events,
+            };
+            Envelope { api, ..envelope }.read(integration)
         });
         vec![read.map_or_else(|wrong| invalid(integration, &wrong), |event| event.signal)]
     }
@@ -299,14 +307,8 @@ fn title(text: &str) -> String {
     if title.is_empty() { "An alert without a title".to_owned() } else { title }
 }
 
-/// PagerDuty writes zones without their colon.
 fn time(value: Option<&Value>) -> Option<Time> {
-    let text = reading::scalar(value)?;
-    let text = text.trim();
-    reading::rfc3339(text).or_else(|| {
-        let (rest, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
-        reading::rfc3339(&format!("{rest}:{minutes}"))
-    })
+    reading::rfc3339(&reading::scalar(value)?)
 }
 
 /// Links and images become labels that say what they show; the first that a page may show is returned.

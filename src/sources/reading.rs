@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+pub use super::form::{Named, fields};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
@@ -71,6 +72,39 @@ pub fn scalar(value: Option<&Value>) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
+/// A text, number or truth value as one line that shows something, no longer than a title.
+pub fn text(value: &Value) -> Option<String> {
+    let text = line(&scalar(Some(value))?, limits::TITLE_CHARS);
+    (!text.is_empty()).then_some(text)
+}
+
+/// An instant in RFC 3339.
+pub fn instant(value: &Value) -> Option<Time> {
+    rfc3339(value.as_str()?.trim())
+}
+
+/// `[shop/production] it broke`: where before what, as error trackers say it.
+pub fn headline(places: &[Option<String>], what: &str) -> String {
+    let places: Vec<&str> = places.iter().flatten().map(String::as_str).collect();
+    let place = if places.is_empty() { String::new() } else { format!("[{}] ", line(&places.join("/"), limits::TITLE_CHARS / 3)) };
+    line(&format!("{place}{what}"), limits::TITLE_CHARS)
+}
+
+/// A web address without what may be a secret in it: its query is cut off, and one with a password is none at all.
+pub fn address(value: &Value) -> Option<String> {
+    let text = url(value.as_str()?)?;
+    let plain = text.split(['?', '#']).next().unwrap_or(&text);
+    let host = plain.split("://").nth(1)?.split('/').next()?;
+    (!host.contains('@')).then(|| plain.to_owned())
+}
+
+/// The one-line texts of a list, joined by commas.
+pub fn joined(list: &Value) -> String {
+    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    // More than a label holds need not be read.
+    entries.iter().take(limits::LABEL_CHARS).filter_map(text).collect::<Vec<_>>().join(",")
+}
+
 /// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
 /// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
 pub fn line(text: &str, most: usize) -> String {
@@ -115,11 +149,34 @@ pub fn key(text: &str) -> String {
     if plain { text.to_owned() } else { format!("sha256:{}", digest_hex(text.as_bytes())) }
 }
 
-/// A link that a page may show: http or https, bounded, in one piece.
+/// Letters and digits alone, in small: how names are compared that people may write in several ways.
+pub fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// A title: what it is about, which is cut first where it is long, and the news of it.
+pub fn title(about: &str, news: &str) -> String {
+    let news = line(news, limits::TITLE_CHARS);
+    let room = limits::TITLE_CHARS.saturating_sub(news.chars().count() + 1).max(limits::TITLE_CHARS / 3);
+    line(&format!("{} {news}", line(about, room)), limits::TITLE_CHARS)
+}
+
+/// Whether an address has a name before its host, and with it perhaps a password: such a one is shown nowhere.
+pub fn has_login(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', '?', '#', '\\']).next().is_some_and(|host| host.contains('@'))
+}
+
+/// What stands for an address in a key.
+pub fn address_key(address: &str) -> String {
+    if has_login(address) { digest_hex(address.as_bytes()) } else { address.to_owned() }
+}
+
+/// A link that a page may show: http or https, bounded, in one piece, without a password.
 pub fn url(text: &str) -> Option<String> {
     let text = text.trim();
-    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    let is_web = lower.starts_with("https://") || lower.starts_with("http://");
+    let (scheme, host) = text.split_once("://")?;
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)) && !host.is_empty() && !has_login(text);
     let whole = text.len() <= limits::URL_BYTES && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"'`\\".contains(c));
     (is_web && whole).then(|| text.to_owned())
 }
@@ -134,9 +191,26 @@ pub fn seconds(value: Option<&Value>) -> Option<i64> {
     (1..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 
-/// RFC 3339 within the years that can be written back.
+/// Milliseconds since the epoch, as text, within the same years.
+pub fn millis(text: &str) -> Option<Time> {
+    let at = Time::from_millis(text.trim().parse().ok()?);
+    (1..=LAST_SECOND).contains(&at.seconds()).then_some(at)
+}
+
+/// RFC 3339 within the years that can be written back; PagerDuty's clients and CloudWatch write zones without their colon.
 pub fn rfc3339(text: &str) -> Option<Time> {
-    Time::parse_rfc3339(text).ok().filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
+    let text = text.trim();
+    let at = Time::parse_rfc3339(text).ok().or_else(|| {
+        let (rest, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
+        Time::parse_rfc3339(&format!("{rest}:{minutes}")).ok()
+    });
+    at.filter(|at| (1..=LAST_SECOND).contains(&at.seconds()))
+}
+
+/// A time that its sender writes without a zone and means in UTC: `2023-07-31 18:56:15.374`.
+pub fn utc(text: &str) -> Option<Time> {
+    let text = text.trim().trim_end_matches('Z').replacen(' ', "T", 1);
+    rfc3339(&format!("{text}Z"))
 }
 
 /// Labels within their limits, first come first kept.
@@ -153,14 +227,42 @@ impl Labels {
         self.0.entry(name).or_insert(value);
     }
 
+    /// An address, unless there is a password in it.
+    pub fn put_address(&mut self, name: &str, address: &str) {
+        if !has_login(address) {
+            self.put(name, address);
+        }
+    }
+
     pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
         if let Some(text) = scalar(value) {
             self.put(name, &text);
         }
     }
 
+    /// A link that a page may show; anything else is left out.
+    pub fn put_url(&mut self, name: &str, value: Option<&Value>) {
+        if let Some(link) = scalar(value).and_then(|text| url(&text)).filter(|link| !link.contains("${")) {
+            self.put(name, &link);
+        }
+    }
+
+    /// Every field of an object under its own name.
+    pub fn put_all(&mut self, object: Option<&Map<String, Value>>) {
+        for (name, value) in object.into_iter().flatten() {
+            self.put_scalar(name, Some(value));
+        }
+    }
+
     pub fn done(self) -> BTreeMap<String, String> {
         self.0
+    }
+}
+
+/// More can be put to them.
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self(labels)
     }
 }
 
@@ -205,8 +307,33 @@ mod tests {
     #[test]
     fn only_web_links_are_kept() {
         assert_eq!(url(" https://example.com/a?b=c#d "), Some("https://example.com/a?b=c#d".to_owned()));
-        for bad in ["javascript:alert(1)", "https://a b", "http://a\"onclick=", "//example.com", "", "https://é<", "data:text/html,x"] {
+        for bad in
+            ["javascript:alert(1)", "https://a b", "http://a\"onclick=", "//example.com", "", "https://é<", "data:text/html,x", "https://"]
+        {
             assert_eq!(url(bad), None, "{bad}");
         }
+        for login in ["https://ana:swordfish@example.com/", "HTTP://ana@example.com?a", "https://a@b\\c"] {
+            assert_eq!(url(login), None, "{login}");
+            assert!(!address_key(login).contains("ana"), "{login}");
+        }
+        assert!(url("https://example.com/@ana").is_some());
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_read_in_utc() {
+        let wanted = rfc3339("2023-07-31T18:56:15.374Z");
+        assert!(wanted.is_some());
+        for text in ["2023-07-31 18:56:15.374", "2023-07-31T18:56:15.374Z", " 2023-07-31T18:56:15.374 "] {
+            assert_eq!(utc(text), wanted, "{text}");
+        }
+        assert_eq!(utc("2023-07-31"), None);
+    }
+
+    #[test]
+    fn of_a_long_title_the_news_stays() {
+        assert_eq!(title("db-3", "is down: no answer"), "db-3 is down: no answer");
+        let long = title(&"é".repeat(900), "is down");
+        assert!(long.ends_with("… is down") && long.chars().count() == limits::TITLE_CHARS, "{long}");
+        assert!(title("db-3", &"é".repeat(900)).starts_with("db-3 é"));
     }
 }

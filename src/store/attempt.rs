@@ -11,8 +11,10 @@ use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
 use super::tx::{Ask, Tx};
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::base::time::Time;
+use crate::base::viewer::Viewer;
 use crate::domain::effect::PageOf;
 use crate::domain::person::OpenAttempt;
+use crate::domain::setup::ContactKind;
 
 /// What became of the request to the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -79,15 +81,16 @@ pub enum Intent {
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_insert(tx: &mut Tx, user: &UserId, attempt: &OpenAttempt, pages: &[PageOf]) -> Result<()> {
-    let insert = sql("INSERT INTO attempts (id, user_id, contact, channel, placed_at, open, state, look_at, asked, ending) \
-                      VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, 0)");
+    let insert = sql("INSERT INTO attempts (id, user_id, contact, channel, placed_at, open, state, look_at, asked, sent_before, ending) \
+                      VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, 0)");
     let insert = insert
         .text(attempt.id.as_str())
         .text(user.as_str())
         .text(attempt.contact.as_str())
         .text(attempt.kind.name())
         .time(attempt.placed_at);
-    tx.execute(insert.text(state_name(attempt.state)).time(attempt.look_at).int(i64::from(attempt.asked))).await?;
+    let insert = insert.text(state_name(attempt.state)).time(attempt.look_at);
+    tx.execute(insert.int(i64::from(attempt.asked)).int(i64::from(attempt.sent_before))).await?;
     for pages in pieces(pages) {
         let insert = format!("INSERT INTO attempt_pages (attempt_id, page_id, incident_id) VALUES {}", tuples(pages.len(), 3));
         let insert = pages
@@ -96,6 +99,48 @@ pub async fn attempt_insert(tx: &mut Tx, user: &UserId, attempt: &OpenAttempt, p
         tx.execute(insert).await?;
     }
     Ok(())
+}
+
+/// Notes that somebody answered through this attempt.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn attempt_answered(tx: &mut Tx, id: &AttemptId) -> Result<()> {
+    tx.execute(sql("UPDATE attempts SET answered = 1 WHERE id = $1").text(id.as_str())).await.map(drop)
+}
+
+/// Notes that somebody answered through one of the attempts of this kind by which they were told of an incident.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn attempts_answered_by(tx: &mut Tx, user: &UserId, kind: ContactKind, incident: &IncidentId) -> Result<()> {
+    let update = sql("UPDATE attempts SET answered = 1 WHERE user_id = $1 AND channel = $2 \
+                      AND id IN (SELECT attempt_id FROM attempt_pages WHERE incident_id = $3)");
+    tx.execute(update.text(user.as_str()).text(kind.name()).text(incident.as_str())).await.map(drop)
+}
+
+impl Reader {
+    /// Whose contacts somebody answered through, and where those led then.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn proven_contacts(&self, viewer: &Viewer) -> Result<BTreeSet<(UserId, ContactId, String)>> {
+        let own = match viewer {
+            Viewer::User { id, .. } if !viewer.may_administer() => Some(id),
+            Viewer::User { .. } | Viewer::Token { .. } => None,
+            Viewer::Public | Viewer::Integration(_) => return Ok(BTreeSet::new()),
+        };
+        let find = sql("SELECT DISTINCT user_id, contact, sent_to FROM attempts WHERE answered = 1");
+        let rows = self.rows(find).await?;
+        let mut proven = BTreeSet::new();
+        for row in &rows {
+            let user = UserId::from_text(row.text("user_id")?);
+            if own.is_none_or(|own| *own == user) {
+                proven.insert((user, ContactId::from_text(row.text("contact")?), row.maybe_text("sent_to")?.unwrap_or_default()));
+            }
+        }
+        Ok(proven)
+    }
 }
 
 /// Notes that the request is about to leave. The pages are held until the commit, so that an acknowledgement comes either wholly

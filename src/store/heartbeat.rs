@@ -3,11 +3,12 @@
 use super::WriteLane;
 use super::error::Result;
 use super::open::Store;
-use super::read::Reader;
-use super::sql::{Columns as _, sql};
+use super::read::{ALERT, AlertView, Reader, alert_of};
+use super::sql::{Columns as _, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::IntegrationId;
 use crate::base::time::{Span, Time};
+use crate::base::viewer::Viewer;
 
 /// One integration's heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,4 +98,18 @@ pub async fn heartbeat_list(reader: &Reader) -> Result<Vec<HeartbeatRow>> {
             })
         })
         .collect()
+}
+
+impl Reader {
+    /// The newest misses of a heartbeat, newest first; each is an alert.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn misses(&self, viewer: &Viewer, integration: &IntegrationId, limit: i64) -> Result<Vec<AlertView>> {
+        if !viewer.may_read() {
+            return Ok(Vec::new());
+        }
+        let find = sql_made(format!("{ALERT} WHERE a.source = 'heartbeat' AND a.integration = $1 ORDER BY a.id DESC LIMIT $2"));
+        self.rows(find.text(integration.as_str()).int(limit)).await?.iter().map(alert_of).collect()
+    }
 }

@@ -54,8 +54,8 @@ pub use archive::{
     database_writes,
 };
 pub use attempt::{
-    AttemptOutcome, AttemptRow, Intent, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent, attempt_keep_text,
-    attempt_outcome, attempt_provider_ids_known, attempts_sent_to, attempts_under_way,
+    AttemptOutcome, AttemptRow, Intent, attempt_answered, attempt_find, attempt_find_by_provider_id, attempt_insert, attempt_intent,
+    attempt_keep_text, attempt_outcome, attempt_provider_ids_known, attempts_answered_by, attempts_sent_to, attempts_under_way,
 };
 pub use audit::{audit_forgotten, audit_lost, audit_silent};
 pub use ballast::Ballast;

@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "api", include_str!("../../migrations/0008_api.sql")),
     (9, "proof", include_str!("../../migrations/0009_proof.sql")),
+    (13, "again", include_str!("../../migrations/0013_again.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.

@@ -49,8 +49,10 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
             reached: row.json("reached")?,
         });
     }
-    let find = sql("SELECT a.id, a.contact, a.channel, a.placed_at, a.state, a.look_at, a.asked, a.ending, p.page_id FROM attempts a \
-                    LEFT JOIN attempt_pages p ON p.attempt_id = a.id WHERE a.user_id = $1 AND a.open = 1 ORDER BY a.id, p.page_id");
+    let find = sql(
+        "SELECT a.id, a.contact, a.channel, a.placed_at, a.state, a.look_at, a.asked, a.sent_before, a.ending, p.page_id FROM attempts a \
+                    LEFT JOIN attempt_pages p ON p.attempt_id = a.id WHERE a.user_id = $1 AND a.open = 1 ORDER BY a.id, p.page_id",
+    );
     for row in tx.rows(find.text(id.as_str())).await? {
         let attempt = AttemptId::from_text(row.text("id")?);
         if person.attempts.last().is_none_or(|last| last.id != attempt) {
@@ -63,6 +65,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
                 state: row.word("state", word_of)?,
                 look_at: row.time("look_at")?,
                 asked: u32::try_from(row.int("asked")?).unwrap_or(u32::MAX),
+                sent_before: u32::try_from(row.int("sent_before")?).unwrap_or(u32::MAX),
                 ending: row.flag("ending")?,
             });
         }

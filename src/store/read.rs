@@ -29,7 +29,7 @@ use crate::base::viewer::Viewer;
 use crate::domain::alert::AlertState;
 use crate::domain::incident::{IncidentState, Kind, Response, Run};
 use crate::domain::input::Actor;
-use crate::domain::setup::{AlertSeverity, Severity, Urgency};
+use crate::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
 pub use crate::domain::task::Task;
 
 /// Connections that the database itself keeps from writing.
@@ -125,6 +125,15 @@ pub struct PageView {
     pub ended_at: Option<Time>,
     /// Oldest first.
     pub attempts: Vec<AttemptView>,
+}
+
+impl PageView {
+    /// How this person is being reached right now; `None` between two attempts.
+    #[must_use]
+    pub fn under_way(&self) -> Option<ContactKind> {
+        let newest = self.attempts.iter().rev().find(|attempt| attempt.open && attempt.sent_at.is_some());
+        newest.and_then(|attempt| ContactKind::parse(&attempt.channel))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -5,6 +5,7 @@ pub(super) mod bodies;
 pub(super) mod command;
 pub(super) mod declare;
 pub(super) mod document;
+pub(super) mod heartbeat;
 pub(super) mod integration;
 pub(super) mod person;
 pub(super) mod stand_in;

@@ -162,28 +162,14 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
             PageState::Waiting | PageState::Ringing => true,
             PageState::Acknowledged | PageState::Failed | PageState::Ended => false,
         })
-        .map(|page| Reaching {
-            user: page.user.clone(),
-            by: page
-                .attempts
-                .iter()
-                .rev()
-                .find(|attempt| attempt.open && attempt.sent_at.is_some())
-                .and_then(|attempt| kind_of(&attempt.channel)),
-        })
+        .map(|page| Reaching { user: page.user.clone(), by: page.under_way() })
         .collect();
     line::now(standing, &reaching, names)
 }
 
-fn kind_of(channel: &str) -> Option<ContactKind> {
-    [ContactKind::Voice, ContactKind::Sms, ContactKind::Email, ContactKind::SlackDm, ContactKind::Webhook]
-        .into_iter()
-        .find(|kind| kind.name() == channel)
-}
-
 /// How a channel is called on a page.
 pub(super) fn channel_word(channel: &str) -> &'static str {
-    match kind_of(channel) {
+    match ContactKind::parse(channel) {
         Some(ContactKind::Voice) => "call",
         Some(ContactKind::Sms) => "text",
         Some(ContactKind::Email) => "mail",

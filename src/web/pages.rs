@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod declare;
+pub mod heartbeats;
 pub mod incident;
 pub mod integrations;
 pub mod list;
@@ -9,6 +10,8 @@ pub mod me;
 pub mod oncall;
 pub mod people;
 pub mod reference;
+
+pub(super) use me::is_proven;
 
 use super::Doors;
 use super::caller::Caller;

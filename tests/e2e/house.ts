@@ -144,6 +144,13 @@ id = "scripts"
 source = "generic"
 service = "platform"
 key = "${KEY}"
+
+[[integration]]
+id = "backup"
+source = "heartbeat"
+service = "platform"
+key = "${KEY}-backup"
+period = "1d"
 `,
     );
     const server = new Process(folder, ["serve", "--config", "reveille.toml", "--listen", `127.0.0.1:${port}`]);

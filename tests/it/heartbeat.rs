@@ -19,11 +19,22 @@ async fn beats(app: &App) {
     app.settle().await;
 }
 
+/// How its heartbeat stands.
+async fn pulse(app: &App) -> String {
+    let told = app.get("/api/v1/heartbeats").await;
+    let [beat] = told["items"].as_array().expect("items").as_slice() else { panic!("one heartbeat: {told}") };
+    assert_eq!((&beat["id"], &beat["period"], &beat["grace"]), (&json!("backup"), &json!(300), &json!(60)));
+    beat["state"].as_str().expect("a state").to_owned()
+}
+
 story!(a_missing_beat_pages_once_and_the_next_one_ends_it, &team(), |app| {
     app.settle().await;
+    assert_eq!(pulse(app).await, "awaited");
     beats(app).await;
+    assert_eq!(pulse(app).await, "beats");
     app.advance("5m30s").await;
     // Late, and within the grace.
+    assert_eq!(pulse(app).await, "late");
     beats(app).await;
     app.advance("5m59s").await;
     assert!(app.incidents().await.is_empty());
@@ -31,6 +42,7 @@ story!(a_missing_beat_pages_once_and_the_next_one_ends_it, &team(), |app| {
     let ana = app.phone("ana").rings().await.ignore();
     let incident = app.incident(1).await;
     assert_eq!(incident.row["title"], "No heartbeat from backup within 6m");
+    assert_eq!(pulse(app).await, "missed");
     assert_eq!((&incident.alerts[0]["source"], &incident.alerts[0]["count"]), (&json!("heartbeat"), &json!(1)));
     // By GET too, as `curl -fsS` does it.
     let answer = app.http.get(format!("{}{BEAT}", app.url)).send().await.expect("an answer");

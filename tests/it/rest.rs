@@ -236,6 +236,10 @@ story!(integrations_and_people_are_read_and_tried_by_scripts, |app| {
     let ana = users.json()["items"][0].clone();
     assert_eq!((&ana["id"], &ana["role"], &ana["contacts"][0]["kind"]), (&json!("ana"), &json!("admin"), &json!("voice")), "{users:?}");
     assert!(!users.text.contains("+331") && users.json()["next"] == "ana", "{users:?}");
+    // Ana pressed a key; nobody has ever answered through Bo's phone.
+    let proven = |user: &Value| user["contacts"][0]["proven"].clone();
+    let bo = asks(app, Method::GET, "/api/v1/users?limit=1&cursor=ana", Some(&reads), None, "").await.json()["items"][0].clone();
+    assert_eq!((proven(&ana), proven(&bo)), (json!(true), json!(false)), "{ana} {bo}");
     let invite = "/api/v1/users/bo/invite";
     asks(app, Method::POST, invite, Some(&reads), None, "").await.is_refused(403, "");
     asks(app, Method::POST, invite, Some(&admin), None, "").await.is_refused(409, "reveille user invite bo");

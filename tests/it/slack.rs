@@ -74,8 +74,10 @@ story!(an_incident_has_a_room_with_its_board_and_its_people, &in_slack(), |app| 
     assert_eq!(room.name, "inc-1-the-disk-is-full");
     assert!(room.members.iter().any(|member| member == "U0ANA"), "whoever is paged is asked in: {:?}", room.members);
     assert!(room.topic.value.starts_with("#1 sev2 triggered · the disk is full"), "{}", room.topic.value);
+    app.advance("2s").await;
     let board = app.board(1);
     assert!(board.words().contains("*triggered* · sev2 · Public API"), "{}", board.words());
+    assert!(board.words().contains("Calling Ana Ruiz"), "it says whose phone rings: {}", board.words());
     let labels: Vec<String> = board.buttons().into_iter().map(|button| button.label).collect();
     assert_eq!(labels, ["Acknowledge", "Escalate", "Take lead", "Resolve", "More"]);
     assert!(app.told_in(1).contains("Opened at sev2 for Public API: the disk is full"), "{}", app.told_in(1));

@@ -95,7 +95,8 @@ async fn kept(on: On) {
     let listed = printed(&run(&["token", "list"]).await, 0);
     assert!(listed.starts_with("name") && listed.contains("gone") && listed.contains("never"), "{listed}");
     assert!(printed(&run(&["token", "revoke", "gone"]).await, 0).contains("opens nothing any more"));
-    assert!(printed(&run(&["token", "revoke", "gone"]).await, 1).contains("there is no token \"gone\""));
+    assert!(printed(&run(&["token", "revoke", "gone"]).await, 5).contains("there is no token \"gone\""));
+    assert!(printed(&run(&["user", "invite", "nobody"]).await, 5).contains("nobody has the id \"nobody\""));
 
     // A backup beside the running server, and back into a file of its own.
     let said = printed(&run(&["backup", "all.jsonl"]).await, 0);

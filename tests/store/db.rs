@@ -289,6 +289,7 @@ pub fn attempt(id: AttemptId, pages: &[PageId]) -> OpenAttempt {
         state: AttemptState::Waiting,
         look_at: at(100),
         asked: 0,
+        sent_before: 0,
         ending: false,
     }
 }

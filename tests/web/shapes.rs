@@ -17,7 +17,7 @@ fn is_problem(answer: &Answer, status: StatusCode, words: &str) {
 #[tokio::test]
 async fn a_program_that_lost_its_way_reads_a_problem_and_a_person_a_page() {
     let desk = Desk::open().await;
-    for path in ["/api/v1/nothing", "/api/", "/hooks/generic", "/heartbeats", "/callbacks/", "/slack/nothing", "/v2/nothing", "/generic/x"]
+    for path in ["/api/v1/nothing", "/api/", "/hooks/generic", "/heartbeats/", "/callbacks/", "/slack/nothing", "/v2/nothing", "/generic/x"]
     {
         is_problem(&desk.get(path, &[]).await, StatusCode::NOT_FOUND, "There is no such path");
     }

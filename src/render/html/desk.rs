@@ -22,6 +22,8 @@ pub struct ContactRow {
     pub to: String,
     /// Why it cannot be used.
     pub closed: Option<String>,
+    /// Whether a page was ever answered through it.
+    pub is_proven: bool,
 }
 
 /// When a contact is tried.
@@ -218,6 +220,8 @@ pub struct PersonRow {
     pub has_password: bool,
     /// How many contacts they have.
     pub ways: usize,
+    /// Through how many of them no page was ever answered.
+    pub unproven: usize,
     /// Where an invitation can be mailed to.
     pub mail: Option<String>,
     /// The one-time link just made for them.

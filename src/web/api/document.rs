@@ -17,6 +17,7 @@ use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, O
 use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody, Problem, TaskBody, TurnBody, WhyBody};
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
+use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::person::{InvitedBody, UserBody};
 use super::stand_in::AddOverride;
@@ -179,6 +180,12 @@ fn operations() -> Vec<Operation> {
             takes: None,
             gives: Gives::Nothing,
         },
+        read(
+            "/api/v1/heartbeats",
+            "The heartbeats: when each was heard last, and when it is due",
+            &[Limit, Cursor],
+            Gives::List(shape::<HeartbeatBody>()),
+        ),
         read(
             "/api/v1/integrations",
             "The integrations, and what came of their signals",

@@ -1,19 +1,23 @@
 //! The people: whom there is to page, and how somebody new gets in.
 
-use axum::Json;
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::Doors;
 use super::super::answer::WebError;
+use super::super::caller::Caller;
 use super::super::look::Params;
+use super::super::pages::is_proven;
 use super::Reply;
 use super::ask::Ask;
 use super::bodies::List;
 use super::command::Nothing;
-use crate::base::id::UserId;
+use crate::base::id::{ContactId, UserId};
 use crate::domain::setup::User;
 use crate::flows::invite::{self, Invited};
 
@@ -38,14 +42,17 @@ pub struct ContactBody {
     pub kind: &'static str,
     /// Why it is closed to us, where it is.
     pub closed: Option<String>,
+    /// Whether a page was ever answered through it.
+    pub proven: bool,
 }
 
-impl From<&User> for UserBody {
-    fn from(user: &User) -> Self {
+impl UserBody {
+    fn of(user: &User, proven: &BTreeSet<(UserId, ContactId, String)>) -> Self {
         let contacts = user.contacts.iter().map(|contact| ContactBody {
             id: contact.id.to_string(),
             kind: contact.kind.name(),
             closed: contact.closed.clone(),
+            proven: is_proven(proven, &user.id, contact),
         });
         Self {
             id: user.id.to_string(),
@@ -58,8 +65,9 @@ impl From<&User> for UserBody {
     }
 }
 
-pub(in super::super) async fn list(State(doors): State<Doors>, uri: Uri) -> Reply<List<UserBody>> {
-    let found = doors.live().setup.users.values().map(UserBody::from).collect();
+pub(in super::super) async fn list(State(doors): State<Doors>, Extension(caller): Extension<Caller>, uri: Uri) -> Reply<List<UserBody>> {
+    let proven = doors.house.store.reader().proven_contacts(&caller.viewer).await?;
+    let found = doors.live().setup.users.values().map(|user| UserBody::of(user, &proven)).collect();
     Ok(Json(List::part(found, &Params::of(&uri), |one: &UserBody| &one.id)?))
 }
 

@@ -75,7 +75,8 @@ pub(in crate::web) async fn incident(
         state: view.state,
         opened_at: Stamp(view.opened_at),
         resolved_at: view.resolved_at.map(Stamp),
-        answered_after: view.acknowledged_at.map(|at| at.since(view.opened_at).to_string()),
+        // Whoever declared it had it at once, which is no answer.
+        answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
         alerts: alerts.items.into_iter().map(alert_row).collect(),
         pages: pages.iter().map(|page| page_card(page, &names)).collect(),

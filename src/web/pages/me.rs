@@ -1,12 +1,14 @@
 //! One's own page: how one is reached, the password, the sessions.
 
+use std::collections::BTreeSet;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use super::user_of;
-use crate::base::id::UserId;
+use crate::base::id::{ContactId, UserId};
 use crate::base::secret::Secret;
 use crate::base::time::Span;
 use crate::base::viewer::{Role, Viewer};
@@ -40,6 +42,7 @@ pub(in crate::web) async fn me(State(doors): State<Doors>, Extension(caller): Ex
     let by_file = profile::by_file(house, &id).await?;
     let done = Params::of(&uri).get("done").and_then(|word| DONE.iter().find(|(known, _)| *known == word)).map(|(_, text)| *text);
     let contacts = user.as_ref().map_or(&[][..], |user| user.contacts.as_slice());
+    let proven = house.store.reader().proven_contacts(&caller.viewer).await?;
     let page = MePage {
         frame: caller.frame_in("me"),
         name: session.name.clone(),
@@ -55,7 +58,7 @@ pub(in crate::web) async fn me(State(doors): State<Doors>, Extension(caller): Ex
         is_managed: by_file.ways,
         is_configured: user.is_some(),
         rules: user.as_ref().map_or_else(Vec::new, |user| user.rules.iter().enumerate().map(|rule| rule_row(rule, contacts)).collect()),
-        contacts: contacts.iter().map(contact_row).collect(),
+        contacts: contacts.iter().map(|contact| contact_row(contact, is_proven(&proven, &id, contact))).collect(),
         kinds: kinds(user.as_ref().is_some_and(|user| user.slack.is_some())),
         password_set: access::password_set_at(&house.store, &id).await?.map(Stamp),
         sessions: sessions
@@ -118,8 +121,21 @@ fn kinds(has_slack: bool) -> Vec<Choice> {
     offered.map(|kind| Choice { id: kind.name().to_owned(), name: kind_word(kind).to_owned() }).collect()
 }
 
-fn contact_row(contact: &Contact) -> ContactRow {
-    ContactRow { id: contact.id.to_string(), kind: kind_word(contact.kind), to: contact.to.clone(), closed: contact.closed.clone() }
+/// Whether a page was answered through it, as it is now.
+pub(in crate::web) fn is_proven(proven: &BTreeSet<(UserId, ContactId, String)>, user: &UserId, contact: &Contact) -> bool {
+    // A direct message goes to the person's Slack id, wherever that stands.
+    let leads_there = |to: &str| contact.kind == ContactKind::SlackDm || to == contact.to;
+    proven.iter().any(|(of, id, to)| of == user && *id == contact.id && leads_there(to))
+}
+
+fn contact_row(contact: &Contact, is_proven: bool) -> ContactRow {
+    ContactRow {
+        id: contact.id.to_string(),
+        kind: kind_word(contact.kind),
+        to: contact.to.clone(),
+        closed: contact.closed.clone(),
+        is_proven,
+    }
 }
 
 fn rule_row((index, rule): (usize, &Rule), contacts: &[Contact]) -> RuleRow {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::incident::known_person;
-use super::me::role_word;
+use super::me::{is_proven, role_word};
 use crate::base::id::UserId;
 use crate::flows::access;
 use crate::flows::invite::{self, Invited};
@@ -24,6 +24,7 @@ pub(in crate::web) async fn people(State(doors): State<Doors>, Extension(caller)
 async fn page(doors: &Doors, caller: &Caller, invited: Option<(UserId, Invited)>) -> Result<Response, WebError> {
     let live = doors.live();
     let with_password = access::password_owners(&doors.house.store).await?;
+    let proven = doors.house.store.reader().proven_contacts(&caller.viewer).await?;
     let rows = live.setup.users.values().map(|user| {
         let invited = invited.as_ref().filter(|(id, _)| *id == user.id).map(|(_, invited)| invited);
         PersonRow {
@@ -33,6 +34,7 @@ async fn page(doors: &Doors, caller: &Caller, invited: Option<(UserId, Invited)>
             role: role_word(user.role),
             has_password: with_password.contains(&user.id),
             ways: user.contacts.len(),
+            unproven: user.contacts.iter().filter(|contact| !is_proven(&proven, &user.id, contact)).count(),
             mail: invite::address(&live, user).map(str::to_owned),
             link: invited.and_then(|invited| match invited {
                 Invited::Link(link) | Invited::NotMailed { link, .. } => Some(link.clone()),

@@ -1,0 +1,205 @@
+//! CloudWatch's alarms, as SNS delivers them: in SNS's envelope, whose `Message` is JSON in a text, or raw.
+//!
+//! `INSUFFICIENT_DATA` is told only by alarms whose owner asked for it. Nobody knows then whether it is well, so it fires, as a warning,
+//! and ends nothing. A message that is no alarm fires under its topic and subject. The envelope's signature is checked at the door.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::field;
+use super::reading::{self, Labels};
+use super::{Source, unreadable};
+use crate::base::inbound::Inbound;
+use crate::base::limits;
+use crate::domain::input::{Action, Signal};
+use crate::domain::setup::{AlertSeverity, Integration};
+
+pub struct CloudWatch;
+
+const GUIDE: &str = r#"1. In the AWS console open **SNS**, choose or create a topic, and add its ARN to the integration in the configuration:
+
+   ```toml
+   topics = ["arn:aws:sns:eu-west-1:123456789012:alarms"]
+   ```
+
+2. Create a subscription of the topic: protocol **HTTPS**, endpoint `{url}`, **raw message delivery off**: only the envelope is signed.
+   It is confirmed by itself, because the topic is in the list.
+3. In **CloudWatch**, **Alarms**, send to the topic what should wake people: an action for **In alarm**, and one for **OK**, which
+   resolves it. An action for **Insufficient data** warns.
+
+The integration’s severity counts: an alarm has none.
+"#;
+
+impl Source for CloudWatch {
+    fn name(&self) -> &'static str {
+        "cloudwatch"
+    }
+
+    fn title(&self) -> &'static str {
+        "CloudWatch"
+    }
+
+    fn guide(&self) -> &'static str {
+        GUIDE
+    }
+
+    fn delivery(&self, inbound: &Inbound) -> Option<String> {
+        inbound.header("x-amz-sns-message-id").map(str::to_owned)
+    }
+
+    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
+        let signal = reading::json(&inbound.body)
+            .and_then(|body| signal(&body, inbound, integration))
+            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
+        vec![signal]
+    }
+}
+
+/// What stands around an alarm.
+#[derive(Default)]
+struct Envelope {
+    topic: Option<String>,
+    subject: Option<String>,
+    sent: Option<String>,
+}
+
+fn signal(body: &Value, inbound: &Inbound, integration: &Integration) -> Result<Signal, String> {
+    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+    let Some(kind) = field::text(body, "Type").filter(|_| body.contains_key("TopicArn")) else {
+        // Raw delivery: the topic is in a header.
+        let topic = inbound.header("x-amz-sns-topic-arn").map(str::to_owned);
+        let envelope = Envelope { topic, ..Envelope::default() };
+        let alarm = alarm(body, &envelope, integration);
+        return alarm.ok_or_else(|| "it has neither an SNS envelope nor an AlarmName".to_owned());
+    };
+    let envelope =
+        Envelope { topic: field::filled(body, "TopicArn"), subject: field::filled(body, "Subject"), sent: field::text(body, "Timestamp") };
+    match kind.as_str() {
+        "SubscriptionConfirmation" => {
+            Ok(notice(&envelope, integration, Action::Ignore, |topic| format!("SNS asks to confirm the subscription of {topic}")))
+        }
+        // From now on nothing comes: it belongs beside what happened, not among the test pings.
+        "UnsubscribeConfirmation" => Ok(notice(&envelope, integration, Action::Change, |topic| {
+            format!("the subscription of {topic} was ended: its alarms come here no more")
+        })),
+        _ => {
+            let message = body.get("Message").ok_or("its envelope has no Message")?;
+            let inner = message.as_str().and_then(|text| reading::json(text.as_bytes()).ok());
+            let alarm = inner.as_ref().and_then(Value::as_object).and_then(|alarm| self::alarm(alarm, &envelope, integration));
+            Ok(alarm.unwrap_or_else(|| other(message, &envelope, integration)))
+        }
+    }
+}
+
+fn alarm(alarm: &Map<String, Value>, envelope: &Envelope, integration: &Integration) -> Option<Signal> {
+    let name = field::filled(alarm, "AlarmName")?;
+    let state = field::text(alarm, "NewStateValue")?;
+    let arn = field::filled(alarm, "AlarmArn");
+    let part = |field: &str| field::filled(alarm, field).unwrap_or_default();
+    let key = arn.clone().unwrap_or_else(|| format!("{}:{}:{name}", part("AWSAccountId"), part("Region")));
+    let (news, severity) = match state.as_str() {
+        "INSUFFICIENT_DATA" => (" has no data", Some(AlertSeverity::Warning)),
+        _ => ("", None),
+    };
+    let said = field::text(alarm, "AlarmDescription").or_else(|| field::text(alarm, "NewStateReason"));
+    let at = field::text(alarm, "StateChangeTime").or_else(|| envelope.sent.clone());
+    Some(Signal {
+        integration: integration.id.clone(),
+        dedup_key: reading::key(&key),
+        title: field::headline(&format!("{name}{news}"), ": ", &said.unwrap_or_default()),
+        severity,
+        action: if state == "OK" { Action::Resolve } else { Action::Trigger },
+        at: at.and_then(|text| reading::rfc3339(&text)),
+        ends_at: None,
+        url: console(&name, arn.as_deref().or(envelope.topic.as_deref())),
+        labels: labels(alarm, envelope),
+    })
+}
+
+/// The alarm's page in the console. The region's name in words is all that the alarm itself says, so that it is taken from an ARN:
+/// `arn:aws:sns:eu-west-1:123456789012:alarms`.
+fn console(name: &str, arn: Option<&str>) -> Option<String> {
+    let mut parts = arn?.split(':').skip(1);
+    let (partition, region) = (parts.next()?, parts.nth(1)?);
+    let host = match partition {
+        "aws" => "console.aws.amazon.com",
+        "aws-cn" => "console.amazonaws.cn",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        _ => return None,
+    };
+    let is_region = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    // The console reads %20 and not the plus of a form.
+    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20");
+    is_region.then(|| reading::url(&format!("https://{region}.{host}/cloudwatch/home?region={region}#alarmsV2:alarm/{name}"))).flatten()
+}
+
+fn labels(alarm: &Map<String, Value>, envelope: &Envelope) -> BTreeMap<String, String> {
+    let mut labels = Labels::default();
+    for (name, field) in [
+        ("alarm", "AlarmName"),
+        ("state", "NewStateValue"),
+        ("previous_state", "OldStateValue"),
+        ("reason", "NewStateReason"),
+        ("description", "AlarmDescription"),
+        ("account", "AWSAccountId"),
+        ("region", "Region"),
+        ("rule", "AlarmRule"),
+    ] {
+        labels.put_scalar(name, alarm.get(field));
+    }
+    labels.put("topic", envelope.topic.as_deref().unwrap_or_default());
+    if let Some(trigger) = reading::object(alarm, "Trigger") {
+        labels.put_scalar("namespace", trigger.get("Namespace"));
+        labels.put_scalar("metric", trigger.get("MetricName"));
+        labels.put_scalar("threshold", trigger.get("Threshold"));
+        for dimension in trigger.get("Dimensions").and_then(Value::as_array).into_iter().flatten().take(limits::LABELS) {
+            if let Some(name) = reading::scalar(dimension.get("name")) {
+                labels.put_scalar(&name, dimension.get("value"));
+            }
+        }
+    }
+    labels.done()
+}
+
+/// A message of something other than an alarm: one alert per topic and subject, which only people end.
+fn other(message: &Value, envelope: &Envelope, integration: &Integration) -> Signal {
+    let text = reading::line(&reading::scalar(Some(message)).unwrap_or_default(), limits::TITLE_CHARS);
+    let topic = envelope.topic.clone().unwrap_or_default();
+    let subject = envelope.subject.clone();
+    let mut labels = Labels::default();
+    labels.put("topic", &topic);
+    labels.put("message", &text);
+    let title = subject.as_deref().map(|subject| reading::line(subject, limits::TITLE_CHARS)).filter(|title| !title.is_empty());
+    let title = title.unwrap_or_else(|| if text.is_empty() { "A message without a subject".to_owned() } else { text });
+    Signal {
+        integration: integration.id.clone(),
+        dedup_key: reading::key(&subject.map_or_else(|| topic.clone(), |subject| format!("{topic}:{subject}"))),
+        title,
+        severity: None,
+        action: Action::Trigger,
+        at: envelope.sent.as_deref().and_then(reading::rfc3339),
+        ends_at: None,
+        url: None,
+        labels: labels.done(),
+    }
+}
+
+/// What SNS says of the subscription itself.
+fn notice(envelope: &Envelope, integration: &Integration, action: fn(String) -> Action, words: fn(&str) -> String) -> Signal {
+    let topic = envelope.topic.clone().unwrap_or_else(|| "a topic without a name".to_owned());
+    let title = reading::line(&words(&topic), limits::TITLE_CHARS);
+    let mut labels = Labels::default();
+    labels.put("topic", &topic);
+    Signal {
+        integration: integration.id.clone(),
+        dedup_key: reading::key(&topic),
+        title: title.clone(),
+        severity: None,
+        action: action(title),
+        at: envelope.sent.as_deref().and_then(reading::rfc3339),
+        ends_at: None,
+        url: None,
+        labels: labels.done(),
+    }
+}
