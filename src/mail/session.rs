@@ -96,9 +96,7 @@ impl<'d, S: AsyncRead + AsyncWrite + Unpin> Session<'d, S> {
                     return End::Over;
                 }
                 Next::Secure => {
-                    // What came along in the clear might be somebody else's words.
-                    let is_clean = bytes.as_slice().is_empty();
-                    let (true, Some(tls)) = (is_clean, self.door.tls.clone()) else { return End::Over };
+                    let Some(tls) = self.door.tls.clone() else { return End::Over };
                     return if self.flush().await.is_some() { End::Secure(self.stream, tls) } else { End::Over };
                 }
             }
@@ -188,7 +186,16 @@ impl<'d, S: AsyncRead + AsyncWrite + Unpin> Session<'d, S> {
             };
             match next {
                 Next::GoOn => {}
-                other => return other,
+                Next::Close => return Next::Close,
+                // What came along in the clear might be somebody else's words.
+                Next::Secure if !bytes.as_slice().is_empty() => {
+                    self.say("554 5.5.1 Nothing may follow STARTTLS before the handshake");
+                    return Next::Close;
+                }
+                Next::Secure => {
+                    self.say("220 2.0.0 Go on in secret");
+                    return Next::Secure;
+                }
             }
         }
     }
@@ -235,10 +242,7 @@ impl<'d, S: AsyncRead + AsyncWrite + Unpin> Session<'d, S> {
                 self.say("221 2.0.0 Bye");
                 Next::Close
             }
-            Request::StartTls if self.door.tls.is_some() && !self.is_secure => {
-                self.say("220 2.0.0 Go on in secret");
-                Next::Secure
-            }
+            Request::StartTls if self.door.tls.is_some() && !self.is_secure => Next::Secure,
             Request::StartTls
             | Request::Lhlo { .. }
             | Request::Bdat { .. }

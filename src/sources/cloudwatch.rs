@@ -172,9 +172,10 @@ fn other(message: &Value, envelope: &Envelope, integration: &Integration) -> Sig
     labels.put("message", &text);
     let title = subject.as_deref().map(|subject| reading::line(subject, limits::TITLE_CHARS)).filter(|title| !title.is_empty());
     let title = title.unwrap_or_else(|| if text.is_empty() { "A message without a subject".to_owned() } else { text });
+    let key = subject.map_or_else(|| topic.clone(), |subject| format!("{topic}:{subject}"));
     Signal {
         integration: integration.id.clone(),
-        dedup_key: reading::key(&subject.map_or_else(|| topic.clone(), |subject| format!("{topic}:{subject}"))),
+        dedup_key: reading::key(if key.trim().is_empty() { &title } else { &key }),
         title,
         severity: None,
         action: Action::Trigger,
@@ -187,7 +188,7 @@ fn other(message: &Value, envelope: &Envelope, integration: &Integration) -> Sig
 
 /// What SNS says of the subscription itself.
 fn notice(envelope: &Envelope, integration: &Integration, action: fn(String) -> Action, words: fn(&str) -> String) -> Signal {
-    let topic = envelope.topic.clone().unwrap_or_else(|| "a topic without a name".to_owned());
+    let topic = envelope.topic.clone().filter(|topic| !topic.trim().is_empty()).unwrap_or_else(|| "a topic without a name".to_owned());
     let title = reading::line(&words(&topic), limits::TITLE_CHARS);
     let mut labels = Labels::default();
     labels.put("topic", &topic);

@@ -13,8 +13,8 @@
 //! stands in brackets before it aside), or in brackets by itself: "the backup failed to come up" says nothing by itself, and fires like any mail.
 //!
 //! The key is the sender's address and the subject without these words, without `Re:` and `Fwd:`, counts in brackets and percentages, so
-//! that a recovery has the key of its problem. A subject that is nothing else has the thread's name, its first `References`. Other
-//! numbers stay: db-3 is not db-4. CRITICAL, FATAL and PANIC are critical, WARNING is a warning; else the integration's severity counts.
+//! that a recovery has the key of its problem. Where that leaves nothing, the thread's name stands for it, the first of `References`; a
+//! mail without a subject has its first words. Other numbers stay: db-3 is not db-4. CRITICAL, FATAL and PANIC are critical, WARNING is a warning; else the integration's severity counts.
 
 use mail_parser::{HeaderValue, Message, MessageParser};
 
@@ -118,24 +118,36 @@ fn signal(message: &Message<'_>, integration: &Integration) -> Option<Signal> {
         State::Acknowledges => Action::Acknowledge,
         State::Tells => Action::Ignore("it tells of a downtime or of flapping".to_owned()),
     };
-    let about = [said.about, thread(message).unwrap_or_default()].into_iter().find(|about| !about.is_empty()).unwrap_or_default();
+    let about = match said.about {
+        about if !about.is_empty() => about,
+        _ => thread(message).unwrap_or_else(|| if subject.is_empty() { title.clone() } else { String::new() }),
+    };
     let mut labels = Labels::default();
     labels.put("from", &from);
     labels.put("subject", &subject);
     labels.put("text", &text);
+    let key = reading::line(&format!("{from} {about}"), limits::BODY_BYTES);
     Some(Signal {
         integration: integration.id.clone(),
-        dedup_key: reading::key(reading::line(&format!("{from} {about}"), usize::MAX).trim()),
+        dedup_key: reading::key(if key.is_empty() { &title } else { &key }),
         title: reading::line(&title, limits::TITLE_CHARS),
         severity: said.severity,
         action,
-        at: message.date().map(|date| Time::from_seconds(date.to_timestamp())).filter(|at| at.seconds() > 0),
+        at: message
+            .date()
+            .filter(|date| date.is_valid())
+            .and_then(|date| reading::seconds(Some(&date.to_timestamp().into())))
+            .map(Time::from_seconds),
         ends_at: None,
-        url: text
-            .split(|c: char| c.is_whitespace() || "<>\"()".contains(c))
-            .find_map(|word| reading::url(word.trim_end_matches(['.', ',', ';', ':', '!', '?']))),
+        url: link(&text).or_else(|| link(&message.body_html(0)?.replace("&amp;", "&"))),
         labels: labels.done(),
     })
+}
+
+/// The first link in a text.
+fn link(text: &str) -> Option<String> {
+    let words = text.split(|c: char| c.is_whitespace() || "<>\"()".contains(c));
+    words.map(|word| word.trim_end_matches(['.', ',', ';', ':', '!', '?'])).find_map(reading::url)
 }
 
 fn header<'a>(message: &'a Message<'_>, name: &'static str) -> Option<&'a str> {
@@ -149,7 +161,7 @@ fn thread(message: &Message<'_>) -> Option<String> {
         HeaderValue::TextList(texts) => texts.first().map(ToString::to_string),
         _ => None,
     };
-    first(message.references()).or_else(|| first(message.in_reply_to())).or_else(|| message.message_id().map(str::to_owned))
+    first(message.references()).or_else(|| first(message.in_reply_to()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -164,7 +164,7 @@ pub struct App {
     pub token: String,
     pub http: reqwest::Client,
     /// `None` while the server is down.
-    running: Option<Running>,
+    pub running: Option<Running>,
     /// What its environment says from its next start on.
     pub own: live::Own,
     /// Calls that the story has taken notice of.

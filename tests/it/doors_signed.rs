@@ -173,3 +173,62 @@ story!(looking_at_an_address_does_nothing, |app| {
     app.settle().await;
     assert_eq!(app.is_accounted_for().await, 0);
 });
+
+fn with_senders() -> String {
+    let integration = |id: &str, says: &str| {
+        format!("\n[[integration]]\nid = \"{id}\"\nsource = \"{id}\"\nservice = \"api\"\nkey = \"{id}-key-0000000001\"\n{says}\n")
+    };
+    let github = integration("github", "secret = [\"githubs-new-secret\", \"githubs-old-secret\"]");
+    format!("{TEAM}{github}{}{}", integration("uptimerobot", ""), integration("cloudevents", ""))
+}
+
+story!(github_signs_and_says_which_delivery_it_is, &with_senders(), |app| {
+    let body = include_str!("../fixtures/sources/github/deployment_status_failure.json");
+    let send = |app: &App, secret: &str, delivery: &str| {
+        let request = post(app, "/hooks/github/github-key-0000000001", body).header("x-github-event", "deployment_status");
+        request.header("x-github-delivery", delivery).header("x-hub-signature-256", signed(secret, body))
+    };
+    is_refused(app, send(app, "nobodys-secret-at-all", "d-1"), "signature in X-Hub-Signature-256 is wrong").await;
+    // What was refused is no delivery: mended, and delivered again by hand, it counts.
+    let first = is_taken(app, send(app, "githubs-old-secret", "d-1"), "opened").await;
+    let (status, again) = answer(send(app, "githubs-new-secret", "d-1")).await;
+    assert_eq!((status, &again), (202, &first));
+    app.settle().await;
+    assert_eq!(app.incident(1).await.alerts[0]["count"], 1);
+    app.phone("ana").rings().await.press('1').await;
+});
+
+story!(who_sends_with_get_is_heard_and_who_looks_is_not, &with_senders(), |app| {
+    let hook = format!("{}/hooks/uptimerobot/uptimerobot-key-0000000001", app.url);
+    let query = "?monitorID=7&monitorFriendlyName=shop&alertType=1&alertDetails=timeout";
+    for url in [hook.clone(), format!("{hook}?")] {
+        assert_eq!(app.http.get(url).send().await.expect("an answer").status(), 405);
+    }
+    assert_eq!(app.http.head(format!("{hook}{query}")).send().await.expect("an answer").status(), 405);
+    app.settle().await;
+    assert_eq!(app.is_accounted_for().await, 0);
+    let (status, told) = answer(app.http.get(format!("{hook}{query}")).header("prefer", "wait=5")).await;
+    assert_eq!((status, &told["results"][0]["outcome"]), (202, &json!("opened")), "{told}");
+    app.settle().await;
+    app.phone("ana").rings().await.press('1').await;
+    let (status, _) = answer(app.http.get(format!("{hook}{}", query.replace("alertType=1", "alertType=2")))).await;
+    assert_eq!(status, 202);
+    app.settle().await;
+    app.incident(1).await.is("resolved");
+});
+
+story!(a_sender_of_cloudevents_asks_for_leave_first, &with_senders(), |app| {
+    let ask = |key: &str| {
+        let url = format!("{}/hooks/cloudevents/{key}", app.url);
+        app.http
+            .request(Method::OPTIONS, url)
+            .header("webhook-request-origin", "eventemitter.example.com")
+            .header("webhook-request-rate", "120")
+    };
+    let leave = ask("cloudevents-key-0000000001").send().await.expect("an answer");
+    assert_eq!(leave.status(), 200);
+    assert_eq!(leave.headers()["webhook-allowed-origin"], "eventemitter.example.com");
+    assert_eq!(leave.headers()["webhook-allowed-rate"], "*");
+    assert_eq!(leave.headers()["allow"], "POST, OPTIONS");
+    assert_eq!(ask("nobodys-key-000000000000001").send().await.expect("an answer").status(), 404);
+});

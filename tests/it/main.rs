@@ -9,6 +9,7 @@ mod heartbeat;
 mod hostile;
 mod keys;
 mod letters;
+mod mail_in;
 mod night;
 mod opsgenie;
 mod outside;

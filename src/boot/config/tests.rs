@@ -518,3 +518,38 @@ fn the_topics_of_sns_are_arns_and_belong_to_cloudwatch() {
         assert!(report.contains(expected), "{source} {topics}: {report}");
     }
 }
+
+#[test]
+fn a_sender_that_signs_is_asked_for_its_secret() {
+    let lines = |says: &str| {
+        let report = check_text("f.toml", &with_integration("github", says), &nothing(), &["github"], june()).to_string();
+        report
+            .lines()
+            .filter(|line| line.contains("signs its messages") || line.contains(": error: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let expected = "f.toml:10:1: warning: github signs its messages, and integration i has no secret to check them with; \
+                    add secret = { env = \"…\" } with the secret that the sender shows";
+    assert_eq!(lines(""), [expected]);
+    assert!(lines("secret = { env = \"NOT_AT_HAND\" }").is_empty(), "it is unset, and it is asked for");
+    let loaded = load(
+        Path::new("f.toml"),
+        &Surroundings::made(&[], &[("f.toml", &with_integration("github", "secret = [\"0123456789abcdef\", \"fedcba9876543210\"]"))]),
+        &["github"],
+    );
+    let (config, _) = loaded.expect("it is good");
+    let expected = Proof::Secret(vec![Secret::new("0123456789abcdef"), Secret::new("fedcba9876543210")]);
+    assert_eq!(config.proofs[&IntegrationId::from("i")], [expected]);
+    for wrong in ["[[[", "[mail]\nlisten = \"2525\"\ndomain = \"a.example\"", "[mail]\nlisten = \"127.0.0.1:1\"\ndomain = \"a b\""] {
+        assert_eq!(errors(wrong, &nothing()).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn a_broken_file_still_says_where_to_listen_and_where_mail_is_taken() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\n[[user]\nid = 1\n[mail]\nlisten = \"127.0.0.1:2\"\ndomain = \"A.example\"\n";
+    let server = server_as_far_as_readable(Path::new("f.toml"), &Surroundings::made(&[], &[("f.toml", text)]));
+    assert_eq!(server.listen, "127.0.0.1:1");
+    assert_eq!(server.mail.map(|mail| (mail.listen.to_string(), mail.domain)), Some(("127.0.0.1:2".to_owned(), "a.example".to_owned())));
+}
