@@ -10,7 +10,7 @@ use askama::Template;
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
 pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, IntegrationCard, IntegrationsPage, MePage, OncallPage, OverrideRow, PeoplePage,
-    PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, Tally, TurnChip,
+    PersonRow, RecordedRow, RuleRow, SampleRow, ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, Tally, TurnChip,
 };
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 
@@ -51,12 +51,13 @@ impl Frame {
         const PARTS: &[(&str, &str, &str)] = &[
             ("incidents", "/", "Incidents"),
             ("alerts", "/alerts", "Alerts"),
+            ("silences", "/silences", "Silences"),
             ("oncall", "/oncall", "On call"),
             ("integrations", "/integrations", "Integrations"),
             ("people", "/people", "People"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
-        if administers { PARTS } else { &PARTS[..3] }
+        if administers { PARTS } else { &PARTS[..4] }
     }
 
     fn is_in(&self, part: &str) -> bool {

@@ -7,6 +7,7 @@ pub(super) mod declare;
 pub(super) mod document;
 pub(super) mod integration;
 pub(super) mod person;
+pub(super) mod silence;
 pub(super) mod stand_in;
 pub(super) mod task;
 pub(super) mod words;

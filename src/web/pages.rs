@@ -9,6 +9,7 @@ pub mod me;
 pub mod oncall;
 pub mod people;
 pub mod reference;
+pub mod silences;
 
 use super::Doors;
 use super::caller::Caller;
