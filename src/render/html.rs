@@ -13,7 +13,7 @@ use askama::Template;
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
 pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
-    ScheduleCard, SessionRow, TurnChip,
+    ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
 };
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow};
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
@@ -57,6 +57,7 @@ impl Frame {
         const PARTS: &[(&str, &str, &str)] = &[
             ("incidents", "/", "Incidents"),
             ("alerts", "/alerts", "Alerts"),
+            ("silences", "/silences", "Silences"),
             ("oncall", "/oncall", "On call"),
             ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
@@ -64,7 +65,7 @@ impl Frame {
             ("route", "/route", "Routing"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
-        if administers { PARTS } else { &PARTS[..4] }
+        if administers { PARTS } else { &PARTS[..5] }
     }
 
     fn is_in(&self, part: &str) -> bool {

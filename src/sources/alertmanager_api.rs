@@ -226,5 +226,9 @@ mod tests {
             |labels: &[(&str, &str)]| fingerprint(&labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
         // The sum of nothing is FNV's offset; the others were read off a real Alertmanager's `GET /api/v2/alerts`.
         assert_eq!(of(&[]), "cbf29ce484222325");
+        assert_eq!(of(&[("alertname", "DiskFull"), ("instance", "db2")]), "3534ae6a3b587501");
+        assert_eq!(of(&[("severity", "critical"), ("instance", "db1"), ("alertname", "DiskFull")]), "e94c744ae3d44df8");
+        let odd = [("alertname", "Größe"), ("instance", "db1:9100"), ("job", "node"), ("severity", "critical")];
+        assert_eq!(of(&odd), "069ab34ab1f659f8");
     }
 }

@@ -11,6 +11,7 @@ pub mod oncall;
 pub mod people;
 pub mod reference;
 pub mod route;
+pub mod silences;
 
 pub(super) use me::is_proven;
 

@@ -26,6 +26,7 @@ fn filled(path: &str) -> String {
         .replace("{integration}", "api-generic")
         .replace("{user}", "bo")
         .replace("{override}", "ovr_none")
+        .replace("{silence}", "none")
 }
 
 /// Everybody there is, by what lets them in.

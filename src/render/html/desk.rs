@@ -137,6 +137,37 @@ impl AlertsPage {
     }
 }
 
+/// One silence on the page.
+#[derive(Debug, Clone)]
+pub struct SilenceRowShown {
+    pub id: String,
+    pub state: &'static str,
+    pub is_over: bool,
+    pub matchers: Vec<String>,
+    pub integration: Option<String>,
+    pub starts_at: Stamp,
+    pub ends_at: Stamp,
+    pub created_by: String,
+    pub comment: String,
+}
+
+#[derive(Template)]
+#[template(path = "silences.html")]
+pub struct SilencesPage {
+    pub frame: Frame,
+    pub silences: Vec<SilenceRowShown>,
+}
+
+impl SilencesPage {
+    fn may_respond(&self) -> bool {
+        self.frame.signed_in.as_ref().is_some_and(|person| person.may_respond)
+    }
+
+    fn csrf(&self) -> &str {
+        self.frame.signed_in.as_ref().map_or("", |person| person.csrf.as_str())
+    }
+}
+
 /// Who is on call when, on one schedule.
 #[derive(Debug, Clone)]
 pub struct ScheduleCard {

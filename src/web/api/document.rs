@@ -21,6 +21,7 @@ use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::person::{InvitedBody, UserBody};
 use super::route::{TriedBody, TryBody};
+use super::silence::{AddSilence, SilenceBody};
 use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
 use super::words;
@@ -64,6 +65,7 @@ enum Query {
     Cursor,
     IncidentState,
     AlertState,
+    SilenceState,
     Kind,
     Service,
     At,
@@ -92,7 +94,7 @@ fn command<T: ToSchema>(path: &'static str, about: &'static str) -> Operation {
 }
 
 fn operations() -> Vec<Operation> {
-    use Query::{AlertState, At, Cursor, IncidentState, Kind, Limit, Scope, Service};
+    use Query::{AlertState, At, Cursor, IncidentState, Kind, Limit, Scope, Service, SilenceState};
     let incident = || shape::<IncidentBody>();
     let stand_in = || shape::<OverrideBody>();
     let task = |method, path, about, takes, gives| Operation { method, path, about, query: &[], takes: Some(takes), gives };
@@ -177,6 +179,23 @@ fn operations() -> Vec<Operation> {
             method: Method::DELETE,
             path: "/api/v1/schedules/{schedule}/overrides/{override}",
             about: "Remove an override: the rotation counts again",
+            query: &[],
+            takes: None,
+            gives: Gives::Nothing,
+        },
+        read("/api/v1/silences", "Silences, the last to end first", &[SilenceState, Limit, Cursor], Gives::List(shape::<SilenceBody>())),
+        task(
+            Method::POST,
+            "/api/v1/silences",
+            "Silence what matches for a while: it pages nobody, and what still fires at the end pages",
+            shape::<AddSilence>(),
+            Gives::Made(shape::<SilenceBody>()),
+        ),
+        read("/api/v1/silences/{silence}", "One silence", &[], Gives::One(shape::<SilenceBody>())),
+        Operation {
+            method: Method::DELETE,
+            path: "/api/v1/silences/{silence}",
+            about: "End a silence now: what it covered and still fires pages",
             query: &[],
             takes: None,
             gives: Gives::Nothing,
@@ -411,6 +430,7 @@ impl Query {
             Self::Cursor => ("cursor", "An earlier answer's `next`", text()),
             Self::IncidentState => ("state", "Only these; several with commas between", words::incident_state()),
             Self::AlertState => ("state", "Only these", words::alert_state()),
+            Self::SilenceState => ("state", "Only these; several with commas between", words::silence_state()),
             Self::Kind => ("kind", "real unless said; several with commas between", words::kind()),
             Self::Service => ("service", "Only those of this service", text()),
             Self::At => ("at", "At this moment; now unless said", words::time()),

@@ -6,6 +6,7 @@ use utoipa::openapi::{KnownFormat, SchemaFormat};
 use crate::domain::alert::AlertState;
 use crate::domain::incident::{IncidentRole, IncidentState, Kind};
 use crate::domain::setup::{AlertSeverity, Severity};
+use crate::domain::silence::SilenceState;
 use crate::domain::task::TaskState;
 
 fn one_of<const N: usize>(words: [&'static str; N]) -> Object {
@@ -51,6 +52,10 @@ pub(in super::super) fn alert_severity() -> Object {
 
 pub(in super::super) fn alert_state() -> Object {
     one_of([AlertState::Firing, AlertState::Resolved, AlertState::Suppressed].map(AlertState::name))
+}
+
+pub(in super::super) fn silence_state() -> Object {
+    one_of(SilenceState::ALL.map(SilenceState::name))
 }
 
 pub(in super::super) fn task_state() -> Object {
