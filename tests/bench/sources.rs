@@ -76,7 +76,8 @@ fn spent() -> Span {
 /// The source's largest fixture, grown in the ways in which bodies grow, and what is no JSON at all.
 fn bodies(source: &str) -> Vec<(&'static str, Bytes)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sources").join(source);
-    let fixtures = fs::read_dir(&folder).expect("every source has fixtures").map(|entry| entry.expect("an entry").path());
+    // A source whose bodies are no JSON is read with the others' noise alone.
+    let fixtures = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.expect("an entry").path());
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let told = fixtures.filter(|path| !name(path).starts_with("odd_") && !name(path).ends_with(".expected.json"));
     let parsed = told.filter_map(|path| serde_json::from_slice::<Value>(&fs::read(path).expect("it can be read")).ok());
