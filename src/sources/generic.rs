@@ -51,7 +51,15 @@ The same key with `"state":"resolved"` ends it:
 curl -fsS '{url}' --json '{"dedup_key":"backup","state":"resolved"}'
 ```
 
-`reveille send` does the same from a shell. A sender with a JSON of its own is mapped in the configuration, each field by a JSON pointer
+monit runs a command when something is wrong, and another when it is over:
+
+```
+check process shop with pidfile /run/shop.pid
+  if not exist then exec "/usr/bin/reveille send 'The shop is down' --dedup-key shop --hook {url}"
+  else if succeeded then exec "/usr/bin/reveille send --dedup-key shop --state resolved --hook {url}"
+```
+
+`reveille send` does so from any shell. A sender with a JSON of its own is mapped in the configuration, each field by a JSON pointer
 or a template:
 
 ```toml

@@ -1,32 +1,34 @@
-"""A real monit runs `reveille send` when a file is gone, and when it is back."""
+"""A real monit runs `reveille send` as the guide says: when a process is gone, and when it is back."""
 
+import os
 import unittest
 
 from house import BIN
-from watched import Watched, configured
+from watched import Watched, configured, guide
 
 SETTINGS = """
 set daemon 1
 set pidfile {folder}/monit.pid
 set idfile {folder}/monit.id
 set statefile {folder}/monit.state
-check file lock with path {folder}/lock
-  if not exist then exec "{bin} send 'The lock is gone' --severity critical --dedup-key lock --hook {hook}"
-  else if succeeded then exec "{bin} send --dedup-key lock --state resolved --hook {hook}"
 """
 
 
 class Monit(Watched):
     configuration = configured(monit="generic")
 
-    def test_a_file_goes_and_comes_back(self):
+    def test_a_process_goes_and_comes_back(self):
+        (check,) = [block for block in guide("generic") if "check process" in block]
+        for written, here in [("/usr/bin/reveille", BIN), ("/run/shop.pid", f"{self.place}/shop.pid"), ("{url}", self.hook("generic", "monit"))]:
+            check = check.replace(written, here)
         settings = self.place / "monitrc"
-        settings.write_text(SETTINGS.format(folder=self.place, bin=BIN, hook=self.hook("generic", "monit")), encoding="utf-8")
+        settings.write_text(SETTINGS.format(folder=self.place) + check, encoding="utf-8")
         settings.chmod(0o600)
         self.start(["monit", "-I", "-c", str(settings)])
-        incident = self.incident(state="triggered", title="The lock is gone")
-        self.assertEqual([(alert["dedup_key"], alert["severity"]) for alert in self.alerts(incident)], [("lock", "critical")])
-        (self.place / "lock").touch()
+        incident = self.incident(state="triggered", title="The shop is down")
+        self.assertEqual([alert["dedup_key"] for alert in self.alerts(incident)], ["shop"])
+        # As good a process as any.
+        (self.place / "shop.pid").write_text(f"{os.getpid()}\n", encoding="utf-8")
         self.incident(number=incident["number"], state="resolved")
 
 
