@@ -13,8 +13,9 @@ use reveille::domain::setup::AlertSeverity;
 use reveille::sources;
 
 const README: &str = include_str!("../README.md");
+const ROUTING: &str = include_str!("../docs/routing.md");
 /// Every paper, README.md first.
-const PAPERS: [(&str, &str); 9] = [
+const PAPERS: [(&str, &str); 10] = [
     ("README.md", README),
     ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
     ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
@@ -22,6 +23,7 @@ const PAPERS: [(&str, &str); 9] = [
     ("docs/operations.md", include_str!("../docs/operations.md")),
     ("docs/metrics.md", include_str!("../docs/metrics.md")),
     ("docs/slack.md", include_str!("../docs/slack.md")),
+    ("docs/routing.md", ROUTING),
     ("docs/sources.md", include_str!("../docs/sources.md")),
     ("docs/webhooks.md", include_str!("../docs/webhooks.md")),
 ];
@@ -105,6 +107,25 @@ fn the_configuration_passes_check_with_the_output_that_is_shown() {
         blocks("text").iter().any(|block| block.trim() == shown.trim()),
         "README.md shows another output than `reveille check` has:\n{shown}"
     );
+}
+
+/// Put behind the README's configuration, with the objects that they name.
+#[test]
+fn the_rules_and_the_mapping_that_are_shown_pass_check() {
+    let own = "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[service]]\nid = \"api\"\npolicy = \"platform\"\n\n\
+               [[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
+    let shown = blocks_of(ROUTING, "toml");
+    assert_eq!(shown.len(), 2, "rules and a mapping are shown");
+    let readme = only("toml");
+    let own = if readme.contains("id = \"api\"") || readme.contains("id      = \"api\"") {
+        own.replace("[[service]]\nid = \"api\"\npolicy = \"platform\"\n\n", "")
+    } else {
+        own.to_owned()
+    };
+    let toml = format!("{readme}\n{own}{}", shown.join("\n"));
+    let surroundings = Surroundings::made(&VARIABLES, &[("reveille.toml", &toml)]);
+    let report = config::check(Path::new("reveille.toml"), &surroundings, &known_sources(), Clock::system().now());
+    assert!(report.to_string().contains("0 errors, 0 warnings"), "{report}");
 }
 
 #[test]

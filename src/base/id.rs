@@ -39,6 +39,17 @@ impl IdSource {
         self.at = self.at.max(at);
     }
 
+    /// A UUID of version 7 (RFC 9562), for what other systems know by one. It grows with time as the others do.
+    pub fn uuid(&mut self) -> String {
+        let random = self.seed.wrapping_add(self.taken);
+        self.taken += 1;
+        let millis = u64::try_from(self.at.millis()).unwrap_or(0) & ((1 << 48) - 1);
+        let (high, low) = ((random >> 62) & 0xfff, random & ((1 << 62) - 1));
+        let bits = u128::from(millis) << 80 | 7 << 76 | high << 64 | 2 << 62 | low;
+        let hex = format!("{bits:032x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
     fn next(&mut self) -> String {
         let random = self.seed.wrapping_add(self.taken);
         self.taken += 1;
@@ -142,6 +153,9 @@ given_ids! {
     PolicyId;
     ServiceId;
     IntegrationId;
+    RouteId;
+    /// A UUID, as Alertmanager's clients expect it.
+    SilenceId;
 }
 
 /// An incident's number, as people say it: #42.

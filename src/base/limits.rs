@@ -101,6 +101,29 @@ pub const ASK_BEFORE_LAPSE: Span = Span::minutes(5);
 /// Whom an incident is given to has this long before its policy starts.
 pub const REASSIGN_WAIT: Span = Span::minutes(5);
 
+/// A silence lasts this long at most: a year and a day. What nobody wants to hear of for longer is not to be sent.
+pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
+/// When a silence is over its alerts are looked at; an incident that still hears nothing this much later pages by itself.
+pub const SILENCE_GRACE: Span = Span::seconds(30);
+/// Silences that may be in force or planned at once: every signal is held against those in force.
+pub const SILENCES: i64 = 500;
+/// Matchers of one silence.
+pub const MATCHERS: usize = 32;
+/// Longest pattern of a matcher, bytes, and the room that its automaton may take: a hostile one must not.
+pub const PATTERN_BYTES: usize = 2_048;
+pub const PATTERN_SIZE: usize = 256 << 10;
+/// Alerts looked at for a silence in one transaction: a page never waits behind more.
+pub const SILENCE_PIECE: i64 = 128;
+/// Longest comment and name of whoever made a silence, characters.
+pub const SILENCE_COMMENT_CHARS: usize = 1_000;
+pub const SILENCE_NAME_CHARS: usize = 100;
+/// Alerts in one answer of Alertmanager's API, which knows no parts: the newest.
+pub const ALERTS_HOLDING: i64 = 20_000;
+/// Silences in one list, the last to end first.
+pub const SILENCES_LISTED: i64 = 5_000;
+/// How long a silence that is over stays listed.
+pub const SILENCES_KEPT: Span = Span::hours(24 * 30);
+
 /// An override lasts this long at most: a quarter of a year.
 pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
 /// How far ahead an override may begin.
@@ -243,6 +266,21 @@ pub const JANITOR_BREATH: Span = Span::millis(10);
 /// How long one process throws away for all; longer than a round takes.
 pub const JANITOR_LEASE: Span = Span::minutes(2);
 
+/// A pattern of a routing rule, compiled, bytes; and a template or an expression as it is written.
+pub const RULE_PATTERN_SIZE: usize = 1 << 20;
+pub const TEMPLATE_BYTES: usize = 4 << 10;
+/// What a template gives, bytes: more than any title or label keeps.
+pub const TEMPLATE_GIVES: usize = 16 << 10;
+/// Steps of one template or expression; one with a few filters takes some twenty.
+pub const TEMPLATE_FUEL: u64 = 10_000;
+/// Routing rules of one configuration: every signal may pass all of them.
+pub const ROUTES: usize = 500;
+
+/// Largest request to try a body, bytes: one of the usual largest bodies, as a JSON text.
+pub const TRIED_BYTES: usize = 2 << 20;
+/// Signals of a tried body that are told of; the rest are a number.
+pub const TRIED_SIGNALS: usize = 50;
+
 /// List pages of the API.
 pub const LIST_DEFAULT: i64 = 100;
 pub const LIST_MOST: i64 = 1_000;
@@ -335,5 +373,12 @@ pub const REPEATS: i64 = 100_000;
 pub const REPEAT_KEY_BYTES: usize = 255;
 /// Largest answer kept for a request that may come again, bytes; a larger one is worked out again, and nothing is done again for it.
 pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
+/// How long a sender may ask what became of a request, and how many requests are remembered for that.
+pub const SENDER_REQUESTS_KEPT: Span = Span::hours(24);
+pub const SENDER_REQUESTS: i64 = 100_000;
+/// Notes kept of one alert, the newest: a script that notes each minute must not fill a disk.
+pub const ALERT_NOTES: i64 = 100;
+/// Alerts looked through for a sender that searches among its own, the newest.
+pub const OWN_ALERTS: i64 = 10_000;
 /// How long a request that carries a key may be worked on before another one may take it over: longer than any single call of the database.
 pub const REPEAT_LEASE: Span = Span::seconds(15);

@@ -75,6 +75,7 @@ struct Instruments {
     hooks_refused: Family<Labels, Counter>,
     restarts: Family<Labels, Counter>,
     forgotten: Family<Labels, Counter>,
+    routed: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -96,9 +97,11 @@ impl Metrics {
             hooks_refused: Family::default(),
             restarts: Family::default(),
             forgotten: Family::default(),
+            routed: Family::default(),
             registry: Registry::default(),
         };
-        let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, .. } = &instruments;
+        let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
+            &instruments;
         registry.register("facts", "Facts committed by this process, by kind: page_opened, incident_opened and so on", facts.clone());
         registry.register("attempts", "Outcomes of attempts to reach a person", attempts.clone());
         registry.register(
@@ -117,6 +120,7 @@ impl Metrics {
         );
         registry.register("worker_restarts", "Workers that panicked and were started again", restarts.clone());
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
+        registry.register("routed", "Signals that a routing rule took", routed.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -164,6 +168,11 @@ impl Metrics {
     /// A worker panicked and starts again.
     pub fn restart(&self, worker: &'static str) {
         self.0.restarts.get_or_create(&vec![("worker", worker.to_owned())]).inc();
+    }
+
+    /// A rule took so many signals.
+    pub fn routed(&self, rule: &str, signals: u64) {
+        self.0.routed.get_or_create(&vec![("rule", rule.to_owned())]).inc_by(signals);
     }
 
     /// Rows were thrown away.

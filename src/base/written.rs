@@ -7,6 +7,44 @@ pub fn line(text: &str) -> String {
     words.filter(|word: &String| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
+/// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
+#[must_use]
+pub fn line_within(text: &str, most: usize) -> String {
+    let mut kept = String::with_capacity(text.len().min(most * 4));
+    let (mut count, mut gap) = (0, false);
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() {
+            gap = true;
+            continue;
+        }
+        if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
+            continue;
+        }
+        let wanted = 1 + usize::from(gap && count > 0);
+        if count + wanted > most {
+            return cut(kept, most);
+        }
+        if gap && count > 0 {
+            kept.push(' ');
+        }
+        kept.push(c);
+        count += wanted;
+        gap = false;
+    }
+    kept
+}
+
+/// Marks a text that went on, within the limit.
+fn cut(mut kept: String, most: usize) -> String {
+    if let Some((last, _)) = kept.char_indices().nth(most.saturating_sub(1)) {
+        kept.truncate(last);
+    }
+    kept.truncate(kept.trim_end().len());
+    kept.push('…');
+    kept
+}
+
 /// Lines, as they were broken, without blanks around them.
 #[must_use]
 pub fn lines(text: &str) -> String {

@@ -3,6 +3,7 @@
 mod duty;
 mod incident;
 mod keep;
+mod route;
 mod sender;
 
 use std::convert::Infallible;
@@ -19,6 +20,7 @@ pub use self::incident::{
     IncidentShow, IncidentSnooze, IncidentTitle, IncidentUpdate, Task, TaskAdd, TaskBlock, TaskOne,
 };
 pub use self::keep::{Backup, Completions, Doctor, Restore};
+pub use self::route::Route;
 pub use self::sender::{Integration, IntegrationOne};
 use super::help;
 use crate::base::id::{Number, UserId};
@@ -274,6 +276,15 @@ Next: `reveille integration signals ID` shows its last messages, and what was ma
         #[command(subcommand)]
         command: Integration,
     },
+    /// Try a body: which rule would take it and why, and whom it would wake
+    #[command(after_help = "Example:
+  reveille route body.json --integration api-rollbar
+  curl -s https://status.example.com/alert.json | reveille route - --source generic
+
+The server reads and routes it as it would a real one, by the configuration in force. Nothing is stored, and nobody is woken.
+
+Next: `reveille send` with the same body, where it is to count.")]
+    Route(Route),
     /// Page one person for a test, the whole real way
     #[command(after_help = "Example:
   reveille test-page ana

@@ -9,6 +9,7 @@ mod help;
 mod incident;
 mod orders;
 pub mod remote;
+mod route;
 mod send;
 mod sender;
 mod terminal;

@@ -75,6 +75,7 @@ pub struct Alert {
 pub enum AlertState {
     Firing,
     Resolved,
+    /// It holds, and a silence covers it.
     Suppressed,
 }
 
@@ -95,11 +96,17 @@ impl AlertState {
 }
 
 impl Alert {
-    /// Whether the condition still holds. When an incident is resolved its alerts' rows are not touched, however many they are:
-    /// an alert is over unless it fired since.
+    /// Whether it still holds and nothing silences it.
     #[must_use]
     pub fn is_firing(&self, incident: Option<&Incident>) -> bool {
+        self.state == AlertState::Firing && self.holds(incident)
+    }
+
+    /// Whether the condition still holds, silenced or not. When an incident is resolved its alerts' rows are not touched, however many they are:
+    /// an alert is over unless it fired since.
+    #[must_use]
+    pub fn holds(&self, incident: Option<&Incident>) -> bool {
         let closed_at = incident.and_then(|incident| incident.closed_at);
-        self.state == AlertState::Firing && closed_at.is_none_or(|closed_at| self.fired_at > closed_at)
+        self.state != AlertState::Resolved && closed_at.is_none_or(|closed_at| self.fired_at > closed_at)
     }
 }

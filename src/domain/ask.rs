@@ -74,7 +74,11 @@ pub(super) fn page(draft: &mut Draft, id: &IncidentId, state: IncidentState, act
     draft.record(id, actor, What::PageAsked { users: users.iter().cloned().collect() });
     escalation::page(draft, id, &users, Urgency::High);
     let goes_on = state == IncidentState::Triggered
-        && draft.incident(id).and_then(|incident| incident.run.as_ref()).is_some_and(|run| run.urgency == Urgency::High);
+        && draft
+            .incident(id)
+            .filter(|incident| !incident.response.is_hushed)
+            .and_then(|incident| incident.run.as_ref())
+            .is_some_and(|run| run.urgency == Urgency::High);
     if !goes_on {
         again_later(draft, id);
     }
@@ -98,7 +102,7 @@ fn first_of(draft: &mut Draft, id: &IncidentId, policy: &PolicyId, actor: &Actor
     Some(BTreeSet::new())
 }
 
-/// No policy goes on while it is acknowledged or quiet, so those asked for are paged again by a timer of their own. A test is no emergency.
+/// No policy goes on while it is acknowledged, silenced or quiet, so those asked for are paged again by a timer of their own. A test is no emergency.
 fn again_later(draft: &mut Draft, id: &IncidentId) {
     let is_test = draft.incident(id).is_some_and(|incident| incident.kind == Kind::Test);
     let due_at = (!is_test).then(|| draft.now() + limits::EXHAUSTED_EVERY);

@@ -12,8 +12,9 @@ use super::input::{Actor, Input, Scope, Timer};
 use super::person::Person;
 use super::reason::Reason;
 use super::setup::Setup;
+use super::silence::Silence;
 use super::task::Task;
-use super::{command, declare, ending, escalation, grouping, page};
+use super::{command, declare, ending, escalation, grouping, page, silence};
 use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
 use crate::base::time::Time;
 
@@ -48,6 +49,8 @@ pub struct Desk {
     pub newest: BTreeMap<ServiceId, IncidentId>,
     /// Alerts that gave way to a newer one of their key while this batch was decided: they are saved beside the keys' own.
     pub past: Vec<Alert>,
+    /// The silences in force that may cover these keys' alerts; a decision about an incident alone needs none.
+    pub silences: Vec<Silence>,
     /// The board of the one incident that a command about tasks is for, by number.
     pub tasks: BTreeMap<i64, Task>,
 }
@@ -125,23 +128,27 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
                 Input::Command(command) => command::obey(&mut draft, command),
                 Input::Declare(declare) => declare::declare(&mut draft, declare),
                 Input::Expiry(expiry) => ending::expire(&mut draft, expiry),
+                Input::Cover(key) => silence::cover(&mut draft, key),
                 Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
-                Input::Wake { scope: Scope::Person(_), .. } | Input::Report(_) => Verdict::nothing(),
+                Input::Wake { scope: Scope::Person(_) | Scope::Silence(_), .. } | Input::Report(_) => Verdict::nothing(),
             };
             draft.decision(verdict)
         }
         State::Person(person) => match input {
             Input::Report(report) => page::report(person, report, policy, moment),
             Input::Wake { scope: Scope::Person(_), .. } => page::attend(person, policy, moment),
-            Input::Wake { scope: Scope::Incident(_), .. } | Input::Signal(_) | Input::Command(_) | Input::Declare(_) | Input::Expiry(_) => {
-                Decision {
-                    state: State::Person(person),
-                    facts: Vec::new(),
-                    effects: Vec::new(),
-                    timers: Vec::new(),
-                    verdict: Verdict::nothing(),
-                }
-            }
+            Input::Wake { scope: Scope::Incident(_) | Scope::Silence(_), .. }
+            | Input::Signal(_)
+            | Input::Command(_)
+            | Input::Declare(_)
+            | Input::Expiry(_)
+            | Input::Cover(_) => Decision {
+                state: State::Person(person),
+                facts: Vec::new(),
+                effects: Vec::new(),
+                timers: Vec::new(),
+                verdict: Verdict::nothing(),
+            },
         },
     }
 }

@@ -76,6 +76,9 @@ fn recorded(draft: &Draft, id: &AlertId) -> Result<(Key, Alert), Verdict> {
         Some(alert) if alert.incident.is_some() => {
             Err(Verdict::of(Outcome::Ignored, Reason::AlreadyIncident).about(Some(id.clone()), alert.incident.clone()))
         }
+        Some(alert) if alert.state == AlertState::Suppressed => {
+            Err(Verdict::of(Outcome::Ignored, Reason::Silenced).about(Some(id.clone()), None))
+        }
         Some(alert) if alert.state != AlertState::Firing => {
             Err(Verdict::of(Outcome::Ignored, Reason::NotFiring).about(Some(id.clone()), None))
         }

@@ -4,9 +4,11 @@ use super::alert::{AlertState, Key};
 use super::decide::{Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
+use super::incident::Incident;
 use super::input::{Actor, Expiry};
 use super::reason::Reason;
 use super::setup::ResolveMode;
+use super::silence;
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::time::Span;
 
@@ -26,9 +28,10 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
     let now = draft.now();
     let alert = draft.desk.keys.get(key)?.alert.as_ref()?;
     let incident = alert.incident.clone();
-    if !alert.is_firing(incident.as_ref().and_then(|id| draft.incident(id))) {
+    if !alert.holds(incident.as_ref().and_then(|id| draft.incident(id))) {
         return None;
     }
+    let silenced = i64::from(alert.state == AlertState::Suppressed);
     let (id, title) = (alert.id.clone(), alert.title.clone());
     if let Some(alert) = draft.desk.keys.get_mut(key).and_then(|state| state.alert.as_mut()) {
         alert.state = AlertState::Resolved;
@@ -42,9 +45,12 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
             By::Sender => Actor::Integration(key.integration.clone()),
             By::Clock { .. } => Actor::Reveille,
         };
-        draft.record(incident, &actor, What::AlertsResolved { count: 1, titles: vec![title] });
+        let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
+        draft.record(incident, &actor, What::AlertsResolved { count: 1, titles: vec![title], silenced });
         if draft.incident(incident).is_some_and(|incident| incident.is_open() && incident.firing_count <= 0) {
             last_is_over(draft, incident, key, &actor, by);
+        } else {
+            silence::settle(draft, incident, was_covered, Reason::SilenceEnded);
         }
     }
     Some((id, incident))
@@ -75,7 +81,7 @@ fn last_is_over(draft: &mut Draft, id: &IncidentId, key: &Key, actor: &Actor, by
 pub(super) fn expire(draft: &mut Draft, expiry: &Expiry) -> Verdict {
     let now = draft.now();
     let Some(alert) = draft.desk.keys.get(&expiry.key).and_then(|state| state.alert.as_ref()) else { return Verdict::nothing() };
-    if alert.state != AlertState::Firing {
+    if alert.state == AlertState::Resolved {
         return Verdict::nothing();
     }
     let close_after = draft.setup.services.get(&alert.service).and_then(|service| service.close_after);

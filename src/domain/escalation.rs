@@ -8,7 +8,7 @@ use super::incident::{IncidentState, Kind};
 use super::input::{Actor, Timer};
 use super::reason::Reason;
 use super::setup::{Policy, Setup, Severity, Step, Target, Urgency};
-use super::{ask, oncall, snooze};
+use super::{ask, oncall, silence, snooze};
 use crate::base::id::{IncidentId, PageId, PolicyId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -24,7 +24,8 @@ pub(super) struct Begin {
     pub repeat: u32,
 }
 
-/// Starts the service's policy at its first step. Drills, tests and what pages nobody have none.
+/// Starts the service's policy at its first step. Drills, tests and what pages nobody have none; what is silenced as a whole waits for the
+/// silence's end, unless a person asks for more.
 pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
     start_but(draft, id, reason, None);
 }
@@ -32,6 +33,10 @@ pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
 /// As [`start`]. `answered` has just said what to do and is not called by it now.
 pub(super) fn start_but(draft: &mut Draft, id: &IncidentId, reason: Reason, answered: Option<&UserId>) {
     let Some(incident) = draft.incident(id) else { return };
+    if incident.is_covered() && reason != Reason::AskedToEscalate && reason != Reason::SilenceEnded {
+        silence::hush(draft, id);
+        return;
+    }
     let Some(urgency) = incident.severity.urgency().filter(|_| incident.kind == Kind::Real) else { return };
     // A policy that is gone has no steps: it is exhausted at once, and that pages everyone.
     let (begin, reason) = if let Some(policy) = policy_of(draft, id) {
@@ -43,10 +48,12 @@ pub(super) fn start_but(draft: &mut Draft, id: &IncidentId, reason: Reason, answ
     self::begin(draft, id, begin, urgency, reason, answered);
 }
 
-/// The policy of the incident's service, as it is now.
+/// The policy that a routing rule gave the incident, else its service's, as it is now.
 pub(super) fn policy_of<'a>(draft: &Draft<'a>, id: &IncidentId) -> Option<&'a Policy> {
     let setup: &'a Setup = draft.setup;
-    draft.incident(id).and_then(|incident| setup.services.get(&incident.service)).and_then(|service| setup.policies.get(&service.policy))
+    let incident = draft.incident(id)?;
+    let of_rule = incident.response.policy.as_ref().and_then(|policy| setup.policies.get(policy));
+    of_rule.or_else(|| setup.policies.get(&setup.services.get(&incident.service)?.policy))
 }
 
 /// Whether the policy of this service, or everyone after it, has anybody but this person.
@@ -71,7 +78,7 @@ pub(super) fn begin(draft: &mut Draft, id: &IncidentId, begin: Begin, urgency: U
 
 /// Nothing is to be done about the incident by itself any more.
 pub(super) fn clear_timers(draft: &mut Draft, id: &IncidentId) {
-    for timer in [Timer::Escalate, Timer::Lapse, Timer::AskLapse, Timer::Remind] {
+    for timer in [Timer::Escalate, Timer::Lapse, Timer::AskLapse, Timer::Remind, Timer::Silence] {
         draft.set(id, timer, None);
     }
 }
@@ -247,7 +254,7 @@ pub(super) fn lapses_at(draft: &Draft, id: &IncidentId) -> Option<Time> {
 pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict {
     let now = draft.now();
     let Some(incident) = draft.incident(id) else { return Verdict::nothing() };
-    let urgency = incident.run.as_ref().map(|run| run.urgency);
+    let urgency = incident.run.as_ref().filter(|_| !incident.response.is_hushed).map(|run| run.urgency);
     let next_at = incident.run.as_ref().and_then(|run| run.next_at);
     let (lapses_at, snoozed_until) = (incident.lapses_at, incident.response.snoozed_until);
     let told = |reason| Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()));
@@ -292,7 +299,10 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
             remind(draft, id);
             told(Reason::LowUrgencyReminder)
         }
-        (Timer::Escalate | Timer::Remind | Timer::Lapse | Timer::AskLapse | Timer::Attend, _) => Verdict::nothing(),
+        (Timer::Silence, IncidentState::Triggered) => silence::end(draft, id),
+        (Timer::Escalate | Timer::Remind | Timer::Lapse | Timer::AskLapse | Timer::Silence | Timer::Cover | Timer::Attend, _) => {
+            Verdict::nothing()
+        }
     }
 }
 

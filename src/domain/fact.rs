@@ -7,7 +7,9 @@ use super::input::{Actor, CallEnd};
 use super::reason::Reason;
 use super::setup::{Place, Severity, Step, Urgency};
 use super::task::TaskChange;
-use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, ServiceId, TaskId, UserId};
+use crate::base::id::{
+    AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, RouteId, ServiceId, SilenceId, TaskId, UserId,
+};
 use crate::base::limits;
 use crate::base::time::Time;
 
@@ -29,6 +31,12 @@ pub enum What {
         title: String,
         severity: Severity,
         alert: AlertId,
+    },
+    /// A rule took the signal that opened it: because of what, and which policy pages in place of its service's.
+    IncidentRouted {
+        rule: RouteId,
+        because: String,
+        policy: Option<PolicyId>,
     },
     /// A person or a script said that there is one. Without a service nobody is paged by itself.
     IncidentDeclared {
@@ -52,6 +60,35 @@ pub enum What {
     AlertsResolved {
         count: i64,
         titles: Vec<String>,
+        /// Of these, the ones that were silenced.
+        #[serde(default)]
+        silenced: i64,
+    },
+    /// Alerts of the incident are covered by a silence now. They still hold.
+    AlertsSilenced {
+        count: i64,
+        titles: Vec<String>,
+        silence: SilenceId,
+        until: Time,
+        by: String,
+        comment: String,
+    },
+    /// No silence covers them any more, and they still hold.
+    AlertsUnsilenced {
+        count: i64,
+        titles: Vec<String>,
+    },
+    /// A silence of its alerts lasts longer than was told.
+    SilenceExtended {
+        silence: SilenceId,
+        until: Time,
+    },
+    /// All its open alerts are silenced: nobody is paged for as long as that lasts.
+    IncidentSilenced {
+        silence: SilenceId,
+        until: Time,
+        by: String,
+        comment: String,
     },
     SeverityRaised {
         from: Severity,
@@ -299,6 +336,7 @@ impl What {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::IncidentOpened { .. } => "incident_opened",
+            Self::IncidentRouted { .. } => "incident_routed",
             Self::IncidentDeclared { .. } => "incident_declared",
             Self::SeverityChanged { .. } => "severity_changed",
             Self::TitleChanged { .. } => "title_changed",
@@ -323,6 +361,10 @@ impl What {
             Self::AlertsJoined { .. } => "alerts_joined",
             Self::AlertsRefired { .. } => "alerts_refired",
             Self::AlertsResolved { .. } => "alerts_resolved",
+            Self::AlertsSilenced { .. } => "alerts_silenced",
+            Self::AlertsUnsilenced { .. } => "alerts_unsilenced",
+            Self::SilenceExtended { .. } => "silence_extended",
+            Self::IncidentSilenced { .. } => "incident_silenced",
             Self::SeverityRaised { .. } => "severity_raised",
             Self::PolicyStarted { .. } => "policy_started",
             Self::StepStarted { .. } => "step_started",
@@ -377,14 +419,32 @@ pub fn coalesce(facts: Vec<Fact>) -> Vec<Fact> {
     joined
 }
 
+fn add(count: &mut i64, titles: &mut Vec<String>, more: i64, others: &[String]) {
+    *count += more;
+    titles.extend(others.iter().cloned());
+    titles.truncate(limits::INCIDENT_SAMPLES);
+}
+
 fn absorb(earlier: &mut What, later: &What) -> bool {
     match (earlier, later) {
         (What::AlertsJoined { count, titles }, What::AlertsJoined { count: more, titles: others })
         | (What::AlertsRefired { count, titles }, What::AlertsRefired { count: more, titles: others })
-        | (What::AlertsResolved { count, titles }, What::AlertsResolved { count: more, titles: others }) => {
-            *count += more;
-            titles.extend(others.iter().cloned());
-            titles.truncate(limits::INCIDENT_SAMPLES);
+        | (What::AlertsUnsilenced { count, titles }, What::AlertsUnsilenced { count: more, titles: others }) => {
+            add(count, titles, *more, others);
+            true
+        }
+        (
+            What::AlertsResolved { count, titles, silenced },
+            What::AlertsResolved { count: more, titles: others, silenced: silenced_more },
+        ) => {
+            add(count, titles, *more, others);
+            *silenced += silenced_more;
+            true
+        }
+        (What::AlertsSilenced { count, titles, silence, .. }, What::AlertsSilenced { count: more, titles: others, silence: other, .. })
+            if silence == other =>
+        {
+            add(count, titles, *more, others);
             true
         }
         _ => false,
@@ -405,7 +465,7 @@ mod tests {
 
     #[test]
     fn equal_facts_of_one_moment_become_one_and_keep_their_order() {
-        let resolved = || What::AlertsResolved { count: 1, titles: Vec::new() };
+        let resolved = || What::AlertsResolved { count: 1, titles: Vec::new(), silenced: 0 };
         let facts = vec![
             fact("a", 1, joined(1)),
             fact("b", 1, joined(7)),

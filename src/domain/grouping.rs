@@ -1,7 +1,5 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
-use std::collections::BTreeSet;
-
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
@@ -9,19 +7,20 @@ use super::fact::What;
 use super::incident::{Incident, IncidentState};
 use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
+use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Severity};
-use super::{command, escalation, severity};
+use super::{command, escalation, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 
 /// Decides one signal. The desk holds its key, that key's newest alert with its incident, and the service's newest open incident.
-pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
-    let setup = draft.setup;
+pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
+    let (setup, signal) = (draft.setup, &routed.signal);
     let Some(integration) = setup.integrations.get(&signal.integration) else {
         return Verdict::of(Outcome::Ignored, Reason::IntegrationGone);
     };
-    let Some(service) = setup.services.get(&integration.service) else {
+    let Some(service) = setup.services.get(&routed.service) else {
         return Verdict::of(Outcome::Ignored, Reason::IntegrationGone);
     };
     match &signal.action {
@@ -41,13 +40,17 @@ pub(super) fn signal(draft: &mut Draft, signal: &Signal) -> Verdict {
             readable_again(draft, signal);
             acknowledge(draft, signal)
         }
+        Action::Remark(said) => {
+            readable_again(draft, signal);
+            remark::remark(draft, signal, &key_of(signal), said)
+        }
         Action::Trigger => {
             readable_again(draft, signal);
-            trigger(draft, signal, integration, service)
+            trigger(draft, routed, integration, service)
         }
         Action::Unreadable(_) => {
             // It has no time that could make it stale: that it cannot be read is true now.
-            let timeless = Signal { at: None, ..signal.clone() };
+            let timeless = Routed { signal: Signal { at: None, ..signal.clone() }, ..routed.clone() };
             Verdict { outcome: Outcome::Unreadable, reason: Reason::CannotBeRead, ..trigger(draft, &timeless, integration, service) }
         }
     }
@@ -64,7 +67,9 @@ fn readable_again(draft: &mut Draft, signal: &Signal) {
 fn key_of(signal: &Signal) -> Key {
     let dedup_key = match signal.action {
         Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => signal.dedup_key.clone(),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => {
+            signal.dedup_key.clone()
+        }
     };
     Key { integration: signal.integration.clone(), dedup_key }
 }
@@ -83,7 +88,7 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Resolved, Reason::ConditionOver).about(Some(alert), incident);
     }
     let closed_with_incident = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    if closed_with_incident.is_some_and(|alert| alert.state == AlertState::Firing) {
+    if closed_with_incident.is_some_and(|alert| alert.state != AlertState::Resolved) {
         // Its incident was resolved before; now its sender says so too, and what comes after is the condition coming back.
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {
             alert.state = AlertState::Resolved;
@@ -108,10 +113,18 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    let firing = firing.filter(|alert| alert.is_firing(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
     let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
         return Verdict::of(Outcome::Ignored, Reason::NotFiring);
     };
+    if is_silenced {
+        if let Some(alert) = key_state(draft, &key).alert.as_mut() {
+            alert.count += 1;
+            alert.last_at = now;
+        }
+        return Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(alert), incident);
+    }
     let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
     if let Some(alert) = key_state(draft, &key).alert.as_mut() {
         alert.count += 1;
@@ -125,11 +138,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
             Verdict::of(Outcome::Acknowledged, Reason::AcknowledgedAtSender)
         }
         Some((IncidentState::Triggered, _)) => {
-            let text = format!("{title}: acknowledged at its sender");
-            let is_new = |told: &BTreeSet<String>| !told.contains(&text) && told.len() < limits::SENDER_NOTES;
-            if draft.incident(&incident).is_some_and(|incident| is_new(&incident.response.told_by_senders)) {
-                draft.record(&incident, &sender, What::NoteAdded { text, at: None });
-            }
+            remark::note(draft, &incident, &sender, format!("{title}: acknowledged at its sender"));
             Verdict::of(Outcome::Recorded, Reason::OtherAlertsFire)
         }
         // A machine's word is no sign of life.
@@ -140,8 +149,8 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
     verdict.about(Some(alert), Some(incident))
 }
 
-fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, service: &Service) -> Verdict {
-    let now = draft.now();
+fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, service: &Service) -> Verdict {
+    let (now, signal) = (draft.now(), &routed.signal);
     let key = key_of(signal);
     if is_stale(draft, &key, signal.at) {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
@@ -153,21 +162,27 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
     {
         return Verdict::of(Outcome::Ignored, Reason::ResolvedBeforeItFired);
     }
-    let said = signal.severity.unwrap_or(integration.severity);
-    let severity = service.severity.of(said);
+    let said = routed.severity;
     let Some(alert) = draft.desk.keys.get(&key).and_then(|state| state.alert.clone()) else {
-        return fresh(draft, signal, &key, integration, service, said);
+        return fresh(draft, routed, &key, integration, service);
     };
+    // A stretch of firing keeps the service that it began with, whatever the rules say since.
+    let setup = draft.setup;
+    let own = setup.services.get(&alert.service).unwrap_or(service);
+    let severity = routed.of_service(own);
     let incident = alert.incident.as_ref().and_then(|id| draft.incident(id)).cloned();
     let (alert_id, incident_id) = (Some(alert.id.clone()), alert.incident.clone());
 
-    if alert.is_firing(incident.as_ref()) {
+    if alert.holds(incident.as_ref()) {
         count(draft, &key, signal, said);
+        if let Some(verdict) = silence::look(draft, &key) {
+            return verdict;
+        }
         if let Some(incident) = &incident {
             severity::raise(draft, &incident.id, severity, &signal.integration);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
-            return house(draft, signal, &key, service, severity, &alert.id);
+            return house(draft, routed, &key, own, severity, &alert.id);
         }
         return Verdict::of(Outcome::Repeated, Reason::AlreadyFiring).about(alert_id, incident_id);
     }
@@ -188,9 +203,18 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
     }
     // What pages nobody never brings an incident back, and what only recorded before would page now: both are new conditions. What
     // was promoted belongs to its incident while that is open.
-    let is_promoted = service.severity.of(alert.severity).urgency().is_none() && incident.as_ref().is_some_and(Incident::is_open);
-    if over_for > service.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted) {
-        return fresh(draft, signal, &key, integration, service, said);
+    let recorded = routed.record || own.severity.of(alert.severity).urgency().is_none();
+    let is_promoted = recorded && incident.as_ref().is_some_and(Incident::is_open);
+    if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted) {
+        return fresh(draft, routed, &key, integration, service);
+    }
+    if silence::covering(&draft.desk, &alert, now).is_some() {
+        if incident_id.is_some() {
+            // What it belonged to is left alone; when it fires again by itself, that is for the group of then.
+            return fresh(draft, routed, &key, integration, service);
+        }
+        refire(draft, &key, signal, said);
+        return silence::look(draft, &key).unwrap_or_else(Verdict::nothing);
     }
     refire(draft, &key, signal, said);
     let reason = if alert.state == AlertState::Firing { Reason::StillFiring } else { Reason::FiredAgain };
@@ -199,6 +223,7 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
         let refired = What::AlertsRefired { count: 1, titles: vec![title_of(signal, &alert.title).to_owned()] };
         if incident.is_open() {
             draft.record(&incident.id, &sender, refired);
+            silence::settle(draft, &incident.id, incident.is_covered(), Reason::OthersFire);
         } else {
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
@@ -211,9 +236,9 @@ fn trigger(draft: &mut Draft, signal: &Signal, integration: &Integration, servic
 }
 
 /// A condition that starts a stretch of firing of its own.
-fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integration, service: &Service, said: AlertSeverity) -> Verdict {
-    let now = draft.now();
-    let severity = service.severity.of(said);
+fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integration, service: &Service) -> Verdict {
+    let (now, signal) = (draft.now(), &routed.signal);
+    let severity = routed.of_service(service);
     let id = AlertId::make(&mut draft.moment.ids);
     let alert = Alert {
         id: id.clone(),
@@ -221,7 +246,7 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
         source: integration.source.clone(),
         service: service.id.clone(),
         title: signal.title.clone(),
-        severity: said,
+        severity: routed.severity,
         state: AlertState::Firing,
         count: 1,
         first_at: now,
@@ -238,23 +263,32 @@ fn fresh(draft: &mut Draft, signal: &Signal, key: &Key, integration: &Integratio
     let past = state.alert.replace(alert);
     state.early_resolve = None;
     draft.desk.past.extend(past);
+    if let Some(verdict) = silence::look(draft, key) {
+        return verdict;
+    }
     if severity.urgency().is_none() {
         return Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None);
     }
-    house(draft, signal, key, service, severity, &id)
+    house(draft, routed, key, service, severity, &id)
 }
 
 /// Finds the incident that an alert without one joins, or opens it.
-fn house(draft: &mut Draft, signal: &Signal, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
+pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
+    let signal = &routed.signal;
     let sender = Actor::Integration(key.integration.clone());
     let verdict = if let Some(incident) = group(draft, service) {
+        let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
         draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
-        severity::raise(draft, &incident, severity, &signal.integration);
+        silence::settle(draft, &incident, was_covered, Reason::OthersFire);
+        severity::raise(draft, &incident, severity, &key.integration);
         Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
         let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
         draft.record(&incident, &sender, opened);
+        if let Some(Taken { rule, because }) = routed.taken.clone() {
+            draft.record(&incident, &Actor::Reveille, What::IncidentRouted { rule, because, policy: routed.policy.clone() });
+        }
         severity::want_room(draft, &incident, Reason::IncidentOpened);
         escalation::start(draft, &incident, Reason::IncidentOpened);
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
@@ -296,7 +330,7 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
 fn title_of<'a>(signal: &'a Signal, kept: &'a str) -> &'a str {
     match signal.action {
         Action::Unreadable(_) => &signal.title,
-        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => kept,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => kept,
     }
 }
 
@@ -339,7 +373,7 @@ fn changed(draft: &mut Draft, key: &Key, at: Option<Time>) {
     key_state(draft, key).changed_at = at;
 }
 
-fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {
+pub(super) fn key_state<'a>(draft: &'a mut Draft, key: &Key) -> &'a mut KeyState {
     draft.desk.keys.entry(key.clone()).or_insert_with(|| KeyState::new(key.clone()))
 }
 
@@ -707,7 +741,7 @@ mod tests {
         ] {
             let ids = crate::base::id::IdSource::new(Trial::time(0), u128::from(u64::MAX));
             let mut moment = super::super::decide::Moment { at: Trial::time(0), ids };
-            let input = super::super::input::Input::Signal(signal);
+            let input = super::super::input::Input::Signal(super::super::routing::route(&setup, signal));
             let decision = super::super::decide::decide(super::super::decide::State::Desk(desk), &input, &setup, &mut moment);
             let super::super::decide::State::Desk(next) = decision.state else { panic!("a desk stays a desk") };
             desk = next;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, What};
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
-use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, UserId};
+use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Incident {
     pub closed_at: Option<Time>,
     /// Distinct alerts that joined, open or not.
     pub alerts_count: i64,
-    /// Of these, the ones that fire.
+    /// Of these, the ones that still hold, silenced or not.
     pub firing_count: i64,
     /// Grows whenever paging starts or stops: what was decided in an earlier epoch is not wanted any more.
     pub epoch: i64,
@@ -60,10 +60,28 @@ pub struct Response {
     pub room: Room,
     /// Its alerts are over and a person was asked whether it is.
     pub resolve_asked: bool,
+    /// Pages in place of its service's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
+    /// Of the alerts that still hold, the ones that are silenced.
+    pub silenced_count: i64,
+    /// Of the silences that cover them, the one that lasts longest.
+    pub silence: Option<Hush>,
+    /// Nobody is paged, because all that still holds is silenced.
+    pub is_hushed: bool,
     /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
     pub told_by_senders: BTreeSet<String>,
+}
+
+/// A silence, as far as an incident's decisions look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hush {
+    pub silence: SilenceId,
+    pub until: Time,
+    pub by: String,
+    pub comment: String,
 }
 
 /// Whether it has a room of its own.
@@ -208,6 +226,12 @@ impl Incident {
         self.state != IncidentState::Resolved
     }
 
+    /// Whether silences cover everything of it that still holds.
+    #[must_use]
+    pub const fn is_covered(&self) -> bool {
+        self.firing_count > 0 && self.response.silenced_count >= self.firing_count
+    }
+
     /// Pages that go by the rules of high urgency.
     pub fn loud_pages(&self) -> impl Iterator<Item = &OpenPage> {
         self.pages.iter().filter(|page| page.urgency == Urgency::High)
@@ -270,7 +294,28 @@ impl Incident {
                 self.firing_count += count;
                 self.response.resolve_asked = false;
             }
-            What::AlertsResolved { count, .. } => self.firing_count -= count,
+            What::AlertsResolved { count, silenced, .. } => {
+                self.firing_count -= count;
+                self.unsilence(*silenced);
+            }
+            What::AlertsSilenced { count, silence, until, by, comment, .. } => {
+                self.response.silenced_count += count;
+                if self.response.silence.as_ref().is_none_or(|hush| hush.until < *until) {
+                    let hush = Hush { silence: silence.clone(), until: *until, by: by.clone(), comment: comment.clone() };
+                    self.response.silence = Some(hush);
+                }
+            }
+            What::AlertsUnsilenced { count, .. } => self.unsilence(*count),
+            What::SilenceExtended { silence, until } => {
+                if let Some(hush) = &mut self.response.silence {
+                    hush.silence = silence.clone();
+                    hush.until = *until;
+                }
+            }
+            What::IncidentSilenced { .. } => {
+                self.stop();
+                self.response.is_hushed = true;
+            }
             What::SeverityRaised { to, .. } => self.severity = *to,
             What::SeverityChanged { to, .. } => {
                 self.severity = *to;
@@ -278,9 +323,11 @@ impl Incident {
                 if to.urgency().is_none() {
                     // What pages nobody has no policy on its way.
                     self.run = None;
+                    self.response.is_hushed = false;
                     self.epoch += 1;
                 }
             }
+            What::IncidentRouted { policy, .. } => self.response.policy.clone_from(policy),
             What::TitleChanged { title } => self.title.clone_from(title),
             What::RoleChanged { role, user: Some(user) } => {
                 self.response.roles.insert(*role, user.clone());
@@ -299,6 +346,7 @@ impl Incident {
                 self.acknowledged_by = Some(fact.actor.clone());
                 self.lapses_at = None;
                 self.response.snoozed_until = Some(*until);
+                self.response.is_hushed = false;
                 self.stop();
             }
             What::ResolveAsked { .. } => self.response.resolve_asked = true,
@@ -349,6 +397,7 @@ impl Incident {
                 self.acknowledged_by = Some(fact.actor.clone());
                 self.lapses_at = *lapses_at;
                 self.response.snoozed_until = None;
+                self.response.is_hushed = false;
                 self.stop();
             }
             What::NoteAdded { text, .. } if matches!(fact.actor, Actor::Integration(_)) => {
@@ -366,6 +415,8 @@ impl Incident {
                     Actor::Integration(_) | Actor::Reveille => None,
                 };
                 self.firing_count = 0;
+                self.unsilence(self.response.silenced_count);
+                self.response.is_hushed = false;
                 self.lapses_at = None;
                 self.response.snoozed_until = None;
                 self.response.resolve_asked = false;
@@ -411,7 +462,17 @@ impl Incident {
         self.acknowledged_by = None;
         self.lapses_at = None;
         self.response.snoozed_until = None;
+        self.response.is_hushed = false;
         self.epoch += 1;
+    }
+
+    /// As many are silenced no more; without any, no silence is theirs.
+    fn unsilence(&mut self, count: i64) {
+        self.response.silenced_count -= count;
+        if self.response.silenced_count <= 0 {
+            self.response.silenced_count = 0;
+            self.response.silence = None;
+        }
     }
 
     /// Paging stops; where the policy stood is kept, so that an escalation can go on from there.

@@ -6,20 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Key;
 use super::incident::{IncidentRole, Kind};
+use super::remark::Remark;
+use super::routing::Routed;
 use super::setup::{AlertSeverity, Severity};
 use super::task::TaskChange;
-use crate::base::id::{AlertId, AttemptId, IncidentId, IntegrationId, PolicyId, ServiceId, UserId};
+use crate::base::id::{AlertId, AttemptId, IncidentId, IntegrationId, PolicyId, ServiceId, SilenceId, UserId};
 use crate::base::time::Time;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    Signal(Signal),
+    Signal(Routed),
     Command(Command),
     Declare(Declare),
     Expiry(Expiry),
+    /// Silences began, ended or changed: whether this key's alert is covered is to be seen again. The desk holds its key.
+    Cover(Key),
     Report(Report),
-    Wake { scope: Scope, timer: Timer },
+    Wake {
+        scope: Scope,
+        timer: Timer,
+    },
 }
 
 /// One message from a sender, normalised. Every text in it is a stranger's and already cut to the limits.
@@ -54,6 +61,8 @@ pub enum Action {
     Change(String),
     /// Nothing to decide: a test ping. The text says what it was.
     Ignore(String),
+    /// Something said at the sender about one of its alerts, which neither fires nor ends it.
+    Remark(Remark),
 }
 
 /// What a person asks for, through any door.
@@ -303,12 +312,16 @@ pub enum Timer {
     AskLapse,
     /// Incident: the daily reminder of low urgency.
     Remind,
+    /// Incident: the silences of all its alerts should be over, and it pages if they are not said to be.
+    Silence,
+    /// Silence: it begins or ends, or the alerts that it covers have not all been looked at.
+    Cover,
     /// Person: something of their pages or their call chain is due.
     Attend,
 }
 
 impl Timer {
-    pub const ALL: [Self; 5] = [Self::Escalate, Self::Lapse, Self::AskLapse, Self::Remind, Self::Attend];
+    pub const ALL: [Self; 7] = [Self::Escalate, Self::Lapse, Self::AskLapse, Self::Remind, Self::Silence, Self::Cover, Self::Attend];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -317,6 +330,8 @@ impl Timer {
             Self::Lapse => "lapse",
             Self::AskLapse => "ask_lapse",
             Self::Remind => "remind",
+            Self::Silence => "silence",
+            Self::Cover => "cover",
             Self::Attend => "attend",
         }
     }
@@ -333,4 +348,5 @@ impl Timer {
 pub enum Scope {
     Incident(IncidentId),
     Person(UserId),
+    Silence(SilenceId),
 }

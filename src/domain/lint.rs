@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::oncall;
-use super::setup::{Contact, ContactKind, Policy, Schedule, Setup, Step, Target, Urgency, User};
+use super::routing::Route;
+use super::setup::{AlertSeverity, Contact, ContactKind, Policy, Schedule, Setup, Step, Target, Urgency, User};
 use crate::base::id::{PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -57,6 +58,7 @@ pub fn lint(setup: &Setup, at: Time, usable: &[ContactKind]) -> Vec<Finding> {
         linter.policy(policy);
     }
     linter.services();
+    linter.routes();
     linter.findings
 }
 
@@ -346,13 +348,15 @@ impl Linter<'_> {
                 "give the people it names a contact that can be reached",
             );
         }
-        if !self.setup.services.values().any(|service| service.policy == policy.id) {
+        let of_rule = |route: &Route| route.gives.policy.as_ref() == Some(&policy.id);
+        if !self.setup.services.values().any(|service| service.policy == policy.id) && !self.setup.routes.iter().any(of_rule) {
             self.say(Level::Info, &path, format!("no service uses policy {}; it pages only when asked for by name", policy.id), "");
         }
     }
 
     fn services(&mut self) {
-        let fed: BTreeSet<_> = self.setup.integrations.values().map(|integration| &integration.service).collect();
+        let routed = self.setup.routes.iter().filter_map(|route| route.gives.service.as_ref());
+        let fed: BTreeSet<_> = self.setup.integrations.values().map(|integration| &integration.service).chain(routed).collect();
         let known: BTreeSet<&PolicyId> = self.setup.policies.keys().collect();
         for service in self.setup.services.values() {
             let path = format!("service.{}", service.id);
@@ -366,11 +370,61 @@ impl Linter<'_> {
             }
         }
     }
+
+    /// Rules that can never fire, and patterns that do not mean what they look like.
+    fn routes(&mut self) {
+        let setup = self.setup;
+        for (n, route) in setup.routes.iter().enumerate() {
+            let path = format!("route.{}", route.id);
+            if let Some(before) = setup.routes[..n].iter().find(|before| self.takes_all_of(before, route)) {
+                let text = format!("rule {} can never fire: rule {} before it takes all that it would", route.id, before.id);
+                self.warn(&path, text, "put it first, or remove it");
+            } else if let Some(why) = self.never_fires(route) {
+                self.warn(&path, format!("rule {} can never fire: {why}", route.id), "mend what it asks for, or remove it");
+            }
+            for matcher in route.matchers.iter().filter(|matcher| matcher.looks_like_shell()) {
+                let text = format!("{matcher} repeats the sign before its star, and a star alone stands for nothing");
+                self.warn(&path, text, "write .* for whatever comes, as in 'host=~\"db-.*\"'");
+            }
+        }
+    }
+
+    /// Whether whatever `later` asks for has all that `earlier` asks for.
+    fn takes_all_of(&self, earlier: &Route, later: &Route) -> bool {
+        let of_integration = later.integration.as_ref().and_then(|id| self.setup.integrations.get(id)).map(|one| &one.source);
+        let source = earlier.source.as_ref().is_none_or(|source| later.source.as_ref().or(of_integration) == Some(source));
+        let integration = earlier.integration.is_none() || earlier.integration == later.integration;
+        let matchers = earlier.matchers.iter().all(|matcher| matcher.takes_all() || later.matchers.contains(matcher));
+        let expression = earlier.expression.is_none() || earlier.expression == later.expression;
+        source && integration && matchers && expression
+    }
+
+    fn never_fires(&self, route: &Route) -> Option<String> {
+        let integration = route.integration.as_ref().and_then(|id| self.setup.integrations.get(id));
+        if let (Some(source), Some(integration)) = (&route.source, integration)
+            && *source != integration.source
+        {
+            return Some(format!("integration {} is of the source {}", integration.id, integration.source));
+        }
+        for matcher in &route.matchers {
+            let wanted = matcher.only();
+            if matcher.name() == "severity" && wanted.is_some_and(|value| AlertSeverity::parse(value).is_none()) {
+                let words = AlertSeverity::ALL.map(AlertSeverity::name).join(", ");
+                return Some(format!("{matcher} is no severity; there are {words}"));
+            }
+            let other =
+                route.matchers.iter().find(|other| other.name() == matcher.name() && wanted.is_some_and(|value| !other.matches(value)));
+            if let Some(other) = other {
+                return Some(format!("{matcher} and {other} are never true together"));
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::setup::{AlertSeverity, Date, Every, Handoff, Integration, Rotation, Rule, Service};
+    use super::super::setup::{Date, Every, Handoff, Integration, Rotation, Rule, Service};
     use super::*;
 
     const VOICE: &[ContactKind] = &[ContactKind::Voice];
@@ -431,6 +485,7 @@ mod tests {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            map: None,
         };
         setup.integrations.insert("in".into(), integration);
         setup

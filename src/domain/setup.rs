@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::mapping::Mapping;
+use super::routing::Route;
 use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -18,6 +20,9 @@ pub struct Setup {
     pub policies: BTreeMap<PolicyId, Policy>,
     pub services: BTreeMap<ServiceId, Service>,
     pub integrations: BTreeMap<IntegrationId, Integration>,
+    /// In the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
 }
 
 impl Setup {
@@ -459,6 +464,9 @@ pub struct Integration {
     /// Of the source `heartbeat`: when a beat is expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
+    /// Of the source `generic`: where the fields of its alerts stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Mapping>,
 }
 
 /// How often a beat comes, and by how much it may be late.
@@ -514,7 +522,7 @@ impl Pulse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub what: ChangeKind,
-    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`.
+    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`.
     pub kind: &'static str,
     pub id: String,
     /// Which of its keys differ, where it was changed.
@@ -578,9 +586,42 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {
-        vec![("source", a.source == b.source), ("service", a.service == b.service), ("severity", a.severity == b.severity)]
+        vec![
+            ("source", a.source == b.source),
+            ("service", a.service == b.service),
+            ("severity", a.severity == b.severity),
+            ("period", a.heartbeat.map(|beat| beat.period) == b.heartbeat.map(|beat| beat.period)),
+            ("map", a.map == b.map),
+            ("grace", a.heartbeat.map(|beat| beat.grace) == b.heartbeat.map(|beat| beat.grace)),
+        ]
+    });
+    compare("route", &in_order(old, new), &in_order(new, old), &mut changes, |(at, a), (now_at, b)| {
+        vec![
+            ("source", a.source == b.source),
+            ("integration", a.integration == b.integration),
+            ("match", a.matchers == b.matchers),
+            ("expression", a.expression == b.expression),
+            ("service", a.gives.service == b.gives.service),
+            ("severity", a.gives.severity == b.gives.severity),
+            ("policy", a.gives.policy == b.gives.policy),
+            ("record", a.gives.record == b.gives.record),
+            ("title", a.gives.title == b.gives.title),
+            ("labels", a.gives.labels == b.gives.labels),
+            ("order", at == now_at),
+        ]
     });
     changes
+}
+
+/// The rules by their ids, with their place among those that both setups have: one that is put between others moves none of them.
+fn in_order<'a>(setup: &'a Setup, other: &Setup) -> BTreeMap<&'a str, (usize, &'a Route)> {
+    let is_shared = |route: &Route| other.routes.iter().any(|known| known.id == route.id);
+    let mut place = 0;
+    let place_of = |route: &'a Route| {
+        place += usize::from(is_shared(route));
+        (route.id.as_str(), (place, route))
+    };
+    setup.routes.iter().map(place_of).collect()
 }
 
 /// The objects of one kind; `same` names each key and says whether it is the same in both.

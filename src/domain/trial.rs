@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::alert::{Key, KeyState, UNREADABLE_KEY};
+use super::alert::{Alert, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use super::effect::Effect;
 use super::fact::{Fact, What, coalesce};
 use super::incident::{Incident, Kind};
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::person::{Person, PersonPage};
+use super::routing::route;
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
-use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, UserId};
+use super::silence::{Compare, Matcher, Silence};
+use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
 
@@ -40,6 +42,7 @@ pub type Rung = (i64, &'static str, bool);
 
 pub struct Trial {
     pub setup: Setup,
+    pub silences: Vec<Silence>,
     pub now: Time,
     pub keys: BTreeMap<Key, KeyState>,
     pub incidents: BTreeMap<IncidentId, Incident>,
@@ -101,10 +104,12 @@ impl Trial {
             service: "api".into(),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            map: None,
         };
         setup.integrations.insert("bar".into(), integration);
         Self {
             setup,
+            silences: Vec::new(),
             now: Time::from_seconds(START),
             keys: BTreeMap::new(),
             incidents: BTreeMap::new(),
@@ -212,16 +217,12 @@ impl Trial {
     }
 
     pub fn batch(&mut self, signals: &[Signal]) -> Vec<Verdict> {
-        let mut desk = Desk { keys: self.keys.clone(), incidents: self.incidents.clone(), ..Desk::default() };
-        let open = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real);
-        if let Some(newest) = open.max_by_key(|incident| (incident.opened_at, incident.id.clone())) {
-            desk.newest.insert(newest.service.clone(), newest.id.clone());
-        }
+        let desk = self.desk();
         let mut state = State::Desk(desk);
         let mut verdicts = Vec::new();
         let mut facts = Vec::new();
         for signal in signals {
-            let decision = self.decided(state, &Input::Signal(signal.clone()));
+            let decision = self.decided(state, &Input::Signal(route(&self.setup, signal.clone())));
             verdicts.push(decision.verdict.clone());
             state = decision.state.clone();
             facts.extend(decision.facts.clone());
@@ -237,13 +238,49 @@ impl Trial {
         self.decides(&Input::Expiry(Expiry { key, heard_at: heard_at.map(Self::time) }))
     }
 
+    /// A silence for all alerts of this title, in seconds of the night; the alerts are looked at when it is made.
+    pub fn silences(&mut self, title: &str, from: i64, until: i64) -> SilenceId {
+        let id = SilenceId::from_text(format!("silence{}", self.silences.len()));
+        self.silences.push(Silence {
+            id: id.clone(),
+            integration: None,
+            matchers: vec![Matcher::new("alertname", Compare::Like, title).expect("it is a pattern")],
+            starts_at: Self::time(from),
+            ends_at: Self::time(until),
+            created_by: "bo".to_owned(),
+            comment: "we are at it".to_owned(),
+            updated_at: self.now,
+        });
+        self.covers();
+        id
+    }
+
+    /// Every alert is held against the silences, as it is when one begins, ends or changes.
+    pub fn covers(&mut self) -> Vec<Verdict> {
+        self.keys.clone().into_keys().map(|key| self.decides(&Input::Cover(key))).collect()
+    }
+
+    fn desk(&self) -> Desk {
+        let (keys, incidents, silences) = (self.keys.clone(), self.incidents.clone(), self.silences.clone());
+        let mut desk = Desk { keys, incidents, silences, ..Desk::default() };
+        let open = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real);
+        if let Some(newest) = open.max_by_key(|incident| (incident.opened_at, incident.id.clone())) {
+            desk.newest.insert(newest.service.clone(), newest.id.clone());
+        }
+        desk
+    }
+
+    pub fn alert(&self, key: &str) -> &Alert {
+        let key = Key { integration: "bar".into(), dedup_key: key.to_owned() };
+        self.keys[&key].alert.as_ref().expect("it fired")
+    }
+
     pub fn declares(&mut self, declare: &Declare) -> Verdict {
         self.decides(&Input::Declare(declare.clone()))
     }
 
     fn decides(&mut self, input: &Input) -> Verdict {
-        let desk = Desk { keys: self.keys.clone(), incidents: self.incidents.clone(), ..Desk::default() };
-        let decision = self.decided(State::Desk(desk), input);
+        let decision = self.decided(State::Desk(self.desk()), input);
         let verdict = decision.verdict.clone();
         self.save(decision);
         verdict
@@ -288,6 +325,7 @@ impl Trial {
         let state = match &scope {
             Scope::Incident(_) => State::Desk(Desk { incidents: self.incidents.clone(), ..Desk::default() }),
             Scope::Person(id) => State::Person(self.person(id)),
+            Scope::Silence(_) => State::Desk(Desk::default()),
         };
         let decision = self.decided(state, &Input::Wake { scope, timer });
         let verdict = decision.verdict.clone();

@@ -412,6 +412,7 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         resolved_because: None,
         lapses_at: None,
         snoozed_until: incident.response.snoozed_until,
+        hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let alerts = match (incident.alerts_count, incident.firing_count) {
@@ -489,6 +490,10 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
+        | What::AlertsSilenced { .. }
+        | What::AlertsUnsilenced { .. }
+        | What::SilenceExtended { .. }
+        | What::IncidentSilenced { .. }
         | What::SeverityRaised { .. }
         | What::SeverityChanged { .. }
         | What::TitleChanged { .. }
@@ -517,6 +522,7 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentReminded { .. }
         | What::ContactClosed { .. } => true,
         What::RoomWanted { .. }
+        | What::IncidentRouted { .. }
         | What::RoomOpened { .. }
         | What::NoticeWanted { .. }
         | What::PolicyStarted { .. }

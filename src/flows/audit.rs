@@ -1,7 +1,7 @@
 //! The promise that no open incident is silent, checked in production: what is found silent is reported and woken.
 
 use super::house::House;
-use super::{FlowError, report};
+use super::{FlowError, report, silence};
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{News, Scope, Timer};
 use crate::store::{self, WriteLane};
@@ -12,7 +12,7 @@ use crate::store::{self, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
-    Ok(lost(house).await? + forgotten(house).await? + silent(house).await?)
+    Ok(lost(house).await? + forgotten(house).await? + silent(house).await? + silence::audit(house).await?)
 }
 
 /// Somebody whose telephone nobody will look at again.
@@ -53,7 +53,7 @@ async fn silent(house: &House) -> Result<usize, FlowError> {
     for id in &silent {
         tracing::error!(incident = %id, "an open incident was silent: nothing was planned for it. It is looked at now; please report this");
         // Those that its urgency or its state has no use for do nothing; one that is early sets itself again.
-        for timer in [Timer::Escalate, Timer::Remind, Timer::Lapse] {
+        for timer in [Timer::Escalate, Timer::Remind, Timer::Lapse, Timer::Silence] {
             store::wake_set(&mut tx, &SetTimer { scope: Scope::Incident(id.clone()), timer, due_at }).await?;
         }
     }

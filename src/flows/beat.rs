@@ -159,6 +159,7 @@ async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &H
         integration: integration.id.clone(),
         answer: false,
         sample: Some(String::new()),
+        asked: None,
         signals: vec![heartbeat::missed(integration, &beat, row.beat_at, row.due_at)],
     };
     let body = save::json("journal row", &[entry])?;

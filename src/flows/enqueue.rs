@@ -54,7 +54,9 @@ pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Optio
     failpoint::reach("intake.read");
     let integration = &door.integration;
     let (signal, told) = match envelope.read(integration) {
-        Ok(event) => (event.signal, Ok(event.dedup_key)),
+        Ok(event) if event.wrong.is_empty() => (event.signal, Ok(event.dedup_key)),
+        // Refused in PagerDuty's words, and an alert all the same: what it says is enough to be called for.
+        Ok(event) => (event.signal, Err(EnqueueError::Invalid(event.wrong))),
         Err(wrong) => (pagerduty::invalid(integration, &wrong), Err(EnqueueError::Invalid(wrong))),
     };
     keep(house, &door, signal, inbound.body.clone()).await?;

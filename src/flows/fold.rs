@@ -1,18 +1,23 @@
 //! The journal becomes alerts and incidents: many signals, one transaction.
 
+mod heard;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::heard::{Heard, note_in};
 use super::house::House;
 use super::ingest::Entry;
 use super::{FlowError, save};
 use crate::base::failpoint;
-use crate::base::id::{IdSource, IntegrationId, JournalId};
+use crate::base::id::{IdSource, IntegrationId, JournalId, RouteId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input};
+use crate::domain::routing::{self, Routed};
+use crate::domain::setup::Setup;
 use crate::sources;
 use crate::store::{self, JournalRow, Sample, Store, StoreError, WriteLane};
 
@@ -84,6 +89,7 @@ fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
             integration: integration.id.clone(),
             answer: false,
             sample: None,
+            asked: None,
             signals: vec![sources::set_aside(integration, row.id.as_str())],
         })
         .collect()
@@ -106,8 +112,13 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     }
     failpoint::reach("fold.taken");
     let entries = read(&rows)?;
-    let services = entries.iter().filter_map(|entry| Some(live.setup.integrations.get(&entry.integration)?.service.clone())).collect();
-    let before = store::desk_load(&mut tx, &keys(&entries), &services).await?;
+    let keys = keys(&entries);
+    let entries: Vec<Routes> = entries.into_iter().map(|entry| Routes::of(&live.setup, entry)).collect();
+    // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
+    let own = entries.iter().filter_map(|routes| Some(live.setup.integrations.get(&routes.entry.integration)?.service.clone()));
+    let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
+    let services = own.chain(routed.filter(|service| live.setup.services.contains_key(service))).collect();
+    let before = store::desk_load(&mut tx, &keys, &services).await?;
 
     let mut desk = before.clone();
     let mut facts = Vec::new();
@@ -117,11 +128,18 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut decided = 0;
     let mut moment = Moment::fresh(at);
     let mut samples = Vec::new();
-    for entry in entries {
-        let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, entry.signals.len(), body));
-        for signal in entry.signals {
-            let (title, said) = (signal.title.clone(), ignored_because(&signal.action));
-            let decision = decide(State::Desk(desk), &Input::Signal(signal), &live.setup, &mut moment);
+    let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
+    let mut heard = Heard::new(&live.setup, &before);
+    for Routes { entry, signals } in entries {
+        let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
+        for (n, routed) in signals.into_iter().enumerate() {
+            let note = note_in(&routed.signal);
+            let (title, said) = (routed.signal.title.clone(), ignored_because(&routed.signal.action));
+            let rule = sample.as_ref().and_then(|_| routed.sentence());
+            if let Some(by) = &routed.taken {
+                *taken.entry(by.rule.clone()).or_default() += 1;
+            }
+            let decision = decide(State::Desk(desk), &Input::Signal(routed), &live.setup, &mut moment);
             desk = match decision.state {
                 State::Desk(desk) => desk,
                 State::Person(_) => Desk::default(),
@@ -130,10 +148,14 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             timers.extend(decision.timers);
             decided += 1;
             if let Some(sample) = &mut sample {
-                sample.made(title, said, &decision.verdict);
+                sample.made(title, said, rule, &decision.verdict);
             }
             for outcome in ["accepted", decision.verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
+            }
+            heard.signal(&entry.request, &entry.integration, note, &decision.verdict, at);
+            if n == 0 {
+                heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &decision.verdict, at);
             }
             if entry.answer {
                 answers.entry(entry.request.as_str().to_owned()).or_default().push(decision.verdict);
@@ -147,6 +169,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
     store::tally_add(&mut tx, &tallies, at).await?;
     store::samples_save(&mut tx, &samples).await?;
+    heard.save(&mut tx).await?;
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;
     }
@@ -155,15 +178,32 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     failpoint::reach("fold.before_commit");
     tx.commit().await?;
     failpoint::reach("fold.committed");
+    for (rule, signals) in taken {
+        house.metrics.routed(rule.as_str(), signals);
+    }
     save::ring(house, &facts, &timers);
     Ok(decided)
+}
+
+/// One request, its signals as the rules leave them.
+struct Routes {
+    /// Without its signals.
+    entry: Entry,
+    signals: Vec<Routed>,
+}
+
+impl Routes {
+    fn of(setup: &Setup, mut entry: Entry) -> Self {
+        let signals = std::mem::take(&mut entry.signals);
+        Self { entry, signals: signals.into_iter().map(|signal| routing::route(setup, signal)).collect() }
+    }
 }
 
 /// A sender's own words for why there was nothing to decide.
 fn ignored_because(action: &Action) -> Option<String> {
     match action {
         Action::Change(said) | Action::Ignore(said) | Action::Unreadable(said) => Some(said.clone()),
-        Action::Trigger | Action::Resolve | Action::Acknowledge => None,
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => None,
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Entry {
     /// The beginning of the body, where this request is kept as a sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<String>,
+    /// What was asked for, in the words of a protocol whose sender may ask what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     pub signals: Vec<Signal>,
 }
 
@@ -138,21 +141,49 @@ pub(super) async fn accept(
     body: Bytes,
     wait: Option<Span>,
 ) -> Result<Vec<Option<Verdict>>, IngestError> {
-    let at = house.clock.now();
     let count = signals.len();
     // What takes several rows is decided in several transactions, whose answers would each be a part of the whole: such a batch hears
     // that it is durable.
     let wait = wait.filter(|_| count <= limits::JOURNAL_BATCH_ROWS);
-    let request = JournalId::make(&mut IdSource::fresh(at));
-    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer: wait.is_some(), sample: None, signals };
-    let (done, committed) = oneshot::channel();
-    house.intake.try_send(Pending { entry, at, body, done }).map_err(|_| IngestError::CannotStore)?;
-    failpoint::reach("intake.queued");
-    committed.await.map_err(|_| IngestError::CannotStore)??;
+    let request = submit(house, integration, signals, body, wait.is_some(), None).await?;
     let Some(wait) = wait else { return Ok(vec![None; count]) };
     // Whatever goes wrong from here on, the message is durable: the answer then says "decided a moment later".
     let decided = tokio::time::timeout(wait.as_duration(), decisions(house, &request)).await;
     Ok(decided.unwrap_or_else(|_| vec![None; count]))
+}
+
+/// Makes signals durable for a sender that may ask later what became of the request, by its id. `asked` is what it asked for, in the
+/// words of its protocol.
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub(super) async fn accept_asked(
+    house: &House,
+    integration: &Integration,
+    signals: Vec<Signal>,
+    body: Bytes,
+    asked: &str,
+) -> Result<JournalId, IngestError> {
+    submit(house, integration, signals, body, false, Some(asked.to_owned())).await
+}
+
+/// Hands one request to the journal, and returns when it is durable.
+async fn submit(
+    house: &House,
+    integration: &Integration,
+    signals: Vec<Signal>,
+    body: Bytes,
+    answer: bool,
+    asked: Option<String>,
+) -> Result<JournalId, IngestError> {
+    let at = house.clock.now();
+    let request = JournalId::make(&mut IdSource::fresh(at));
+    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer, sample: None, asked, signals };
+    let (done, committed) = oneshot::channel();
+    house.intake.try_send(Pending { entry, at, body, done }).map_err(|_| IngestError::CannotStore)?;
+    failpoint::reach("intake.queued");
+    committed.await.map_err(|_| IngestError::CannotStore)??;
+    Ok(request)
 }
 
 /// Polls for the decisions of one request. Only the test signal and `reveille send` wait, so a short period costs nothing.
@@ -284,9 +315,9 @@ fn rows(batch: &[Pending], sampler: &mut Sampler, ids: &mut IdSource) -> Result<
             }
             held += part.len();
             // Field by field: a copy of the whole entry for each part would be quadratic in a group's size.
-            let Entry { request, integration, answer, .. } = &pending.entry;
+            let Entry { request, integration, answer, asked, .. } = &pending.entry;
             let (request, integration, signals) = (request.clone(), integration.clone(), part.to_vec());
-            entries.push(Entry { request, integration, answer: *answer, sample: sampled.take(), signals });
+            entries.push(Entry { request, integration, answer: *answer, sample: sampled.take(), asked: asked.clone(), signals });
         }
     }
     close(&mut entries, &mut held)?;

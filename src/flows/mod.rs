@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod act;
+pub mod alertmanager;
 pub mod announce;
 pub mod apply;
 pub mod ask;
@@ -22,6 +23,7 @@ pub mod ingest;
 pub mod invite;
 pub mod link;
 pub mod once;
+pub mod opsgenie;
 pub mod overrides;
 pub mod password;
 pub mod profile;
@@ -29,9 +31,11 @@ pub mod refusal;
 mod reply;
 pub mod report;
 pub mod retain;
+pub mod route;
 mod save;
 pub mod say;
 pub mod shout;
+pub mod silence;
 pub mod tell;
 pub mod wake;
 mod write;

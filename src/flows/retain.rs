@@ -50,10 +50,12 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
     let mut more = false;
     for due in [
         Due::Answers { before: now - limits::ANSWERS_KEPT },
+        Due::Requests { before: now - limits::SENDER_REQUESTS_KEPT },
         Due::Sessions { now },
         Due::Bodies { before: now - retention.samples, keep: retention.samples_most },
         Due::Samples { before: now - retention.samples, keep: retention.samples_most },
         Due::Alerts { before: now - retention.alerts, keep: retention.alerts_most },
+        Due::Silences { before: now - limits::SILENCES_KEPT },
     ] {
         more |= throw_away(house, &due).await?;
     }
@@ -80,6 +82,10 @@ enum Due {
     Answers {
         before: Time,
     },
+    /// What became of requests whose senders may ask.
+    Requests {
+        before: Time,
+    },
     /// Sessions and sign-in links that have ended.
     Sessions {
         now: Time,
@@ -99,6 +105,10 @@ enum Due {
         before: Time,
         keep: i64,
     },
+    /// Silences that are over.
+    Silences {
+        before: Time,
+    },
     Incident {
         id: IncidentId,
         before: Time,
@@ -109,10 +119,12 @@ impl Due {
     const fn name(&self) -> &'static str {
         match self {
             Self::Answers { .. } => "answers",
+            Self::Requests { .. } => "requests",
             Self::Sessions { .. } => "sessions",
             Self::Bodies { .. } => "bodies",
             Self::Samples { .. } => "samples",
             Self::Alerts { .. } => "alerts",
+            Self::Silences { .. } => "silences",
             Self::Incident { .. } => "incidents",
         }
     }
@@ -121,10 +133,12 @@ impl Due {
         let limit = limits::JANITOR_ROWS;
         match self {
             Self::Answers { before } => store::answers_forget(tx, *before, limit).await,
+            Self::Requests { before } => store::sender_requests_forget(tx, *before, limits::SENDER_REQUESTS, limit).await,
             Self::Sessions { now } => store::access_forget(tx, *now).await,
             Self::Bodies { before, keep } => store::aside_forget(tx, *before, *keep, limit).await,
             Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,
             Self::Alerts { before, keep } => store::alerts_forget(tx, *before, *keep, limit).await,
+            Self::Silences { before } => store::silences_forget(tx, *before, limit).await,
             Self::Incident { id, before } => store::incident_forget(tx, id, *before, limit).await,
         }
     }

@@ -243,6 +243,10 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
+        | What::AlertsSilenced { .. }
+        | What::AlertsUnsilenced { .. }
+        | What::SilenceExtended { .. }
+        | What::IncidentSilenced { .. }
         | What::SeverityRaised { .. }
         | What::SeverityChanged { .. }
         | What::TitleChanged { .. }
@@ -265,6 +269,7 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. } => true,
         What::RoomWanted { .. }
+        | What::IncidentRouted { .. }
         | What::NoticeWanted { .. }
         | What::PolicyStarted { .. }
         | What::StepStarted { .. }

@@ -1,7 +1,7 @@
 //! A wake-up is due: an incident's policy goes on, or a person's telephone is looked at.
 
 use super::house::House;
-use super::{FlowError, act, save};
+use super::{FlowError, act, save, silence};
 use crate::base::failpoint;
 use crate::base::id::UserId;
 use crate::base::limits;
@@ -49,16 +49,23 @@ pub async fn wake(house: &House, scope: &Scope, timer: Timer) -> Result<(), Flow
 }
 
 async fn once(house: &House, scope: &Scope, timer: Timer) -> Result<(), FlowError> {
-    let mut tx = house.store.begin(WriteLane::Page).await?;
+    let lane = match scope {
+        Scope::Incident(_) | Scope::Person(_) => WriteLane::Page,
+        // Many alerts in many pieces: a page comes first.
+        Scope::Silence(_) => WriteLane::Intake,
+    };
+    let mut tx = house.store.begin(lane).await?;
     let Some(ring) = carry_out(house, &mut tx, scope, timer).await? else { return Ok(()) };
     failpoint::reach(match scope {
         Scope::Incident(_) => "wake.before_commit",
         Scope::Person(_) => "attend.before_commit",
+        Scope::Silence(_) => "cover.before_commit",
     });
     tx.commit().await?;
     failpoint::reach(match scope {
         Scope::Incident(_) => "wake.committed",
         Scope::Person(_) => "attend.committed",
+        Scope::Silence(_) => "cover.committed",
     });
     ring(house);
     Ok(())
@@ -69,6 +76,10 @@ type Ring = Box<dyn FnOnce(&House) + Send>;
 
 /// Takes a wake-up, decides and saves what follows, all but the commit. `None`: another process was quicker.
 pub(super) async fn carry_out(house: &House, tx: &mut Tx, scope: &Scope, timer: Timer) -> Result<Option<Ring>, FlowError> {
+    if let Scope::Silence(_) = scope {
+        // What is being decided without knowing that it begins or ends is waited for.
+        store::silences_lock(tx).await?;
+    }
     // The wake-up is taken before anything is read: what comes later brings a wake-up of its own.
     if !store::wake_take(tx, scope, timer, house.clock.now()).await? {
         return Ok(None);
@@ -76,6 +87,7 @@ pub(super) async fn carry_out(house: &House, tx: &mut Tx, scope: &Scope, timer: 
     failpoint::reach(match scope {
         Scope::Incident(_) => "wake.taken",
         Scope::Person(_) => "attend.taken",
+        Scope::Silence(_) => "cover.taken",
     });
     let input = Input::Wake { scope: scope.clone(), timer };
     match scope {
@@ -88,6 +100,7 @@ pub(super) async fn carry_out(house: &House, tx: &mut Tx, scope: &Scope, timer: 
             let person = store::person_load(tx, user).await?;
             Ok(Some(Box::new(decide_on_person(house, tx, person, user, &input).await?)))
         }
+        Scope::Silence(id) => Ok(Some(Box::new(silence::cover(house, tx, id).await?))),
     }
 }
 

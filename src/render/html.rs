@@ -6,6 +6,7 @@ mod heartbeat;
 mod integration;
 pub mod link;
 mod reference;
+mod route;
 
 use askama::Template;
 
@@ -17,6 +18,7 @@ pub use desk::{
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow};
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
+pub use route::{RoutePage, TriedRow};
 
 use super::line::{self, Line};
 use crate::base::id::Number;
@@ -58,6 +60,7 @@ impl Frame {
             ("oncall", "/oncall", "On call"),
             ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
+            ("route", "/route", "Routing"),
             ("people", "/people", "People"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);

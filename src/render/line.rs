@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::base::id::{ContactId, ServiceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::domain::fact::{Fact, What};
-use crate::domain::incident::{IncidentState, Kind, Run};
+use crate::domain::incident::{Hush, IncidentState, Kind, Run};
 use crate::domain::input::{Actor, CallEnd};
 use crate::domain::reason::Reason;
 use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
@@ -171,6 +171,12 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentOpened { service, title, severity, alert: _ } => {
             Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)))
         }
+        What::IncidentRouted { rule, because, policy: None } => {
+            Line::new(Tone::Quiet, format!("Routed by rule {rule}")).because(because.as_str())
+        }
+        What::IncidentRouted { rule, because, policy: Some(policy) } => {
+            Line::new(Tone::Quiet, format!("Routed by rule {rule}, which pages by policy {policy}")).because(because.as_str())
+        }
         What::IncidentDeclared { service, title, severity, kind, alert } => {
             let verb = if alert.is_some() { "Made an incident" } else { "Declared" };
             let of = match kind {
@@ -239,10 +245,22 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         }
         What::AlertsJoined { count, titles } => Line::new(Tone::Quiet, alerts(*count, "joined", titles)),
         What::AlertsRefired { count, titles } => Line::new(Tone::Bad, alerts(*count, "fired again", titles)),
-        What::AlertsResolved { count, titles } => {
+        What::AlertsResolved { count, titles, silenced: _ } => {
             // A sender says so; the clock only has not heard of it.
             let how = if fact.actor == Actor::Reveille { "ended without a word of the sender" } else { "resolved" };
             Line::new(Tone::Good, alerts(*count, how, titles))
+        }
+        What::AlertsSilenced { count, titles, until, by, comment, silence: _ } => {
+            Line::new(Tone::Quiet, alerts(*count, &format!("silenced by {by}"), titles)).because(comment).then("over", Some(*until))
+        }
+        What::AlertsUnsilenced { count, titles } => Line::new(Tone::Bad, alerts(*count, "no longer silenced", titles)),
+        What::SilenceExtended { until, silence: _ } => {
+            Line::new(Tone::Quiet, "The silence lasts longer".to_owned()).then("over", Some(*until))
+        }
+        What::IncidentSilenced { until, by, comment, silence: _ } => {
+            Line::new(Tone::Quiet, format!("All that still fires is silenced by {by}: nobody is paged"))
+                .because(comment)
+                .then("pages again", Some(*until))
         }
         What::SeverityRaised { from, to } => Line::new(Tone::Bad, format!("Severity raised from {} to {}", from.name(), to.name())),
         What::PolicyStarted { policy, steps, repeat, urgency, reason } => {
@@ -377,6 +395,8 @@ pub struct Standing<'a> {
     pub resolved_because: Option<Reason>,
     pub lapses_at: Option<Time>,
     pub snoozed_until: Option<Time>,
+    /// The silence because of which nobody is paged.
+    pub hush: Option<&'a Hush>,
     pub run: Option<&'a Run>,
 }
 
@@ -396,6 +416,11 @@ pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line
                 Some(until) => line.then("snoozed, pages again", Some(until)),
                 None => line.then("pages again, without a sign of life,", standing.lapses_at),
             }
+        }
+        IncidentState::Triggered if let Some(hush) = standing.hush.filter(|_| reaching.is_empty()) => {
+            Line::new(Tone::Quiet, format!("Silenced by {}, so nobody is paged", hush.by))
+                .because(&hush.comment)
+                .then("pages again", Some(hush.until))
         }
         IncidentState::Triggered => {
             let exhausted = standing.run.is_some_and(|run| run.exhausted);

@@ -180,7 +180,7 @@ pub(super) fn severity(labels: &Map<String, Value>) -> Option<AlertSeverity> {
     }
 }
 
-fn title(labels: &Map<String, Value>, annotations: &Map<String, Value>) -> String {
+pub(super) fn title(labels: &Map<String, Value>, annotations: &Map<String, Value>) -> String {
     let line = |value: Option<&Value>| {
         let text = reading::line(&reading::scalar(value)?, limits::TITLE_CHARS);
         (!text.is_empty()).then_some(text)

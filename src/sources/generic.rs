@@ -30,7 +30,7 @@
 use serde_json::{Map, Value};
 
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
+use super::{Source, mapping, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -51,7 +51,19 @@ The same key with `"state":"resolved"` ends it:
 curl -fsS '{url}' --json '{"dedup_key":"backup","state":"resolved"}'
 ```
 
-`reveille send` does the same from a shell. A sender with a JSON of its own can be mapped in the configuration.
+`reveille send` does the same from a shell. A sender with a JSON of its own is mapped in the configuration, each field by a JSON pointer
+or a template:
+
+```toml
+[integration.map]
+dedup_key = "/alert/id"
+title     = "{{ alert.name }} on {{ alert.host }}"
+severity  = "/alert/priority"
+severities = { P1 = "critical", P2 = "error" }
+resolved_when = 'alert.status == "ok"'
+```
+
+`reveille route body.json --source generic` shows what becomes of a body, and sends nothing.
 "#;
 
 impl Source for Generic {
@@ -74,13 +86,17 @@ impl Source for Generic {
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
         let complain = |why: &str| unreadable(integration, self.title(), why);
-        match reading::json(&inbound.body) {
-            Ok(Value::Array(entries)) if entries.is_empty() => vec![complain("it is an empty list")],
-            Ok(Value::Array(entries)) if entries.len() > limits::BATCH_ENTRIES => {
+        let entries = reading::json(&inbound.body).and_then(|body| match (&integration.map, body) {
+            (Some(map), body) => mapping::entries(map, &body),
+            (None, Value::Array(entries)) => Ok(entries.into_iter().map(Ok).collect()),
+            (None, entry) => Ok(vec![Ok(entry)]),
+        });
+        match entries {
+            Ok(entries) if entries.is_empty() => vec![complain("it is an empty list")],
+            Ok(entries) if entries.len() > limits::BATCH_ENTRIES => {
                 vec![complain(&format!("it lists {} alerts, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
             }
-            Ok(Value::Array(entries)) => batch(entries.iter().map(|entry| signal(entry, integration)), complain),
-            Ok(entry) => vec![signal(&entry, integration).unwrap_or_else(|why| complain(&why))],
+            Ok(entries) => batch(entries.into_iter().map(|entry| signal(&entry?, integration)), complain),
             Err(why) => vec![complain(&why)],
         }
     }
@@ -96,12 +112,14 @@ pub(super) fn batch(entries: impl ExactSizeIterator<Item = Result<Signal, String
             Ok(signal) => signals.push(signal),
             Err(why) => {
                 wrong += 1;
-                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
+                first.get_or_insert((index + 1, why));
             }
         }
     }
-    if let Some(first) = first {
-        signals.push(complain(&format!("{wrong} of its {of} alerts; {first}")));
+    match first {
+        Some((_, why)) if of == 1 => signals.push(complain(&why)),
+        Some((n, why)) => signals.push(complain(&format!("{wrong} of its {of} alerts; entry {n}: {why}"))),
+        None => {}
     }
     signals
 }

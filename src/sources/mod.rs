@@ -4,6 +4,7 @@
 
 mod airbrake;
 mod alertmanager;
+pub mod alertmanager_api;
 mod azure;
 mod bugsnag;
 mod checkly;
@@ -25,9 +26,11 @@ mod honeybadger;
 mod honeycomb;
 mod icinga2;
 mod kibana;
+mod mapping;
 mod nagios;
 mod newrelic;
 mod notification;
+pub mod opsgenie;
 pub mod pagerduty;
 mod pingdom;
 pub mod proof;
@@ -52,9 +55,10 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 33] = [
+static REGISTRY: [&dyn Source; 35] = [
     &airbrake::Airbrake,
     &alertmanager::Alertmanager,
+    &alertmanager_api::AlertmanagerApi,
     &azure::Azure,
     &bugsnag::Bugsnag,
     &checkly::Checkly,
@@ -75,6 +79,7 @@ static REGISTRY: [&dyn Source; 33] = [
     &kibana::Kibana,
     &nagios::Nagios,
     &newrelic::NewRelic,
+    &opsgenie::Opsgenie,
     &pagerduty::PagerDuty,
     &pingdom::Pingdom,
     &riemann::Riemann,
@@ -142,6 +147,12 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().map(|source| source.name())
+}
+
+/// Whether senders of this kind ask about their alerts, and know them by a small number.
+#[must_use]
+pub fn asks_back(name: &str) -> bool {
+    name == opsgenie::NAME
 }
 
 /// What a body over the cap leaves behind, although it was refused: the sender may not send it again.

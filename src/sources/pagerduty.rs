@@ -11,7 +11,7 @@
 //! | `payload.summary` | `description` | the title |
 //! | `payload.severity` | | without it the integration's |
 //! | `client_url`, else the first of `links` | `client_url`, else the first link of `contexts` | the alert's link |
-//! | `payload.source component group class custom_details`, `client`, `links`, `images` | `client`, `details`, `contexts` | labels |
+//! | `payload.source component group class custom_details`, `client`, `client_url`, `links`, `images` | `client`, `client_url`, `details`, `contexts` | labels |
 
 use serde_json::{Map, Value};
 
@@ -52,7 +52,12 @@ pub struct Event {
     pub signal: Signal,
     /// As it came, or as it was made; it is in the answer.
     pub dedup_key: Option<String>,
+    /// What PagerDuty refuses it for, although it says all that is needed.
+    pub wrong: Vec<String>,
 }
+
+/// Longest key of an alert, characters.
+const DEDUP_KEY_CHARS: usize = 255;
 
 const GUIDE: &str = "\
 Wherever something sends to PagerDuty’s Events API:
@@ -159,7 +164,7 @@ impl Envelope {
             if given.is_none() && action.is_some() {
                 wrong.push("'dedup_key' is missing or blank".to_owned());
             }
-            return Self::short(integration, action, given, wrong);
+            return self.short(integration, action, given, wrong);
         }
         let empty = Map::new();
         let payload = reading::object(&self.body, "payload").unwrap_or(&empty);
@@ -180,7 +185,7 @@ impl Envelope {
         for name in ["source", "component", "group", "class"] {
             labels.put_scalar(name, payload.get(name));
         }
-        labels.put_scalar("client", self.body.get("client"));
+        self.client(&mut labels);
         let link = links(self.body.get("links"), "link", &mut labels);
         links(self.body.get("images"), "image", &mut labels);
         details(payload.get("custom_details"), &mut labels);
@@ -195,11 +200,11 @@ impl Envelope {
             if given.is_none() && action.is_some() {
                 wrong.push("'incident_key' is missing or blank".to_owned());
             }
-            return Self::short(integration, action, given, wrong);
+            return self.short(integration, action, given, wrong);
         }
         let title = required(&self.body, "description", "description", &mut wrong);
         let mut labels = Labels::default();
-        labels.put_scalar("client", self.body.get("client"));
+        self.client(&mut labels);
         let contexts = self.body.get("contexts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let of = |kind: &str| -> Value { contexts.iter().filter(|context| context["type"] == kind).cloned().collect() };
         let link = links(Some(&of("link")), "link", &mut labels);
@@ -217,6 +222,7 @@ impl Envelope {
         let mut labels = Labels::default();
         labels.put_scalar("source", payload.get("source"));
         let url = links(self.body.get("links"), "link", &mut labels);
+        links(self.body.get("images"), "image", &mut labels);
         details(payload.get("custom_details"), &mut labels);
         let signal = Signal {
             ends_at: None,
@@ -229,7 +235,28 @@ impl Envelope {
             url,
             labels: labels.done(),
         };
-        Ok(Event { signal, dedup_key: None })
+        Ok(Event { signal, dedup_key: None, wrong: Vec::new() })
+    }
+
+    /// Who says it, and where it is seen there.
+    fn client(&self, labels: &mut Labels) {
+        labels.put_scalar("client", self.body.get("client"));
+        if let Some(url) = reading::scalar(self.body.get("client_url")).and_then(|url| reading::url(&url)) {
+            labels.put("client_url", &url);
+        }
+    }
+
+    /// The name of the field that names the alert.
+    const fn alert_field(&self) -> &'static str {
+        match self.api {
+            Api::Events | Api::Changes => "dedup_key",
+            Api::Version1 => "incident_key",
+        }
+    }
+
+    fn too_long(&self, key: &str) -> Vec<String> {
+        let is_long = key.chars().count() > DEDUP_KEY_CHARS;
+        is_long.then(|| format!("'{}' is too long (maximum is {DEDUP_KEY_CHARS} characters)", self.alert_field())).into_iter().collect()
     }
 
     fn action(&self, field: &str, wrong: &mut Vec<String>) -> Option<Action> {
@@ -246,7 +273,13 @@ impl Envelope {
     }
 
     /// An acknowledge or a resolve: the key alone says what it is about.
-    fn short(integration: &Integration, action: Option<Action>, given: Option<String>, wrong: Vec<String>) -> Result<Event, Vec<String>> {
+    fn short(
+        &self,
+        integration: &Integration,
+        action: Option<Action>,
+        given: Option<String>,
+        wrong: Vec<String>,
+    ) -> Result<Event, Vec<String>> {
         let (Some(action), Some(given), true) = (action, given, wrong.is_empty()) else { return Err(wrong) };
         let signal = Signal {
             ends_at: None,
@@ -260,7 +293,7 @@ impl Envelope {
             url: None,
             labels: Labels::default().done(),
         };
-        Ok(Event { signal, dedup_key: Some(given) })
+        Ok(Event { signal, wrong: self.too_long(&given), dedup_key: Some(given) })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two versions name the same eight things differently")]
@@ -289,7 +322,7 @@ impl Envelope {
             url: client.or(link),
             labels: labels.done(),
         };
-        Ok(Event { signal, dedup_key: Some(dedup_key) })
+        Ok(Event { signal, wrong: self.too_long(&dedup_key), dedup_key: Some(dedup_key) })
     }
 }
 

@@ -8,6 +8,7 @@ pub use super::form::{Named, fields};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
+pub use crate::base::written::line_within as line;
 
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -103,43 +104,6 @@ pub fn joined(list: &Value) -> String {
     let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
     // More than a label holds need not be read.
     entries.iter().take(limits::LABEL_CHARS).filter_map(text).collect::<Vec<_>>().join(",")
-}
-
-/// One line of at most `most` characters. Control characters go, because the database refuses NUL, and logs and mail headers end at a
-/// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
-pub fn line(text: &str, most: usize) -> String {
-    let mut kept = String::with_capacity(text.len().min(most * 4));
-    let (mut count, mut gap) = (0, false);
-    for c in text.chars() {
-        if c.is_whitespace() || c.is_control() {
-            gap = true;
-            continue;
-        }
-        if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
-            continue;
-        }
-        let wanted = 1 + usize::from(gap && count > 0);
-        if count + wanted > most {
-            return cut(kept, most);
-        }
-        if gap && count > 0 {
-            kept.push(' ');
-        }
-        kept.push(c);
-        count += wanted;
-        gap = false;
-    }
-    kept
-}
-
-/// Marks a text that went on, within the limit.
-fn cut(mut kept: String, most: usize) -> String {
-    if let Some((last, _)) = kept.char_indices().nth(most.saturating_sub(1)) {
-        kept.truncate(last);
-    }
-    kept.truncate(kept.trim_end().len());
-    kept.push('…');
-    kept
 }
 
 /// A dedup key as it came where that is possible, else its digest: over the limit, with characters the database or a log cannot

@@ -95,7 +95,7 @@ fn at(action: &Action, item: &Map<String, Value>, occurrence: &Map<String, Value
     let known = Time::from_seconds(known.or_else(|| reading::seconds(occurrence.get("timestamp")))?);
     Some(match action {
         Action::Resolve => known + Span(1),
-        Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) => known,
+        Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => known,
     })
 }
 

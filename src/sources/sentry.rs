@@ -259,7 +259,7 @@ fn of_metric_alert(action: &str, data: &Value) -> Result<Told, String> {
     let began = ["date_started", "date_detected", "date_created"].iter().find_map(|name| reading::instant(&alert[*name]));
     let at = match action {
         Action::Resolve => reading::instant(&alert["date_closed"]).max(began.map(|began| began + Span(1))),
-        Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) => began,
+        Action::Trigger | Action::Acknowledge | Action::Remark(_) | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) => began,
     };
     let mut labels = Labels::default();
     labels.put_scalar("rule", rule.get("name"));

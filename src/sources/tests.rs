@@ -22,7 +22,14 @@ fn folder(source: &str) -> PathBuf {
 }
 
 fn integration(source: &str) -> Integration {
-    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity: AlertSeverity::Error, heartbeat: None }
+    Integration {
+        id: "shop".into(),
+        source: source.to_owned(),
+        service: "shop".into(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+        map: None,
+    }
 }
 
 fn read(source: &dyn Source, body: &[u8]) -> Vec<Signal> {
@@ -409,7 +416,9 @@ fn assert_within_limits(signal: &Signal, context: &str) {
         );
     }
     match &signal.action {
-        Action::Trigger | Action::Resolve | Action::Acknowledge => assert_ne!(signal.dedup_key, UNREADABLE_KEY, "{context}"),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => {
+            assert_ne!(signal.dedup_key, UNREADABLE_KEY, "{context}")
+        }
         Action::Unreadable(why) => {
             assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{context}: {signal:?}");
         }

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::fact::counter_add;
+use super::silence::{silences_hold, silences_live};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
 use super::task::tasks_save;
 use super::tx::Tx;
@@ -19,21 +20,27 @@ use crate::domain::input::Scope;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 use crate::domain::task::Task;
 
-/// Loads what signals with these keys may touch. The services are locked first and in their order, then the incidents by number.
+/// Loads what signals with these keys may touch, and the silences that may cover it. The silences are held first,
+/// then the services are locked in their order, then the incidents by number.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<ServiceId>) -> Result<Desk> {
+    silences_hold(tx).await?;
     if let Some(lock) = tx.dialect().lock_service() {
         for service in services {
             tx.rows(sql(lock).text(service.as_str())).await?;
         }
     }
+    let silences = silences_live(tx).await?;
     let keys = keys_load(tx, keys).await?;
     let mut wanted: BTreeSet<IncidentId> =
         keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
     let mut newest = BTreeMap::new();
-    for service in services {
+    // What only recorded so far belongs to the service that it began with, and may have to join there.
+    let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
+    let own = recording.filter(|alert| alert.state == AlertState::Firing).map(|alert| &alert.service);
+    for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
         let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
                         ORDER BY number DESC LIMIT 1");
         if let Some(row) = tx.row(find.text(service.as_str())).await? {
@@ -45,7 +52,7 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
-    Ok(Desk { keys, incidents, newest, ..Desk::default() })
+    Ok(Desk { keys, incidents, newest, silences, ..Desk::default() })
 }
 
 /// Loads one incident, locked, for a command or a wake-up.
@@ -111,7 +118,7 @@ fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
     Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve })
 }
 
-fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
+pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
     Ok(Alert {
         id: AlertId::from_text(id),
         key: key.clone(),
@@ -393,6 +400,10 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::AlertsJoined { .. }
             | What::AlertsRefired { .. }
             | What::AlertsResolved { .. }
+            | What::AlertsSilenced { .. }
+            | What::AlertsUnsilenced { .. }
+            | What::SilenceExtended { .. }
+            | What::IncidentSilenced { .. }
             | What::SeverityRaised { .. }
             | What::PolicyStarted { .. }
             | What::StepStarted { .. }
@@ -405,6 +416,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentEscalated
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
+            | What::IncidentRouted { .. }
             | What::IncidentReminded { .. }
             | What::PageUnhelpful { .. }
             | What::AttemptPlaced { .. }

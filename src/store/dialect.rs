@@ -123,6 +123,22 @@ impl Dialect {
         }
     }
 
+    /// Holds the silences as they are until the transaction ends: others may hold them too, and nobody may change one.
+    pub(super) const fn lock_silences_shared(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock_shared(1380275029, 0)"),
+        }
+    }
+
+    /// Waits for all who hold the silences, and holds them off until the transaction ends.
+    pub(super) const fn lock_silences(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock(1380275029, 0)"),
+        }
+    }
+
     /// The database's own time in microseconds: leases compare with it alone, so that replicas need no common clock.
     pub(super) const fn now(self) -> &'static str {
         match self {

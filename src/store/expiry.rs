@@ -18,7 +18,7 @@ pub struct Ending {
 }
 
 const ENDING: &str = "SELECT a.id, a.integration, a.dedup_key, a.service, t.last_at FROM alerts a \
-                      LEFT JOIN tallies t ON t.integration = a.integration AND t.outcome = 'accepted' WHERE a.state = 'firing'";
+                      LEFT JOIN tallies t ON t.integration = a.integration AND t.outcome = 'accepted'";
 
 fn ending_of(row: &sqlx::any::AnyRow) -> Result<Ending> {
     Ok(Ending {
@@ -34,8 +34,13 @@ fn ending_of(row: &sqlx::any::AnyRow) -> Result<Ending> {
 /// # Errors
 /// As every call of the database.
 pub async fn alerts_ended(reader: &Reader, now: Time, limit: i64) -> Result<Vec<Ending>> {
-    let find = format!("{ENDING} AND a.ends_at IS NOT NULL AND a.ends_at <= $1 ORDER BY a.ends_at LIMIT $2");
-    reader.rows(sql_made(find).time(now).int(limit)).await?.iter().map(ending_of).collect()
+    let mut endings = Vec::new();
+    // Each state has an index of its own.
+    for state in ["firing", "suppressed"] {
+        let find = format!("{ENDING} WHERE a.state = '{state}' AND a.ends_at IS NOT NULL AND a.ends_at <= $1 ORDER BY a.ends_at LIMIT $2");
+        endings.extend(reader.rows(sql_made(find).time(now).int(limit)).await?);
+    }
+    endings.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).map(ending_of).collect()
 }
 
 /// What of a service had its last signal by `before`.
@@ -43,8 +48,12 @@ pub async fn alerts_ended(reader: &Reader, now: Time, limit: i64) -> Result<Vec<
 /// # Errors
 /// As every call of the database.
 pub async fn alerts_aged(reader: &Reader, service: &ServiceId, before: Time, limit: i64) -> Result<Vec<Ending>> {
-    let find = format!("{ENDING} AND a.service = $1 AND a.last_at <= $2 ORDER BY a.id LIMIT $3");
-    reader.rows(sql_made(find).text(service.as_str()).time(before).int(limit)).await?.iter().map(ending_of).collect()
+    let mut endings = Vec::new();
+    for state in ["firing", "suppressed"] {
+        let find = format!("{ENDING} WHERE a.state = '{state}' AND a.service = $1 AND a.last_at <= $2 ORDER BY a.id LIMIT $3");
+        endings.extend(reader.rows(sql_made(find).text(service.as_str()).time(before).int(limit)).await?);
+    }
+    endings.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).map(ending_of).collect()
 }
 
 /// Writes down that alerts are over which gave way to a newer one of their key; they ended with their incident long before.
@@ -55,7 +64,7 @@ pub async fn alerts_write_down(tx: &mut Tx, alerts: &[AlertId], now: Time) -> Re
     for ids in alerts.chunks(LIST) {
         let ids: Vec<&str> = ids.iter().map(AlertId::as_str).collect();
         let over =
-            format!("UPDATE alerts SET state = 'resolved', resolved_at = $1 WHERE state = 'firing' AND id IN ({})", list(2, ids.len()));
+            format!("UPDATE alerts SET state = 'resolved', resolved_at = $1 WHERE state <> 'resolved' AND id IN ({})", list(2, ids.len()));
         tx.execute(sql_made(over).time(now).texts(&ids)).await?;
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! The only room that speaks SQL: one text for SQLite and PostgreSQL.
 //!
 //! A [`Tx`] is the permission to write and a [`read::Reader`] cannot. Functions are named noun and verb and stand in a file by their
-//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a request's key, a service, its
-//! incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
+//! noun. Rows are locked in one order everywhere, so that transactions wait for each other and never in a circle: a request's key, the
+//! silences, one silence, a service, its incidents by number, pages by id, attempts; or a person, pages by id, attempts; the outbox; the counters last.
 
 mod access;
 mod archive;
@@ -35,7 +35,9 @@ mod repeat;
 mod retain;
 mod room;
 mod sample;
+mod sender;
 mod setup;
+mod silence;
 mod spoken;
 mod sql;
 mod tally;
@@ -95,7 +97,12 @@ pub use room::{
     room_incident,
 };
 pub use sample::{Sample, reveal_note, samples_save};
+pub use sender::{AlertNote, SenderRequest, alert_notes_save, sender_requests_forget, sender_requests_save, tiny_ids_give};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
+pub use silence::{
+    SilencePlace, SilenceRow, audit_silences, silence_change, silence_load, silence_note, silence_piece, silence_save, silences_count,
+    silences_forget, silences_live, silences_lock,
+};
 pub use spoken::{alert_titles, incident_find, incident_find_by_number};
 pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;

@@ -33,6 +33,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "api", include_str!("../../migrations/0008_api.sql")),
     (9, "proof", include_str!("../../migrations/0009_proof.sql")),
+    (10, "silences", include_str!("../../migrations/0010_silences.sql")),
+    (11, "sender", include_str!("../../migrations/0011_sender.sql")),
     (13, "again", include_str!("../../migrations/0013_again.sql")),
 ];
 

@@ -19,6 +19,8 @@ pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::overrides::OverrideView;
 pub use super::sample::Sample;
+pub use super::sender::{AlertNote, Named, OwnAlert, SenderRequest};
+pub use super::silence::{HoldingAlert, SilenceRow};
 use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, word_of};
 use super::tx::Conn;
 use crate::base::id::{AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
@@ -184,8 +186,8 @@ pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, 
 
 /// An alert's own row is not touched when its incident is resolved: both columns are read through it.
 pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
-                     CASE WHEN a.state = 'firing' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
-                     a.first_at, a.last_at, CASE WHEN a.state = 'firing' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
+                     CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
+                     a.first_at, a.last_at, CASE WHEN a.state <> 'resolved' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
                      i.number, a.url, a.labels FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
 
 const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p.wanted, p.ended, p.ended_at, p.failed FROM pages p \
@@ -318,7 +320,7 @@ impl Reader {
         let (limit, below) = (bounded(limit), alerts_below(cursor)?);
         let find = sql_made(format!(
             "{ALERT} WHERE a.id < $1 AND ($2 = '' OR a.service = $2) AND \
-             ($3 = '' OR $3 = CASE WHEN a.state = 'firing' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END) \
+             ($3 = '' OR $3 = CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END) \
              ORDER BY a.id DESC LIMIT $4"
         ));
         let find = find.text(below).text(filter.service.as_ref().map_or("", ServiceId::as_str));

@@ -2,7 +2,8 @@
 
 use super::error::Result;
 use super::read::Reader;
-use super::sql::{Columns as _, list, sql, sql_made};
+use super::sender::tiny_ids_forget;
+use super::sql::{Columns as _, Sql, list, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::IncidentId;
 use crate::base::time::Time;
@@ -48,16 +49,23 @@ pub async fn samples_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) ->
 pub async fn alerts_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) -> Result<u64> {
     // Each condition is the index's own, word for word, or it is not used.
     let edge = sql("SELECT COALESCE(resolved_at, last_at) AS ended_at, id FROM alerts WHERE incident_id IS NULL AND state <> 'firing' \
-                    ORDER BY COALESCE(resolved_at, last_at) DESC, id DESC LIMIT 1 OFFSET $1");
+                    AND state <> 'suppressed' ORDER BY COALESCE(resolved_at, last_at) DESC, id DESC LIMIT 1 OFFSET $1");
     let edge = tx.row(edge.int(keep)).await?;
     let (ended_at, id) = match &edge {
         Some(row) => (row.time("ended_at")?, row.text("id")?),
         None => (Time(i64::MIN), String::new()),
     };
     let forget = sql("DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE incident_id IS NULL AND state <> 'firing' \
-                      AND (COALESCE(resolved_at, last_at) < $1 OR (COALESCE(resolved_at, last_at), id) <= ($2, $3)) \
-                      ORDER BY COALESCE(resolved_at, last_at), id LIMIT $4)");
-    tx.execute(forget.time(before).time(ended_at).text(id).int(limit)).await
+                      AND state <> 'suppressed' AND (COALESCE(resolved_at, last_at) < $1 OR (COALESCE(resolved_at, last_at), id) <= ($2, $3)) \
+                      ORDER BY COALESCE(resolved_at, last_at), id LIMIT $4) RETURNING id");
+    alerts_gone(tx, forget.time(before).time(ended_at).text(id).int(limit)).await
+}
+
+/// Alerts go, and with them what their senders know of them.
+async fn alerts_gone(tx: &mut Tx, forget: Sql) -> Result<u64> {
+    let gone = tx.rows(forget).await?.iter().map(|row| row.text("id")).collect::<Result<Vec<_>>>()?;
+    tiny_ids_forget(tx, &gone).await?;
+    Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
 }
 
 /// The incident that has been closed longest, if that is since before `before`.
@@ -79,8 +87,12 @@ pub async fn incident_forget(tx: &mut Tx, id: &IncidentId, before: Time, limit: 
     if tx.row(sql_made(lock).text(id.as_str()).time(before)).await?.is_none() {
         return Ok(0);
     }
+    let alerts = sql("DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE incident_id = $1 ORDER BY id LIMIT $2) RETURNING id");
+    let rows = alerts_gone(tx, alerts.text(id.as_str()).int(limit)).await?;
+    if rows > 0 {
+        return Ok(rows);
+    }
     let parts = [
-        "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE incident_id = $1 ORDER BY id LIMIT $2)",
         "DELETE FROM facts WHERE seq IN (SELECT seq FROM facts WHERE incident_id = $1 ORDER BY seq LIMIT $2)",
         "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE incident_id = $1 ORDER BY id LIMIT $2)",
     ];

@@ -48,11 +48,12 @@ impl Sample {
         }
     }
 
-    /// What became of its last signal; `said` is why, where the sender's message itself says it.
-    pub fn made(&mut self, title: String, said: Option<String>, verdict: &Verdict) {
+    /// What became of its last signal; `said` is why, where the sender's message itself says it, and `rule` the rule that took it.
+    pub fn made(&mut self, title: String, said: Option<String>, rule: Option<String>, verdict: &Verdict) {
         self.title = title;
         verdict.outcome.name().clone_into(&mut self.outcome);
-        self.reason = said.unwrap_or_else(|| verdict.reason.sentence().to_owned());
+        let reason = said.unwrap_or_else(|| verdict.reason.sentence().to_owned());
+        self.reason = rule.map_or_else(|| reason.clone(), |rule| format!("{reason}; {rule}"));
         self.alert.clone_from(&verdict.alert);
         self.incident.clone_from(&verdict.incident);
     }

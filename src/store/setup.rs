@@ -14,6 +14,9 @@ use crate::base::id::IntegrationId;
 use crate::base::time::Time;
 use crate::domain::setup::{Policy, Setup};
 
+/// The name under which the routing rules rest.
+const ROUTES: &str = "routes";
+
 /// The kinds of configured objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
@@ -95,8 +98,11 @@ pub async fn setup_save(
         });
         tx.execute(save).await?;
     }
-    let save = sql("INSERT INTO settings (name, body) VALUES ('file', $1) ON CONFLICT (name) DO UPDATE SET body = excluded.body");
-    tx.execute(save.text(settings_json)).await?;
+    // The rules are a list of their own, in their order; the version before looks for its own name alone and runs on beside it.
+    for (name, body) in [("file", settings_json), (ROUTES, &to_json(&setup.routes))] {
+        let save = sql("INSERT INTO settings (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body");
+        tx.execute(save.text(name).text(body)).await?;
+    }
     secrets_save(tx, secrets).await?;
     let gone = retired.iter().filter(|(kind, _)| *kind == ObjectKind::Integration).map(|(_, id)| id.as_str());
     let integrations: Vec<&str> = setup.integrations.keys().map(IntegrationId::as_str).chain(gone).collect();
@@ -172,7 +178,7 @@ pub async fn setup_load(reader: &Reader) -> Result<SavedSetup> {
         let saved = SavedSetup {
             version,
             setup: objects_load(reader).await?,
-            settings_json: settings_load(reader).await?,
+            settings_json: settings_load(reader, "file").await?,
             secrets: secrets_load(reader).await?,
         };
         if setup_version(reader).await? == version {
@@ -219,6 +225,8 @@ async fn objects_load(reader: &Reader) -> Result<Setup> {
             }
         }
     }
+    let rows = reader.rows(sql("SELECT body FROM settings WHERE name = $1").text(ROUTES)).await?;
+    setup.routes = rows.first().map(|row| row.json("body")).transpose()?.unwrap_or_default();
     for policy in setup.services.values().map(|service| service.policy.clone()).collect::<BTreeSet<_>>() {
         if let Some(retired) = retired_policies.remove(policy.as_str()) {
             setup.policies.insert(policy, retired);
@@ -227,8 +235,8 @@ async fn objects_load(reader: &Reader) -> Result<Setup> {
     Ok(setup)
 }
 
-async fn settings_load(reader: &Reader) -> Result<String> {
-    let rows = reader.rows(sql("SELECT body FROM settings WHERE name = 'file'")).await?;
+async fn settings_load(reader: &Reader, name: &str) -> Result<String> {
+    let rows = reader.rows(sql("SELECT body FROM settings WHERE name = $1").text(name)).await?;
     rows.first().map_or_else(|| Ok(String::new()), |row| row.text("body"))
 }
 

@@ -10,7 +10,7 @@ use super::open::Store;
 use super::read::Reader;
 use super::sql::{Columns as _, sql, sql_made};
 use super::tx::{Ask, Tx};
-use crate::base::id::{IncidentId, UserId};
+use crate::base::id::{IncidentId, SilenceId, UserId};
 use crate::base::time::Time;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{Scope, Timer};
@@ -22,6 +22,7 @@ fn parts(scope: &Scope) -> (&'static str, &str) {
     match scope {
         Scope::Incident(id) => ("incident", id.as_str()),
         Scope::Person(id) => ("person", id.as_str()),
+        Scope::Silence(id) => ("silence", id.as_str()),
     }
 }
 
@@ -75,6 +76,7 @@ pub async fn wakes_due_in(from: &mut impl Ask, now: Time, limit: i64) -> Result<
             let scope = match kind.as_str() {
                 "incident" => Scope::Incident(IncidentId::from_text(id)),
                 "person" => Scope::Person(UserId::from_text(id)),
+                "silence" => Scope::Silence(SilenceId::from_text(id)),
                 other => return Err(StoreError::Corrupt(format!("a wake-up of scope {other:?}"))),
             };
             Ok((scope, row.word("name", Timer::parse)?, row.time("due_at")?))
@@ -90,6 +92,7 @@ pub async fn wake_take(tx: &mut Tx, scope: &Scope, timer: Timer, now: Time) -> R
     let lock = match scope {
         Scope::Incident(_) => "SELECT id FROM incidents WHERE id = $1",
         Scope::Person(_) => "SELECT id FROM persons WHERE id = $1",
+        Scope::Silence(_) => "SELECT id FROM silences WHERE id = $1",
     };
     let (kind, id) = parts(scope);
     if tx.dialect().has_row_locks() {

@@ -8,6 +8,7 @@ pub(super) mod document;
 pub(super) mod heartbeat;
 pub(super) mod integration;
 pub(super) mod person;
+pub(super) mod route;
 pub(super) mod stand_in;
 pub(super) mod task;
 pub(super) mod words;

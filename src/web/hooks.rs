@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::answer::{self, WebError, plain, problem};
 use super::repeat::{self, Asked, Clash};
-use super::{Doors, body, enqueue, look};
+use super::{Doors, alertmanager, body, enqueue, look, opsgenie};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Span;
@@ -26,6 +26,8 @@ pub fn router(doors: &Doors) -> Router {
         .route("/callbacks/{channel}/{*rest}", post(heard))
         .route("/heartbeats/{key}", post(beat).get(beat))
         .merge(enqueue::routes())
+        .merge(alertmanager::routes(doors))
+        .merge(opsgenie::routes())
         .method_not_allowed_fallback(wrong_way)
         .with_state(doors.clone())
 }

@@ -154,6 +154,7 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
             .find_map(|row| if let What::IncidentResolved { reason } = row.fact.what { Some(reason) } else { None }),
         lapses_at: incident.lapses_at,
         snoozed_until: incident.response.snoozed_until,
+        hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let reaching: Vec<Reaching> = pages
@@ -184,10 +185,13 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
     matches!(
         fact.what,
         What::IncidentOpened { .. }
+            | What::IncidentRouted { .. }
             | What::IncidentDeclared { .. }
             | What::SeverityRaised { .. }
             | What::IncidentSnoozed { .. }
             | What::SnoozeEnded
+            | What::IncidentSilenced { .. }
+            | What::SilenceExtended { .. }
             | What::IncidentReassigned { .. }
             | What::PageAsked { .. }
             | What::PolicyStarted { .. }
@@ -223,9 +227,14 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::ContactClosed { page, .. }
         | What::CallHeld { page, .. } => Some(page),
         What::IncidentOpened { .. }
+        | What::IncidentRouted { .. }
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
+        | What::AlertsSilenced { .. }
+        | What::AlertsUnsilenced { .. }
+        | What::SilenceExtended { .. }
+        | What::IncidentSilenced { .. }
         | What::SeverityRaised { .. }
         | What::PolicyStarted { .. }
         | What::StepStarted { .. }

@@ -2,6 +2,7 @@
 //! their own one day.
 
 mod acknowledge;
+mod alertmanager;
 mod answer;
 mod api;
 pub mod app;
@@ -12,6 +13,7 @@ mod form;
 pub mod hooks;
 mod look;
 mod metrics;
+mod opsgenie;
 mod pages;
 pub mod public;
 mod repeat;

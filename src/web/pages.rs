@@ -10,6 +10,7 @@ pub mod me;
 pub mod oncall;
 pub mod people;
 pub mod reference;
+pub mod route;
 
 pub(super) use me::is_proven;
 

@@ -57,7 +57,7 @@ pub fn router(doors: &Doors) -> Router {
 }
 
 /// 200 as soon as signals can be taken in and pages can leave.
-async fn ready(State(doors): State<Doors>) -> Response {
+pub(super) async fn ready(State(doors): State<Doors>) -> Response {
     let mut checks = vec![database(&doors).await, intake(&doors)];
     checks.extend((doors.checks)());
     let ready = checks.iter().all(|check| check.well || !check.needed);

@@ -8,10 +8,12 @@ mod floor;
 mod load;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod rules;
 mod server;
 
 use reveille::base::clock::Clock;
 use reveille::base::time::Span;
+use reveille::domain::routing;
 use tokio::sync::Mutex;
 
 use crate::figures::{Figures, ms, table};
@@ -109,6 +111,27 @@ async fn measure(on: On) {
             let limit = times(limit, PLAN.room);
             assert!(took <= limit, "{part} of the posts should reach the provider within {} ms{what}; it took {} ms", ms(limit), ms(took));
         }
+    }
+}
+
+/// A rule costs a signal next to nothing, or a sender of many would wait for the rules of all the others.
+#[tokio::test]
+async fn ten_thousand_signals_pass_fifty_rules() {
+    const SIGNALS: usize = 10_000;
+    const RULES: usize = 50;
+    /// A release build takes about a tenth of it.
+    const WITHIN: Span = Span::millis(500);
+    let _alone = ALONE.lock().await;
+    let clock = Clock::system();
+    for (what, expression) in [("matchers", None), ("matchers and expressions", Some("labels.size|int > 90 and 'disk' in title"))] {
+        let setup = rules::setup(RULES, expression);
+        let signals: Vec<_> = (0..SIGNALS).map(rules::signal).collect();
+        let began = clock.now();
+        let taken = signals.into_iter().filter(|signal| routing::route(&setup, signal.clone()).taken.is_some()).count();
+        let took = clock.now().since(began);
+        println!("{SIGNALS} signals through {RULES} rules of {what}: {} ms, {taken} taken", ms(took));
+        assert_eq!(taken, SIGNALS / 10, "the last rule takes every tenth");
+        assert!(took <= times(WITHIN, PLAN.room * 2), "{SIGNALS} signals took {} ms", ms(took));
     }
 }
 

@@ -40,6 +40,13 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await page.getByRole("button", { name: "Find" }).click();
   await expect(page.locator("details[open] pre code").first()).toContainText('source = "datadog"');
   await look(page, "senders-found");
+  await page.goto(`${house.url}/integrations/scripts`);
+  await page.getByRole("link", { name: "Try a body of scripts" }).click();
+  await page.getByLabel("Body").fill('{"title":"The disk is full","dedup_key":"disk","labels":{"host":"db-3"}}');
+  await look(page, "route");
+  await page.getByRole("button", { name: "Try it" }).click();
+  await expect(page.getByRole("heading", { name: "No rule takes it" })).toBeVisible();
+  await look(page, "route-tried");
 
   // Who is not an administrator is told so; a page that is none, and a link that is too old, say the next step.
   const context = await browser.newContext();
@@ -63,6 +70,7 @@ test("a house that nobody has furnished says the next step on every page", async
     ["alerts", "Nothing is recorded here"],
     ["heartbeats", "No job is watched yet"],
     ["integrations", "Nothing can alert yet"],
+    ["route", "Nothing can alert yet"],
     ["people", "Nobody is configured yet"],
     ["incidents/new", "No service is configured yet"],
     ["me", "You have none yet, and sign in by one-time links"],

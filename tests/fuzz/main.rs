@@ -8,6 +8,7 @@
 mod doors;
 #[path = "../support/hostile.rs"]
 mod hostile;
+mod rules;
 mod sinks;
 
 use std::fmt::Write as _;
@@ -107,6 +108,8 @@ fuzzed! {
             }
         }
     };
+    /// A rule's matcher, expression and template and a mapping, each as somebody might write it, and a body that goes through them.
+    routing(rules::seeds()) => rules::routed;
     twilio_callback(vec![b"keys CallSid=CA1&Digits=1".to_vec(), b"status CallSid=CA1&CallStatus=ringing".to_vec()]) => sinks::callback;
     /// Whatever is said, the call is one well-formed `Response` within Twilio's limit, and says nothing but words.
     twiml(Vec::new()) => sinks::spoken;
@@ -324,7 +327,7 @@ fn clock() -> Clock {
 
 fn integration(source: &str) -> Integration {
     let severity = AlertSeverity::Error;
-    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity, heartbeat: None }
+    Integration { id: "shop".into(), source: source.to_owned(), service: "shop".into(), severity, heartbeat: None, map: None }
 }
 
 /// What every sink after the sources may rely on.
@@ -341,7 +344,7 @@ fn within_limits(signal: &Signal) {
         assert!(!name.is_empty() && storable(name, limits::LABEL_CHARS) && storable(value, limits::LABEL_CHARS), "{signal:?}");
     }
     match &signal.action {
-        Action::Trigger | Action::Resolve | Action::Acknowledge => assert_ne!(signal.dedup_key, UNREADABLE_KEY),
+        Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => assert_ne!(signal.dedup_key, UNREADABLE_KEY),
         Action::Unreadable(why) => assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{signal:?}"),
         Action::Change(what) | Action::Ignore(what) => assert!(storable(what, limits::TITLE_CHARS), "{signal:?}"),
     }

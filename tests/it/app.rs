@@ -3,7 +3,10 @@
 //! A story reads like the night it tells: `app.fires("disk full")`, `app.phone("ana").rings()`,
 //! `app.phone("bo").rings_after("5m").press('1')`. What a story does not expect fails it: a call nobody took, an effect left over.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod phone;
+mod reader;
+
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -22,10 +25,13 @@ use reveille::boot::wire::{self, Given, Options, Running};
 use reveille::domain::effect::Lane;
 use reveille::flows::{access, announce, apply, ask};
 use reveille::stage::slack::SlackFault;
-use reveille::stage::{self, Call, CallStatus, Direction, Stage, Text};
+use reveille::stage::{self, Call, Direction, Stage, Text};
 use reveille::store;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+pub use phone::Phone;
+pub use reader::{Browser, Incident, Stream, kinds};
 
 use crate::postgres::TestDatabase;
 
@@ -586,202 +592,6 @@ impl App {
     }
 }
 
-/// A browser without scripts: cookies and forms.
-pub struct Browser {
-    url: String,
-    http: reqwest::Client,
-    cookies: Mutex<BTreeMap<String, String>>,
-}
-
-/// What a browser is shown.
-pub struct Page {
-    pub status: u16,
-    pub location: Option<String>,
-    pub text: String,
-}
-
-impl Browser {
-    pub async fn get(&self, path: &str) -> Page {
-        self.ask(self.http.get(format!("{}{path}", self.url))).await
-    }
-
-    /// Sends a form.
-    pub async fn post(&self, path: &str, form: &str) -> Page {
-        let post = self.http.post(format!("{}{path}", self.url)).header("content-type", "application/x-www-form-urlencoded");
-        self.ask(post.body(form.to_owned())).await
-    }
-
-    async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
-        let cookies: Vec<String> = self.cookies.lock().expect("cookies").iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let answer = request.header("cookie", cookies.join("; ")).send().await.expect("an answer");
-        for cookie in answer.headers().get_all("set-cookie") {
-            let (pair, attributes) = cookie.to_str().expect("text").split_once(';').expect("attributes");
-            assert!(attributes.contains("HttpOnly") && attributes.contains("SameSite"), "{attributes}");
-            let (name, value) = pair.split_once('=').expect("a pair");
-            self.cookies.lock().expect("cookies").insert(name.to_owned(), value.to_owned());
-        }
-        Page {
-            status: answer.status().as_u16(),
-            location: answer.headers().get("location").map(|to| to.to_str().expect("text").to_owned()),
-            text: answer.text().await.expect("a page"),
-        }
-    }
-}
-
-impl Page {
-    /// The token of its forms.
-    pub fn csrf(&self) -> String {
-        let (_, rest) = self.text.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form on {}", self.text));
-        rest.split('"').next().expect("a value").to_owned()
-    }
-}
-
-/// One person's telephone.
-pub struct Phone<'a> {
-    app: &'a mut App,
-    number: &'static str,
-    person: String,
-}
-
-impl<'a> Phone<'a> {
-    fn ringing(&self) -> Option<Call> {
-        self.app
-            .stage
-            .calls()
-            .into_iter()
-            .find(|call| call.to == self.number && call.status == CallStatus::Ringing && !self.app.seen.contains(&call.sid))
-    }
-
-    /// It rings now, and the story had not noticed it before.
-    pub async fn rings(self) -> Ringing<'a> {
-        self.app.settle().await;
-        // Calls of one moment leave one after the other, at the account's pace.
-        for _ in 0..10 {
-            if self.ringing().is_some() {
-                break;
-            }
-            self.app.advance_to(self.app.clock.now() + Span::millis(1)).await;
-        }
-        let Some(call) = self.ringing() else {
-            let calls = self.app.stage.calls();
-            panic!("{}'s phone does not ring at {}; calls so far:\n{}", self.person, self.app.clock.now(), told(&calls));
-        };
-        self.app.seen.insert(call.sid.clone());
-        Ringing { app: self.app, sid: call.sid }
-    }
-
-    /// It rings after exactly this long, to the second, and not before.
-    pub async fn rings_after(self, span: &str) -> Ringing<'a> {
-        // Seconds are whole here: what the account's pace added does not add up.
-        let due = Time::from_seconds(self.app.clock.now().seconds()) + Span::parse(span).expect("a span");
-        let known: BTreeSet<String> = self.app.stage.calls().into_iter().map(|call| call.sid).collect();
-        self.app.advance_to(due - Span::seconds(1)).await;
-        let early: Vec<Call> =
-            self.app.stage.calls().into_iter().filter(|call| call.to == self.number && !known.contains(&call.sid)).collect();
-        assert!(early.is_empty(), "{}'s phone rang before {span}:\n{}", self.person, told(&early));
-        self.app.advance_to(due).await;
-        self.rings().await
-    }
-
-    /// It is silent: no call to it that the story has not noticed.
-    pub async fn is_silent(&self) {
-        self.app.settle().await;
-        let calls: Vec<Call> =
-            self.app.stage.calls().into_iter().filter(|call| call.to == self.number && !self.app.seen.contains(&call.sid)).collect();
-        assert!(calls.is_empty(), "{}'s phone rang:\n{}", self.person, told(&calls));
-    }
-
-    /// Whatever calls came are noticed, and not looked at one by one.
-    pub fn takes_notice(self) {
-        let calls = self.app.stage.calls().into_iter().filter(|call| call.to == self.number).map(|call| call.sid);
-        self.app.seen.extend(calls);
-    }
-
-    /// How often it has rung in all.
-    pub fn calls(&self) -> usize {
-        self.app.stage.calls().iter().filter(|call| call.to == self.number).count()
-    }
-}
-
-/// A call that somebody or something has picked up, or nobody.
-pub struct Line {
-    stage: Stage,
-    pub sid: String,
-}
-
-impl Line {
-    pub fn call(&self) -> Call {
-        self.stage.calls().into_iter().find(|call| call.sid == self.sid).expect("the call")
-    }
-
-    /// Presses a key and gives what is said back.
-    pub async fn press(&self, key: char) -> String {
-        let before = self.call().spoken().len();
-        self.stage.press(&self.sid, key).await.expect("it listens");
-        self.call().spoken()[before..].join(" ")
-    }
-
-    pub fn said(&self) -> String {
-        self.call().spoken().join(" ")
-    }
-
-    pub fn has_ended(&self) -> &Self {
-        assert!(self.call().status.is_final(), "the call is {}", self.call().status);
-        self
-    }
-
-    pub fn goes_on(&self) -> &Self {
-        assert!(!self.call().status.is_final(), "the call is {}", self.call().status);
-        self
-    }
-}
-
-/// A call that rings.
-pub struct Ringing<'a> {
-    app: &'a mut App,
-    sid: String,
-}
-
-impl Ringing<'_> {
-    fn line(&self) -> Line {
-        Line { stage: self.app.stage.clone(), sid: self.sid.clone() }
-    }
-
-    /// Picks up, presses a key, and gives what was said back.
-    pub async fn press(self, key: char) -> String {
-        let app = &*self.app;
-        app.stage.answer(&self.sid).await.expect("it rings");
-        let said = self.line().press(key).await;
-        app.settle().await;
-        said
-    }
-
-    /// Picks up and says nothing.
-    pub async fn answer(self) -> Line {
-        self.app.stage.answer(&self.sid).await.expect("it rings");
-        self.app.settle().await;
-        self.line()
-    }
-
-    /// Nobody is there; a machine picks up.
-    pub async fn voicemail(self) -> Line {
-        self.app.stage.voicemail(&self.sid).await.expect("it rings");
-        self.app.settle().await;
-        self.line()
-    }
-
-    pub async fn decline(self) -> Line {
-        self.app.stage.decline(&self.sid).await.expect("it rings");
-        self.app.settle().await;
-        self.line()
-    }
-
-    /// Lets it ring.
-    pub fn ignore(self) -> Line {
-        self.line()
-    }
-}
-
 /// What a sender hears of one message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -789,94 +599,6 @@ pub struct Heard {
     pub reason: String,
     pub alert: Option<String>,
     pub incident: Option<i64>,
-}
-
-/// A live stream of timeline entries.
-pub struct Stream {
-    answer: reqwest::Response,
-    text: String,
-}
-
-impl Stream {
-    /// The entries up to the first of this kind, which must come soon.
-    pub async fn until(&mut self, kind: &str) -> Vec<Value> {
-        let mut entries: Vec<Value> = Vec::new();
-        loop {
-            let entry = tokio::time::timeout(Duration::from_secs(5), self.next()).await;
-            let entry = entry.unwrap_or_else(|_| panic!("no {kind} came; {:?} did", kinds(&entries)));
-            let is_last = entry["kind"] == kind;
-            entries.push(entry);
-            if is_last {
-                return entries;
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Value {
-        loop {
-            while let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                let entry = (field("event:") == Some("fact")).then(|| {
-                    let entry: Value = serde_json::from_str(field("data:").expect("data")).expect("JSON");
-                    assert_eq!(field("id:"), Some(entry["seq"].to_string().as_str()), "the id resumes the stream");
-                    entry
-                });
-                let rest = rest.to_owned();
-                self.text = rest;
-                if let Some(entry) = entry {
-                    return entry;
-                }
-            }
-            let chunk = self.answer.chunk().await.expect("the stream holds").expect("the stream goes on");
-            self.text.push_str(std::str::from_utf8(&chunk).expect("text"));
-        }
-    }
-}
-
-pub fn kinds(entries: &[Value]) -> Vec<&str> {
-    entries.iter().filter_map(|entry| entry["kind"].as_str()).collect()
-}
-
-/// One incident as the API tells it.
-pub struct Incident {
-    pub row: Value,
-    pub timeline: Vec<Value>,
-    pub alerts: Vec<Value>,
-    pub pages: Vec<Value>,
-}
-
-impl Incident {
-    pub fn is_acknowledged_by(&self, user: &str) -> &Self {
-        assert_eq!(self.row["state"], "acknowledged", "{:#}", self.row);
-        let actor = self.entry("incident_acknowledged")["actor"].clone();
-        assert_eq!(actor, user);
-        self
-    }
-
-    /// How often something of this kind is on the timeline.
-    pub fn times(&self, kind: &str) -> usize {
-        self.kinds().into_iter().filter(|other| *other == kind).count()
-    }
-
-    /// The attempts of this person's pages, oldest first.
-    pub fn attempts(&self, user: &str) -> Vec<&Value> {
-        let pages = self.pages.iter().filter(|page| page["user"] == user);
-        pages.flat_map(|page| page["attempts"].as_array().expect("a list")).collect()
-    }
-
-    pub fn is(&self, state: &str) -> &Self {
-        assert_eq!(self.row["state"], state, "{:#}", self.row);
-        self
-    }
-
-    /// The newest timeline entry of this kind.
-    pub fn entry(&self, kind: &str) -> &Value {
-        self.timeline.iter().rev().find(|entry| entry["kind"] == kind).unwrap_or_else(|| panic!("no {kind} in {:?}", self.kinds()))
-    }
-
-    pub fn kinds(&self) -> Vec<&str> {
-        kinds(&self.timeline)
-    }
 }
 
 /// The status and the body of an answer; no door ever answers 5xx but 503.

@@ -194,3 +194,50 @@ story!(what_cannot_be_read_is_an_alert_where_its_header_says_whose, &team(), |ap
     let alerts = app.get("/api/v1/alerts").await;
     assert_eq!((alerts["items"].as_array().map(Vec::len), &alerts["items"][0]["count"]), (Some(1), &json!(2)), "{alerts}");
 });
+
+story!(a_key_too_long_is_refused_in_words_and_fires_all_the_same, &team(), |app| {
+    let long = "k".repeat(256);
+    let (status, told) = tells(app, "/v2/enqueue", &event("trigger", &long)).await;
+    assert_eq!((status, &told["errors"]), (400, &json!(["'dedup_key' is too long (maximum is 255 characters)"])));
+    let ana = app.phone("ana").rings().await.ignore();
+    assert_eq!(app.incident(1).await.row["title"], "DISK at 99% on machine db-3");
+    let (status, _) = tells(app, "/v2/enqueue", &json!({"routing_key": KEY, "event_action": "resolve", "dedup_key": long})).await;
+    assert_eq!(status, 400);
+    ana.has_ended();
+    app.incident(1).await.is("resolved");
+    let (status, _) = tells(app, "/v2/enqueue", &event("resolve", &"k".repeat(255))).await;
+    assert_eq!(status, 202);
+    let door = "/generic/2010-04-15/create_event.json";
+    let (status, told) = tells(app, door, &json!({"service_key": KEY, "event_type": "resolve", "incident_key": long})).await;
+    assert_eq!((status, &told["errors"]), (400, &json!(["'incident_key' is too long (maximum is 255 characters)"])));
+});
+
+story!(what_an_event_brings_along_is_seen_on_its_alert, &team(), |app| {
+    let mut event = event("trigger", "db-3/disk");
+    event["client"] = json!("Sensu");
+    event["client_url"] = json!("https://sensu.example.com/db-3");
+    event["links"] = json!([{"href": "https://wiki.example.com/disk", "text": "Runbook"}, {"href": "javascript:alert(1)", "text": "x"}]);
+    event["images"] = json!([{"src": "https://example.com/disk.png", "href": "https://example.com/disk", "alt": "The disk"}]);
+    event["payload"]["custom_details"] = json!({"used": "99%", "inodes": {"free": 7}, "mounted": true});
+    event["payload"]["component"] = json!("postgres");
+    event["payload"]["group"] = json!("prod");
+    event["payload"]["class"] = json!("disk");
+    event["payload"]["timestamp"] = json!("2026-01-07T01:59:00.000+0000");
+    tells(app, "/v2/enqueue", &event).await;
+    app.phone("ana").rings().await.ignore();
+    let alert = app.incident(1).await.alerts[0].clone();
+    assert_eq!(alert["url"], "https://sensu.example.com/db-3");
+    assert_eq!(
+        alert["labels"],
+        json!({
+            "source": "db-3", "component": "postgres", "group": "prod", "class": "disk",
+            "client": "Sensu", "client_url": "https://sensu.example.com/db-3",
+            "link: Runbook": "https://wiki.example.com/disk", "image: The disk": "https://example.com/disk.png",
+            "used": "99%", "inodes": "{\"free\":7}", "mounted": "true",
+        })
+    );
+    tells(app, "/v2/enqueue", &json!({"routing_key": KEY, "event_action": "acknowledge", "dedup_key": "db-3/disk"})).await;
+    app.incident(1).await.is("acknowledged");
+    tells(app, "/v2/enqueue", &json!({"routing_key": KEY, "event_action": "resolve", "dedup_key": "db-3/disk"})).await;
+    app.incident(1).await.is("resolved");
+});

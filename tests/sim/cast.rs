@@ -3,6 +3,7 @@
 use reveille::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Role;
+use reveille::domain::routing::{Gives, Route};
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Override, Place, Policy, ResolveMode, Rotation, Rule,
     Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
@@ -48,7 +49,24 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let id = IntegrationId::from_text(format!("sender{n}"));
         let severity = *dice.pick(&AlertSeverity::ALL);
         let service = dice.pick(&services).clone();
-        setup.integrations.insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None });
+        setup
+            .integrations
+            .insert(id.clone(), Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None, map: None });
+    }
+    // Some nights have rules: one that takes what is worst elsewhere, perhaps under another policy, and one that may only record.
+    if dice.percent(50) {
+        let rule = |id: &str, matcher: &str, gives| Route {
+            id: id.into(),
+            source: None,
+            integration: None,
+            matchers: vec![matcher.into()],
+            expression: None,
+            gives,
+        };
+        let policy = dice.percent(50).then(|| dice.pick(&policies).clone());
+        let service = Some(dice.pick(&services).clone());
+        setup.routes.push(rule("worst", "severity=\"critical\"", Gives { service, policy, ..Gives::default() }));
+        setup.routes.push(rule("quiet", "dedup_key=~\".*1\"", Gives { record: dice.percent(50), ..Gives::default() }));
     }
     setup
 }

@@ -3,6 +3,7 @@
 
 mod cast;
 mod dice;
+mod hush;
 mod plant;
 mod provider;
 mod watch;
@@ -19,7 +20,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 150;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 19] = [
+const MUST_HAPPEN: [&str; 23] = [
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",
@@ -39,6 +40,10 @@ const MUST_HAPPEN: [&str; 19] = [
     "paged_wider",
     "resolve_asked",
     "integration_went_silent",
+    "alerts_silenced",
+    "alerts_unsilenced",
+    "incident_silenced",
+    "silence_extended",
 ];
 
 fn number(name: &str) -> Option<u64> {

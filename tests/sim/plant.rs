@@ -2,7 +2,7 @@
 
 use reveille::base::id::PageId;
 use reveille::base::time::Span;
-use reveille::domain::decide::{Decision, State};
+use reveille::domain::decide::{Decision, Outcome, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::Incident;
@@ -66,10 +66,18 @@ pub enum Bug {
     WrongReason,
     /// A sender's acknowledgement is noted each time it comes.
     NotedAgain,
+    /// A silence is over, and what it covered is never heard again.
+    SilencedForEver,
+    /// What is silenced pages.
+    PagesThroughSilence,
+    /// An incident is silenced, and nothing wakes it should nobody see the end.
+    HushedForEver,
+    /// A new alert joins a silenced incident, and nobody is paged.
+    JoinsInSilence,
 }
 
 impl Bug {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -96,6 +104,10 @@ impl Bug {
         Self::WiderToNobody,
         Self::WrongReason,
         Self::NotedAgain,
+        Self::SilencedForEver,
+        Self::PagesThroughSilence,
+        Self::HushedForEver,
+        Self::JoinsInSilence,
     ];
 
     /// What `decide` is given.
@@ -108,6 +120,7 @@ impl Bug {
                 }
             }
             (Self::NoGrouping, State::Desk(desk)) => desk.newest.clear(),
+            (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
     }
@@ -238,16 +251,34 @@ impl Bug {
                 }
             }
             Self::NotedAgain => {
-                if let (Input::Signal(signal), Reason::OtherAlertsFire, Some(incident)) =
+                if let (Input::Signal(routed), Reason::OtherAlertsFire, Some(incident)) =
                     (input, decision.verdict.reason, decision.verdict.incident.clone())
                     && decision.facts.is_empty()
                 {
+                    let signal = &routed.signal;
                     let what = What::NoteAdded { text: format!("{}: acknowledged at its sender", signal.title), at: None };
                     decision.facts.push(Fact { incident, at: rows.now, actor: Actor::Integration(signal.integration.clone()), what });
                     refold(before, decision);
                 }
             }
-            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping => {}
+            Self::SilencedForEver => {
+                if let (Input::Cover(_), State::Desk(desk)) = (input, before)
+                    && decision.verdict.outcome != Outcome::Suppressed
+                {
+                    decision.state = State::Desk(desk.clone());
+                    decision.facts.clear();
+                    decision.timers.clear();
+                }
+            }
+            Self::HushedForEver => decision.timers.retain(|set| set.timer != Timer::Silence || set.due_at.is_none()),
+            Self::JoinsInSilence => {
+                let is_it = |fact: &Fact| matches!(fact.what, What::PolicyStarted { reason: Reason::OthersFire, .. });
+                if let Some(at) = decision.facts.iter().position(is_it) {
+                    decision.facts.truncate(at);
+                    refold(before, decision);
+                }
+            }
+            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
-use reveille::domain::alert::{Key, UNREADABLE_KEY};
+use reveille::domain::alert::{AlertState, Key, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Outcome, Verdict};
 use reveille::domain::effect::{Effect, PageOf};
 use reveille::domain::fact::{Fact, What};
@@ -13,8 +13,9 @@ use reveille::domain::incident::{Incident, IncidentState, Kind};
 use reveille::domain::input::{Act, Actor, CallEnd, Command, Declare, Input, News, Scope, Signal, Timer};
 use reveille::domain::person::AttemptState;
 use reveille::domain::reason::Reason;
-use reveille::domain::setup::{ContactKind, Urgency};
+use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
+use super::hush;
 use super::world::Rows;
 
 /// How late a worker may be.
@@ -87,8 +88,21 @@ pub struct Watch {
     pub proved: BTreeMap<Due, usize>,
 }
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// The rules of `cast::setup`, by a second opinion: the service, the severity and whether it only records.
+fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeverity, bool)> {
+    let integration = rows.setup.integrations.get(&signal.integration)?;
+    let said = signal.severity.unwrap_or(integration.severity);
+    let taken = rows.setup.routes.iter().find(|rule| match rule.id.as_str() {
+        "worst" => said == AlertSeverity::Critical,
+        _ => signal.dedup_key.ends_with('1'),
+    });
+    let named = taken.and_then(|rule| rule.gives.service.as_ref()).and_then(|service| rows.setup.services.get(service));
+    let service = named.or_else(|| rows.setup.services.get(&integration.service))?;
+    Some((service, said, taken.is_some_and(|rule| rule.gives.record)))
 }
 
 impl Watch {
@@ -131,9 +145,12 @@ impl Watch {
     pub fn before_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal) {
         self.accepted += 1;
         self.expected_home = None;
-        let Some(service) = rows.setup.integrations.get(&signal.integration).and_then(|one| rows.setup.services.get(&one.service)) else {
-            return;
-        };
+        let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
+        // What only recorded so far belongs to the service that it began with.
+        let recording = desk.keys.get(&key).and_then(|state| state.alert.as_ref());
+        let recording = recording.filter(|alert| alert.state == AlertState::Firing && alert.incident.is_none());
+        let own = recording.and_then(|alert| rows.setup.services.get(&alert.service));
+        let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
         // Numbers are given when the batch is saved: what has none yet is the newest.
         let open =
             desk.incidents.values().filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open());
@@ -149,6 +166,7 @@ impl Watch {
     pub fn after_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
+        hush::after_signal(rows, desk, signal, verdict)?;
         let joined = match verdict.outcome {
             Outcome::Folded => verdict.incident.clone(),
             Outcome::Opened => None,
@@ -156,6 +174,10 @@ impl Watch {
         };
         // What can be read may just have ended the incident of what could not.
         let expected = self.expected_home.clone().filter(|id| joined.is_some() || desk.incidents.get(id).is_some_and(Incident::is_open));
+        if self.expected_home.is_some() && expected.as_ref().is_some_and(|id| desk.incidents.get(id).is_some_and(|one| !one.is_open())) {
+            // The one that was the newest has just ended.
+            return Ok(());
+        }
         // Of two that opened in the same batch, either is the newest.
         let opened_at = |id: &Option<IncidentId>| id.as_ref().and_then(|id| desk.incidents.get(id)).map(|incident| incident.opened_at);
         let is_tie = joined.is_some() && expected.is_some() && opened_at(&joined) == opened_at(&expected);
@@ -169,9 +191,11 @@ impl Watch {
             (Outcome::Opened | Outcome::Folded | Outcome::Reopened, _) | (Outcome::Repeated, Reason::AlreadyFiring)
         );
         let Some(incident) = verdict.incident.as_ref().and_then(|id| desk.incidents.get(id)).filter(|_| fires) else { return Ok(()) };
-        let Some(integration) = rows.setup.integrations.get(&signal.integration) else { return Ok(()) };
-        let Some(service) = rows.setup.services.get(&integration.service) else { return Ok(()) };
-        let severity = service.severity.of(signal.severity.unwrap_or(integration.severity));
+        let Some((service, said, record)) = routed(rows, signal) else { return Ok(()) };
+        // What fires keeps its service, and goes by its severities.
+        let alert = desk.keys.values().filter_map(|state| state.alert.as_ref()).find(|alert| Some(&alert.id) == verdict.alert.as_ref());
+        let service = alert.and_then(|alert| rows.setup.services.get(&alert.service)).unwrap_or(service);
+        let severity = if record { Severity::Sev4 } else { service.severity.of(said) };
         if incident.response.severity_by_hand || !incident.is_open() {
             return Ok(());
         }
@@ -278,6 +302,7 @@ impl Watch {
             }
         }
         Self::people_are_paged(rows, input, facts)?;
+        hush::pages_nobody(rows, input, facts)?;
         for fact in facts {
             let (row, shadow) = (rows.incidents.get(&fact.incident), self.shadows.get_mut(&fact.incident));
             let (Some(row), Some(shadow)) = (row, shadow) else { return Err(format!("a fact of no incident: {fact:?}")) };
@@ -378,7 +403,8 @@ impl Watch {
     fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
             Some(Input::Command(Command { act, .. })) => Some(act),
-            Some(Input::Signal(_) | Input::Declare(_) | Input::Expiry(_) | Input::Report(_) | Input::Wake { .. }) | None => None,
+            Some(Input::Signal(_) | Input::Declare(_) | Input::Expiry(_) | Input::Cover(_) | Input::Report(_) | Input::Wake { .. })
+            | None => None,
         };
         let is_declared = matches!(input, Some(Input::Declare(_)));
         let holds = match &fact.what {
@@ -543,7 +569,9 @@ impl Watch {
         }
         for incident in rows.incidents.values() {
             Self::is_not_silent(rows, incident)?;
+            hush::is_hushed_rightly(rows, incident)?;
         }
+        hush::ends(rows, down_until)?;
         for person in rows.persons.values() {
             let attend = rows.timers.get(&(Scope::Person(person.id.clone()), Timer::Attend));
             let planned = person.pages.iter().find(|page| page.wanted && (page.starts > page.planned_for || !page.plan.is_empty()));
@@ -583,6 +611,8 @@ impl Watch {
             IncidentState::Triggered if incident.kind != Kind::Real => rings_on,
             IncidentState::Triggered => match incident.severity.urgency() {
                 None => rings_on,
+                // Silences cover all of it, and it pages by itself should nobody see their end.
+                Some(_) if incident.response.is_hushed => timer(Timer::Silence).is_some() && rings_on,
                 Some(Urgency::High) => {
                     let next_at = incident.run.as_ref().and_then(|run| run.next_at);
                     next_at.is_some() && timer(Timer::Escalate) == next_at
@@ -615,7 +645,7 @@ impl Watch {
             Due::Repeat => {
                 let first_at = call.news_at.unwrap_or(from);
                 let over = call.ended_at.is_some_and(|ended| ended < first_at + limits::CHAIN_REPEAT);
-                if call.excused || !over || others.clone().any(|other| !other.second && other.placed_at > from) {
+                if call.excused || !over || rings || others.clone().any(|other| !other.second && other.placed_at > from) {
                     return Ok(false);
                 }
                 let repeat_at = first_at + limits::CHAIN_REPEAT;
@@ -671,8 +701,7 @@ impl Watch {
             ensure(quiet, || format!("somebody is not at rest: {person:?}"))?;
         }
         for incident in rows.incidents.values() {
-            let firing =
-                rows.alerts.values().filter(|alert| alert.incident.as_ref() == Some(&incident.id) && alert.is_firing(Some(incident)));
+            let firing = rows.alerts.values().filter(|alert| alert.incident.as_ref() == Some(&incident.id) && alert.holds(Some(incident)));
             let ids: BTreeSet<&AlertId> = firing.map(|alert| &alert.id).collect();
             ensure(ids.is_empty() && incident.firing_count == 0, || format!("{} is resolved and {ids:?} fire", incident.id))?;
         }
@@ -699,12 +728,21 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         What::PolicyStarted { reason: Reason::PolicyGone | Reason::NoService, .. } => true,
         What::PolicyStarted { reason, .. } => match (input, act, woken) {
             // Signals come in batches without an input of their own.
-            (None, _, _) => matches!(reason, Reason::IncidentOpened | Reason::SeverityRaised | Reason::StillFiring | Reason::FiredAgain),
+            (None, _, _) => matches!(
+                reason,
+                Reason::IncidentOpened
+                    | Reason::SeverityRaised
+                    | Reason::StillFiring
+                    | Reason::FiredAgain
+                    | Reason::SilenceEnded
+                    | Reason::OthersFire
+            ),
             (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
             (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
             (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
             (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
             (_, Some(Act::SetSeverity { .. }), _) => matches!(reason, Reason::SeverityRaised | Reason::SeverityLowered),
+            (_, _, Some(Timer::Silence)) => *reason == Reason::SilenceEnded,
             (_, _, Some(Timer::Lapse)) => matches!(reason, Reason::SnoozeEnded | Reason::AcknowledgementLapsed),
             _ => false,
         },
@@ -721,6 +759,7 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                 matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Snooze { .. } | Act::Reassign { .. }))
             }
             Reason::AcknowledgedAtSender => input.is_none(),
+            Reason::Silenced => input.is_none() || woken == Some(Timer::Lapse) || matches!(act, Some(Act::SetSeverity { .. })),
             Reason::Reassigned => matches!(act, Some(Act::Reassign { .. })),
             Reason::SeverityLowered => matches!(act, Some(Act::SetSeverity { .. })),
             Reason::Resolved => input.is_none() || act == Some(&Act::Resolve),

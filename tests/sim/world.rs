@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, ServiceId, UserId};
+use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, ServiceId, SilenceId, UserId};
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Role;
 use reveille::domain::alert::{Alert, AlertState, Key as AlertKey, KeyState, UNREADABLE_KEY};
@@ -12,7 +12,9 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
+use reveille::domain::silence::Silence;
 
 use super::cast;
 use super::dice::Dice;
@@ -34,6 +36,7 @@ pub struct Rows {
     pub alerts: BTreeMap<AlertId, Alert>,
     pub incidents: BTreeMap<IncidentId, Incident>,
     pub persons: BTreeMap<UserId, Person>,
+    pub silences: BTreeMap<SilenceId, Silence>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
     pub outbox: Vec<Row>,
     /// When each integration was last heard of.
@@ -67,6 +70,8 @@ enum Event {
     Somebody,
     /// Somebody says that there is an incident.
     Declares,
+    /// Somebody makes or ends a silence.
+    Silences,
     /// The sweeper looks for alerts whose time is over.
     Sweep,
     Restart(Span),
@@ -86,7 +91,9 @@ pub struct World {
     pub rows: Rows,
     pub watch: Watch,
     pub steps: usize,
-    dice: Dice,
+    pub(super) dice: Dice,
+    /// No silence lasts longer: by the end everything is heard again.
+    pub(super) silent_until: Time,
     mood: Mood,
     events: BTreeMap<(Time, u64), Scheduled>,
     calls: BTreeMap<AttemptId, Call>,
@@ -109,6 +116,7 @@ impl World {
             alerts: BTreeMap::new(),
             incidents: BTreeMap::new(),
             persons: BTreeMap::new(),
+            silences: BTreeMap::new(),
             timers: BTreeMap::new(),
             outbox: Vec::new(),
             heard: BTreeMap::new(),
@@ -120,6 +128,7 @@ impl World {
             watch: Watch::new(start),
             steps: 0,
             dice,
+            silent_until: start,
             mood,
             events: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -181,6 +190,11 @@ impl World {
         for _ in 0..self.dice.below(12) {
             let at = later(&mut self.dice);
             self.schedule(at, Event::Sweep);
+        }
+        self.silent_until = start + Span::seconds(length) + Span::minutes(30);
+        for _ in 0..*self.dice.pick(&[0, 0, 2, 7]) {
+            let at = later(&mut self.dice);
+            self.schedule(at, Event::Silences);
         }
         for _ in 0..*self.dice.pick(&[0, 0, 0, 1, 3]) {
             let at = later(&mut self.dice);
@@ -265,11 +279,11 @@ impl World {
         Ok(true)
     }
 
-    fn is_down(&self) -> bool {
+    pub(super) fn is_down(&self) -> bool {
         self.rows.now < self.down_until
     }
 
-    fn say(&self, what: impl FnOnce() -> String) {
+    pub(super) fn say(&self, what: impl FnOnce() -> String) {
         if self.trace {
             println!("{} {}", self.rows.now, what());
         }
@@ -309,6 +323,7 @@ impl World {
             }
             Event::Somebody => self.somebody(),
             Event::Declares => self.declares(),
+            Event::Silences => self.silences(),
             Event::Sweep => self.sweep(),
             Event::Restart(span) => {
                 self.say(|| format!("RESTART, away for {span}"));
@@ -370,7 +385,7 @@ impl World {
         }
         let recorded: Vec<Alert> = self.rows.keys.values().filter_map(|key| key.alert.clone()).collect();
         let alert = if recorded.is_empty() || self.dice.percent(40) { None } else { Some(self.dice.pick(&recorded).clone()) };
-        let mut desk = Desk::default();
+        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
         if let Some(state) = alert.as_ref().and_then(|alert| self.rows.keys.get(&alert.key)) {
             desk.keys.insert(state.key.clone(), state.clone());
         }
@@ -392,9 +407,9 @@ impl World {
         if self.is_down() {
             return Ok(());
         }
-        let firing = self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| alert.state == AlertState::Firing));
+        let firing = self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| alert.state != AlertState::Resolved));
         let keys: Vec<KeyState> = firing.cloned().collect();
-        let mut desk = Desk::default();
+        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
         for state in &keys {
             let incident = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.rows.incidents.get(id));
             desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
@@ -481,7 +496,7 @@ impl World {
 
     /// One batch is one transaction.
     fn ingest(&mut self, signals: &[Signal]) -> Result<(), String> {
-        let mut desk = Desk::default();
+        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
         for signal in signals {
             for dedup_key in [signal.dedup_key.as_str(), UNREADABLE_KEY] {
                 let key = AlertKey { integration: signal.integration.clone(), dedup_key: dedup_key.to_owned() };
@@ -494,12 +509,16 @@ impl World {
                 desk.keys.insert(key, state.clone());
             }
             self.rows.heard.insert(signal.integration.clone(), self.rows.now);
-            let Some(integration) = self.rows.setup.integrations.get(&signal.integration) else { continue };
-            let of = |incident: &&Incident| incident.service == integration.service && incident.kind == Kind::Real;
-            let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
-            if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                desk.newest.insert(newest.service.clone(), newest.id.clone());
-                desk.incidents.insert(newest.id.clone(), newest.clone());
+            let own = desk.keys.values().filter_map(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
+            let mut services: Vec<ServiceId> = own.map(|alert| alert.service.clone()).collect();
+            services.push(route(&self.rows.setup, signal.clone()).service);
+            for service in services {
+                let of = |incident: &&Incident| incident.service == service && incident.kind == Kind::Real;
+                let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
+                if let Some(newest) = open.max_by_key(|incident| incident.number) {
+                    desk.newest.insert(newest.service.clone(), newest.id.clone());
+                    desk.incidents.insert(newest.id.clone(), newest.clone());
+                }
             }
         }
         self.say(|| format!("batch of {}", signals.len()));
@@ -509,7 +528,7 @@ impl World {
             if let State::Desk(desk) = &state {
                 self.watch.before_signal(&self.rows, desk, signal);
             }
-            let input = Input::Signal(signal.clone());
+            let input = Input::Signal(route(&self.rows.setup, signal.clone()));
             let (next, verdict) = self.decide(state, &input, &mut saved);
             state = next;
             self.say(|| format!("  {:?} {} {:?} {:?} -> {verdict:?}", signal.action, signal.dedup_key, signal.severity, signal.at));
@@ -531,9 +550,13 @@ impl World {
         self.rows.timers.remove(&(scope.clone(), timer));
         self.say(|| format!("{timer:?} of {scope:?}"));
         self.watch.woken(self.rows.now, &scope)?;
+        if let Scope::Silence(id) = &scope {
+            return self.cover(id);
+        }
         let state = match &scope {
             Scope::Incident(id) => State::Desk(self.desk_of(id)),
             Scope::Person(id) => State::Person(self.person_of(id)),
+            Scope::Silence(_) => State::Desk(Desk::default()),
         };
         self.transact(state, &Input::Wake { scope, timer })
     }
@@ -561,7 +584,7 @@ impl World {
         self.save(state, saved, Some(input))
     }
 
-    fn decide(&mut self, mut state: State, input: &Input, saved: &mut Saved) -> (State, Verdict) {
+    pub(super) fn decide(&mut self, mut state: State, input: &Input, saved: &mut Saved) -> (State, Verdict) {
         let seed = u128::from(self.dice.roll()) << 64 | u128::from(self.dice.roll());
         let mut moment = Moment { at: self.rows.now, ids: IdSource::new(self.rows.now, seed) };
         if let Some(bug) = self.bug {
@@ -579,7 +602,7 @@ impl World {
     }
 
     /// Everything of one transaction, at once. The facts of a batch are joined as the timeline shows them.
-    fn save(&mut self, state: State, saved: Saved, input: Option<&Input>) -> Result<(), String> {
+    pub(super) fn save(&mut self, state: State, saved: Saved, input: Option<&Input>) -> Result<(), String> {
         let facts = coalesce(saved.facts);
         if self.trace {
             for fact in &facts {
@@ -807,7 +830,7 @@ const CANCELED: reveille::domain::input::CallEnd = reveille::domain::input::Call
 
 /// What one transaction writes beside the rows.
 #[derive(Debug, Default)]
-struct Saved {
+pub(super) struct Saved {
     facts: Vec<Fact>,
     effects: Vec<Effect>,
     timers: Vec<SetTimer>,

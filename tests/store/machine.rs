@@ -17,6 +17,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
 use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, Setup};
 use reveille::store::{self, WriteLane};
 
@@ -218,7 +219,7 @@ impl Decided {
 
 fn decided(state: State, happens: &Happens, mut moment: Moment) -> (State, Decided) {
     let inputs: Vec<Input> = match happens {
-        Happens::Signals(signals) => signals.iter().cloned().map(Input::Signal).collect(),
+        Happens::Signals(signals) => signals.iter().map(|signal| Input::Signal(route(&SETUP, signal.clone()))).collect(),
         Happens::Command(command) => vec![Input::Command(command.clone())],
         Happens::Wake(scope, timer) => vec![Input::Wake { scope: scope.clone(), timer: *timer }],
         Happens::Report(_, report) => vec![Input::Report(report.clone())],
@@ -241,6 +242,7 @@ impl Memory {
             Happens::Signals(signals) => State::Desk(self.desk(signals)),
             Happens::Command(Command { incident, .. }) | Happens::Wake(Scope::Incident(incident), _) => State::Desk(self.desk_of(incident)),
             Happens::Wake(Scope::Person(user), _) | Happens::Report(user, _) => State::Person(self.person(user)),
+            Happens::Wake(Scope::Silence(_), _) => unreachable!("nobody makes a silence here"),
         };
         if let Happens::Wake(scope, timer) = happens {
             let taken = |name: &(Scope, Timer), due_at: &Time| name == &(scope.clone(), *timer) && *due_at <= moment.at;
@@ -398,6 +400,7 @@ async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
         Happens::Wake(Scope::Person(user), _) | Happens::Report(user, _) => {
             State::Person(store::person_load(&mut tx, user).await.expect("the person loads"))
         }
+        Happens::Wake(Scope::Silence(_), _) => unreachable!("nobody makes a silence here"),
     };
     let at = moment.at;
     let (after, decided) = decided(before.clone(), happens, moment);

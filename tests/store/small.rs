@@ -40,6 +40,7 @@ fn setup() -> Setup {
         service: service(),
         severity: AlertSeverity::Error,
         heartbeat: None,
+        map: None,
     };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
@@ -47,6 +48,7 @@ fn setup() -> Setup {
         policies: BTreeMap::from([("day".into(), policy)]),
         services: BTreeMap::from([(service(), Service::new(service(), "day".into()))]),
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
+        routes: Vec::new(),
     }
 }
 

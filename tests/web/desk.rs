@@ -118,6 +118,7 @@ fn setup() -> Setup {
             service: ServiceId::from("api"),
             severity: AlertSeverity::Error,
             heartbeat: None,
+            map: None,
         };
         setup.integrations.insert(integration.id.clone(), integration);
     }

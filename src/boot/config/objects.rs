@@ -1,5 +1,8 @@
 //! The configured objects of the file, with every reference between them looked up.
 
+mod mapping;
+mod routes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::proofs;
@@ -18,7 +21,7 @@ use crate::domain::setup::{
 };
 
 const ROOT: &[&str] =
-    &["server", "slack", "twilio", "smtp", "mail", "retention", "user", "schedule", "policy", "service", "integration", "webhook"];
+    &["server", "slack", "twilio", "smtp", "mail", "retention", "user", "schedule", "policy", "service", "integration", "webhook", "route"];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
@@ -29,7 +32,7 @@ const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
-const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac"];
+const INTEGRATION: &[&str] = &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map"];
 
 const ROLES: &[(&str, Role)] =
     &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
@@ -96,7 +99,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let tables = |kind, keys| reader.tables(root, kind, &format!("[[{kind}]]"), keys);
     let (users, schedules, policies) = (tables("user", USER), tables("schedule", SCHEDULE), tables("policy", POLICY));
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
-    let webhooks = tables("webhook", WEBHOOK);
+    let (webhooks, routes) = (tables("webhook", WEBHOOK), tables("route", routes::ROUTE));
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -137,6 +140,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
         config.setup.integrations.extend(integration.map(|integration| (integration.id.clone(), integration)));
     }
     config.keys = keys.live;
+    config.setup.routes = objects.routes(&names(reader, "route", &routes));
     voice_without_provider(reader, root, &config.setup, &config.settings);
     webhooks_without_secret(reader, &config.setup, &config.settings);
     config
@@ -502,7 +506,8 @@ impl<'a> Objects<'_, 'a> {
             reader.need(table, "service", "\"the-service-it-is-about\"").and_then(|field| self.reference(field, "service", &self.services));
         let severity = reader.get(table, "severity").map_or(Some(AlertSeverity::Error), |field| reader.word(field, ALERT_SEVERITIES));
         let heartbeat = self.heartbeat(table, source.as_deref());
-        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity?, heartbeat })
+        let map = self.mapping(id, table, source.as_deref());
+        Some(Integration { id: id.into(), source: source?, service: ServiceId::from_text(service?), severity: severity?, heartbeat, map })
     }
 
     fn heartbeat(&self, table: &Table<'a>, source: Option<&str>) -> Option<Heartbeat> {

@@ -149,6 +149,27 @@ impl<'a> Reader<'a> {
         (line, self.text.get(start..at).map_or(1, |before| before.chars().count() + 1))
     }
 
+    /// The place of one byte of a text that begins at `spot`; the beginning where the file writes it in another way.
+    pub(super) fn within<'s>(&self, spot: Spot<'s>, text: &str, at: usize) -> Spot<'s> {
+        let Spot::File(start) = spot else { return spot };
+        let raw = self.text.get(start..).unwrap_or_default();
+        let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| raw.starts_with(quote)).unwrap_or_default();
+        let mut raw = raw[quote.len()..].char_indices();
+        for (decoded, sign) in text.char_indices() {
+            let Some((here, written)) = raw.next() else { return spot };
+            if decoded >= at {
+                return Spot::File(start + quote.len() + here);
+            }
+            // The escapes of one letter; after any other the places could not be counted on.
+            let escaped = written == '\\' && quote.starts_with('"');
+            let meant = if escaped { raw.next().map(|(_, letter)| if letter == 'n' { '\n' } else { letter }) } else { Some(written) };
+            if meant != Some(sign) {
+                return spot;
+            }
+        }
+        raw.next().map_or(spot, |(here, _)| Spot::File(start + quote.len() + here))
+    }
+
     /// Remembers where an object stands, for what is found out about it later.
     pub(super) fn place(&self, path: String, spot: Spot<'_>) {
         if let Spot::File(at) = spot {
@@ -187,6 +208,30 @@ impl<'a> Reader<'a> {
     pub(super) fn tables(&self, table: &Table<'a>, name: &'static str, title: &str, keys: &[&str]) -> Vec<Table<'a>> {
         let Some(field) = self.get(table, name) else { return Vec::new() };
         self.list(field).into_iter().flatten().filter_map(|value| self.table_of(value, title, keys)).collect()
+    }
+
+    pub(super) fn is_table(&self, field: Field<'a>) -> bool {
+        matches!(field.value, Value::File(value) if value.get_ref().as_table().is_some())
+    }
+
+    /// What stands in a table of any keys.
+    pub(super) fn entries(&self, field: Field<'a>, title: &str) -> Vec<(&'a str, Field<'a>)> {
+        let table = match field.value {
+            Value::File(value) => value.get_ref().as_table(),
+            Value::Variable(..) => None,
+        };
+        let Some(table) = table else {
+            self.wrong_type::<()>(&field, "a table");
+            return Vec::new();
+        };
+        let entry = |(key, value): (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>)| {
+            let name: &'a str = key.get_ref();
+            if name.is_empty() {
+                self.error(Spot::File(key.span().start), format!("a key of {title} is empty"), "give it a name");
+            }
+            (name, Field { name, value: Value::File(value) })
+        };
+        table.iter().map(entry).collect()
     }
 
     /// The table of a key.
@@ -254,7 +299,7 @@ impl<'a> Reader<'a> {
         match field.value {
             Value::File(value) => match value.get_ref() {
                 DeValue::Array(values) => Some(values.iter().collect()),
-                DeValue::Table(_) if ["user", "schedule", "policy", "service", "integration", "webhook"].contains(&field.name) => {
+                DeValue::Table(_) if ["user", "schedule", "policy", "service", "integration", "webhook", "route"].contains(&field.name) => {
                     let name = field.name;
                     self.error(field.spot(), format!("{name} is a table, not a list of tables"), format!("write [[{name}]]"));
                     None

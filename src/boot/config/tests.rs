@@ -1,5 +1,7 @@
 //! Files that people write, and what they are told about them.
 
+mod routes;
+
 use std::path::{Path, PathBuf};
 
 use super::*;

@@ -63,8 +63,8 @@ fn every_fact_is_one_plain_sentence() {
         ),
         (own(), What::AlertsJoined { count: 1, titles: vec!["A".to_owned()] }, "1 alert joined: A"),
         (own(), What::AlertsRefired { count: 9, titles: vec!["A".to_owned(), "B".to_owned()] }, "9 alerts fired again, among them: A; B"),
-        (Actor::Integration("api".into()), What::AlertsResolved { count: 2, titles: Vec::new() }, "2 alerts resolved"),
-        (own(), What::AlertsResolved { count: 2, titles: Vec::new() }, "2 alerts ended without a word of the sender"),
+        (Actor::Integration("api".into()), What::AlertsResolved { count: 2, titles: Vec::new(), silenced: 0 }, "2 alerts resolved"),
+        (own(), What::AlertsResolved { count: 2, titles: Vec::new(), silenced: 1 }, "2 alerts ended without a word of the sender"),
         (own(), What::SeverityRaised { from: Severity::Sev3, to: Severity::Sev1 }, "Severity raised from sev3 to sev1"),
         (
             own(),
@@ -324,6 +324,7 @@ fn what_is_done_right_now_is_one_sentence() {
         spared: None,
     };
     let standing = Standing {
+        hush: None,
         state: IncidentState::Triggered,
         severity: Severity::Sev2,
         acknowledged_by: None,

@@ -26,7 +26,7 @@ fn life(source: &str, steps: &[&str]) -> Vec<&'static str> {
         let is_stale = signal.at.zip(changed_at).is_some_and(|(at, changed_at)| at < changed_at);
         let (outcome, now_open) = match &signal.action {
             Action::Ignore(_) => return "ignored",
-            Action::Change(_) | Action::Unreadable(_) => panic!("{source}/{name} gives {signal:?}"),
+            Action::Remark(_) | Action::Change(_) | Action::Unreadable(_) => panic!("{source}/{name} gives {signal:?}"),
             Action::Trigger | Action::Resolve | Action::Acknowledge if is_stale => return "stale",
             Action::Acknowledge => return if is_open { "acknowledged" } else { "nothing" },
             Action::Trigger if is_open => return "repeated",

@@ -12,7 +12,9 @@ fn life(signals: &[Signal]) -> Vec<&'static str> {
         let fires = match signal.action {
             Action::Trigger => true,
             Action::Resolve => false,
-            Action::Acknowledge | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) => return "says nothing",
+            Action::Acknowledge | Action::Remark(_) | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) => {
+                return "says nothing";
+            }
         };
         if is_stale {
             return "is stale";

@@ -32,7 +32,7 @@ fn shown(source: &dyn Source) -> Shown {
                 Action::Resolve => drop(over.insert(signal.dedup_key)),
                 Action::Acknowledge => drop(taken.insert(signal.dedup_key)),
                 Action::Change(_) => shown.changes = true,
-                Action::Ignore(_) | Action::Unreadable(_) => {}
+                Action::Remark(_) | Action::Ignore(_) | Action::Unreadable(_) => {}
             }
         }
         for key in of_body {

@@ -20,6 +20,7 @@ use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::person::{InvitedBody, UserBody};
+use super::route::{TriedBody, TryBody};
 use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
 use super::words;
@@ -210,6 +211,13 @@ fn operations() -> Vec<Operation> {
             "Send a test signal the way that every signal takes; it wakes nobody",
             shape::<Nothing>(),
             Gives::One(shape::<TestedBody>()),
+        ),
+        task(
+            Method::POST,
+            "/api/v1/route",
+            "Try a body: what its source would read in it, which rule would take it, and whom it would wake. Nothing is stored",
+            shape::<TryBody>(),
+            Gives::One(shape::<TriedBody>()),
         ),
         read("/api/v1/users", "The people", &[Limit, Cursor], Gives::List(shape::<UserBody>())),
         task(

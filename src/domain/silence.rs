@@ -1,0 +1,664 @@
+//! Silences: alerts whose labels match page nobody for a while. They still hold, they are counted, and what still holds when the silence
+//! ends fires again.
+//!
+//! Matchers and their meaning after Alertmanager (`api/v2/openapi.yaml`, `pkg/labels/matcher.go`): a label that is not there is an empty
+//! text, a pattern is anchored at both ends, and all matchers must match.
+
+use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::alert::{Alert, AlertState, Key};
+use super::decide::{Desk, Draft, Outcome, Verdict};
+use super::escalation;
+use super::fact::What;
+use super::grouping;
+use super::incident::{Incident, IncidentState, Kind};
+use super::input::{Action, Actor, Signal, Timer};
+use super::reason::Reason;
+use super::routing::{self, Routed};
+use super::setup::{Service, Setup};
+use super::severity;
+use crate::base::id::{IncidentId, IntegrationId, SilenceId};
+use crate::base::limits;
+use crate::base::time::Time;
+
+/// What is silenced, from when until when, by whom and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    pub id: SilenceId,
+    /// The one integration whose alerts it covers; `None` for all.
+    pub integration: Option<IntegrationId>,
+    pub matchers: Vec<Matcher>,
+    pub starts_at: Time,
+    pub ends_at: Time,
+    /// As whoever made it calls themselves.
+    pub created_by: String,
+    pub comment: String,
+    pub updated_at: Time,
+}
+
+/// Where a silence stands in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SilenceState {
+    Active,
+    Pending,
+    Expired,
+}
+
+impl SilenceState {
+    pub const ALL: [Self; 3] = [Self::Active, Self::Pending, Self::Expired];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Expired => "expired",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == text)
+    }
+}
+
+impl Silence {
+    #[must_use]
+    pub fn state(&self, now: Time) -> SilenceState {
+        if now >= self.ends_at {
+            SilenceState::Expired
+        } else if now < self.starts_at {
+            SilenceState::Pending
+        } else {
+            SilenceState::Active
+        }
+    }
+
+    /// Whether it is about this alert, whatever the time.
+    #[must_use]
+    pub fn is_about(&self, alert: &impl Labelled) -> bool {
+        self.integration.as_ref().is_none_or(|integration| integration == alert.integration())
+            && self.matchers.iter().all(|matcher| matcher.matches(alert.label(&matcher.name)))
+    }
+}
+
+/// What a matcher is held against.
+pub trait Labelled {
+    fn integration(&self) -> &IntegrationId;
+
+    /// A label's value; empty where there is none.
+    fn label(&self, name: &str) -> &str;
+}
+
+/// Beside its own labels an alert has a few of Reveille's, where it has none of that name: so that whatever a sender sends, it can be
+/// silenced by them.
+impl Labelled for Alert {
+    fn integration(&self) -> &IntegrationId {
+        &self.key.integration
+    }
+
+    fn label(&self, name: &str) -> &str {
+        if let Some(value) = self.labels.get(name) {
+            return value;
+        }
+        match name {
+            "alertname" => &self.title,
+            "severity" => self.severity.name(),
+            "service" => self.service.as_str(),
+            "integration" => self.key.integration.as_str(),
+            "source" => &self.source,
+            _ => "",
+        }
+    }
+}
+
+/// How a matcher compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compare {
+    #[serde(rename = "=")]
+    Equal,
+    #[serde(rename = "!=")]
+    NotEqual,
+    #[serde(rename = "=~")]
+    Like,
+    #[serde(rename = "!~")]
+    NotLike,
+}
+
+impl Compare {
+    /// The longer signs first, as they are read.
+    pub const ALL: [Self; 4] = [Self::Like, Self::NotLike, Self::NotEqual, Self::Equal];
+
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Like => "=~",
+            Self::NotLike => "!~",
+        }
+    }
+
+    #[must_use]
+    pub const fn is_pattern(self) -> bool {
+        match self {
+            Self::Like | Self::NotLike => true,
+            Self::Equal | Self::NotEqual => false,
+        }
+    }
+}
+
+/// One condition on one label.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Matcher {
+    pub name: String,
+    pub compare: Compare,
+    pub value: String,
+    /// There for those that compare with a pattern.
+    pattern: Option<Regex>,
+}
+
+/// A matcher as it is stored.
+#[derive(Clone, Serialize, Deserialize)]
+struct Written {
+    name: String,
+    compare: Compare,
+    value: String,
+}
+
+impl TryFrom<Written> for Matcher {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        Self::new(&written.name, written.compare, &written.value)
+    }
+}
+
+impl From<Matcher> for Written {
+    fn from(matcher: Matcher) -> Self {
+        Self { name: matcher.name, compare: matcher.compare, value: matcher.value }
+    }
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.compare, &self.value) == (&other.name, other.compare, &other.value)
+    }
+}
+
+impl Eq for Matcher {}
+
+impl Matcher {
+    /// # Errors
+    /// A sentence that says what is wrong with the name, or with the pattern.
+    pub fn new(name: &str, compare: Compare, value: &str) -> Result<Self, String> {
+        if name.is_empty() || name.len() > limits::PATTERN_BYTES || name.chars().any(char::is_control) {
+            return Err("a matcher needs the name of a label".to_owned());
+        }
+        if value.len() > limits::PATTERN_BYTES {
+            return Err(format!("the matcher of {name} is longer than {} bytes", limits::PATTERN_BYTES));
+        }
+        let pattern = if compare.is_pattern() {
+            let anchored = format!("^(?:{value})$");
+            let pattern = RegexBuilder::new(&anchored).size_limit(limits::PATTERN_SIZE).dfa_size_limit(limits::PATTERN_SIZE).build();
+            Some(pattern.map_err(|_| format!("the pattern of {name} is no regular expression, or a very large one"))?)
+        } else {
+            None
+        };
+        Ok(Self { name: name.to_owned(), compare, value: value.to_owned(), pattern })
+    }
+
+    /// Reads `name="value"`, `name!=value`, `name=~"pattern"`, `name!~pattern`: amtool's and Alertmanager's way to write one. A bare value
+    /// needs no quotes.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let wrong = || format!("{text:?} is no matcher, which looks like alertname=\"DiskFull\" or instance=~\"db.*\"");
+        let at = text.find(['=', '!']).ok_or_else(wrong)?;
+        let (name, rest) = text.split_at(at);
+        let compare = Compare::ALL.into_iter().find(|compare| rest.starts_with(compare.sign())).ok_or_else(wrong)?;
+        let value = rest[compare.sign().len()..].trim();
+        let name = name.trim();
+        let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
+        Self::new(name, compare, &unquoted(value).ok_or_else(wrong)?)
+    }
+
+    /// Several of them in one text, as Alertmanager's `filter` allows: `{a="b", c=~"d"}`, the braces not needed.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        let text = text.trim();
+        let inner = match (text.strip_prefix('{'), text.ends_with('}')) {
+            (Some(inner), true) => &inner[..inner.len() - 1],
+            (None, false) => text,
+            (Some(_), false) | (None, true) => return Err(format!("{text:?} has one brace and not the other")),
+        };
+        let mut parts = vec![String::new()];
+        let (mut in_quotes, mut escaped) = (false, false);
+        for c in inner.chars() {
+            if c == ',' && !in_quotes {
+                parts.push(String::new());
+                continue;
+            }
+            in_quotes ^= c == '"' && !escaped;
+            escaped = in_quotes && c == '\\' && !escaped;
+            if let Some(part) = parts.last_mut() {
+                part.push(c);
+            }
+        }
+        parts.iter().filter(|part| !part.trim().is_empty()).map(|part| Self::parse(part)).collect()
+    }
+
+    #[must_use]
+    pub fn matches(&self, value: &str) -> bool {
+        match self.compare {
+            Compare::Equal => value == self.value,
+            Compare::NotEqual => value != self.value,
+            Compare::Like => self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(value)),
+            Compare::NotLike => self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(value)),
+        }
+    }
+
+    /// As it can be read again by [`Self::parse`].
+    #[must_use]
+    pub fn text(&self) -> String {
+        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        format!("{}{}\"{value}\"", self.name, self.compare.sign())
+    }
+}
+
+/// A value without its quotes. A quote within a bare one is a mistake, most likely a missing other one.
+fn unquoted(value: &str) -> Option<String> {
+    let Some(rest) = value.strip_prefix('"') else { return (!value.contains('"')).then(|| value.to_owned()) };
+    let (mut text, mut chars) = (String::new(), rest.chars());
+    loop {
+        match chars.next()? {
+            '"' => return chars.next().is_none().then_some(text),
+            '\\' => match chars.next()? {
+                'n' => text.push('\n'),
+                c @ ('"' | '\\') => text.push(c),
+                c => text.extend(['\\', c]),
+            },
+            c => text.push(c),
+        }
+    }
+}
+
+/// The silence in force that covers the alert; of several, the one that lasts longest.
+pub(super) fn covering<'a>(desk: &'a Desk, alert: &Alert, now: Time) -> Option<&'a Silence> {
+    let active = desk.silences.iter().filter(|silence| silence.state(now) == SilenceState::Active);
+    active.filter(|silence| silence.is_about(alert)).max_by_key(|silence| (silence.ends_at, &silence.id))
+}
+
+/// Silences began, ended or changed: the key's alert is covered from now on, or fires again.
+pub(super) fn cover(draft: &mut Draft, key: &Key) -> Verdict {
+    look(draft, key).unwrap_or_else(Verdict::nothing)
+}
+
+/// Sees whether the key's alert is silenced, and makes it so. `None`: it fires, as before, or it is over.
+pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
+    let alert = draft.desk.keys.get(key)?.alert.as_ref()?;
+    if !alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))) {
+        return None;
+    }
+    let (id, incident, title) = (alert.id.clone(), alert.incident.clone(), alert.title.clone());
+    let silence = covering(&draft.desk, alert, draft.now()).cloned();
+    let silenced = Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(id.clone()), incident.clone());
+    match (alert.state, silence) {
+        (AlertState::Firing, Some(silence)) => {
+            set_state(draft, key, AlertState::Suppressed);
+            if let Some(incident) = &incident {
+                let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
+                let Silence { id, ends_at, created_by, comment, .. } = silence;
+                let titles = vec![title];
+                let what = What::AlertsSilenced { count: 1, titles, silence: id, until: ends_at, by: created_by, comment };
+                draft.record(incident, &Actor::Reveille, what);
+                settle(draft, incident, was_covered, Reason::SilenceEnded);
+            }
+            Some(silenced)
+        }
+        (AlertState::Suppressed, Some(silence)) => {
+            if let Some(incident) = &incident {
+                extend(draft, incident, &silence);
+            }
+            Some(silenced)
+        }
+        (AlertState::Suppressed, None) => Some(fire_again(draft, key).about(Some(id), incident)),
+        (AlertState::Firing, None) | (AlertState::Resolved, _) => None,
+    }
+}
+
+/// No silence covers it any more: it counts as firing again.
+fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
+    set_state(draft, key, AlertState::Firing);
+    let setup = draft.setup;
+    let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
+    // A stretch of firing keeps the service that it began with. Where that is gone it has its rule's or its integration's of now, and where
+    // that is gone too there is no policy, and so everyone is paged.
+    let routed = taken_again(setup, &alert);
+    let gone = Service::new(alert.service.clone(), escalation::NO_POLICY.into());
+    let service = setup.services.get(&alert.service).or_else(|| setup.services.get(&routed.service)).unwrap_or(&gone);
+    let worth = routed.of_service(service);
+    let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
+        if worth.urgency().is_none() {
+            return Verdict::of(Outcome::Recorded, Reason::JustRecords);
+        }
+        return grouping::house(draft, &routed, key, service, worth, &alert.id);
+    };
+    let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
+    draft.record(incident, &Actor::Reveille, What::AlertsUnsilenced { count: 1, titles: vec![alert.title.clone()] });
+    settle(draft, incident, was_covered, Reason::SilenceEnded);
+    severity::raise(draft, incident, worth, &key.integration);
+    Verdict::of(Outcome::Repeated, Reason::SilenceEnded)
+}
+
+/// The alert as the rules take it now; its words are those that its rule gave it.
+fn taken_again(setup: &Setup, alert: &Alert) -> Routed {
+    let signal = Signal {
+        integration: alert.key.integration.clone(),
+        dedup_key: alert.key.dedup_key.clone(),
+        title: alert.title.clone(),
+        severity: Some(alert.severity),
+        action: Action::Trigger,
+        at: None,
+        ends_at: alert.ends_at,
+        url: alert.url.clone(),
+        labels: alert.labels.clone(),
+    };
+    let routed = routing::route(setup, signal.clone());
+    let policy = routed.policy.filter(|_| routed.service == alert.service);
+    Routed { signal, severity: alert.severity, policy, ..routed }
+}
+
+/// After the number of its alerts that hold or are silenced has changed: a whole that is covered now pages nobody, and one that is not any
+/// more pages, for this reason.
+pub(super) fn settle(draft: &mut Draft, id: &IncidentId, was_covered: bool, reason: Reason) {
+    let Some(incident) = draft.incident(id) else { return };
+    if incident.state != IncidentState::Triggered {
+        return;
+    }
+    match (was_covered, incident.is_covered()) {
+        (false, true) => hush(draft, id),
+        (_, false) if incident.response.is_hushed => escalation::start(draft, id, reason),
+        (true | false, _) => {}
+    }
+}
+
+/// Everything of it is silenced: nobody is paged. It has a time of its own at which it pages all the same, should nobody have looked at
+/// its alerts when the silence ended.
+pub(super) fn hush(draft: &mut Draft, id: &IncidentId) {
+    let pages = |incident: &&Incident| incident.severity.urgency().is_some() && incident.kind == Kind::Real;
+    let Some(hush) = draft.incident(id).filter(pages).and_then(|incident| incident.response.silence.clone()) else { return };
+    let due_at = hush.until + limits::SILENCE_GRACE;
+    let what = What::IncidentSilenced { silence: hush.silence, until: hush.until, by: hush.by, comment: hush.comment };
+    draft.record(id, &Actor::Reveille, what);
+    escalation::end_pages(draft, id, &Actor::Reveille, Reason::Silenced);
+    escalation::clear_timers(draft, id);
+    draft.set(id, Timer::Silence, Some(due_at));
+}
+
+/// A silence that lasts longer than the incident knows of moves the time at which it would page by itself.
+fn extend(draft: &mut Draft, id: &IncidentId, silence: &Silence) {
+    let Some(incident) = draft.incident(id) else { return };
+    if incident.response.silence.as_ref().is_none_or(|hush| silence.ends_at <= hush.until) {
+        return;
+    }
+    let is_hushed = incident.response.is_hushed;
+    draft.record(id, &Actor::Reveille, What::SilenceExtended { silence: silence.id.clone(), until: silence.ends_at });
+    if is_hushed {
+        draft.set(id, Timer::Silence, Some(silence.ends_at + limits::SILENCE_GRACE));
+    }
+}
+
+/// The silences of its alerts are over by now, and nobody has said so: it pages.
+pub(super) fn end(draft: &mut Draft, id: &IncidentId) -> Verdict {
+    let Some(incident) = draft.incident(id).filter(|incident| incident.response.is_hushed) else { return Verdict::nothing() };
+    let due_at = incident.response.silence.as_ref().map(|hush| hush.until + limits::SILENCE_GRACE);
+    if let Some(due_at) = due_at.filter(|due_at| *due_at > draft.now()) {
+        draft.set(id, Timer::Silence, Some(due_at));
+        return Verdict::nothing();
+    }
+    escalation::start(draft, id, Reason::SilenceEnded);
+    Verdict::of(Outcome::Recorded, Reason::SilenceEnded).about(None, Some(id.clone()))
+}
+
+fn set_state(draft: &mut Draft, key: &Key, to: AlertState) {
+    if let Some(alert) = draft.desk.keys.get_mut(key).and_then(|state| state.alert.as_mut()) {
+        alert.state = to;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::input::{Act, Action, Scope};
+    use super::super::setup::AlertSeverity;
+    use super::super::trial::Trial;
+    use super::*;
+
+    fn state(night: &Trial, key: &str) -> AlertState {
+        night.alert(key).state
+    }
+
+    #[test]
+    fn matchers_mean_what_alertmanagers_mean() {
+        // The matcher, a value, whether it matches.
+        for (text, value, matches) in [
+            ("a=b", "b", true),
+            ("a=b", "bb", false),
+            ("a=", "", true),
+            ("a!=b", "b", false),
+            ("a!=b", "", true),
+            ("a=~\"b.*\"", "bar", true),
+            ("a=~\"b|c\"", "cb", false),
+            ("a=~b", "ab", false),
+            ("a=~\".*\"", "", true),
+            ("a!~\"b.*\"", "bar", false),
+            ("a!~b", "", true),
+            (" a = \"x y\" ", "x y", true),
+            ("a=\"say \\\"hi\\\"\"", "say \"hi\"", true),
+            ("\"a b\"=c", "c", true),
+        ] {
+            let matcher = Matcher::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert_eq!(matcher.matches(value), matches, "{text} against {value:?}");
+            assert_eq!(Matcher::parse(&matcher.text()).map(|again| (again.compare, again.value)), Ok((matcher.compare, matcher.value)));
+        }
+        for wrong in ["", "a", "=b", "a=~(", "a=\"b", "a=b\"", "a=\"b\" c", "a=~\"(((a{100}){100}){100})\""] {
+            assert!(Matcher::parse(wrong).is_err(), "{wrong}");
+        }
+        let all = Matcher::parse_all(r#"{alertname="a,b", job=~"x{1,2}"}"#).expect("they are two");
+        assert_eq!(all.iter().map(Matcher::text).collect::<Vec<_>>(), [r#"alertname="a,b""#, r#"job=~"x{1,2}""#]);
+        assert_eq!(Matcher::parse_all("{}"), Ok(Vec::new()));
+        assert!(Matcher::parse_all("{a=b").is_err());
+    }
+
+    #[test]
+    fn an_alert_has_a_few_labels_of_ours_where_it_has_none_of_its_own() {
+        let mut night = Trial::new();
+        night.fires("db");
+        let alert = night.alert("db");
+        let labels = ["alertname", "severity", "service", "integration", "source", "other"].map(|name| alert.label(name));
+        assert_eq!(labels, ["db is down", "error", "api", "bar", "generic", ""]);
+        let own = Alert { labels: BTreeMap::from([("service".to_owned(), "own".to_owned())]), ..alert.clone() };
+        assert_eq!(own.label("service"), "own");
+    }
+
+    #[test]
+    fn what_fires_under_a_silence_opens_nothing_and_pages_when_it_ends() {
+        let mut night = Trial::new();
+        night.silences("db.*", 0, 600);
+        let verdict = night.fires("db");
+        assert_eq!((verdict.outcome, verdict.reason, verdict.incident), (Outcome::Suppressed, Reason::Silenced, None));
+        night.until(300);
+        assert_eq!(night.fires("db").outcome, Outcome::Suppressed);
+        assert_eq!((state(&night, "db"), night.alert("db").count), (AlertState::Suppressed, 2));
+        assert_eq!((night.incidents.len(), night.calls().len()), (0, 0));
+        // One that it does not cover is not held up.
+        assert_eq!(night.fires("web").outcome, Outcome::Opened);
+        night.resolves("web");
+        night.until(599);
+        assert_eq!(night.covers()[0].outcome, Outcome::Suppressed);
+        night.until(600);
+        assert_eq!(night.covers()[0].outcome, Outcome::Opened, "as if it had just begun");
+        assert_eq!(state(&night, "db"), AlertState::Firing);
+        let mut alone = Trial::new();
+        alone.silences("db.*", 0, 600);
+        alone.fires("db");
+        alone.until(600);
+        assert_eq!(alone.covers()[0].outcome, Outcome::Opened);
+        alone.until(600);
+        alone.has_rung(&[(600, "ana", false)]);
+    }
+
+    #[test]
+    fn a_silence_stops_the_pages_of_what_fires_already_and_its_end_starts_them() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.until(10);
+        night.has_rung(&[(0, "ana", false)]);
+        night.silences("db.*", 10, 3_600);
+        let incident = night.incident();
+        assert_eq!((incident.state, incident.pages.len(), incident.response.is_hushed), (IncidentState::Triggered, 0, true));
+        assert_eq!((incident.firing_count, incident.response.silenced_count), (1, 1));
+        night.until(3_599);
+        night.has_rung(&[(0, "ana", false)]);
+        night.until(3_600);
+        night.covers();
+        night.until(3_600);
+        night.has_rung(&[(0, "ana", false), (3_600, "ana", false)]);
+        assert_eq!((night.count("incident_silenced"), night.count("alerts_unsilenced"), night.count("policy_started")), (1, 1, 2));
+        assert_eq!((night.incidents.len(), night.incident().response.silenced_count), (1, 0));
+    }
+
+    #[test]
+    fn should_nobody_look_when_it_ends_the_incident_pages_by_itself() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.silences("db.*", 0, 3_600);
+        night.until(3_629);
+        assert_eq!(night.count("policy_started"), 1);
+        night.until(3_630);
+        assert_eq!((night.count("policy_started"), night.incident().response.is_hushed), (2, false));
+        // Made longer in time, it waits for the later end.
+        let mut longer = Trial::new();
+        longer.fires("db");
+        longer.silences("db.*", 0, 3_600);
+        longer.until(100);
+        longer.silences("db.*", 100, 7_200);
+        longer.until(7_229);
+        assert_eq!((longer.count("policy_started"), longer.count("silence_extended")), (1, 1));
+        longer.until(7_230);
+        assert_eq!(longer.count("policy_started"), 2);
+    }
+
+    #[test]
+    fn one_alert_that_is_not_silenced_keeps_the_incident_paging() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.fires("web");
+        night.silences("db.*", 0, 3_600);
+        assert_eq!((state(&night, "db"), state(&night, "web")), (AlertState::Suppressed, AlertState::Firing));
+        assert!(!night.incident().response.is_hushed);
+        night.until(60);
+        // The other one ends: what is left is silenced.
+        night.resolves("web");
+        assert!(night.incident().response.is_hushed && night.incident().is_open());
+        let calls = night.calls().len();
+        // A new one joins that is not.
+        night.until(400);
+        assert_eq!(night.calls().len(), calls);
+        night.fires("disk");
+        assert_eq!((night.incidents.len(), night.incident().response.is_hushed), (1, false));
+        night.until(400);
+        assert!(night.calls().len() > calls, "somebody is called");
+        // The silenced one ends, and the last one too.
+        night.resolves("db");
+        assert_eq!((night.incident().firing_count, night.incident().response.silenced_count), (1, 0));
+        night.resolves("disk");
+        assert_eq!(night.incident().state, IncidentState::Resolved);
+    }
+
+    #[test]
+    fn a_resolve_under_a_silence_resolves() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.silences("db.*", 0, 3_600);
+        assert_eq!(night.resolves("db").outcome, Outcome::Resolved);
+        assert_eq!((night.incident().state, state(&night, "db")), (IncidentState::Resolved, AlertState::Resolved));
+        // It comes and goes: one alert beside the incident's, and no second incident.
+        for _ in 0..3 {
+            assert_eq!(night.fires("db").outcome, Outcome::Suppressed);
+            assert_eq!(night.resolves("db").outcome, Outcome::Resolved);
+        }
+        assert_eq!((night.incidents.len(), night.incident().state), (1, IncidentState::Resolved));
+        night.until(3_600);
+        night.covers();
+        night.until(9_000);
+        assert_eq!(night.count("policy_started"), 1);
+        assert!(night.timers.keys().all(|(scope, _)| matches!(scope, Scope::Person(_))), "{:?}", night.timers);
+    }
+
+    #[test]
+    fn an_answer_that_lapses_under_a_silence_calls_nobody() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.asks("ana", Act::Acknowledge);
+        night.silences("db.*", 0, 7_200);
+        let calls = night.calls().len();
+        night.until(3_600);
+        assert_eq!((night.count("acknowledgement_lapsed"), night.calls().len()), (1, calls));
+        assert_eq!((night.incident().state, night.incident().response.is_hushed), (IncidentState::Triggered, true));
+        // Whoever asks for more gets it.
+        night.asks("ana", Act::Escalate);
+        night.until(3_600);
+        assert!(night.calls().len() > calls);
+    }
+
+    #[test]
+    fn a_senders_word_of_a_silenced_alert_changes_nothing_of_the_incident() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.silences("db.*", 0, 3_600);
+        assert_eq!(night.fires_as("db", AlertSeverity::Critical).outcome, Outcome::Suppressed);
+        assert_eq!(night.signal("db", Action::Acknowledge, None, None).outcome, Outcome::Suppressed);
+        assert_eq!((night.count("severity_raised"), night.incident().state), (0, IncidentState::Triggered));
+        night.until(3_600);
+        night.covers();
+        assert_eq!(night.count("severity_raised"), 1, "it is as bad as it was when nobody listened");
+    }
+
+    #[test]
+    fn the_next_signal_finds_out_what_nobody_looked_at() {
+        let mut night = Trial::new();
+        let id = night.silences("db.*", 0, 3_600);
+        night.fires("db");
+        night.silences.retain(|silence| silence.id != id);
+        assert_eq!(night.fires("db").outcome, Outcome::Opened);
+        night.silences.push(Silence {
+            id,
+            integration: None,
+            matchers: Vec::new(),
+            starts_at: Trial::time(0),
+            ends_at: Trial::time(60),
+            created_by: String::new(),
+            comment: String::new(),
+            updated_at: Trial::time(0),
+        });
+        assert_eq!(night.fires("db").outcome, Outcome::Suppressed);
+        assert!(night.incident().response.is_hushed);
+    }
+
+    #[test]
+    fn of_one_integration_a_silence_covers_no_others() {
+        let mut night = Trial::new();
+        night.silences(".*", 0, 3_600);
+        night.silences[0].integration = Some("other".into());
+        assert_eq!(night.fires("db").outcome, Outcome::Opened);
+    }
+}

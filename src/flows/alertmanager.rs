@@ -1,0 +1,162 @@
+//! Alertmanager's API: who asks by which key, alerts that come in, and alerts as its clients know them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::FlowError;
+use super::access;
+use super::house::House;
+use super::ingest::{self, Door, IngestError};
+use crate::base::failpoint;
+use crate::base::id::{Number, SilenceId};
+use crate::base::inbound::Inbound;
+use crate::base::time::{Span, Time};
+use crate::base::viewer::Viewer;
+use crate::domain::alert::{Alert, AlertState};
+use crate::domain::input::Actor;
+use crate::domain::silence::{Labelled as _, SilenceState};
+use crate::sources;
+use crate::sources::alertmanager_api::{self as source, ANNOTATION};
+use crate::store;
+use crate::store::read::HoldingAlert;
+
+/// Whoever speaks to the API: an integration by its key, or a script by its token.
+pub struct Asker {
+    pub viewer: Viewer,
+    /// Whose alerts may be sent; a token sends none.
+    pub door: Option<Door>,
+}
+
+impl Asker {
+    /// In whose name silences are made.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.viewer {
+            Viewer::User { id, .. } | Viewer::Token { acts_as: Some(id), .. } => Actor::User(id.clone()),
+            Viewer::Token { name, acts_as: None, .. } => Actor::Token(name.clone()),
+            Viewer::Integration(id) => Actor::Integration(id.clone()),
+            Viewer::Public => Actor::Reveille,
+        }
+    }
+
+    /// Whether silences may be made and ended: an integration's own, or by a token that may respond.
+    #[must_use]
+    pub fn may_silence(&self) -> bool {
+        matches!(self.viewer, Viewer::Integration(_)) || self.viewer.may_respond()
+    }
+}
+
+/// Finds out who asks with this key or token. `None`: neither.
+///
+/// # Errors
+/// The store's.
+pub async fn asker(house: &House, secret: &str) -> Result<Option<Asker>, FlowError> {
+    match ingest::open(house, source::NAME, secret) {
+        Ok(door) => Ok(Some(Asker { viewer: Viewer::Integration(door.integration.id.clone()), door: Some(door) })),
+        Err(IngestError::UnknownKey | IngestError::OtherSource(_) | IngestError::Unproven(_) | IngestError::CannotStore) => {
+            let viewer = access::token_viewer(&house.store, &house.clock, secret).await?;
+            Ok(viewer.map(|viewer| Asker { viewer, door: None }))
+        }
+    }
+}
+
+/// Makes alerts durable. What of the body cannot be read is an alert that says so, and the answer, as a sentence.
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub async fn post(house: &House, door: &Door, inbound: &Inbound) -> Result<Option<String>, IngestError> {
+    let (signals, wrong) = source::batch(inbound, &door.integration);
+    failpoint::reach("intake.read");
+    ingest::accept(house, &door.integration, signals, inbound.body.clone(), None).await?;
+    Ok(wrong)
+}
+
+/// What was too large to be read becomes an alert that says so.
+///
+/// # Errors
+/// [`IngestError::CannotStore`] when nothing was stored.
+pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
+    ingest::accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
+}
+
+/// Largest body taken, bytes.
+#[must_use]
+pub fn body_cap(door: &Door) -> usize {
+    door.source.body_cap()
+}
+
+/// An alert as Alertmanager's clients know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub fingerprint: String,
+    pub starts_at: Time,
+    pub updated_at: Time,
+    pub ends_at: Time,
+    pub url: Option<String>,
+    /// Its service's id.
+    pub receiver: String,
+    pub is_silenced: bool,
+    pub silenced_by: Vec<SilenceId>,
+    pub incident: Option<Number>,
+}
+
+/// What holds, by fingerprint.
+///
+/// # Errors
+/// The store's.
+pub async fn alerts(house: &House, viewer: &Viewer) -> Result<Vec<Shown>, FlowError> {
+    let now = house.clock.now();
+    let mut reader = house.store.reader();
+    let mut silences = store::silences_live(&mut reader).await?;
+    silences.retain(|silence| silence.state(now) == SilenceState::Active);
+    let shown = |held: HoldingAlert| {
+        let is_silenced = held.alert.state == AlertState::Suppressed;
+        let about = silences.iter().filter(|silence| is_silenced && silence.is_about(&held.alert));
+        let silenced_by = about.map(|silence| silence.id.clone()).collect();
+        show(held, is_silenced, silenced_by, now)
+    };
+    let mut alerts: Vec<Shown> = reader.alerts_holding(viewer).await?.into_iter().map(shown).collect();
+    alerts.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
+    Ok(alerts)
+}
+
+fn show(held: HoldingAlert, is_silenced: bool, silenced_by: Vec<SilenceId>, now: Time) -> Shown {
+    let HoldingAlert { alert, began_at, incident } = held;
+    let (annotations, mut labels): (BTreeMap<String, String>, BTreeMap<String, String>) =
+        alert.labels.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| name.starts_with(ANNOTATION));
+    let mut annotations: BTreeMap<String, String> =
+        annotations.into_iter().map(|(name, value)| (name[ANNOTATION.len()..].to_owned(), value)).collect();
+    let fingerprint = if alert.source == source::NAME {
+        alert.key.dedup_key.clone()
+    } else {
+        name_it(&alert, &mut labels);
+        annotations.entry("summary".to_owned()).or_insert_with(|| alert.title.clone());
+        source::fingerprint(&labels)
+    };
+    Shown {
+        labels,
+        annotations,
+        fingerprint,
+        starts_at: began_at.unwrap_or(alert.fired_at),
+        updated_at: alert.last_at,
+        // Its clients want one: the time that Alertmanager would give it.
+        ends_at: alert.ends_at.unwrap_or(now + Span::minutes(5)),
+        url: alert.url,
+        receiver: alert.service.to_string(),
+        is_silenced,
+        silenced_by,
+        incident,
+    }
+}
+
+/// Other senders know no labels, or few: theirs are shown with those by which they can be silenced.
+fn name_it(alert: &Alert, labels: &mut BTreeMap<String, String>) {
+    for name in ["alertname", "severity", "service", "integration", "source"] {
+        labels.entry(name.to_owned()).or_insert_with(|| alert.label(name).to_owned());
+    }
+    // Two conditions that say the same of themselves are two all the same.
+    labels.entry("dedup_key".to_owned()).or_insert_with(|| alert.key.dedup_key.clone());
+}
