@@ -99,7 +99,9 @@ fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<String> {
         let (first, last) = (line::date_clock(refused.first_at), line::date_clock(refused.last_at));
         let when =
             if refused.n == 1 { format!("was refused at {first}") } else { format!("were refused since {first}, the last at {last}") };
-        format!("{} {when}: {flaw}. What to do: {}.", line::count_of(n, "message", "messages"), flaw.advice())
+        // The marks are for a terminal.
+        let advice = flaw.advice().replace('`', "");
+        format!("{} {when}: {flaw}. What to do: {advice}.", line::count_of(n, "message", "messages"))
     };
     doors.house.refusals.of(integration).into_iter().map(sentence).collect()
 }
