@@ -512,7 +512,7 @@ fn the_topics_of_sns_are_arns_and_belong_to_cloudwatch() {
         ("cloudwatch", "topics = [\"alarms\"]", "15:11: error: \"alarms\" is no topic of SNS"),
         ("cloudwatch", "topics = [\"arn:aws:sqs:eu-west-1:123456789012:alarms\"]", "is no topic of SNS"),
         ("cloudwatch", "topics = [\"arn:aws:sns:eu-west-1:123456789012:*:1\"]", "is no topic of SNS"),
-        ("cloudwatch", "topics = \"arn:aws:sns:eu-west-1:123456789012:alarms\"", "15:10: error: topics must be a list"),
+        ("cloudwatch", "topics = \"arn:aws:sns:eu-west-1:123456789012:alarms\"", "15:10: error: topics is text, not a list"),
     ] {
         let report = check_text("f.toml", &with_integration(source, topics), &nothing(), &sources, june()).to_string();
         assert!(report.contains(expected), "{source} {topics}: {report}");

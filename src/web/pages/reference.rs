@@ -155,6 +155,7 @@ fn filled(path: &str) -> String {
         ("{integration}", "api-scripts"),
         ("{user}", "ana"),
         ("{override}", "ovr_01k…"),
+        ("{silence}", "0b5c1b7e-…"),
     ]
     .into_iter()
     .fold(path.to_owned(), |path, (place, example)| path.replace(place, example))
