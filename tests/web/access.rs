@@ -176,7 +176,7 @@ async fn no_cookie_changes_anything_without_the_token_of_its_forms() {
 }
 
 /// The doors that are no part of the table, since no person's role opens them, and what each goes by.
-const OTHER_DOORS: [(&str, &str); 28] = [
+const OTHER_DOORS: [(&str, &str); 36] = [
     ("/hooks/{source}/{key}", "the key"),
     ("/callbacks/{channel}", "the provider's signature"),
     ("/callbacks/{channel}/{*rest}", "the provider's signature"),
@@ -196,6 +196,14 @@ const OTHER_DOORS: [(&str, &str); 28] = [
     ("/v2/alerts/{identifier}/notes", "the GenieKey"),
     ("/v2/alerts/{identifier}/tags", "the GenieKey"),
     ("/v2/alerts/{identifier}/details", "the GenieKey"),
+    ("/api/v2/status", "the key, or a token"),
+    ("/api/v2/receivers", "the key, or a token"),
+    ("/api/v2/alerts", "the key, or a token"),
+    ("/api/v2/alerts/groups", "the key, or a token"),
+    ("/api/v2/silences", "the key, or a token"),
+    ("/api/v2/silence/{id}", "the key, or a token"),
+    ("/-/healthy", "nothing"),
+    ("/-/ready", "nothing"),
     ("/slack/commands", "Slack's signature"),
     ("/slack/interactions", "Slack's signature"),
     ("/slack/events", "Slack's signature"),

@@ -53,23 +53,28 @@ fn signature(source: &dyn Source) -> String {
     }
 }
 
+/// As a list calls it.
+fn called(source: &dyn Source) -> &'static str {
+    match source.name() {
+        "generic" => "your own JSON",
+        "cloudevents" => "CloudEvents",
+        "pagerduty" => "PagerDuty’s clients",
+        "opsgenie" => "Opsgenie’s clients",
+        _ => source.title(),
+    }
+}
+
 fn table() -> String {
     let mut table =
         "| sender | source | fires | again, the same alert | resolves | acknowledges | changes | severity | link | signed by |\n\
                      |---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     let mut sources: Vec<&dyn Source> = REGISTRY.into_iter().filter(|source| source.name() != "heartbeat").collect();
-    sources.sort_by_key(|source| source.title().to_lowercase());
+    sources.sort_by_key(|source| called(*source).to_lowercase());
     for source in sources {
         let shown = shown(source);
         let mark = |is: bool| if is { "✓" } else { "–" };
-        let title = match source.name() {
-            "generic" => "your own JSON",
-            "cloudevents" => "CloudEvents",
-            "pagerduty" => "PagerDuty’s clients",
-            "opsgenie" => "Opsgenie’s clients",
-            _ => source.title(),
-        };
+        let title = called(source);
         table += &format!(
             "| {title} | `{}` | ✓ | {} | {} | {} | {} | {} | {} | {} |\n",
             source.name(),
