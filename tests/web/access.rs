@@ -176,7 +176,7 @@ async fn no_cookie_changes_anything_without_the_token_of_its_forms() {
 }
 
 /// The doors that are no part of the table, since no person's role opens them, and what each goes by.
-const OTHER_DOORS: [(&str, &str); 16] = [
+const OTHER_DOORS: [(&str, &str); 24] = [
     ("/hooks/{source}/{key}", "the key"),
     ("/callbacks/{channel}", "the provider's signature"),
     ("/callbacks/{channel}/{*rest}", "the provider's signature"),
@@ -184,6 +184,14 @@ const OTHER_DOORS: [(&str, &str); 16] = [
     ("/v2/enqueue", "the routing key in the body"),
     ("/v2/change/enqueue", "the routing key in the body"),
     ("/generic/2010-04-15/create_event.json", "the service key in the body"),
+    ("/api/v2/status", "an integration's key, or a token"),
+    ("/api/v2/receivers", "an integration's key, or a token"),
+    ("/api/v2/alerts", "an integration's key, or a token"),
+    ("/api/v2/alerts/groups", "an integration's key, or a token"),
+    ("/api/v2/silences", "an integration's key, or a token"),
+    ("/api/v2/silence/{id}", "an integration's key, or a token"),
+    ("/-/healthy", "nothing"),
+    ("/-/ready", "nothing"),
     ("/slack/commands", "Slack's signature"),
     ("/slack/interactions", "Slack's signature"),
     ("/slack/events", "Slack's signature"),
