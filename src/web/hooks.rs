@@ -22,6 +22,7 @@ use crate::flows::{beat, hear, refusal};
 pub fn router(doors: &Doors) -> Router {
     Router::new()
         .route("/hooks/{source}/{key}", post(take).get(look_in).options(handshake))
+        .route("/hooks/{source}/{key}/{*name}", post(take_named).put(take_named))
         .route("/callbacks/{channel}", post(written))
         .route("/callbacks/{channel}/{*rest}", post(heard))
         .route("/heartbeats/{key}", post(beat).get(beat))
@@ -65,6 +66,11 @@ pub(super) async fn take(State(doors): State<Doors>, Path((source, key)): Path<(
         }
     };
     through(doors, door, request).await
+}
+
+/// VMware's senders put the alert's id after the address, post a new alert and put what becomes of it.
+async fn take_named(State(doors): State<Doors>, Path((source, key, _)): Path<(String, String, String)>, request: Request) -> Response {
+    take(State(doors), Path((source, key)), request).await
 }
 
 /// A message at the door that its key opens.

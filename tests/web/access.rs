@@ -176,8 +176,9 @@ async fn no_cookie_changes_anything_without_the_token_of_its_forms() {
 }
 
 /// The doors that are no part of the table, since no person's role opens them, and what each goes by.
-const OTHER_DOORS: [(&str, &str); 36] = [
+const OTHER_DOORS: [(&str, &str); 37] = [
     ("/hooks/{source}/{key}", "the key"),
+    ("/hooks/{source}/{key}/{*name}", "the key"),
     ("/callbacks/{channel}", "the provider's signature"),
     ("/callbacks/{channel}/{*rest}", "the provider's signature"),
     ("/heartbeats/{key}", "the key"),
