@@ -127,10 +127,22 @@ impl Place {
     /// # Errors
     /// Of a template that cannot be filled.
     pub fn take(&self, item: &Item<'_>) -> Result<Option<Value>, String> {
+        self.taken(item, Template::fill)
+    }
+
+    /// The same for what must be whole: nothing that a template names may be missing.
+    ///
+    /// # Errors
+    /// As [`Place::take`], and of what is missing.
+    pub fn take_whole(&self, item: &Item<'_>) -> Result<Option<Value>, String> {
+        self.taken(item, Template::fill_whole)
+    }
+
+    fn taken(&self, item: &Item<'_>, fill: fn(&Template, &Filled) -> Result<String, String>) -> Result<Option<Value>, String> {
         match self {
             Self::Pointer(text) => Ok(item.json.pointer(text).filter(|value| !value.is_null()).cloned()),
             Self::Template(template) => {
-                let filled = template.fill(item.filled)?;
+                let filled = fill(template, item.filled)?;
                 Ok((!filled.trim().is_empty()).then_some(Value::String(filled)))
             }
         }

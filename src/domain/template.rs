@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, Error, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::{Deserialize, Serialize};
 
 use super::matcher::Wrong;
@@ -24,7 +24,7 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 fn refused(_: Value) -> Result<Value, Error> {
-    Err(Error::new(minijinja::ErrorKind::UnknownFilter, "a title and a label are one line"))
+    Err(Error::new(ErrorKind::UnknownFilter, "a title and a label are one line"))
 }
 
 /// A text with places in it: `{{ labels.host }} is down`. What is stored and cannot be read any more fails whenever it is filled.
@@ -33,6 +33,8 @@ fn refused(_: Value) -> Result<Value, Error> {
 pub struct Template {
     text: String,
     read: Result<Arc<Environment<'static>>, Wrong>,
+    /// The same, where what is not there is a mistake.
+    strict: Option<Arc<Environment<'static>>>,
 }
 
 const NAME: &str = "template";
@@ -45,7 +47,18 @@ impl From<String> for Template {
             let mut language = LANGUAGE.clone();
             language.add_template_owned(NAME, text.clone()).map(|()| Arc::new(language)).map_err(|error| wrong(&text, &error))
         };
-        Self { text, read }
+        let strict = read.as_ref().ok().map(|language: &Arc<Environment<'static>>| {
+            let mut strict = language.as_ref().clone();
+            strict.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+            strict.set_formatter(|out, state, value| {
+                if value.is_none() {
+                    return Err(Error::new(ErrorKind::UndefinedError, "nothing is there"));
+                }
+                minijinja::escape_formatter(out, state, value)
+            });
+            Arc::new(strict)
+        });
+        Self { text, read, strict }
     }
 }
 
@@ -64,7 +77,19 @@ impl Template {
     /// # Errors
     /// When it asks for what cannot be done with what it is given: a sentence without any of that.
     pub fn fill(&self, with: &Value) -> Result<String, String> {
-        let language = self.read.as_ref().map_err(|wrong| wrong.text.clone())?;
+        Self::filled(self.read.as_ref().map_err(|wrong| wrong.text.clone())?, with)
+    }
+
+    /// The same for what must be whole, as a key must: of `{{ host }}/{{ check }}` no part may be missing.
+    ///
+    /// # Errors
+    /// As [`Template::fill`], and where something that it names is not there.
+    pub fn fill_whole(&self, with: &Value) -> Result<String, String> {
+        let read = self.read.as_ref().map_err(|wrong| wrong.text.clone())?;
+        Self::filled(self.strict.as_ref().unwrap_or(read), with)
+    }
+
+    fn filled(language: &Environment<'_>, with: &Value) -> Result<String, String> {
         let mut filled = Bounded::default();
         let template = language.get_template(NAME).map_err(|error| sentence(&error))?;
         template.render_captured_to(with.clone(), &mut filled).map_err(|error| sentence(&error))?;
@@ -177,7 +202,6 @@ fn wrong(text: &str, error: &Error) -> Wrong {
 
 /// The engine's own words name what was written, never what it was filled with.
 fn sentence(error: &Error) -> String {
-    use minijinja::ErrorKind;
     let detail = || error.detail().filter(|detail| detail.len() < 200).map(|detail| format!(": {detail}")).unwrap_or_default();
     match error.kind() {
         ErrorKind::OutOfFuel => "it takes too many steps".to_owned(),

@@ -18,6 +18,7 @@ use crate::domain::decide::Verdict;
 use crate::domain::input::Signal;
 use crate::domain::setup::Integration;
 use crate::sources::proof::Flaw;
+pub use crate::sources::proof::Proof;
 use crate::sources::{self, Source};
 use crate::store::{self, JournalRow, StoreError};
 

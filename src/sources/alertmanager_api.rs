@@ -132,8 +132,12 @@ fn signal(alert: &Value, now: Time, integration: &Integration) -> Result<Signal,
     let is_over = ends_at.is_some_and(|ends_at| ends_at <= now);
     let (label_values, annotation_values) = (values(&labels), values(&annotations));
     let mut kept = Labels::default();
-    labels.iter().for_each(|(name, value)| kept.put(name, value));
-    annotations.iter().for_each(|(name, value)| kept.put(&format!("{ANNOTATION}{name}"), value));
+    for (name, value) in labels.iter() {
+        kept.put(name, value);
+    }
+    for (name, value) in annotations.iter() {
+        kept.put(&format!("{ANNOTATION}{name}"), value);
+    }
     Ok(Signal {
         integration: integration.id.clone(),
         dedup_key: fingerprint(&labels),

@@ -28,7 +28,7 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Email;
 
-const GUIDE: &str = r#"1. Have Reveille take mail: write `[mail]` with `listen` and `domain` in the configuration file, and restart it. A mail server that
+const GUIDE: &str = r"1. Have Reveille take mail: write `[mail]` with `listen` and `domain` in the configuration file, and restart it. A mail server that
    takes mail for that domain relays it there; a sender in the same network can use it as its SMTP server directly.
 2. Send to `{key}@DOMAIN`, or to `anything+{key}@DOMAIN`, with the domain of the configuration.
 
@@ -40,7 +40,7 @@ Subject: ** RECOVERY Service Alert: db-3/disk is OK **
 ```
 
 Without a mail server, a mail can be piped to `curl -fsS --data-binary @- {url}`, as from a line in `/etc/aliases`.
-"#;
+";
 
 const FIRES: &[&str] = &[
     "PROBLEM",
@@ -59,9 +59,12 @@ const FIRES: &[&str] = &[
     "FATAL",
     "PANIC",
 ];
-const RESOLVES: &[&str] = &["RECOVERY", "RECOVERED", "RESOLVED", "CLEARED", "CLOSED", "FIXED", "SUCCEEDED"];
+const RESOLVES: &[&str] = &["RECOVERY", "RECOVERED", "RESOLVED", "SUCCEEDED"];
 /// Words of everyday, which count where monitors put them.
 const RESOLVES_IN_PLACE: &[&str] = &["UP", "OK", "NORMAL"];
+/// What is closed may be a connection: these count in brackets alone.
+const RESOLVES_IN_BRACKETS: &[&str] = &["CLEARED", "CLOSED", "FIXED"];
+const DENIES: &[&str] = &["not", "no", "never", "cannot", "isn't", "wasn't"];
 const ACKNOWLEDGES: &[&str] = &["ACKNOWLEDGEMENT", "ACKNOWLEDGED"];
 const TELLS: &[&str] = &[
     "DOWNTIMESTART",
@@ -182,12 +185,16 @@ struct Subject {
 impl Subject {
     fn of(subject: &str) -> Self {
         let mut state = None;
+        // Whether the word that says that it is over stands where nothing later can take it back.
+        let mut is_sure = false;
         let mut severity = None;
         let mut about: Vec<&str> = Vec::new();
         let words: Vec<&str> = without_replies(subject).split_whitespace().collect();
         // Asterisks and dashes that stand alone are ornaments.
         let is_ornament = |word: &str| word.chars().all(|c| !c.is_alphanumeric());
         let bare: Vec<&str> = words.iter().copied().filter(|word| !is_ornament(word)).collect();
+        // Old machines write everything in capitals, where they say nothing.
+        let all_loud = !subject.chars().any(char::is_lowercase);
         // How deep in brackets a word stands, and whether anything came before it that stands in none.
         let (mut depth, mut is_begun) = (0_usize, false);
         for (n, word) in bare.iter().enumerate() {
@@ -201,11 +208,18 @@ impl Subject {
             let ends_head = word.ends_with(':') || word.ends_with('|') || followed_by(&words, word, &["|", "-", "--", "–"]);
             let counts = is_loud || (is_first && ends_head) || is_bracketed;
             let after_is = n > 0 && ["is", "are", "now"].contains(&bare[n - 1].to_lowercase().as_str());
-            let in_place = is_first || n + 1 == bare.len() || ends_head || is_bracketed || after_is || bare[n + 1].starts_with('(');
+            let is_denied = bare[..n].iter().any(|word| DENIES.contains(&word.to_lowercase().as_str()));
+            // `Ok: 0, Failed: 5` counts something.
+            let counts_things = bare.get(n + 1).is_some_and(|next| next.starts_with(|c: char| c.is_ascii_digit()));
+            let leads = is_bracketed || (is_first && ends_head && !counts_things);
+            let ends = n + 1 == bare.len() || bare[n + 1].starts_with('(');
+            let is_over = !is_denied && (leads || (is_loud && (is_first || !all_loud)));
+            let in_place = !is_denied && (is_bracketed || (is_loud && (leads || after_is || (ends && !all_loud))));
             let found = [
                 (FIRES, State::Fires, counts),
-                (RESOLVES, State::Resolves, counts),
-                (RESOLVES_IN_PLACE, State::Resolves, counts && in_place),
+                (RESOLVES, State::Resolves, is_over),
+                (RESOLVES_IN_PLACE, State::Resolves, in_place),
+                (RESOLVES_IN_BRACKETS, State::Resolves, is_bracketed && !is_denied),
                 (ACKNOWLEDGES, State::Acknowledges, counts),
                 (TELLS, State::Tells, counts),
             ]
@@ -213,7 +227,11 @@ impl Subject {
             .find(|(words, _, counts)| *counts && words.contains(&upper.as_str()));
             match found {
                 Some((_, found, _)) => {
-                    state.get_or_insert(found);
+                    match (state, found) {
+                        (None, _) => (state, is_sure) = (Some(found), leads || is_first),
+                        (Some(State::Resolves), State::Fires) if !is_sure => state = Some(State::Fires),
+                        (Some(_), _) => {}
+                    }
                     severity = severity.or(match upper.as_str() {
                         "CRITICAL" | "FATAL" | "PANIC" => Some(AlertSeverity::Critical),
                         "WARNING" => Some(AlertSeverity::Warning),
@@ -287,6 +305,8 @@ mod tests {
             ("DOWN | nightly backup", "UP | nightly backup"),
             ("[Monitor Alert] Triggered: disk", "Re: [Monitor Alert] Recovered: disk"),
             ("FAILED: backup of db-3", "Fwd: RE: SUCCEEDED: backup of db-3"),
+            ("db-3 DOWN", "db-3 UP"),
+            ("[Open] disk of db-3", "[Closed] disk of db-3"),
         ] {
             let ((fires, _, about), (ends, _, same)) = (of(problem), of(recovery));
             assert_eq!((fires, ends), (State::Fires, State::Resolves), "{problem}");
@@ -302,6 +322,20 @@ mod tests {
             "the server is up to something",
             "UP-TO-DATE CHECK MISSING",
             "OKAY NOT OKAY",
+            "Server is not OK",
+            "POWER SUPPLY NOT OK",
+            "TEMPERATURE ABOVE NORMAL",
+            "DISK FILLING UP",
+            "LOG QUEUE IS BACKED UP",
+            "HOST WEB-1 IS NOT UP",
+            "Backup job NOT SUCCEEDED",
+            "DNS not RESOLVED",
+            "CONNECTION CLOSED BY PEER db-1",
+            "VPN tunnel CLOSED",
+            "Up: 0 of 5 nodes",
+            "Ok: 0, Failed: 5",
+            "Closed: connection to db-1 lost",
+            "disk was OK, now CRITICAL",
             "Cron <root@db-3> run-parts /etc/cron.daily",
             "resolved is a word",
             "",

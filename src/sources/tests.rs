@@ -418,7 +418,7 @@ fn assert_within_limits(signal: &Signal, context: &str) {
     }
     match &signal.action {
         Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => {
-            assert_ne!(signal.dedup_key, UNREADABLE_KEY, "{context}")
+            assert_ne!(signal.dedup_key, UNREADABLE_KEY, "{context}");
         }
         Action::Unreadable(why) => {
             assert!(signal.dedup_key == UNREADABLE_KEY && storable(why, limits::TITLE_CHARS), "{context}: {signal:?}");

@@ -274,7 +274,7 @@ async fn look_in(State(doors): State<Doors>, Path((source, key)): Path<(String, 
     explain()
 }
 
-/// A sender of CloudEvents asks for leave before it sends (HTTP 1.1 Web Hooks for Event Delivery, chapter 4).
+/// A sender of `CloudEvents` asks for leave before it sends (HTTP 1.1 Web Hooks for Event Delivery, chapter 4).
 async fn handshake(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let door = match ingest::open(&doors.house, &source, &key) {
         Ok(door) if door.source.name() == "cloudevents" => door,

@@ -1,6 +1,7 @@
 //! What pages and scripts are told of a sender: what it is called, where it posts to, what it must show.
 
 use crate::base::id::IntegrationId;
+use crate::flows::ingest::Proof;
 use crate::flows::{Live, ingest};
 use crate::render::guide::Places;
 
@@ -40,5 +41,5 @@ pub(super) fn places(source: &str, server: &str, key: &str) -> Places {
 
 /// What its messages must show beside the key, as the keys of the configuration, and never a value.
 pub(super) fn proofs(live: &Live, integration: &IntegrationId) -> Vec<&'static str> {
-    live.proofs.get(integration).into_iter().flatten().map(|proof| proof.asked_by()).collect()
+    live.proofs.get(integration).into_iter().flatten().map(Proof::asked_by).collect()
 }

@@ -146,7 +146,7 @@ story!(the_page_shows_the_same_and_takes_the_last_signals, &team(), |app| {
     app.posts(GENERIC, &body).await;
     app.phone("cy").rings().await.press('1').await;
     let ana = app.browser("ana").await;
-    let cards = ana.get("/integrations").await.text;
+    let cards = ana.get("/integrations/api-scripts").await.text;
     assert!(cards.contains("rule db → service database, because team=&#34;db&#34;"), "{cards}");
     let page = ana.get("/route?integration=api-scripts").await;
     let sample = page.text.split("sample=").nth(1).and_then(|rest| rest.split('"').next()).expect("its last signal").to_owned();

@@ -1,6 +1,7 @@
 //! The table of senders in docs/sources.md is made of their fixtures, and the source made up there is compiled and read like any other.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::*;
 
@@ -8,6 +9,7 @@ use super::*;
 mod chirp;
 
 /// What one sender's fixtures show that it tells.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the table")]
 struct Shown {
     repeats: bool,
     resolves: bool,
@@ -75,8 +77,9 @@ fn table() -> String {
         let shown = shown(source);
         let mark = |is: bool| if is { "✓" } else { "–" };
         let title = called(source);
-        table += &format!(
-            "| {title} | `{}` | ✓ | {} | {} | {} | {} | {} | {} | {} |\n",
+        writeln!(
+            table,
+            "| {title} | `{}` | ✓ | {} | {} | {} | {} | {} | {} | {} |",
             source.name(),
             mark(shown.repeats),
             mark(shown.resolves),
@@ -85,7 +88,8 @@ fn table() -> String {
             mark(shown.severity),
             mark(shown.link),
             signature(source),
-        );
+        )
+        .expect("a String takes all");
     }
     table
 }
