@@ -39,7 +39,11 @@ Subject: ** PROBLEM Service Alert: db-3/disk is CRITICAL **
 Subject: ** RECOVERY Service Alert: db-3/disk is OK **
 ```
 
-Without a mail server, a mail can be piped to `curl -fsS --data-binary @- {url}`, as from a line in `/etc/aliases`.
+Where Reveille takes no mail, the mail server that has it can post it instead. A line in `/etc/aliases`:
+
+```text
+alarms: "|curl -fsS -m 20 --data-binary @- '{url}'"
+```
 "#;
 
 const FIRES: &[&str] = &[
