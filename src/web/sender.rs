@@ -12,6 +12,8 @@ pub(super) fn title(source: &str) -> String {
     match source {
         "generic" => "Scripts, and any JSON".to_owned(),
         "cloudevents" => "CloudEvents".to_owned(),
+        "pagerduty" => "PagerDuty’s clients".to_owned(),
+        "opsgenie" => "Opsgenie’s clients".to_owned(),
         "heartbeat" => "Heartbeats".to_owned(),
         other => ingest::sender(other).map_or_else(|| other.to_owned(), |(title, _)| title.to_owned()),
     }
