@@ -112,7 +112,8 @@ fn the_configuration_passes_check_with_the_output_that_is_shown() {
 /// Put behind the README's configuration, with the objects that they name.
 #[test]
 fn the_rules_and_the_mapping_that_are_shown_pass_check() {
-    let own = "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
+    let own =
+        "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
     let shown = blocks_of(ROUTING, "toml");
     assert_eq!(shown.len(), 2, "rules and a mapping are shown");
     let toml = format!("{}\n{own}{}", only("toml"), shown.join("\n"));
@@ -196,7 +197,10 @@ fn every_file_that_is_named_exists() {
             if !place.is_empty() {
                 let text = std::fs::read_to_string(root.join(file)).expect("a paper is text");
                 let mut headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
-                assert!(headings.any(|heading| heading.to_lowercase().replace(' ', "-") == place), "{paper} names {part}, a place that is not there");
+                assert!(
+                    headings.any(|heading| heading.to_lowercase().replace(' ', "-") == place),
+                    "{paper} names {part}, a place that is not there"
+                );
             }
             seen += 1;
         }
