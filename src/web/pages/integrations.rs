@@ -194,6 +194,6 @@ fn toml(kind: &ingest::Sender) -> String {
     ];
     lines.extend(kind.signs.then(|| format!("secret = {{ env = \"{variable}_SECRET\" }}  # without this line no signature is asked for")));
     lines.extend((source == "cloudwatch").then(|| "topics = [\"arn:aws:sns:eu-west-1:123456789012:alarms\"]".to_owned()));
-    lines.extend((source == "heartbeat").then(|| "period = \"5m\"".to_owned()));
+    lines.extend((source == "heartbeat").then(|| "period = \"1d\"\ngrace = \"30m\"".to_owned()));
     lines.join("\n")
 }
