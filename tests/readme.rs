@@ -192,7 +192,16 @@ fn every_file_that_is_named_exists() {
             continue;
         }
         if ["tests/", "docs/", "src/", "scripts/", "LICENSE"].iter().any(|start| part.starts_with(start)) {
-            assert!(root.join(part).exists(), "{paper} names {part}, which is not there");
+            let (file, place) = part.split_once('#').unwrap_or((part, ""));
+            assert!(root.join(file).exists(), "{paper} names {part}, which is not there");
+            if !place.is_empty() {
+                let text = std::fs::read_to_string(root.join(file)).expect("a paper is text");
+                let mut headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+                assert!(
+                    headings.any(|heading| heading.to_lowercase().replace(' ', "-") == place),
+                    "{paper} names {part}, a place that is not there"
+                );
+            }
             seen += 1;
         }
     }

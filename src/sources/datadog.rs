@@ -28,7 +28,7 @@ pub struct Datadog;
 /// Numbers above are milliseconds: as seconds they would be past the year 5000.
 const MOST_SECONDS: i64 = 100_000_000_000;
 
-const GUIDE: &str = r#"1. In Datadog open **Integrations**, **Webhooks**, and add a webhook with the address `{url}`.
+const GUIDE: &str = r#"1. In Datadog open **Integrations**, **Webhooks**, and add a webhook with the name `reveille` and the address `{url}`.
 2. Leave its payload as it is, or paste this one, which tells more:
 
    ```json

@@ -28,8 +28,16 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Email;
 
-const GUIDE: &str = r"1. Have Reveille take mail: write `[mail]` with `listen` and `domain` in the configuration file, and restart it. A mail server that
-   takes mail for that domain relays it there; a sender in the same network can use it as its SMTP server directly.
+const GUIDE: &str = r#"1. Have Reveille take mail: write this into the configuration file, with a domain of your own, and restart it.
+
+   ```toml
+   [mail]
+   listen = "127.0.0.1:2525"
+   domain = "alerts.example.com"
+   ```
+
+   A mail server that takes mail for that domain relays it there. A sender in the same network can use it as its SMTP server directly,
+   where `listen` is an address of that network.
 2. Send to `{key}@DOMAIN`, or to `anything+{key}@DOMAIN`, with the domain of the configuration.
 
 Every subject is an alert. One with `RECOVERY`, `RESOLVED`, `UP` or `OK` where monitors put them ends the alert of the same subject:
@@ -39,8 +47,12 @@ Subject: ** PROBLEM Service Alert: db-3/disk is CRITICAL **
 Subject: ** RECOVERY Service Alert: db-3/disk is OK **
 ```
 
-Without a mail server, a mail can be piped to `curl -fsS --data-binary @- {url}`, as from a line in `/etc/aliases`.
-";
+Where Reveille takes no mail, the mail server that has it can post it instead. A line in `/etc/aliases`:
+
+```text
+alarms: "|curl -fsS -m 20 --data-binary @- '{url}'"
+```
+"#;
 
 const FIRES: &[&str] = &[
     "PROBLEM",

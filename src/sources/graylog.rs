@@ -19,6 +19,7 @@ pub struct Graylog;
 
 const GUIDE: &str = "\
 1. In Graylog open **Alerts**, **Notifications**, and create one of the type **HTTP Notification** with the URL `{url}`.
+   Graylog asks whether it may go there: add it to the URL allowlist.
 2. Name it in each event definition that should wake people.
 3. Graylog does not say when an alert is over. Give the service a `close_after`, or resolve its incidents by hand.
 

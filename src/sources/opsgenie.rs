@@ -71,9 +71,10 @@ configuration.host = \"{server}\"
 configuration.api_key[\"Authorization\"] = \"{key}\"
 ```
 
-In Go (`opsgenie-go-sdk-v2`) set `OpsGenieAPIURL` to the host of this server. A sender that has no field for the API’s address, such as
-Uptime Kuma’s Opsgenie notification, sends here by its webhook, with an integration of its own kind; what sends a create’s body to a
-webhook can send it to `{url}`, where `alias` and `\"action\": \"close\"` close it.
+In Go (`opsgenie-go-sdk-v2`) set `OpsGenieAPIURL` to the host of this server.
+
+A sender that has no field for the API’s address, such as Uptime Kuma’s Opsgenie notification, sends here by its webhook, with an
+integration of its own kind. What sends a create’s body to a webhook can send it to `{url}`, where `alias` and `\"action\": \"close\"` close it.
 
 With `curl`:
 

@@ -65,6 +65,18 @@ Wherever something sends to PagerDuty’s Events API:
 - in place of `https://events.pagerduty.com` put `{server}`,
 - in place of the routing key (or integration key) put `{key}`.
 
+In Alertmanager’s configuration:
+
+```yaml
+receivers:
+  - name: reveille
+    pagerduty_configs:
+      - url: {server}/v2/enqueue
+        routing_key: {key}
+```
+
+Some senders take only 32 hexadecimal digits for a key; `openssl rand -hex 16` makes such a one.
+
 Both versions are understood: `{server}/v2/enqueue`, and `{server}/generic/2010-04-15/create_event.json` with the key as
 `service_key`. Changes go to `{server}/v2/change/enqueue`.
 ";

@@ -28,7 +28,8 @@ should count.
 a threshold; **critical** and **warning** arrive as such.
 4. Give this integration the **Client Secret** of that one as its secret: Sentry signs every body with it.
 
-The legacy **WebHooks** plugin of a project takes the same address. It signs nothing, and never says that an issue is resolved.
+The legacy **WebHooks** plugin of a project takes the same address, where the integration has no secret: it signs nothing. It never \
+says that an issue is resolved.
 ";
 
 impl Source for Sentry {

@@ -25,7 +25,8 @@ use crate::domain::setup::{AlertSeverity, Integration};
 
 pub struct Zabbix;
 
-const GUIDE: &str = r"1. Save this as `reveille.yaml`. In Zabbix (6.0 or later) open **Alerts**, **Media types**, and **Import** it:
+const GUIDE: &str = r"1. Save this as `reveille.yaml`. In Zabbix open **Alerts**, **Media types** (before 6.4 **Administration**, **Media types**; 6.0 is the
+   oldest that takes it), and **Import** it:
 
    ```yaml
    zabbix_export:
@@ -113,9 +114,9 @@ const GUIDE: &str = r"1. Save this as `reveille.yaml`. In Zabbix (6.0 or later) 
              message: '{EVENT.NAME}'
    ```
 
-2. Under **Administration**, **Macros** set `{$ZABBIX.URL}` to the address of your Zabbix, so that alerts link to it.
+2. Under **Administration**, **Macros** (before 6.4 **General**, **Macros**) set `{$ZABBIX.URL}` to the address of your Zabbix, so that alerts link to it.
 3. Give a user who may see those hosts the media **Reveille**, with any word in **Send to**.
-4. Under **Alerts**, **Actions**, **Trigger actions** send to that user in the operations, the recovery operations and the update operations.
+4. Under **Alerts**, **Actions**, **Trigger actions** (before 6.4 **Configuration**, **Actions**) send to that user in the operations, the recovery operations and the update operations.
 ";
 
 impl Source for Zabbix {

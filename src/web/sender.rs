@@ -12,6 +12,9 @@ pub(super) const HIDDEN_KEY: &str = "••••••••";
 pub(super) fn title(source: &str) -> String {
     match source {
         "generic" => "Scripts, and any JSON".to_owned(),
+        "cloudevents" => "CloudEvents".to_owned(),
+        "pagerduty" => "PagerDuty’s clients".to_owned(),
+        "opsgenie" => "Opsgenie’s clients".to_owned(),
         "heartbeat" => "Heartbeats".to_owned(),
         other => ingest::sender(other).map_or_else(|| other.to_owned(), |(title, _)| title.to_owned()),
     }
@@ -23,6 +26,8 @@ pub(super) fn address(source: &str, server: &str, key: &str) -> String {
         "pagerduty" => format!("{server}/v2/enqueue with the routing key {key}"),
         "opsgenie" => format!("{server} with the API key {key}"),
         "alertmanager_api" => format!("{server} with the bearer token {key}"),
+        // Its domain stands in the configuration, which the pages do not read.
+        "email" => format!("{key}@DOMAIN with the domain of [mail]"),
         other => url(other, server, key),
     }
 }

@@ -92,8 +92,8 @@ export class House {
     return new House(folder, `http://127.0.0.1:${port}`, "", "", [server], "var/reveille.db");
   }
 
-  /** A server and a stage where nothing has happened. Ana is called and mailed first, Bo called 30 s later; Cy keeps their own ways. */
-  static async quiet(): Promise<House> {
+  /** A server and a stage where nothing has happened. Ana is called and mailed first, Bo called 30 s later; Cy keeps their own ways. `more` ends the configuration. */
+  static async quiet(more = ""): Promise<House> {
     const folder = mkdtempSync(join(tmpdir(), "reveille-e2e-"));
     const [port, stagePort] = [await freePort(), await freePort()];
     const [url, stage] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${stagePort}`];
@@ -151,7 +151,7 @@ source = "heartbeat"
 service = "platform"
 key = "${KEY}-backup"
 period = "1d"
-`,
+${more}`,
     );
     const server = new Process(folder, ["serve", "--config", "reveille.toml", "--listen", `127.0.0.1:${port}`]);
     await server.says(/Reveille listens on/);
@@ -281,15 +281,17 @@ export class Stage {
 }
 
 /** Tests that take a `house`, quiet or the demo's, get one of their own; a page that complains in its console fails the test. */
-export const test = base.extend<{ house: House; bare: House; demo: House; strict: void }>({
+export const test = base.extend<{ more: string; house: House; bare: House; demo: House; strict: void }>({
+  // What the configuration of `house` has besides.
+  more: ["", { option: true }],
   bare: async ({ context }, use) => {
     const house = await House.bare();
     await use(house);
     for (const page of context.pages()) await page.close();
     await house.close();
   },
-  house: async ({ context }, use) => {
-    const house = await House.quiet();
+  house: async ({ context, more }, use) => {
+    const house = await House.quiet(more);
     await use(house);
     // First the pages: one whose server goes away complains, and rightly.
     for (const page of context.pages()) await page.close();
