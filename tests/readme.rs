@@ -15,7 +15,7 @@ use reveille::sources;
 const README: &str = include_str!("../README.md");
 const ROUTING: &str = include_str!("../docs/routing.md");
 /// Every paper, README.md first.
-const PAPERS: [(&str, &str); 10] = [
+const PAPERS: [(&str, &str); 11] = [
     ("README.md", README),
     ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
     ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
@@ -24,6 +24,7 @@ const PAPERS: [(&str, &str); 10] = [
     ("docs/metrics.md", include_str!("../docs/metrics.md")),
     ("docs/slack.md", include_str!("../docs/slack.md")),
     ("docs/routing.md", ROUTING),
+    ("docs/silences.md", include_str!("../docs/silences.md")),
     ("docs/sources.md", include_str!("../docs/sources.md")),
     ("docs/webhooks.md", include_str!("../docs/webhooks.md")),
 ];
@@ -112,7 +113,8 @@ fn the_configuration_passes_check_with_the_output_that_is_shown() {
 /// Put behind the README's configuration, with the objects that they name.
 #[test]
 fn the_rules_and_the_mapping_that_are_shown_pass_check() {
-    let own = "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
+    let own =
+        "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
     let shown = blocks_of(ROUTING, "toml");
     assert_eq!(shown.len(), 2, "rules and a mapping are shown");
     let toml = format!("{}\n{own}{}", only("toml"), shown.join("\n"));
