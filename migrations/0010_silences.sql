@@ -4,7 +4,7 @@ CREATE TABLE silences (
   id          TEXT PRIMARY KEY,
   -- The one whose alerts it covers; NULL for all.
   integration TEXT,
-  -- A list of {name, compare, value}, as JSON.
+  -- A list of matchers as they are written, as JSON.
   matchers    TEXT NOT NULL,
   starts_at   BIGINT NOT NULL,
   ends_at     BIGINT NOT NULL,

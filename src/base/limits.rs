@@ -109,9 +109,12 @@ pub const SILENCE_GRACE: Span = Span::seconds(30);
 pub const SILENCES: i64 = 500;
 /// Matchers of one silence.
 pub const MATCHERS: usize = 32;
-/// Longest pattern of a matcher, bytes, and the room that its automaton may take: a hostile one must not.
+/// Longest name and value of a matcher, of a rule's and of a silence's, and the room that a pattern's automaton may take, bytes: a hostile
+/// one must not take all there is.
 pub const PATTERN_BYTES: usize = 2_048;
 pub const PATTERN_SIZE: usize = 256 << 10;
+/// Patterns that are kept compiled.
+pub const PATTERNS_KEPT: usize = 1_024;
 /// Alerts looked at for a silence in one transaction: a page never waits behind more.
 pub const SILENCE_PIECE: i64 = 128;
 /// Longest comment and name of whoever made a silence, characters.
@@ -272,8 +275,7 @@ pub const JANITOR_BREATH: Span = Span::millis(10);
 /// How long one process throws away for all; longer than a round takes.
 pub const JANITOR_LEASE: Span = Span::minutes(2);
 
-/// A pattern of a routing rule, compiled, bytes; and a template or an expression as it is written.
-pub const RULE_PATTERN_SIZE: usize = 1 << 20;
+/// A template or an expression as it is written, bytes.
 pub const TEMPLATE_BYTES: usize = 4 << 10;
 /// What a template gives, bytes: more than any title or label keeps.
 pub const TEMPLATE_GIVES: usize = 16 << 10;

@@ -5,6 +5,7 @@ mod incident;
 mod keep;
 mod route;
 mod sender;
+mod silence;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub use self::incident::{
 pub use self::keep::{Backup, Completions, Doctor, Restore};
 pub use self::route::Route;
 pub use self::sender::{Integration, IntegrationOne};
+pub use self::silence::{Silence, SilenceAdd, SilenceEnd, SilenceList};
 use super::help;
 use crate::base::id::{Number, UserId};
 use crate::base::secret::Secret;
@@ -265,6 +267,16 @@ Next: `reveille oncall` shows who has it now.")]
     Override {
         #[command(subcommand)]
         command: Override,
+    },
+    /// Page nobody for some alerts for a while
+    #[command(after_help = "Example:
+  reveille silence add 'alertname=\"DiskFull\"' --for 2h --why \"the disks are moved\"
+  reveille silence list
+
+Next: `reveille silence end ID` ends one; what still fires then pages.")]
+    Silence {
+        #[command(subcommand)]
+        command: Silence,
     },
     /// See what came through the integrations, and try one
     #[command(after_help = "Example:

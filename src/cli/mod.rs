@@ -12,6 +12,7 @@ pub mod remote;
 mod route;
 mod send;
 mod sender;
+mod silence;
 mod terminal;
 mod timeline;
 mod watch;

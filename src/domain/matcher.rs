@@ -1,9 +1,13 @@
-//! A matcher, written as Alertmanager writes it: `team="db"`, `env!="dev"`, `host=~"db-.*"`, `job!~"batch|cron"`.
+//! A matcher of routing rules and silences, written as Alertmanager writes it: `team="db"`, `env!="dev"`, `host=~"db-.*"`,
+//! `job!~"batch|cron"`.
 //!
-//! <https://prometheus.io/docs/alerting/latest/configuration/#matcher>: a label that is not there counts as an empty one, and a regular
-//! expression has to match the whole value.
+//! <https://prometheus.io/docs/alerting/latest/configuration/#matcher> and Alertmanager's `pkg/labels/matcher.go`: a label that is not
+//! there counts as an empty one, and a regular expression has to match the whole value. As in Prometheus 3 a point stands for the end of a
+//! line, too.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
@@ -23,7 +27,7 @@ struct Read {
     name: String,
     operator: Operator,
     value: String,
-    /// Of an operator that takes one.
+    /// Of an operator that takes one, compiled once in this process.
     regex: Option<Regex>,
 }
 
@@ -46,6 +50,35 @@ impl Operator {
             Self::NotEqual => "!=",
             Self::Matches => "=~",
             Self::MatchesNot => "!~",
+        }
+    }
+
+    /// Whether it compares with a regular expression.
+    #[must_use]
+    pub const fn is_pattern(self) -> bool {
+        match self {
+            Self::Matches | Self::MatchesNot => true,
+            Self::Equal | Self::NotEqual => false,
+        }
+    }
+
+    /// Whether it wants what is equal, or like the pattern.
+    #[must_use]
+    pub const fn is_equal(self) -> bool {
+        match self {
+            Self::Equal | Self::Matches => true,
+            Self::NotEqual | Self::MatchesNot => false,
+        }
+    }
+
+    /// As those name it who know a pattern and its opposite as two marks.
+    #[must_use]
+    pub const fn of(is_pattern: bool, is_equal: bool) -> Self {
+        match (is_pattern, is_equal) {
+            (false, true) => Self::Equal,
+            (false, false) => Self::NotEqual,
+            (true, true) => Self::Matches,
+            (true, false) => Self::MatchesNot,
         }
     }
 }
@@ -84,9 +117,14 @@ impl From<Matcher> for String {
     }
 }
 
+/// However they are written, two that compare the same are one.
 impl PartialEq for Matcher {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        match (&self.read, &other.read) {
+            (Ok(own), Ok(other)) => (&own.name, own.operator, &own.value) == (&other.name, other.operator, &other.value),
+            (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+            (Err(_), Err(_)) => self.text == other.text,
+        }
     }
 }
 
@@ -100,6 +138,47 @@ impl fmt::Display for Matcher {
 }
 
 impl Matcher {
+    /// Of a name, a sign and a value, whatever is in them.
+    ///
+    /// # Errors
+    /// What is wrong with the name or the pattern.
+    pub fn new(name: &str, operator: Operator, value: &str) -> Result<Self, Wrong> {
+        let name = if is_bare(name) { name.to_owned() } else { quote(name) };
+        Self::parse(&format!("{name}{}{}", operator.sign(), quote(value)))
+    }
+
+    /// One, as somebody writes it.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        Ok(Self { text: text.trim().to_owned(), read: Ok(read(text)?) })
+    }
+
+    /// Several of them in one text, as Alertmanager's `filter` allows: `{a="b", c=~"d"}`, the braces not needed.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is no matcher.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, Wrong> {
+        let text = text.trim();
+        let inner = match (text.strip_prefix('{'), text.strip_suffix('}')) {
+            (Some(inner), Some(_)) => inner.strip_suffix('}').unwrap_or(inner),
+            (None, None) => text,
+            (Some(_), None) | (None, Some(_)) => return Err(Wrong::new(0, "there is one brace and not the other")),
+        };
+        let (mut parts, mut from, mut in_quotes, mut escaped) = (Vec::new(), 0, false, false);
+        for (at, sign) in inner.char_indices() {
+            if sign == ',' && !in_quotes {
+                parts.push(&inner[from..at]);
+                from = at + 1;
+            }
+            in_quotes ^= sign == '"' && !escaped;
+            escaped = in_quotes && sign == '\\' && !escaped;
+        }
+        parts.push(&inner[from..]);
+        parts.into_iter().filter(|part| !part.trim().is_empty()).map(Self::parse).collect()
+    }
+
     #[must_use]
     pub fn wrong(&self) -> Option<&Wrong> {
         self.read.as_ref().err()
@@ -109,6 +188,18 @@ impl Matcher {
     #[must_use]
     pub fn name(&self) -> &str {
         self.read.as_ref().map_or("", |read| &read.name)
+    }
+
+    /// What it compares with; empty where it cannot be read.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        self.read.as_ref().map_or("", |read| &read.value)
+    }
+
+    /// `None` where it cannot be read.
+    #[must_use]
+    pub fn operator(&self) -> Option<Operator> {
+        self.read.as_ref().ok().map(|read| read.operator)
     }
 
     /// What its value has to be for it to match, where one value alone will do.
@@ -156,6 +247,9 @@ fn read(text: &str) -> Result<Read, Wrong> {
     if name.is_empty() {
         return Err(Wrong::new(indent, "there is no name before the sign"));
     }
+    if name.len() > limits::PATTERN_BYTES || name.chars().any(char::is_control) {
+        return Err(Wrong::new(indent, "this is no name of a label"));
+    }
     let at = rest + (text[rest..].len() - text[rest..].trim_start().len());
     let Some(operator) = Operator::ALL.into_iter().find(|operator| text[at..].starts_with(operator.sign())) else {
         return Err(Wrong::new(at, "one of the signs =, !=, =~ and !~ belongs here"));
@@ -175,6 +269,9 @@ fn read(text: &str) -> Result<Read, Wrong> {
         }
         value.to_owned()
     };
+    if value.len() > limits::PATTERN_BYTES {
+        return Err(Wrong::new(start, format!("the value is longer than {} bytes", limits::PATTERN_BYTES)));
+    }
     let regex = match operator {
         Operator::Matches | Operator::MatchesNot => Some(regex(&value, start)?),
         Operator::Equal | Operator::NotEqual => None,
@@ -202,11 +299,40 @@ fn quoted(text: &str, from: usize) -> Result<(String, usize), Wrong> {
     Err(Wrong::new(from, "the quote is not closed"))
 }
 
+/// Whether a name needs no quotes.
+fn is_bare(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || "=!~\"{},\\".contains(c))
+}
+
+/// As [`quoted`] reads it.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// What was compiled lately: rules and silences are read anew far more often than they change, and compiling costs more than reading.
+static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+
 fn regex(pattern: &str, at: usize) -> Result<Regex, Wrong> {
-    let whole = RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(limits::RULE_PATTERN_SIZE).dot_matches_new_line(true).build();
+    let known = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = known().get(pattern) {
+        return Ok(regex.clone());
+    }
+    let regex = compiled(pattern, at)?;
+    let mut known = known();
+    if known.len() >= limits::PATTERNS_KEPT {
+        known.clear();
+    }
+    known.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
+}
+
+fn compiled(pattern: &str, at: usize) -> Result<Regex, Wrong> {
+    let compile = |pattern: &str| {
+        let mut builder = RegexBuilder::new(pattern);
+        builder.size_limit(limits::PATTERN_SIZE).dfa_size_limit(limits::PATTERN_SIZE).dot_matches_new_line(true).build()
+    };
     // Compiled by itself before, or `)(` would be a pattern.
-    let alone = Regex::new(pattern).map(drop);
-    alone.and(whole).map_err(|error| match error {
+    compile(pattern).and_then(|_| compile(&format!("^(?:{pattern})$"))).map_err(|error| match error {
         regex::Error::Syntax(text) => {
             let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
             let last = last.trim_start_matches("error: ");
@@ -267,6 +393,27 @@ mod tests {
             assert_eq!(wrong.at, at, "{text}: {wrong}");
             assert!(wrong.text.contains(said), "{text}: {wrong}");
             assert!(!matcher.matches("") && !matcher.matches("db"));
+        }
+    }
+
+    #[test]
+    fn several_stand_in_one_text_and_what_is_made_of_parts_reads_the_same() {
+        let all = Matcher::parse_all(r#"{alertname="a,b", job=~"x{1,2}"}"#).expect("they are two");
+        assert_eq!(all.iter().map(ToString::to_string).collect::<Vec<_>>(), [r#"alertname="a,b""#, r#"job=~"x{1,2}""#]);
+        assert_eq!(Matcher::parse_all("{}"), Ok(Vec::new()));
+        for wrong in ["{a=b", "a=b}", "a=b, c", "a=b\"", "a=\"b\" c"] {
+            assert!(Matcher::parse_all(wrong).is_err(), "{wrong}");
+        }
+        for (name, value) in [("a", "b"), ("a b", "say \"hi\"\n\\d+"), ("kube.pod", ""), ("a\"b", ",{}"), ("a\\", "x\\")] {
+            for operator in Operator::ALL.into_iter().filter(|operator| !operator.is_pattern() || Regex::new(value).is_ok()) {
+                let made = Matcher::new(name, operator, value).expect("it can be written");
+                assert_eq!((made.name(), made.operator(), made.value()), (name, Some(operator), value), "{made}");
+                assert_eq!(Matcher::parse(&made.to_string()), Ok(made));
+            }
+        }
+        assert_eq!(Matcher::from("a = b"), Matcher::from("a=\"b\""), "the same, written otherwise");
+        for (name, value) in [("", "b"), ("a\nb", "b"), ("a", &*"b".repeat(limits::PATTERN_BYTES + 1))] {
+            assert!(Matcher::new(name, Operator::Equal, value).is_err(), "{name:?}");
         }
     }
 

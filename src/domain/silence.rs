@@ -1,11 +1,7 @@
 //! Silences: alerts whose labels match page nobody for a while. They still hold, they are counted, and what still holds when the silence
 //! ends fires again.
 //!
-//! Matchers and their meaning after Alertmanager (`api/v2/openapi.yaml`, `pkg/labels/matcher.go`): a label that is not there is an empty
-//! text, a pattern is anchored at both ends, and all matchers must match.
-
-use regex::{Regex, RegexBuilder};
-use serde::{Deserialize, Serialize};
+//! After Alertmanager (`api/v2/openapi.yaml`): all matchers must match.
 
 use super::alert::{Alert, AlertState, Key};
 use super::decide::{Desk, Draft, Outcome, Verdict};
@@ -14,6 +10,7 @@ use super::fact::What;
 use super::grouping;
 use super::incident::{Incident, IncidentState, Kind};
 use super::input::{Action, Actor, Signal, Timer};
+use super::matcher::Matcher;
 use super::reason::Reason;
 use super::routing::{self, Routed};
 use super::setup::{Service, Setup};
@@ -79,7 +76,7 @@ impl Silence {
     #[must_use]
     pub fn is_about(&self, alert: &impl Labelled) -> bool {
         self.integration.as_ref().is_none_or(|integration| integration == alert.integration())
-            && self.matchers.iter().all(|matcher| matcher.matches(alert.label(&matcher.name)))
+            && self.matchers.iter().all(|matcher| matcher.matches(alert.label(matcher.name())))
     }
 }
 
@@ -109,182 +106,6 @@ impl Labelled for Alert {
             "integration" => self.key.integration.as_str(),
             "source" => &self.source,
             _ => "",
-        }
-    }
-}
-
-/// How a matcher compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compare {
-    #[serde(rename = "=")]
-    Equal,
-    #[serde(rename = "!=")]
-    NotEqual,
-    #[serde(rename = "=~")]
-    Like,
-    #[serde(rename = "!~")]
-    NotLike,
-}
-
-impl Compare {
-    /// The longer signs first, as they are read.
-    pub const ALL: [Self; 4] = [Self::Like, Self::NotLike, Self::NotEqual, Self::Equal];
-
-    #[must_use]
-    pub const fn sign(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::NotEqual => "!=",
-            Self::Like => "=~",
-            Self::NotLike => "!~",
-        }
-    }
-
-    #[must_use]
-    pub const fn is_pattern(self) -> bool {
-        match self {
-            Self::Like | Self::NotLike => true,
-            Self::Equal | Self::NotEqual => false,
-        }
-    }
-}
-
-/// One condition on one label.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
-pub struct Matcher {
-    pub name: String,
-    pub compare: Compare,
-    pub value: String,
-    /// There for those that compare with a pattern.
-    pattern: Option<Regex>,
-}
-
-/// A matcher as it is stored.
-#[derive(Clone, Serialize, Deserialize)]
-struct Written {
-    name: String,
-    compare: Compare,
-    value: String,
-}
-
-impl TryFrom<Written> for Matcher {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        Self::new(&written.name, written.compare, &written.value)
-    }
-}
-
-impl From<Matcher> for Written {
-    fn from(matcher: Matcher) -> Self {
-        Self { name: matcher.name, compare: matcher.compare, value: matcher.value }
-    }
-}
-
-impl PartialEq for Matcher {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.name, self.compare, &self.value) == (&other.name, other.compare, &other.value)
-    }
-}
-
-impl Eq for Matcher {}
-
-impl Matcher {
-    /// # Errors
-    /// A sentence that says what is wrong with the name, or with the pattern.
-    pub fn new(name: &str, compare: Compare, value: &str) -> Result<Self, String> {
-        if name.is_empty() || name.len() > limits::PATTERN_BYTES || name.chars().any(char::is_control) {
-            return Err("a matcher needs the name of a label".to_owned());
-        }
-        if value.len() > limits::PATTERN_BYTES {
-            return Err(format!("the matcher of {name} is longer than {} bytes", limits::PATTERN_BYTES));
-        }
-        let pattern = if compare.is_pattern() {
-            let anchored = format!("^(?:{value})$");
-            let pattern = RegexBuilder::new(&anchored).size_limit(limits::PATTERN_SIZE).dfa_size_limit(limits::PATTERN_SIZE).build();
-            Some(pattern.map_err(|_| format!("the pattern of {name} is no regular expression, or a very large one"))?)
-        } else {
-            None
-        };
-        Ok(Self { name: name.to_owned(), compare, value: value.to_owned(), pattern })
-    }
-
-    /// Reads `name="value"`, `name!=value`, `name=~"pattern"`, `name!~pattern`: amtool's and Alertmanager's way to write one. A bare value
-    /// needs no quotes.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let wrong = || format!("{text:?} is no matcher, which looks like alertname=\"DiskFull\" or instance=~\"db.*\"");
-        let at = text.find(['=', '!']).ok_or_else(wrong)?;
-        let (name, rest) = text.split_at(at);
-        let compare = Compare::ALL.into_iter().find(|compare| rest.starts_with(compare.sign())).ok_or_else(wrong)?;
-        let value = rest[compare.sign().len()..].trim();
-        let name = name.trim();
-        let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
-        Self::new(name, compare, &unquoted(value).ok_or_else(wrong)?)
-    }
-
-    /// Several of them in one text, as Alertmanager's `filter` allows: `{a="b", c=~"d"}`, the braces not needed.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
-        let text = text.trim();
-        let inner = match (text.strip_prefix('{'), text.ends_with('}')) {
-            (Some(inner), true) => &inner[..inner.len() - 1],
-            (None, false) => text,
-            (Some(_), false) | (None, true) => return Err(format!("{text:?} has one brace and not the other")),
-        };
-        let mut parts = vec![String::new()];
-        let (mut in_quotes, mut escaped) = (false, false);
-        for c in inner.chars() {
-            if c == ',' && !in_quotes {
-                parts.push(String::new());
-                continue;
-            }
-            in_quotes ^= c == '"' && !escaped;
-            escaped = in_quotes && c == '\\' && !escaped;
-            if let Some(part) = parts.last_mut() {
-                part.push(c);
-            }
-        }
-        parts.iter().filter(|part| !part.trim().is_empty()).map(|part| Self::parse(part)).collect()
-    }
-
-    #[must_use]
-    pub fn matches(&self, value: &str) -> bool {
-        match self.compare {
-            Compare::Equal => value == self.value,
-            Compare::NotEqual => value != self.value,
-            Compare::Like => self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(value)),
-            Compare::NotLike => self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(value)),
-        }
-    }
-
-    /// As it can be read again by [`Self::parse`].
-    #[must_use]
-    pub fn text(&self) -> String {
-        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        format!("{}{}\"{value}\"", self.name, self.compare.sign())
-    }
-}
-
-/// A value without its quotes. A quote within a bare one is a mistake, most likely a missing other one.
-fn unquoted(value: &str) -> Option<String> {
-    let Some(rest) = value.strip_prefix('"') else { return (!value.contains('"')).then(|| value.to_owned()) };
-    let (mut text, mut chars) = (String::new(), rest.chars());
-    loop {
-        match chars.next()? {
-            '"' => return chars.next().is_none().then_some(text),
-            '\\' => match chars.next()? {
-                'n' => text.push('\n'),
-                c @ ('"' | '\\') => text.push(c),
-                c => text.extend(['\\', c]),
-            },
-            c => text.push(c),
         }
     }
 }
@@ -444,38 +265,6 @@ mod tests {
 
     fn state(night: &Trial, key: &str) -> AlertState {
         night.alert(key).state
-    }
-
-    #[test]
-    fn matchers_mean_what_alertmanagers_mean() {
-        // The matcher, a value, whether it matches.
-        for (text, value, matches) in [
-            ("a=b", "b", true),
-            ("a=b", "bb", false),
-            ("a=", "", true),
-            ("a!=b", "b", false),
-            ("a!=b", "", true),
-            ("a=~\"b.*\"", "bar", true),
-            ("a=~\"b|c\"", "cb", false),
-            ("a=~b", "ab", false),
-            ("a=~\".*\"", "", true),
-            ("a!~\"b.*\"", "bar", false),
-            ("a!~b", "", true),
-            (" a = \"x y\" ", "x y", true),
-            ("a=\"say \\\"hi\\\"\"", "say \"hi\"", true),
-            ("\"a b\"=c", "c", true),
-        ] {
-            let matcher = Matcher::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-            assert_eq!(matcher.matches(value), matches, "{text} against {value:?}");
-            assert_eq!(Matcher::parse(&matcher.text()).map(|again| (again.compare, again.value)), Ok((matcher.compare, matcher.value)));
-        }
-        for wrong in ["", "a", "=b", "a=~(", "a=\"b", "a=b\"", "a=\"b\" c", "a=~\"(((a{100}){100}){100})\""] {
-            assert!(Matcher::parse(wrong).is_err(), "{wrong}");
-        }
-        let all = Matcher::parse_all(r#"{alertname="a,b", job=~"x{1,2}"}"#).expect("they are two");
-        assert_eq!(all.iter().map(Matcher::text).collect::<Vec<_>>(), [r#"alertname="a,b""#, r#"job=~"x{1,2}""#]);
-        assert_eq!(Matcher::parse_all("{}"), Ok(Vec::new()));
-        assert!(Matcher::parse_all("{a=b").is_err());
     }
 
     #[test]

@@ -8,10 +8,11 @@ use super::effect::Effect;
 use super::fact::{Fact, What, coalesce};
 use super::incident::{Incident, Kind};
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
+use super::matcher::{Matcher, Operator};
 use super::person::{Person, PersonPage};
 use super::routing::route;
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
-use super::silence::{Compare, Matcher, Silence};
+use super::silence::Silence;
 use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
@@ -245,7 +246,7 @@ impl Trial {
         self.silences.push(Silence {
             id: id.clone(),
             integration: None,
-            matchers: vec![Matcher::new("alertname", Compare::Like, title).expect("it is a pattern")],
+            matchers: vec![Matcher::new("alertname", Operator::Matches, title).expect("it is a pattern")],
             starts_at: Self::time(from),
             ends_at: Self::time(until),
             created_by: "bo".to_owned(),

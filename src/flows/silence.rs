@@ -12,7 +12,8 @@ use crate::domain::alert::{Alert, Key};
 use crate::domain::decide::{Desk, Moment, SetTimer, State, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Actor, Input, Scope, Timer};
-use crate::domain::silence::{Matcher, Silence, SilenceState};
+use crate::domain::matcher::Matcher;
+use crate::domain::silence::{Silence, SilenceState};
 use crate::store::{self, SilencePlace, SilenceRow, Tx, WriteLane};
 
 /// What somebody wants silenced.
@@ -50,7 +51,7 @@ fn check(wanted: &Wanted, now: Time) -> Result<(), FlowError> {
         return refuse("A silence needs a matcher, which says what is silenced.");
     }
     if wanted.matchers.len() > limits::MATCHERS {
-        return refuse("A silence has 32 matchers at most.");
+        return refuse("A silence has too many matchers; write several values as one pattern: instance=~\"db-1|db-2\".");
     }
     if wanted.matchers.iter().all(|matcher| matcher.matches("")) {
         return refuse("Of a silence's matchers at least one must not match an empty text, or it would silence everything.");
@@ -234,26 +235,43 @@ async fn look(house: &House, tx: &mut Tx, alerts: &[&Alert]) -> Result<impl FnOn
     Ok(move |house: &House| save::ring(house, &facts, &timers))
 }
 
-/// Looks for silences that nothing will wake, and for alerts that stay silenced without one. The number found: anything but zero is a
-/// fault of ours.
+/// Looks for silences that nothing will wake, and for alerts that are silenced although no silence is about them. The number found:
+/// anything but zero is a fault of ours.
 pub(super) async fn audit(house: &House) -> Result<usize, FlowError> {
-    let (asleep, orphans) = store::audit_silences(&house.store.reader()).await?;
-    if asleep.is_empty() && orphans.is_empty() {
-        return Ok(0);
+    let asleep = store::audit_silences(&house.store.reader()).await?;
+    if !asleep.is_empty() {
+        let now = house.clock.now();
+        let mut tx = house.store.begin(WriteLane::Intake).await?;
+        store::silences_lock(&mut tx).await?;
+        for id in &asleep {
+            tracing::error!(silence = %id, "nothing would have ended a silence. It is looked at now; please report this");
+            look_at_once(&mut tx, id, now).await?;
+        }
+        tx.commit().await?;
+        house.bells.wakes.ring();
     }
-    let now = house.clock.now();
-    let mut tx = house.store.begin(WriteLane::Intake).await?;
-    store::silences_lock(&mut tx).await?;
-    for id in &asleep {
-        tracing::error!(silence = %id, "nothing would have ended a silence. It is looked at now; please report this");
-        look_at_once(&mut tx, id, now).await?;
+    Ok(asleep.len() + orphans(house).await?)
+}
+
+/// Alerts that no silence is about which would let go of them when it ends.
+async fn orphans(house: &House) -> Result<usize, FlowError> {
+    let (mut found, mut place) = (0, SilencePlace::suppressed());
+    while place != SilencePlace::Done {
+        let mut tx = house.store.begin(WriteLane::Intake).await?;
+        store::silences_lock(&mut tx).await?;
+        let (alerts, next) = store::silence_piece(&mut tx, &place, limits::SILENCE_PIECE).await?;
+        let silences = store::silences_live(&mut tx).await?;
+        let orphans: Vec<&Alert> = alerts.iter().filter(|alert| !silences.iter().any(|silence| silence.is_about(*alert))).collect();
+        if orphans.is_empty() {
+            tx.rollback().await?;
+        } else {
+            tracing::error!(alerts = orphans.len(), "alerts are silenced by no silence. They are looked at now; please report this");
+            found += orphans.len();
+            let ring = look(house, &mut tx, &orphans).await?;
+            tx.commit().await?;
+            ring(house);
+        }
+        place = next;
     }
-    if !orphans.is_empty() {
-        tracing::error!(alerts = orphans.len(), "alerts are silenced by no silence. They are looked at now; please report this");
-    }
-    let ring = look(house, &mut tx, &orphans.iter().collect::<Vec<_>>()).await?;
-    tx.commit().await?;
-    house.bells.wakes.ring();
-    ring(house);
-    Ok(asleep.len() + orphans.len())
+    Ok(found)
 }

@@ -186,6 +186,8 @@ pub struct AlertRow {
     pub url: Option<String>,
     /// By name.
     pub labels: Vec<(String, String)>,
+    /// Where it can be silenced, its matchers filled in. Empty once it is over or silenced.
+    pub silence: String,
 }
 
 impl AlertRow {

@@ -214,22 +214,15 @@ fn silenced_of(row: &AnyRow) -> Result<Alert> {
     alert_of(row, row.text("id")?, &key)
 }
 
-/// Silences that nothing will wake although they are not done with, and whether any alert is silenced although no silence is there to
-/// let go of it.
+/// Silences that nothing will wake although they are not done with.
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn audit_silences(reader: &Reader) -> Result<(Vec<SilenceId>, Vec<Alert>)> {
+pub async fn audit_silences(reader: &Reader) -> Result<Vec<SilenceId>> {
     let asleep = sql("SELECT s.id FROM silences s WHERE s.live = 1 AND NOT EXISTS \
                       (SELECT 1 FROM wakes w WHERE w.scope = 'silence' AND w.id = s.id) ORDER BY s.id");
     let asleep = reader.rows(asleep).await?;
-    let asleep = asleep.iter().map(|row| row.text("id").map(SilenceId::from_text)).collect::<Result<Vec<_>>>()?;
-    let orphans = sql("SELECT id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, \
-                       resolved_at, incident_id, ends_at, url, labels FROM alerts a WHERE a.state = 'suppressed' AND NOT EXISTS \
-                       (SELECT 1 FROM silences s WHERE s.live = 1 AND (s.integration IS NULL OR s.integration = a.integration)) \
-                       ORDER BY a.service, a.id LIMIT $1");
-    let orphans = reader.rows(orphans.int(limits::SILENCE_PIECE)).await?;
-    Ok((asleep, orphans.iter().map(silenced_of).collect::<Result<Vec<_>>>()?))
+    asleep.iter().map(|row| row.text("id").map(SilenceId::from_text)).collect()
 }
 
 /// Deletes silences that ended before `before`, oldest first; how many.

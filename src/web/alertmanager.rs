@@ -19,7 +19,8 @@ use crate::base::id::SilenceId;
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
-use crate::domain::silence::{Compare, Matcher, Silence, SilenceState};
+use crate::domain::matcher::{Matcher, Operator, Wrong};
+use crate::domain::silence::{Silence, SilenceState};
 use crate::flows::alertmanager::{self, Asker, Shown};
 use crate::flows::ingest::IngestError;
 use crate::flows::silence::{self, Wanted};
@@ -76,6 +77,10 @@ impl<E: Into<WebError>> From<E> for Refused {
 
 fn bad(why: impl Into<String>) -> Refused {
     Refused(StatusCode::BAD_REQUEST, why.into())
+}
+
+fn no_matcher(why: &Wrong) -> Refused {
+    bad(format!("This is no matcher, which looks like alertname=\"DiskFull\" or instance=~\"db.*\": {why}."))
 }
 
 /// Who asks: the key, or a token, as bearer token or as the password of basic authentication.
@@ -201,7 +206,7 @@ impl Filter {
         let receiver = query.all("receiver").last().copied().filter(|text| !text.is_empty());
         Ok(Self {
             matchers: query.matchers("filter")?,
-            receiver: receiver.map(|text| Matcher::new("receiver", Compare::Like, text)).transpose().map_err(bad)?,
+            receiver: receiver.map(|text| Matcher::new("receiver", Operator::Matches, text)).transpose().map_err(|why| no_matcher(&why))?,
             receiver_matchers: query.matchers("receiver_matchers")?,
             active: query.flag("active")?,
             silenced: query.flag("silenced")?,
@@ -214,7 +219,7 @@ impl Filter {
         (if alert.is_silenced { self.silenced } else { self.active })
             && self.receiver.as_ref().is_none_or(|receiver| receiver.matches(&alert.receiver))
             && self.receiver_matchers.iter().all(|matcher| matcher.matches(""))
-            && self.matchers.iter().all(|matcher| matcher.matches(label(&matcher.name)))
+            && self.matchers.iter().all(|matcher| matcher.matches(label(matcher.name())))
     }
 }
 
@@ -242,7 +247,7 @@ impl Query {
     fn matchers(&self, name: &str) -> Result<Vec<Matcher>, Refused> {
         let mut matchers = Vec::new();
         for text in self.all(name) {
-            matchers.extend(Matcher::parse_all(text).map_err(bad)?);
+            matchers.extend(Matcher::parse_all(text).map_err(|why| no_matcher(&why))?);
         }
         if matchers.len() > limits::MATCHERS { Err(bad(format!("{} matchers are the most.", limits::MATCHERS))) } else { Ok(matchers) }
     }
@@ -309,13 +314,8 @@ struct PostedMatcher {
 
 impl PostedMatcher {
     fn matcher(&self) -> Result<Matcher, Refused> {
-        let compare = match (self.is_regex, self.is_equal.unwrap_or(true)) {
-            (false, true) => Compare::Equal,
-            (false, false) => Compare::NotEqual,
-            (true, true) => Compare::Like,
-            (true, false) => Compare::NotLike,
-        };
-        Matcher::new(&self.name, compare, &self.value).map_err(bad)
+        let operator = Operator::of(self.is_regex, self.is_equal.unwrap_or(true));
+        Matcher::new(&self.name, operator, &self.value).map_err(|why| bad(format!("The matcher of {}: {why}.", self.name)))
     }
 }
 
@@ -336,7 +336,7 @@ async fn post_silence(State(desk): State<Desk>, request: Request) -> Answer {
         matchers: posted.matchers.iter().map(PostedMatcher::matcher).collect::<Result<_, _>>()?,
         starts_at: time("startsAt", &posted.starts_at)?,
         ends_at: time("endsAt", &posted.ends_at)?,
-        created_by: if posted.created_by.trim().is_empty() { actor.text() } else { posted.created_by },
+        created_by: if posted.created_by.trim().is_empty() { doors.names().actor(&actor) } else { posted.created_by },
         comment: posted.comment,
         annotations: posted.annotations.unwrap_or_default(),
     };
@@ -352,8 +352,8 @@ async fn silences(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Ans
     let now = desk.doors.now();
     let mut found = desk.doors.house.store.reader().silences(&asker.viewer).await?;
     found.retain(|row| {
-        let of = |name: &str| row.silence.matchers.iter().find(|own| own.name == name).map_or("", |own| own.value.as_str());
-        matchers.iter().all(|matcher| matcher.matches(of(&matcher.name)))
+        let of = |name: &str| row.silence.matchers.iter().find(|own| own.name() == name).map_or("", Matcher::value);
+        matchers.iter().all(|matcher| matcher.matches(of(matcher.name())))
             && match row.silence.state(now) {
                 SilenceState::Active => active,
                 SilenceState::Pending => pending,
@@ -394,11 +394,12 @@ async fn end_silence(State(desk): State<Desk>, headers: HeaderMap, Path(id): Pat
 fn silence_body(row: &SilenceRow, now: Time) -> Value {
     let Silence { id, matchers, starts_at, ends_at, created_by, comment, updated_at, integration: _ } = &row.silence;
     let matcher = |matcher: &Matcher| {
+        let operator = matcher.operator().unwrap_or(Operator::Equal);
         json!({
-            "name": matcher.name,
-            "value": matcher.value,
-            "isRegex": matcher.compare.is_pattern(),
-            "isEqual": matches!(matcher.compare, Compare::Equal | Compare::Like),
+            "name": matcher.name(),
+            "value": matcher.value(),
+            "isRegex": operator.is_pattern(),
+            "isEqual": operator.is_equal(),
         })
     };
     json!({

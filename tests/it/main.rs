@@ -24,6 +24,7 @@ mod response;
 mod rest;
 mod retain;
 mod routing;
+mod silences;
 mod slack;
 mod sns;
 mod storm;

@@ -7,7 +7,8 @@ use reveille::domain::decide::{Desk, Outcome, State, Verdict};
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState};
 use reveille::domain::input::{Input, Scope, Signal, Timer};
-use reveille::domain::silence::{Compare, Matcher, Silence, SilenceState};
+use reveille::domain::matcher::{Matcher, Operator};
+use reveille::domain::silence::{Silence, SilenceState};
 
 use super::watch::ensure;
 use super::world::{Rows, Saved, World};
@@ -30,7 +31,7 @@ impl World {
             let silence = Silence {
                 id: id.clone(),
                 integration,
-                matchers: vec![Matcher::new("alertname", Compare::Like, pattern).map_err(|why| why.clone())?],
+                matchers: vec![Matcher::new("alertname", Operator::Matches, pattern).map_err(|wrong| wrong.text)?],
                 starts_at: starts_at.min(ends_at),
                 ends_at,
                 created_by: "ana".to_owned(),
@@ -121,7 +122,7 @@ fn is_about(silence: &Silence, alert: &Alert) -> bool {
     let digit = alert.title.strip_prefix("key").and_then(|rest| rest.chars().next()).and_then(|c| c.to_digit(10));
     let is_single = alert.title.starts_with("key") && alert.title.as_bytes().get(4) == Some(&b' ');
     silence.integration.as_ref().is_none_or(|integration| *integration == alert.key.integration)
-        && match silence.matchers.first().map(|matcher| matcher.value.as_str()) {
+        && match silence.matchers.first().map(|matcher| matcher.value()) {
             Some("key0.*") => digit == Some(0),
             Some("key[01].*") => digit.is_some_and(|digit| digit < 2),
             Some("key[0-3] .*") => is_single && digit.is_some_and(|digit| digit < 4),

@@ -9,6 +9,7 @@ mod follower;
 mod life;
 mod machine;
 mod paging;
+mod silences;
 mod small;
 mod upgrade;
 mod views;

@@ -40,6 +40,14 @@ async fn obliging() -> Server {
             ], "next": null }))
             .into_response(),
             ("DELETE", _) => StatusCode::NO_CONTENT.into_response(),
+            (_, "silences") => {
+                let one = json!({
+                    "id": "0198-1", "state": "active", "matchers": ["alertname=\"Disk\"", format!("host=\"{HOSTILE}\"")], "integration": "shop",
+                    "starts_at": "2015-07-29T03:12:00Z", "ends_at": "2015-07-29T05:12:00Z", "created_by": "ana", "comment": "why"
+                });
+                let posted = asked.method == Method::POST;
+                Json(if posted { one } else { json!({ "items": [one], "next": null }) }).into_response()
+            }
             (_, "overrides" | "schedules/platform/overrides") => {
                 let one = json!({
                     "id": "ovr_1", "schedule": "platform", "user": "bo", "from": "2015-07-29T03:12:00Z", "until": "2015-07-29T11:12:00Z",
@@ -278,4 +286,25 @@ async fn the_integrations_are_seen_and_tried() {
     let test = caller.types(&["integration", "test", "api-rollbar"]).await.out;
     assert!(test.starts_with("The test signal came through and was ignored: nobody is woken by it.\n"), "{test}");
     assert_eq!(server.lines().last().map(String::as_str), Some("POST /api/v1/integrations/api-rollbar/test"));
+}
+
+#[tokio::test]
+async fn silences_are_made_listed_and_ended() {
+    let server = obliging().await;
+    let add = ["silence", "add", "alertname=Disk", "host=~\"db.*\"", "--for", "2h", "--why", "why", "--integration", "shop"];
+    let went = Caller::of(&server).types(&add).await;
+    assert!(went.out.starts_with("alertname=\"Disk\" "), "{}", went.out);
+    assert!(went.out.contains("pages nobody from 05:12:00 until 07:12:00.\nEnd it sooner: reveille silence end 0198-1"), "{}", went.out);
+    assert!(!went.out.contains('\u{1b}'), "{:?}", went.out);
+    let body = json!({ "matchers": ["alertname=Disk", "host=~\"db.*\""], "integration": "shop", "for": "7200s", "comment": "why" });
+    assert_eq!(server.asked().pop().expect("asked").json(), body);
+    Caller::of(&server).types(&["silence", "add", "a=b", "--from", "2015-12-24 18:00", "--until", "2015-12-26T09:00:00Z"]).await;
+    let body = json!({ "matchers": ["a=b"], "starts_at": "2015-12-24T17:00:00.000Z", "until": "2015-12-26T09:00:00.000Z" });
+    assert_eq!(server.asked().pop().expect("asked").json(), body);
+    let went = Caller::of(&server).types(&["silence", "list"]).await;
+    assert!(went.out.contains("active") && went.out.contains("of shop") && went.out.contains("0198-1"), "{}", went.out);
+    assert_eq!(server.lines().last().map(String::as_str), Some("GET /api/v1/silences?state=active%2Cpending"));
+    let went = Caller::of(&server).types(&["silence", "end", "0198-1"]).await;
+    assert!(went.out.contains("What still fires of it pages now."), "{}", went.out);
+    assert_eq!(server.lines().last().map(String::as_str), Some("DELETE /api/v1/silences/0198-1"));
 }

@@ -186,6 +186,8 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(refused("incident snooze 42 soon"), ErrorKind::ValueValidation);
     assert_eq!(refused("override add platform bo"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("override add platform bo --for 1h --until 09:00"), ErrorKind::ArgumentConflict);
+    assert_eq!(refused("silence add --for 1h"), ErrorKind::MissingRequiredArgument);
+    assert_eq!(refused("silence add a=b"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("completions tcsh"), ErrorKind::InvalidValue);
     assert_eq!(refused("frobnicate"), ErrorKind::InvalidSubcommand);
     assert!(typed("replay --list").is_ok());

@@ -156,6 +156,14 @@ pub struct SilenceRowShown {
 pub struct SilencesPage {
     pub frame: Frame,
     pub silences: Vec<SilenceRowShown>,
+    /// What the form begins with.
+    pub matchers: String,
+    /// Whose alerts it may be about alone; the one that it begins with is chosen.
+    pub integrations: Vec<String>,
+    pub integration: String,
+    /// In which zone its end is written.
+    pub zone: String,
+    pub is_done: bool,
 }
 
 impl SilencesPage {

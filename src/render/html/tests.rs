@@ -92,6 +92,7 @@ fn incident(state: IncidentState) -> IncidentPage {
                 ("graph".to_owned(), "https://g.example.com/d.PNG?x=1".to_owned()),
                 ("odd".to_owned(), "https://a.example.com/ and more".to_owned()),
             ],
+            silence: String::new(),
         }],
         pages: vec![PageCard {
             person: HOSTILE.to_owned(),
@@ -231,6 +232,7 @@ fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
             last_at: stamp(),
             url: Some(url.to_owned()),
             labels: Vec::new(),
+            silence: String::new(),
         };
         row.host().to_owned()
     };

@@ -17,7 +17,8 @@ use super::declare::Made;
 use super::words;
 use crate::base::id::{IntegrationId, SilenceId};
 use crate::base::time::Time;
-use crate::domain::silence::{Matcher, SilenceState};
+use crate::domain::matcher::{Matcher, Wrong};
+use crate::domain::silence::SilenceState;
 use crate::flows::silence::{self, Wanted};
 use crate::store::read::SilenceRow;
 
@@ -47,7 +48,7 @@ impl SilenceBody {
         Self {
             id: silence.id.to_string(),
             state: silence.state(now).name(),
-            matchers: silence.matchers.iter().map(Matcher::text).collect(),
+            matchers: silence.matchers.iter().map(ToString::to_string).collect(),
             integration: silence.integration.as_ref().map(ToString::to_string),
             starts_at: silence.starts_at.rfc3339(),
             ends_at: silence.ends_at.rfc3339(),
@@ -106,7 +107,7 @@ pub(in super::super) async fn add(ask: Ask) -> Made<SilenceBody> {
         matchers: matchers(&body.matchers)?,
         starts_at,
         ends_at,
-        created_by: actor.text(),
+        created_by: ask.doors.names().actor(&actor),
         comment: body.comment.unwrap_or_default(),
         annotations: std::collections::BTreeMap::new(),
     };
@@ -135,12 +136,14 @@ pub(in super::super) async fn end(ask: Ask) -> Result<StatusCode, WebError> {
 pub(in super::super) fn matchers(texts: &[String]) -> Result<Vec<Matcher>, WebError> {
     let mut matchers = Vec::new();
     for text in texts {
-        matchers.extend(Matcher::parse_all(text).map_err(|why| WebError::BadRequest(format!("matchers: {why}.")))?);
+        let no_matcher =
+            |why: Wrong| format!("{text:?} is no matcher, which looks like alertname=\"DiskFull\" or instance=~\"db.*\": {why}.");
+        matchers.extend(Matcher::parse_all(text).map_err(|why| WebError::BadRequest(no_matcher(why)))?);
     }
     Ok(matchers)
 }
 
-fn known(doors: &Doors, id: &str) -> Result<IntegrationId, WebError> {
+pub(in super::super) fn known(doors: &Doors, id: &str) -> Result<IntegrationId, WebError> {
     let id = IntegrationId::from(id);
     if doors.live().setup.integrations.contains_key(&id) { Ok(id) } else { Err(WebError::NotFound("such integration")) }
 }

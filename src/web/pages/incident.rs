@@ -5,10 +5,11 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
-use super::{people_for, zone_of};
+use super::{people_for, silences, zone_of};
 use crate::base::id::{PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
+use crate::domain::alert::AlertState;
 use crate::domain::incident::{IncidentRole, Room};
 use crate::domain::input::{Act, Actor, Via, Whom};
 use crate::domain::local;
@@ -89,6 +90,7 @@ pub(in crate::web) async fn incident(
 
 fn alert_row(alert: AlertView) -> AlertRow {
     AlertRow {
+        silence: if alert.state == AlertState::Firing { silences::link(&alert) } else { String::new() },
         title: alert.title,
         source: alert.source,
         severity: alert.severity.name(),
