@@ -132,10 +132,10 @@ fn signal(alert: &Value, now: Time, integration: &Integration) -> Result<Signal,
     let is_over = ends_at.is_some_and(|ends_at| ends_at <= now);
     let (label_values, annotation_values) = (values(&labels), values(&annotations));
     let mut kept = Labels::default();
-    for (name, value) in labels.iter() {
+    for (name, value) in &labels {
         kept.put(name, value);
     }
-    for (name, value) in annotations.iter() {
+    for (name, value) in &annotations {
         kept.put(&format!("{ANNOTATION}{name}"), value);
     }
     Ok(Signal {

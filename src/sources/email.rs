@@ -318,7 +318,7 @@ mod tests {
             ("[Monitor Alert] Triggered: disk", "Re: [Monitor Alert] Recovered: disk"),
             ("FAILED: backup of db-3", "Fwd: RE: SUCCEEDED: backup of db-3"),
             ("db-3 DOWN", "db-3 UP"),
-            ("[Open] disk of db-3", "[Closed] disk of db-3"),
+            ("[Problem] disk of db-3", "[Closed] disk of db-3"),
         ] {
             let ((fires, _, about), (ends, _, same)) = (of(problem), of(recovery));
             assert_eq!((fires, ends), (State::Fires, State::Resolves), "{problem}");

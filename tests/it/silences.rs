@@ -1,7 +1,7 @@
 //! Silences: what they cover pages nobody while they last, and pages when they end, however they end.
 
 use reqwest::Method;
-use reveille::base::time::Span;
+use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Scope;
 use reveille::flows::audit::audit;
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ async fn found(app: &App) -> usize {
 story!(what_fires_under_a_silence_opens_nothing_and_pages_when_it_ends, |app| {
     silences(app, "alertname=~\"disk.*\"", "1h").await;
     let heard = app.hears(GENERIC, &fires("disk full")).await;
-    assert_eq!((heard.outcome.as_str(), heard.reason.as_str(), heard.incident), ("suppressed", "silenced", None));
+    assert_eq!((heard.outcome.as_str(), heard.reason.as_str(), heard.incident), ("suppressed", "a silence covers it", None));
     app.advance("59m").await;
     assert_eq!(app.hears(GENERIC, &fires("disk full")).await.outcome, "suppressed");
     assert_eq!(app.incidents().await.len(), 0);
@@ -88,7 +88,7 @@ story!(a_silence_made_while_the_phone_rings_ends_the_call_and_its_end_pages_agai
     assert_eq!(entry["text"], "All that still fires is silenced by token story: nobody is paged");
     assert_eq!(entry["reason"], "we move the disks");
     let said = reveille::base::time::Time::parse_rfc3339(entry["then"]["at"].as_str().unwrap_or_default());
-    assert_eq!(said.map(|at| at.seconds()), Ok(until), "{entry}");
+    assert_eq!(said.map(Time::seconds), Ok(until), "{entry}");
     let token = app.token.clone();
     let (_, alerts) = asks(app, Method::GET, "/api/v2/alerts", &token, &Value::Null).await;
     assert_eq!((&alerts[0]["status"]["state"], &alerts[0]["status"]["silencedBy"]), (&json!("suppressed"), &json!([id])), "{alerts}");
@@ -226,7 +226,7 @@ story!(a_key_sees_and_silences_its_own_alone_and_a_token_all, &with_metrics(), |
     assert_eq!(asks(app, Method::DELETE, &place, &reader, &Value::Null).await.0, 403);
     assert_eq!(asks(app, Method::DELETE, &format!("/api/v1/silences/{id}"), &reader, &Value::Null).await.0, 403);
     assert_eq!(asks(app, Method::DELETE, &place, &token, &Value::Null).await.0, 200);
-    app.phone("ana").rings().await.press('1').await;
+    app.phone("ana").rings_after("3m").await.press('1').await;
     let (_, over) = asks(app, Method::GET, "/api/v2/silences", METRICS_KEY, &Value::Null).await;
     assert_eq!((&over[0]["id"], &over[0]["status"]["state"]), (&json!(id), &json!("expired")), "{over}");
 });
@@ -263,7 +263,7 @@ story!(the_page_silences_and_ends_as_scripts_do, |app| {
     assert_eq!(listed["items"][0]["created_by"], "Bo Lind", "{listed}");
     assert_eq!(bo.post(&format!("/silences/{id}/end"), &format!("csrf={csrf}")).await.status, 303);
     app.settle().await;
-    app.phone("ana").rings().await.press('1').await;
+    app.phone("ana").rings_after("3m").await.press('1').await;
     assert!(bo.get("/silences").await.text.contains("expired"), "it stays listed");
 });
 

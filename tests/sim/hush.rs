@@ -122,7 +122,7 @@ fn is_about(silence: &Silence, alert: &Alert) -> bool {
     let digit = alert.title.strip_prefix("key").and_then(|rest| rest.chars().next()).and_then(|c| c.to_digit(10));
     let is_single = alert.title.starts_with("key") && alert.title.as_bytes().get(4) == Some(&b' ');
     silence.integration.as_ref().is_none_or(|integration| *integration == alert.key.integration)
-        && match silence.matchers.first().map(|matcher| matcher.value()) {
+        && match silence.matchers.first().map(Matcher::value) {
             Some("key0.*") => digit == Some(0),
             Some("key[01].*") => digit.is_some_and(|digit| digit < 2),
             Some("key[0-3] .*") => is_single && digit.is_some_and(|digit| digit < 4),

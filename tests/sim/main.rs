@@ -17,7 +17,7 @@ use watch::Due;
 use world::World;
 
 /// Worlds that a planted bug may hide in before it must be found.
-const SEEDS_FOR_A_BUG: u64 = 150;
+const SEEDS_FOR_A_BUG: u64 = 1_000;
 
 /// What no promise about it is worth without.
 const MUST_HAPPEN: [&str; 23] = [

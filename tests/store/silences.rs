@@ -102,7 +102,7 @@ on_both! {
         silence_save(&mut tx, &silence).await.expect("it is saved");
         tx.commit().await.expect("it commits");
         let id = silence.silence.id;
-        assert_eq!(audit_silences(&db.store.reader()).await.expect("it looks"), [id.clone()]);
+        assert_eq!(audit_silences(&db.store.reader()).await.expect("it looks"), std::slice::from_ref(&id));
         let mut tx = db.begin().await;
         let timer = SetTimer { scope: Scope::Silence(id), timer: Timer::Cover, due_at: Some(at(60)) };
         wake_set(&mut tx, &timer).await.expect("it is set");
