@@ -40,6 +40,8 @@ pub enum Way {
     Misses,
     /// A beat comes.
     Beats,
+    /// What fires is silenced, and the silence ends.
+    Silences,
 }
 
 impl Way {
@@ -51,12 +53,13 @@ impl Way {
             }
             // A beat may have found no door while nobody was here: it is given another of its periods first, and looked for every second.
             Self::Misses => LEAVES_WITHIN + Span::seconds(2),
+            Self::Silences => LEAVES_WITHIN + SILENCED,
         }
     }
 
     fn fault(self) -> Option<Fault> {
         match self {
-            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge | Self::Misses | Self::Beats => None,
+            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge | Self::Misses | Self::Beats | Self::Silences => None,
             Self::AnswerLost => Some(Fault::PlaceButDrop),
             Self::NothingPlaced => Some(Fault::Refuse { status: 500, code: 20_500 }),
         }
@@ -130,6 +133,18 @@ pub const BEAT: &[(&str, Way)] = &[
     ("intake.committed", Way::Beats),
 ];
 
+/// At its beginning and at its end a silence looks at the alerts that it is about.
+pub const COVER: &[(&str, Way)] = &[
+    ("cover.taken", Way::Silences),
+    ("cover.before_commit", Way::Silences),
+    ("cover.committed", Way::Silences),
+    ("cover.taken:2", Way::Silences),
+    ("cover.before_commit:2", Way::Silences),
+    ("cover.committed:2", Way::Silences),
+];
+/// How long it lasts.
+const SILENCED: Span = Span::seconds(3);
+
 /// Makes a table into two tests, one for each database.
 macro_rules! killed_at {
     ($name:ident, $cases:expr) => {
@@ -155,6 +170,7 @@ killed_at!(at_each_step_of_a_send, SEND);
 killed_at!(at_each_step_of_a_settlement, SETTLE);
 killed_at!(at_each_step_of_an_answer, ANSWER);
 killed_at!(at_each_step_of_a_heartbeat, BEAT);
+killed_at!(at_each_step_of_a_silence, COVER);
 
 async fn all(on: On, cases: &'static [(&'static str, Way)]) {
     // A story's own steps stay on one thread; its stage and its client do not.
@@ -191,6 +207,10 @@ async fn killed(on: On, at: &'static str, way: Way) -> String {
         // A sender that was not answered comes again.
         assert!(posted.post(&ground, "db-0").await, "the server takes alerts again");
     }
+    if matches!(way, Way::Silences) {
+        let opened = async || (!ground.items("/api/v1/incidents").await.is_empty()).then_some(());
+        ground.until(&server, "the silence is over, and an incident is opened", PATIENCE, opened).await;
+    }
     posted.is_kept(&ground, &server).await;
     let paged = the_page_leaves(&ground, &server, placed_before, way.leaves_within()).await;
     it_can_be_acknowledged(&ground, &server).await;
@@ -218,6 +238,9 @@ pub fn prepare(ground: &Ground, way: Way) {
 /// One life, until the server dies of its failpoint. The stage is well again then.
 pub async fn lives_and_dies(ground: &Ground, mut server: Server, way: Way) -> Posted {
     let mut posted = Posted::default();
+    if matches!(way, Way::Silences) {
+        silence(ground).await;
+    }
     // The alert of a beat that did not come is to be the only one, and a beat the only request.
     let posts = if matches!(way, Way::Misses | Way::Beats) { 0 } else { 12 };
     for n in 0..posts {
@@ -228,7 +251,7 @@ pub async fn lives_and_dies(ground: &Ground, mut server: Server, way: Way) -> Po
     }
     match way {
         Way::Beats => assert!(!beat::beats(ground).await, "nobody answered"),
-        Way::Misses | Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced => {}
+        Way::Misses | Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced | Way::Silences => {}
         Way::Press => {
             let call = ground.until(&server, "the phone rings", PATIENCE, async || ground.ringing()).await;
             ground.stage.answer(&call.sid).await.expect("it rings");
@@ -243,6 +266,14 @@ pub async fn lives_and_dies(ground: &Ground, mut server: Server, way: Way) -> Po
     ground.stage.set_fault(None);
     ground.stage.set_callbacks(Callbacks::On);
     posted
+}
+
+/// It begins at once, and the server may be dead before the answer is out.
+async fn silence(ground: &Ground) {
+    let body = serde_json::json!({ "matchers": ["integration=~\".+\""], "for": SILENCED.to_string(), "comment": "we move the disks" });
+    let url = format!("{}/api/v1/silences", ground.url);
+    let answer = ground.http.post(url).bearer_auth(&ground.token).json(&body).send().await;
+    assert!(answer.map_or(true, |answer| answer.status() == 201), "the silence is made");
 }
 
 fn ms(span: Span) -> i64 {
@@ -375,7 +406,7 @@ fn every_failpoint_of_the_program_is_in_a_table() {
             reachable.extend(call.split('"').skip(1).step_by(2).map(str::to_owned));
         }
     }
-    let tables = [INTAKE, FOLD, SEND, SETTLE, ANSWER, BEAT];
+    let tables = [INTAKE, FOLD, SEND, SETTLE, ANSWER, BEAT, COVER];
     let named = tables.into_iter().flatten().map(|(at, _)| at.split(':').next().unwrap_or(at).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(reachable, named);
 }

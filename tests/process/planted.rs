@@ -317,7 +317,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     bad_files(&ground, &server, &good).await;
 
     // Shown once to whom they belong, also to one who sends a key that would have the answer kept.
-    ana.get("/integrations").await;
+    ana.get("/integrations/api-scripts").await;
     let (_, shown) = ana.ask("/integrations/api-scripts/address", Some(""), Some("one")).await;
     assert!(shown.contains(KEY), "{shown}");
     let (_, invited) = ana.ask("/people/oz/invite", Some(""), Some("two")).await;
@@ -326,9 +326,22 @@ async fn no_secret_is_found_where_it_does_not_belong() {
 
     // Pages, for whoever looks.
     for (who, browser) in [("an administrator", &mut ana), ("an observer", &mut oz), ("a stranger", &mut stranger)] {
-        for path in
-            ["/", "/incidents/1", "/alerts", "/oncall", "/integrations", "/people", "/me", "/incidents/new", "/incidents.csv", "/nothing"]
-        {
+        for path in [
+            "/",
+            "/incidents/1",
+            "/alerts",
+            "/oncall",
+            "/silences",
+            "/integrations",
+            "/integrations/api-scripts",
+            "/senders",
+            "/route",
+            "/people",
+            "/me",
+            "/incidents/new",
+            "/incidents.csv",
+            "/nothing",
+        ] {
             let (_, page) = browser.get(path).await;
             search.look(&format!("{path} for {who}"), page.as_bytes(), &[]);
         }
