@@ -210,9 +210,12 @@ async fn when_even_the_ballast_is_gone_what_is_open_still_pages_and_is_recorded_
     for call in ground.stage.calls() {
         assert!(recorded.iter().any(|attempt| attempt["provider_id"] == call.sid.as_str()), "{recorded:#?}\n{}", ground.told());
     }
-    let timeline = ground.items("/api/v1/incidents/1/timeline").await;
-    let notes = timeline.iter().filter(|entry| entry["text"].as_str().is_some_and(|text| text.contains("while the disk was full")));
-    assert_eq!(notes.count(), 2, "{timeline:#?}");
+    // The line in the timeline follows the record of the attempt.
+    let told_of = async || {
+        let timeline = ground.items("/api/v1/incidents/1/timeline").await;
+        timeline.iter().filter(|entry| entry["text"].as_str().is_some_and(|text| text.contains("while the disk was full"))).count()
+    };
+    ground.until(&server, "both are told of in the timeline", PATIENCE, async || (told_of().await == 2).then_some(())).await;
     assert!(ground.posts("db-9").await, "senders are taken again: {}", server.log());
     ground.command(1, "acknowledge").await.expect("it is acknowledged");
     ground
@@ -221,6 +224,7 @@ async fn when_even_the_ballast_is_gone_what_is_open_still_pages_and_is_recorded_
         })
         .await;
     assert_eq!(ground.stage.calls().len(), 3, "{}", ground.told());
+    assert_eq!(told_of().await, 2, "each once");
     assert!(calls_to(&first.to).len() == 1);
     drop(server);
 }
