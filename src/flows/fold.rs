@@ -118,7 +118,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
     let own = entries.iter().filter_map(|routes| Some(live.setup.integrations.get(&routes.entry.integration)?.service.clone()));
     let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
-    let services = own.chain(routed.filter(|service| live.setup.services.contains_key(service))).collect();
+    let services = live.setup.with_causes(own.chain(routed.filter(|service| live.setup.services.contains_key(service))));
     let before = store::desk_load(&mut tx, &keys, &services).await?;
 
     let mut desk = before.clone();

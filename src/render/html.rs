@@ -260,6 +260,8 @@ pub struct IncidentPage {
     pub number: Number,
     pub title: String,
     pub service: String,
+    /// The services that it affects beside its own.
+    pub also: Vec<String>,
     pub severity: &'static str,
     pub state: IncidentState,
     pub opened_at: Stamp,

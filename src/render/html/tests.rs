@@ -70,6 +70,7 @@ fn incident(state: IncidentState) -> IncidentPage {
         number: Number(42),
         title: HOSTILE.to_owned(),
         service: HOSTILE.to_owned(),
+        also: vec![HOSTILE.to_owned()],
         severity: "sev1",
         state,
         opened_at: stamp(),

@@ -73,6 +73,7 @@ pub(in crate::web) async fn incident(
         now: look::now(&view, &pages, &facts, &names),
         title: view.title,
         service: names.service(&view.service).to_owned(),
+        also: view.response.services.iter().map(|service| names.service(service).to_owned()).collect(),
         severity: view.severity.name(),
         state: view.state,
         opened_at: Stamp(view.opened_at),
