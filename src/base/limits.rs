@@ -1,6 +1,6 @@
 //! Every bound in one place: its name says what it bounds, its type or name the unit, its comment the reason.
 
-use super::time::Span;
+use super::time::{Span, Time};
 
 /// Largest body of a sender that sends one alert at a time, bytes. The largest real one seen is about 25 KiB.
 pub const BODY_BYTES: usize = 1 << 20;
@@ -134,6 +134,11 @@ pub const CHANGES_BEFORE: i64 = 10;
 /// How long changes are kept, and how many.
 pub const CHANGES_KEPT: Span = Span::hours(24 * 90);
 pub const CHANGES_MOST: i64 = 100_000;
+
+/// A sender's time before this (the first of 2010, UTC) is a clock that was never set, and counts as none.
+pub const SENDERS_CLOCK_FROM: Time = Time::from_seconds(1_262_304_000);
+/// So is one that is further ahead of ours.
+pub const SENDERS_CLOCK_AHEAD: Span = Span::hours(24);
 
 /// An override lasts this long at most: a quarter of a year.
 pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);

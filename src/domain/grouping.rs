@@ -17,6 +17,11 @@ use crate::base::time::{Span, Time};
 /// Decides one signal. The desk holds its key, that key's newest alert with its incident, and the service's newest open incident.
 pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
     let (setup, signal) = (draft.setup, &routed.signal);
+    if !signal.at.is_none_or(|at| is_believable(at, draft.now())) {
+        // Kept, it would make what comes later stale for ever, or be stale for ever itself.
+        let timeless = Routed { signal: Signal { at: None, ..signal.clone() }, ..routed.clone() };
+        return self::signal(draft, &timeless);
+    }
     let Some(integration) = setup.integrations.get(&signal.integration) else {
         return Verdict::of(Outcome::Ignored, Reason::IntegrationGone);
     };
@@ -25,27 +30,27 @@ pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
     };
     match &signal.action {
         Action::Ignore(_) => {
-            readable_again(draft, signal);
+            readable_again(draft, routed);
             Verdict::of(Outcome::Ignored, Reason::NothingToDecide)
         }
         Action::Change(_) => {
-            readable_again(draft, signal);
+            readable_again(draft, routed);
             Verdict::of(Outcome::Recorded, Reason::SomethingChanged)
         }
         Action::Resolve => {
-            readable_again(draft, signal);
+            readable_again(draft, routed);
             resolve(draft, signal)
         }
         Action::Acknowledge => {
-            readable_again(draft, signal);
+            readable_again(draft, routed);
             acknowledge(draft, signal)
         }
         Action::Remark(said) => {
-            readable_again(draft, signal);
+            readable_again(draft, routed);
             remark::remark(draft, signal, &key_of(signal), said)
         }
         Action::Trigger => {
-            readable_again(draft, signal);
+            readable_again(draft, routed);
             trigger(draft, routed, integration, service)
         }
         Action::Unreadable(_) => {
@@ -56,9 +61,18 @@ pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
     }
 }
 
-/// A body that can be read ends the alert that says they cannot.
-fn readable_again(draft: &mut Draft, signal: &Signal) {
-    let key = Key { integration: signal.integration.clone(), dedup_key: UNREADABLE_KEY.to_owned() };
+/// Whether a sender's clock may have said so: one without a battery begins with 1970 or 2000, and one that is ahead of ours by more than a
+/// day has lost its date.
+fn is_believable(at: Time, now: Time) -> bool {
+    at >= limits::SENDERS_CLOCK_FROM && at <= now + limits::SENDERS_CLOCK_AHEAD
+}
+
+/// A body that can be read ends the alert that says they cannot; one that can be read in part does not.
+fn readable_again(draft: &mut Draft, routed: &Routed) {
+    if routed.beside_unreadable {
+        return;
+    }
+    let key = Key { integration: routed.signal.integration.clone(), dedup_key: UNREADABLE_KEY.to_owned() };
     // The body is counted where it belongs, not here.
     close(draft, &key, By::Sender);
 }
@@ -197,7 +211,9 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     let over_at = if closed_with_incident { closed_at } else { alert.resolved_at };
     let over_for = over_at.map_or(Span(i64::MAX), |over_at| now.since(over_at));
     let by_hand = incident.as_ref().is_some_and(|incident| incident.resolved_by.is_some());
-    if closed_with_incident && by_hand && over_for < limits::RESOLVE_QUIET {
+    // Where its sender has said since that it is over, this is the condition coming back: some senders say so once.
+    let came_back = alert.state == AlertState::Resolved;
+    if closed_with_incident && by_hand && !came_back && over_for < limits::RESOLVE_QUIET {
         count(draft, &key, signal, said);
         return Verdict::of(Outcome::Repeated, Reason::QuietAfterResolve).about(alert_id, incident_id);
     }
@@ -337,6 +353,10 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
         alert.severity = alert.severity.max(said);
         alert.title = title_of(signal, &alert.title).to_owned();
         alert.ends_at = ends_at(signal, now);
+        // What it is now is what silences look at, and not what it was when it began.
+        if !signal.labels.is_empty() {
+            alert.labels.clone_from(&signal.labels);
+        }
         if signal.url.is_some() {
             alert.url.clone_from(&signal.url);
         }
@@ -506,6 +526,27 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_cannot_be_makes_nothing_stale() {
+        let (day, year) = (86_400, 365 * 86_400);
+        // The sender's times of trigger, resolve and the second trigger, in seconds from now; whether the second counts.
+        for (fired, over, again, counts) in [
+            (0, 300, 100, false),
+            (0, day - 300, 400, false),
+            (0, 70 * year, 400, true),
+            (0, 300, -60 * year, true),
+            (0, 300, -26 * year, true),
+            (0, 300, -year, false),
+            (70 * year, 300, 200, false),
+        ] {
+            let mut night = Trial::new();
+            night.signal("db", Action::Trigger, None, Some(fired));
+            night.signal("db", Action::Resolve, None, Some(over));
+            let verdict = night.signal("db", Action::Trigger, None, Some(again));
+            assert_eq!(verdict.outcome == Outcome::Reopened, counts, "{fired} {over} {again}: {verdict:?}");
+        }
+    }
+
+    #[test]
     fn a_stale_resolve_ends_nothing_and_an_equal_one_counts() {
         for (over, outcome) in [(9, Outcome::Ignored), (10, Outcome::Resolved), (11, Outcome::Resolved)] {
             let mut night = Trial::new();
@@ -585,17 +626,19 @@ mod tests {
     }
 
     #[test]
-    fn the_quiet_holds_when_the_sender_resolves_too() {
+    fn what_its_sender_ended_and_fires_again_breaks_the_quiet_after_a_persons_resolve() {
         let mut night = Trial::new();
         night.fires("db");
         night.until(60);
         night.asks("ana", Act::Resolve);
+        night.until(80);
+        assert_eq!(night.fires("db").reason, Reason::QuietAfterResolve, "it has not ended yet");
         night.until(90);
         assert_eq!(night.resolves("db").outcome, Outcome::Ignored);
         night.until(120);
-        assert_eq!(night.fires("db").reason, Reason::QuietAfterResolve);
-        night.until(180);
-        assert_eq!(night.fires("db").reason, Reason::FiredAgain);
+        let verdict = night.fires("db");
+        assert_eq!((verdict.outcome, verdict.reason), (Outcome::Reopened, Reason::FiredAgain));
+        assert_eq!(night.resolves("db").outcome, Outcome::Resolved);
     }
 
     #[test]

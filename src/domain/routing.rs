@@ -70,6 +70,8 @@ pub struct Routed {
     pub record: bool,
     /// The rule that took it; `None`: its integration's own service.
     pub taken: Option<Taken>,
+    /// Something else in its message could not be read, so that it says nothing of whether messages can be.
+    pub beside_unreadable: bool,
 }
 
 /// Which rule took a signal, and because of what.
@@ -104,7 +106,7 @@ pub fn route(setup: &Setup, signal: Signal) -> Routed {
     let own_service = || integration.map_or_else(|| ServiceId::from(NO_SERVICE), |integration| integration.service.clone());
     let Some(route) = setup.routes.iter().find(|route| look.lacks(route).is_none()) else {
         let severity = look.severity;
-        return Routed { signal, service: own_service(), severity, policy: None, record: false, taken: None };
+        return Routed { signal, service: own_service(), severity, policy: None, record: false, taken: None, beside_unreadable: false };
     };
     let Gives { service, severity, policy, record, title, labels } = &route.gives;
     let severity = severity.unwrap_or(look.severity);
@@ -135,7 +137,7 @@ pub fn route(setup: &Setup, signal: Signal) -> Routed {
     // What the rule names may have been retired since it was written.
     let service = service.clone().filter(|service| setup.services.contains_key(service)).unwrap_or_else(own_service);
     let policy = policy.clone().filter(|policy| setup.policies.contains_key(policy));
-    Routed { signal, service, severity, policy, record: *record, taken: Some(taken) }
+    Routed { signal, service, severity, policy, record: *record, taken: Some(taken), beside_unreadable: false }
 }
 
 /// What each rule says to a signal, in their order, up to the one that takes it: `Err` is what it lacks.

@@ -101,6 +101,7 @@ impl Labelled for Alert {
         }
         match name {
             "alertname" => &self.title,
+            "dedup_key" => &self.key.dedup_key,
             "severity" => self.severity.name(),
             "service" => self.service.as_str(),
             "integration" => self.key.integration.as_str(),

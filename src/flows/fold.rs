@@ -199,7 +199,9 @@ struct Routes {
 impl Routes {
     fn of(setup: &Setup, mut entry: Entry) -> Self {
         let signals = std::mem::take(&mut entry.signals);
-        Self { entry, signals: signals.into_iter().map(|signal| routing::route(setup, signal)).collect() }
+        let beside_unreadable = signals.iter().any(|signal| matches!(signal.action, Action::Unreadable(_)));
+        let routed = signals.into_iter().map(|signal| Routed { beside_unreadable, ..routing::route(setup, signal) });
+        Self { entry, signals: routed.collect() }
     }
 }
 

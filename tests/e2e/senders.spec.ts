@@ -176,7 +176,7 @@ record = true
     await look(page, "integration-heartbeat");
 
     await page.goto(`${house.url}/route?integration=scripts`);
-    await page.getByText("Take one of its last signals").click();
+    await page.getByText("Take one of the last signals of").click();
     await look(page, "route-samples");
     await page.getByLabel("Body").fill(JSON.stringify({ title: hostile, severity: "critical", labels: { host: `db-${"y".repeat(250)}` } }));
     await page.getByRole("button", { name: "Try it" }).click();

@@ -290,3 +290,17 @@ story!(a_request_of_many_signals_is_answered_for_each_of_them, |app| {
     assert_eq!(told["results"].as_array().expect("a list").len(), 300);
     app.settle().await;
 });
+
+story!(a_message_that_can_be_read_in_part_says_again_what_cannot_and_pages_once, |app| {
+    let body = json!([{ "dedup_key": "one", "title": "fine", "severity": "info" }, { "nothing": 1 }]);
+    app.posts(GENERIC, &body).await;
+    app.phone("ana").rings().await.press('1').await;
+    for _ in 0..3 {
+        app.advance("20s").await;
+        app.posts(GENERIC, &body).await;
+    }
+    app.incident(1).await.is_acknowledged_by("ana");
+    assert_eq!((app.phone("ana").calls(), app.incident(1).await.times("incident_reopened")), (1, 0));
+    app.hears(GENERIC, &json!({ "dedup_key": "one", "title": "fine", "severity": "info" })).await;
+    app.incident(1).await.is("resolved");
+});

@@ -294,3 +294,32 @@ story!(nothing_stays_silent_whose_wake_ups_are_lost, |app| {
     }
     app.everyone_takes_notice();
 });
+
+story!(a_silence_goes_by_what_an_alert_is_now_and_not_by_what_it_was, |app| {
+    let of = |environment: &str| json!({ "dedup_key": "item 900", "title": "TypeError", "severity": "error", "labels": { "environment": environment } });
+    silences(app, "environment=\"staging\"", "1h").await;
+    assert_eq!(app.hears(GENERIC, &of("staging")).await.outcome, "suppressed");
+    assert_eq!(app.hears(GENERIC, &of("production")).await.outcome, "opened");
+    app.phone("ana").rings().await.press('1').await;
+    assert_eq!(app.hears(GENERIC, &of("staging")).await.outcome, "suppressed");
+});
+
+story!(silencing_one_alert_from_its_page_leaves_its_siblings_loud, |app| {
+    for host in ["db-1", "db-2"] {
+        app.hears(GENERIC, &json!({ "dedup_key": format!("disk {host}"), "title": "disk full", "severity": "error" })).await;
+    }
+    app.phone("ana").rings().await.press('1').await;
+    let page = app.browser("ana").await.get("/incidents/1").await.text;
+    let links: Vec<&str> = page.split("href=\"/silences?").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let link = links.iter().find(|link| link.contains("db-1")).expect("the first one's");
+    let query = link.replace("&#38;", "&").replace("#add", "");
+    let matchers = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "matchers").expect("its matchers").1.into_owned();
+    silences(app, &matchers, "1h").await;
+    let heard = async |host: &str| {
+        app.hears(GENERIC, &json!({ "dedup_key": format!("disk {host}"), "title": "disk full", "severity": "error" })).await.outcome
+    };
+    assert_eq!(
+        (heard("db-1").await.as_str(), heard("db-2").await.as_str(), heard("db-7").await.as_str()),
+        ("suppressed", "repeated", "folded")
+    );
+});

@@ -19,7 +19,7 @@ Next: `reveille silence end ID` ends one.")]
   reveille silence add service=shop --from 22:00 --until 06:00 --why \"moving house\"
 
 All matchers have to match: = and !=, and =~ and !~ with a pattern for the whole value. Beside an alert's own labels there are
-alertname (else its title), severity, service, integration and source. What matches still counts; what still fires at the end pages.
+alertname (else its title), dedup_key, severity, service, integration and source. What matches still counts; what still fires at the end pages.
 
 Next: `reveille silence list` shows what holds.")]
     Add(SilenceAdd),

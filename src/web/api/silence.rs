@@ -63,7 +63,7 @@ impl SilenceBody {
 #[schema(as = AddSilence)]
 #[serde(deny_unknown_fields)]
 pub struct AddSilence {
-    /// As Alertmanager writes them. Beside an alert's own labels there are `alertname`, `severity`, `service`, `integration` and `source`.
+    /// As Alertmanager writes them. Beside an alert's own labels there are `alertname`, `dedup_key`, `severity`, `service`, `integration` and `source`.
     matchers: Vec<String>,
     /// Only this integration's alerts.
     integration: Option<String>,

@@ -28,9 +28,11 @@ const OVER: usize = 20;
 /// Where this alert can be silenced: by its name, of its integration.
 pub(super) fn link(alert: &AlertView) -> String {
     let name = alert.labels.get("alertname").unwrap_or(&alert.title);
-    let Ok(matcher) = Matcher::new("alertname", Operator::Equal, name) else { return String::new() };
+    let exactly = |label, value: &str| Matcher::new(label, Operator::Equal, value).map(|matcher| matcher.to_string());
+    // Its name is for people; the key keeps its siblings on other machines loud.
+    let (Ok(name), Ok(key)) = (exactly("alertname", name), exactly("dedup_key", &alert.dedup_key)) else { return String::new() };
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("matchers", &matcher.to_string()).append_pair("integration", alert.integration.as_str());
+    query.append_pair("matchers", &format!("{name}, {key}")).append_pair("integration", alert.integration.as_str());
     format!("/silences?{}#add", query.finish())
 }
 
