@@ -79,6 +79,8 @@ pub const INCIDENT_SAMPLES: usize = 5;
 pub const GROUP_LIFE: Span = Span::hours(24);
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
+/// Times of one sender that are less apart than this count as equal: some give one message in parts of a second, the other in whole ones.
+pub const SAME_TIME: Span = Span::seconds(1);
 /// After a person resolves, further signals of the closed alerts are only counted for this long.
 pub const RESOLVE_QUIET: Span = Span::minutes(2);
 /// A resolved incident is reopened, rather than a new one opened, for this long.

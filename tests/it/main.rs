@@ -12,6 +12,7 @@ mod letters;
 mod mail_in;
 mod night;
 mod opsgenie;
+mod order;
 mod outside;
 mod own;
 mod pages;
