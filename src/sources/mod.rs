@@ -119,8 +119,8 @@ pub trait Source: Sync {
         None
     }
 
-    /// Whether it sends with GET, its fields in the query.
-    fn takes_get(&self) -> bool {
+    /// Whether a GET with this query is a message of its own: it has one of its fields. A browser's or a link checker's has none.
+    fn takes_get(&self, _query: &str) -> bool {
         false
     }
 

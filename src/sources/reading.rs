@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use super::form::{Named, fields};
+pub use super::form::{Named, fields, has_any};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
