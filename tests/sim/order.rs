@@ -46,16 +46,13 @@ impl Order {
             }
             Action::Resolve => {
                 let ends = verdict.outcome == Outcome::Resolved;
-                ensure(!(ends && is_before), || format!("order: {} says at {said:?} that it fires, and {signal:?} ends it", key.dedup_key))?;
+                ensure(!(ends && is_before), || {
+                    format!("order: {} says at {said:?} that it fires, and {signal:?} ends it", key.dedup_key)
+                })?;
                 let is_late = verdict.reason == Reason::FiringSince;
                 ensure(!is_late || is_before, || format!("order: {} says nothing since {signal:?}, and it is stale", key.dedup_key))?;
             }
-            Action::Trigger
-            | Action::Acknowledge
-            | Action::Unreadable(_)
-            | Action::Change(_)
-            | Action::Ignore(_)
-            | Action::Remark(_) => {}
+            Action::Trigger | Action::Acknowledge | Action::Unreadable(_) | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => {}
         }
         Ok(())
     }
