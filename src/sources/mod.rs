@@ -11,6 +11,7 @@ mod checkly;
 mod cloudevents;
 mod cloudwatch;
 mod datadog;
+mod digits;
 mod email;
 mod excerpt;
 mod field;
