@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "sender", include_str!("../../migrations/0011_sender.sql")),
     (13, "again", include_str!("../../migrations/0013_again.sql")),
     (14, "late", include_str!("../../migrations/0014_late.sql")),
+    (16, "changes", include_str!("../../migrations/0016_changes.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.

@@ -77,6 +77,7 @@ fn incident(state: IncidentState) -> IncidentPage {
         answered_after: Some("5m 12s".to_owned()),
         now: hostile_line(),
         alerts_count: 7,
+        changes: Vec::new(),
         alerts: vec![AlertRow {
             title: HOSTILE.to_owned(),
             source: HOSTILE.to_owned(),
