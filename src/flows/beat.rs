@@ -144,7 +144,7 @@ pub async fn judge(house: &House) -> Result<Option<Time>, FlowError> {
         next = Some(next.map_or(due_at, |next: Time| next.min(due_at)));
     }
     for row in rows {
-        store::heartbeat_forget(&house.store, &row.integration).await?;
+        store::heartbeat_forget(&house.store, &row.integration, now).await?;
     }
     Ok(next)
 }

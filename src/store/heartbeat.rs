@@ -61,8 +61,7 @@ pub async fn heartbeat_beat(store: &Store, integration: &IntegrationId, at: Time
     let beat = beat.text(integration.as_str()).time(at).time(at + span).int(span.0);
     let mut tx = store.begin(WriteLane::Intake).await?;
     tx.execute(beat).await?;
-    let over = sql("UPDATE heartbeat_misses SET until_at = $1 WHERE integration = $2 AND until_at IS NULL");
-    tx.execute(over.time(at).text(integration.as_str())).await?;
+    miss_end(&mut tx, integration, at).await?;
     tx.commit().await
 }
 
@@ -107,13 +106,20 @@ pub async fn heartbeat_miss(tx: &mut Tx, integration: &IntegrationId, now: Time)
     Ok(true)
 }
 
-/// Waits for this one no more.
+/// Waits for this one no more; a miss of it that lasts ends, as no beat will.
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn heartbeat_forget(store: &Store, integration: &IntegrationId) -> Result<()> {
-    let forget = sql("DELETE FROM heartbeats WHERE integration = $1").text(integration.as_str());
-    store.alone(WriteLane::Rest).await?.conn.execute(forget).await?;
+pub async fn heartbeat_forget(store: &Store, integration: &IntegrationId, now: Time) -> Result<()> {
+    let mut tx = store.begin(WriteLane::Rest).await?;
+    tx.execute(sql("DELETE FROM heartbeats WHERE integration = $1").text(integration.as_str())).await?;
+    miss_end(&mut tx, integration, now).await?;
+    tx.commit().await
+}
+
+async fn miss_end(tx: &mut Tx, integration: &IntegrationId, at: Time) -> Result<()> {
+    let end = sql("UPDATE heartbeat_misses SET until_at = $1 WHERE integration = $2 AND until_at IS NULL");
+    tx.execute(end.time(at).text(integration.as_str())).await?;
     Ok(())
 }
 
