@@ -52,6 +52,8 @@ pub struct Standing {
     pub beat_at: Option<Time>,
     /// `None`: nobody waits for it yet, because it was configured just now.
     pub due_at: Option<Time>,
+    /// When it was first waited for; `None` as above.
+    pub since_at: Option<Time>,
 }
 
 /// All heartbeats that are configured, by their ids.
@@ -71,6 +73,7 @@ pub async fn standings(house: &House) -> Result<Vec<Standing>, FlowError> {
             pulse: beat.pulse(beat_at, row.is_some_and(|row| row.missed), now),
             beat_at,
             due_at: row.map(|row| row.due_at),
+            since_at: row.map(|row| row.since_at),
         }
     });
     Ok(standings.collect())
@@ -141,7 +144,7 @@ pub async fn judge(house: &House) -> Result<Option<Time>, FlowError> {
         next = Some(next.map_or(due_at, |next: Time| next.min(due_at)));
     }
     for row in rows {
-        store::heartbeat_forget(&house.store, &row.integration).await?;
+        store::heartbeat_forget(&house.store, &row.integration, now).await?;
     }
     Ok(next)
 }

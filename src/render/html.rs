@@ -17,7 +17,7 @@ pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
     ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
 };
-pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow};
+pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 pub use route::{RoutePage, TriedRow};

@@ -115,13 +115,14 @@ fn signal(
     let empty = Map::new();
     let labels = reading::object(alert, "labels").unwrap_or(&empty);
     let annotations = reading::object(alert, "annotations").unwrap_or(&empty);
+    let action = action(alert, group);
     let mut signal = Signal {
         integration: integration.id.clone(),
         dedup_key: key(alert, labels)?,
         title: title(labels, annotations),
         severity: severity(labels),
-        action: action(alert, group),
-        at: at(alert),
+        at: at(alert, action == Action::Resolve),
+        action,
         ends_at: ends_at(alert, group),
         url: alert.get("generatorURL").and_then(Value::as_str).and_then(reading::url).or_else(|| group.external_url.clone()),
         labels: kept(labels, annotations, group),
@@ -154,10 +155,12 @@ fn action(alert: &Map<String, Value>, group: &Group<'_>) -> Action {
 ///
 /// The `endsAt` of a resolve would be wrong: when Prometheus is silent for too long, Alertmanager resolves by itself what still
 /// fires, and sends it again afterwards with the `startsAt` of old. That must not look older than the resolve, or it pages nobody.
-fn at(alert: &Map<String, Value>) -> Option<Time> {
+///
+/// Of what fires, `endsAt` is a guess that lies ahead and moves on with each message: a resolve would look older than it.
+fn at(alert: &Map<String, Value>, is_over: bool) -> Option<Time> {
     let time = |name: &str| alert.get(name).and_then(Value::as_str).and_then(reading::rfc3339);
     // The zero time, year 1, is out of the range that is taken, and so absent.
-    time("startsAt").or_else(|| time("endsAt"))
+    time("startsAt").or_else(|| time("endsAt").filter(|_| is_over))
 }
 
 /// Alertmanager fills `endsAt` of a firing alert with the zero time. Who sends its shape and gives one means it: Prometheus gives

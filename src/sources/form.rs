@@ -41,6 +41,12 @@ pub fn fields(inbound: &Inbound) -> Result<Map<String, Value>, String> {
     Ok(fields)
 }
 
+/// Whether a query has a field of one of these names, filled in or not. Names are given plain.
+pub fn has_any(query: &str, names: &[&str]) -> bool {
+    let mut sent = form_urlencoded::parse(query.as_bytes()).take(limits::FORM_FIELDS);
+    sent.any(|(name, _)| name == WHOLE || names.contains(&reading::plain(&name).as_str()))
+}
+
 fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
     match reading::json(body)? {
         Value::Object(fields) => Ok(fields),
@@ -123,6 +129,24 @@ mod tests {
 
     use super::*;
     use crate::base::time::Time;
+
+    #[test]
+    fn a_query_is_a_message_by_one_of_its_own_names() {
+        for (query, is_message) in [
+            ("", false),
+            ("&", false),
+            ("utm_source=x", false),
+            ("utm_source=monitorID", false),
+            ("monitorID=7", true),
+            ("utm_source=x&monitor_id=7", true),
+            ("MONITOR%2DID", true),
+            // Not filled in: its sender has to hear of that.
+            ("monitorID=*monitorID*", true),
+            ("data=%7B%22monitorID%22%3A7%7D", true),
+        ] {
+            assert_eq!(has_any(query, &["monitorid"]), is_message, "{query}");
+        }
+    }
 
     fn inbound(path: &str, body: &str) -> Inbound {
         Inbound {

@@ -45,8 +45,8 @@ impl Source for Healthchecks {
         GUIDE
     }
 
-    fn takes_get(&self) -> bool {
-        true
+    fn takes_get(&self, query: &str) -> bool {
+        reading::has_any(query, &["code", "status", "entityid", "messagetype"])
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

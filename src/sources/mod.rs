@@ -11,6 +11,7 @@ mod checkly;
 mod cloudevents;
 mod cloudwatch;
 mod datadog;
+mod digits;
 mod email;
 mod excerpt;
 mod field;
@@ -119,8 +120,8 @@ pub trait Source: Sync {
         None
     }
 
-    /// Whether it sends with GET, its fields in the query.
-    fn takes_get(&self) -> bool {
+    /// Whether a GET with this query is a message of its own: it has one of its fields. A browser's or a link checker's has none.
+    fn takes_get(&self, _query: &str) -> bool {
         false
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use super::form::{Named, fields};
+use super::digits;
+pub use super::form::{Named, fields, has_any};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
@@ -25,7 +26,9 @@ pub fn json(body: &[u8]) -> Result<Value, String> {
         return Err(format!("it is nested more than {} levels deep", limits::JSON_DEPTH));
     }
     // The parser's own words would quote the body; the place is enough to find the fault.
-    serde_json::from_str(text).map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))
+    let read = |text: &str| serde_json::from_str(text);
+    let body = read(text).map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))?;
+    Ok(digits::as_texts(text).and_then(|text| read(&text).ok()).unwrap_or(body))
 }
 
 /// Counted before anything is built, so that no body can exhaust the stack.

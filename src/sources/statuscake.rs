@@ -33,8 +33,8 @@ impl Source for StatusCake {
         GUIDE
     }
 
-    fn takes_get(&self) -> bool {
-        true
+    fn takes_get(&self, query: &str) -> bool {
+        reading::has_any(query, &["status", "statuscode", "name", "url"])
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

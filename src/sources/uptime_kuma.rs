@@ -45,8 +45,8 @@ impl Source for UptimeKuma {
         GUIDE
     }
 
-    fn takes_get(&self) -> bool {
-        true
+    fn takes_get(&self, query: &str) -> bool {
+        reading::has_any(query, &["msg", "monitor", "heartbeat"])
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

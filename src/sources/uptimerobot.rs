@@ -44,6 +44,25 @@ const GUIDE: &str = r#"1. In UptimeRobot open **Integrations & API**, and add a 
 UptimeRobot does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
 "#;
 
+/// What is read of a message, in every spelling that its users' templates have.
+const FIELDS: [&str; 15] = [
+    "monitorid",
+    "id",
+    "monitorurl",
+    "url",
+    "monitorfriendlyname",
+    "monitorname",
+    "name",
+    "alerttype",
+    "type",
+    "alerttypefriendlyname",
+    "status",
+    "alertdetails",
+    "details",
+    "alertdatetime",
+    "alertduration",
+];
+
 /// What `alertType` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -65,8 +84,8 @@ impl Source for UptimeRobot {
         GUIDE
     }
 
-    fn takes_get(&self) -> bool {
-        true
+    fn takes_get(&self, query: &str) -> bool {
+        reading::has_any(query, &FIELDS)
     }
 
     fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {

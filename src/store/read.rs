@@ -17,6 +17,7 @@ pub use super::fact::FactRow;
 use super::fact::fact_of;
 pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
+pub use super::heartbeat::{Miss, MissedDay};
 pub use super::overrides::OverrideView;
 pub use super::sample::Sample;
 pub use super::sender::{AlertNote, Named, OwnAlert, SenderRequest};

@@ -260,14 +260,14 @@ async fn called_back(doors: &Doors, channel: &str, request: Request) -> Response
     }
 }
 
-/// Some senders write with GET, their fields in the query. Any other GET is a person's who looks whether the address works.
+/// Some senders write with GET, their fields in the query. Any other GET is a person's who looks whether the address works, or a link
+/// checker's.
 async fn look_in(State(doors): State<Doors>, Path((source, key)): Path<(String, String)>, request: Request) -> Response {
     // HEAD comes this way too, from whoever previews a link: it must not act.
-    let says_something = request.uri().query().is_some_and(|query| !query.is_empty());
     if request.method() == Method::GET
-        && says_something
+        && let Some(query) = request.uri().query()
         && let Ok(door) = ingest::open(&doors.house, &source, &key)
-        && door.source.takes_get()
+        && door.source.takes_get(query)
     {
         return through(doors, door, request).await;
     }

@@ -201,7 +201,7 @@ story!(github_signs_and_says_which_delivery_it_is, &with_senders(), |app| {
 story!(who_sends_with_get_is_heard_and_who_looks_is_not, &with_senders(), |app| {
     let hook = format!("{}/hooks/uptimerobot/uptimerobot-key-0000000001", app.url);
     let query = "?monitorID=7&monitorFriendlyName=shop&alertType=1&alertDetails=timeout";
-    for url in [hook.clone(), format!("{hook}?")] {
+    for url in [hook.clone(), format!("{hook}?"), format!("{hook}?utm_source=x&fbclid=y"), format!("{hook}?monitor")] {
         assert_eq!(app.http.get(url).send().await.expect("an answer").status(), 405);
     }
     assert_eq!(app.http.head(format!("{hook}{query}")).send().await.expect("an answer").status(), 405);

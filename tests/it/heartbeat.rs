@@ -128,3 +128,43 @@ story!(another_period_counts_from_when_it_is_applied, &team(), |app| {
     app.phone("ana").rings().await.press('1').await;
     beats(app).await;
 });
+
+/// Its misses, newest first, each with its begin, its end and its incident.
+async fn misses(app: &App) -> Vec<(String, Option<String>, Option<i64>)> {
+    let told = app.get("/api/v1/heartbeats").await;
+    let misses = told["items"][0]["misses"].as_array().expect("a list").iter();
+    let text = |value: &serde_json::Value| value.as_str().map(|text| text[11..16].to_owned());
+    misses.map(|miss| (text(&miss["from_at"]).expect("a time"), text(&miss["until_at"]), miss["incident"].as_i64())).collect()
+}
+
+/// The page's picture of a heartbeat, a word for each day, and what it says below.
+async fn picture(app: &App) -> (Vec<String>, String) {
+    let page = app.browser("ana").await.get("/heartbeats").await.text;
+    let days = page.split("<li class=\"").skip(1).filter_map(|rest| rest.split_once("\" title=")).map(|(word, _)| word.to_owned());
+    let days = days.filter(|word| ["well", "missed", "unwatched"].contains(&word.as_str())).collect();
+    (days, page)
+}
+
+story!(two_misses_of_one_alert_are_two_and_no_day_before_the_first_is_told_of, &team(), |app| {
+    app.settle().await;
+    assert_eq!(app.get("/api/v1/heartbeats").await["items"][0]["since_at"], "2026-01-07T02:00:00.000Z");
+    beats(app).await;
+    app.advance("6m").await;
+    app.phone("ana").rings().await.press('1').await;
+    assert_eq!(misses(app).await, [("02:06".to_owned(), None, Some(1))]);
+    app.advance("1m").await;
+    beats(app).await;
+    // Missed again at once: the same alert and the same incident, and a miss of its own.
+    app.advance("6m").await;
+    app.phone("ana").rings().await.press('1').await;
+    app.advance("2m").await;
+    beats(app).await;
+    assert_eq!(app.incident(1).await.alerts.len(), 1);
+    let both = [("02:13", "02:15"), ("02:06", "02:07")].map(|(from, until)| (from.to_owned(), Some(until.to_owned()), Some(1)));
+    assert_eq!(misses(app).await, both);
+
+    let (days, page) = picture(app).await;
+    assert_eq!((days.len(), days[29].as_str()), (30, "missed"));
+    assert!(days[..29].iter().all(|day| day == "unwatched"), "{days:?}");
+    assert!(page.contains("2 misses in 30 days, watched since") && page.contains("for 1m") && page.contains("for 2m"), "{page}");
+});

@@ -4,6 +4,7 @@
 mod cast;
 mod dice;
 mod hush;
+mod order;
 mod plant;
 mod provider;
 mod watch;

@@ -18,7 +18,10 @@ pub struct HeartbeatCard {
     pub due: Option<Stamp>,
     /// Oldest first.
     pub days: Vec<DayOfBeats>,
-    pub misses_lately: usize,
+    /// When it was first waited for, where that is within these days.
+    pub since: Option<Stamp>,
+    /// In these days.
+    pub misses_lately: i64,
     /// Newest first.
     pub misses: Vec<MissRow>,
 }
@@ -27,8 +30,34 @@ pub struct HeartbeatCard {
 #[derive(Debug, Clone)]
 pub struct DayOfBeats {
     pub date: String,
-    /// How many misses touch it.
-    pub missed: usize,
+    pub state: StateOfDay,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateOfDay {
+    /// Nobody waited for it then.
+    Unwatched,
+    Well,
+    /// A miss touches it.
+    Missed,
+}
+
+impl StateOfDay {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Unwatched => "unwatched",
+            Self::Well => "well",
+            Self::Missed => "missed",
+        }
+    }
+
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Unwatched => "not watched yet",
+            Self::Well => "nothing missed",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

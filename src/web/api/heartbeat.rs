@@ -1,8 +1,8 @@
 //! The heartbeats: when each was heard last, and when it is due.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +12,9 @@ use super::Reply;
 use super::bodies::List;
 use super::words;
 use crate::base::time::Time;
-use crate::flows::beat;
+use crate::flows::beat::{self, Standing};
+use crate::store::read::Miss;
+use crate::web::caller::Caller;
 
 /// A job that says that it lives.
 #[derive(Serialize, ToSchema)]
@@ -32,10 +34,44 @@ pub struct HeartbeatBody {
     /// Without a beat until then, it is missed.
     #[schema(schema_with = words::maybe_time)]
     pub due_at: Option<String>,
+    /// When it was first waited for.
+    #[schema(schema_with = words::maybe_time)]
+    pub since_at: Option<String>,
+    /// The newest 20, newest first.
+    pub misses: Vec<MissBody>,
 }
 
-pub(in super::super) async fn list(State(doors): State<Doors>, uri: Uri) -> Reply<List<HeartbeatBody>> {
-    let found = beat::standings(&doors.house).await?.into_iter().map(|standing| HeartbeatBody {
+/// A beat that did not come in time.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HeartbeatMiss)]
+pub struct MissBody {
+    #[schema(schema_with = words::time)]
+    pub from_at: String,
+    /// The beat that ended it; null: none has come since.
+    #[schema(schema_with = words::maybe_time)]
+    pub until_at: Option<String>,
+    /// The number of the incident that its alert belongs to.
+    pub incident: Option<i64>,
+}
+
+/// Misses told of one heartbeat.
+const MISSES: i64 = 20;
+
+pub(in super::super) async fn list(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Reply<List<HeartbeatBody>> {
+    let (reader, mut found) = (doors.house.store.reader(), Vec::new());
+    for standing in beat::standings(&doors.house).await? {
+        let misses = reader.misses(&caller.viewer, &standing.integration.id, MISSES).await?;
+        found.push(body(&standing, &misses));
+    }
+    Ok(Json(List::part(found, &Params::of(&uri), |one: &HeartbeatBody| &one.id)?))
+}
+
+fn body(standing: &Standing, misses: &[Miss]) -> HeartbeatBody {
+    HeartbeatBody {
         id: standing.integration.id.to_string(),
         service: standing.integration.service.to_string(),
         period: standing.beat.period.as_seconds(),
@@ -43,6 +79,14 @@ pub(in super::super) async fn list(State(doors): State<Doors>, uri: Uri) -> Repl
         state: standing.pulse.name(),
         last_at: standing.beat_at.map(Time::rfc3339),
         due_at: standing.due_at.map(Time::rfc3339),
-    });
-    Ok(Json(List::part(found.collect(), &Params::of(&uri), |one: &HeartbeatBody| &one.id)?))
+        since_at: standing.since_at.map(Time::rfc3339),
+        misses: misses
+            .iter()
+            .map(|miss| MissBody {
+                from_at: miss.from_at.rfc3339(),
+                until_at: miss.until_at.map(Time::rfc3339),
+                incident: miss.incident.map(|number| number.0),
+            })
+            .collect(),
+    }
 }
