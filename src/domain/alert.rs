@@ -66,9 +66,6 @@ pub struct Alert {
     /// Until when it holds, by its sender's last word; past it, it is over.
     #[serde(default)]
     pub ends_at: Option<Time>,
-    /// The newest time, by its sender's clock, at which its sender said that it fires: a resolve older than that is stale.
-    #[serde(default)]
-    pub said_at: Option<Time>,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
 }

@@ -94,9 +94,6 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
     if is_stale(draft, &key, signal.at) {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
-    if fires_since(draft, &key, signal.at) {
-        return Verdict::of(Outcome::Ignored, Reason::FiringSince);
-    }
     if let Some((alert, incident)) = close(draft, &key, By::Sender) {
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {
             alert.count += 1;
@@ -274,7 +271,6 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
         resolved_at: None,
         incident: None,
         ends_at: ends_at(signal, now),
-        said_at: signal.at,
         url: signal.url.clone(),
         labels: signal.labels.clone(),
     };
@@ -361,7 +357,6 @@ fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
         if !signal.labels.is_empty() {
             alert.labels.clone_from(&signal.labels);
         }
-        alert.said_at = alert.said_at.max(signal.at);
         if signal.url.is_some() {
             alert.url.clone_from(&signal.url);
         }
@@ -399,8 +394,6 @@ fn refire(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
         alert.state = AlertState::Firing;
         alert.fired_at = fired_at;
         alert.resolved_at = None;
-        // A stretch begins with its own time, or with none.
-        alert.said_at = signal.at;
     }
 }
 
@@ -408,16 +401,6 @@ fn refire(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
 fn is_stale(draft: &Draft, key: &Key, at: Option<Time>) -> bool {
     match (draft.desk.keys.get(key).and_then(|state| state.changed_at), at) {
         (Some(changed_at), Some(at)) => at < changed_at,
-        (None, _) | (_, None) => false,
-    }
-}
-
-/// Whether the sender has said of an alert that fires, later than this by its own clock, that it does: the resolve is of an end before
-/// that. Some senders give whole seconds with the one and parts of them with the other, so a second is no difference.
-fn fires_since(draft: &Draft, key: &Key, at: Option<Time>) -> bool {
-    let firing = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref()).filter(|alert| alert.state != AlertState::Resolved);
-    match (firing.and_then(|alert| alert.said_at), at) {
-        (Some(said_at), Some(at)) => said_at.since(at) >= limits::SAME_TIME,
         (None, _) | (_, None) => false,
     }
 }
@@ -570,60 +553,6 @@ mod tests {
             night.signal("db", Action::Trigger, None, Some(10));
             assert_eq!(night.signal("db", Action::Resolve, None, Some(over)).outcome, outcome, "{over}");
         }
-    }
-
-    #[test]
-    fn a_resolve_older_than_what_the_sender_said_since_ends_nothing() {
-        // The sender's times of the trigger, its repeats and the resolve, in milliseconds; what the resolve becomes.
-        let late = (Outcome::Ignored, Reason::FiringSince);
-        let over = (Outcome::Resolved, Reason::ConditionOver);
-        for (fired, repeats, resolved, becomes) in [
-            (Some(10_000), vec![Some(40_000)], Some(20_000), late),
-            (Some(10_000), vec![Some(40_000)], Some(40_000), over),
-            (Some(10_000), vec![Some(40_000)], Some(39_000), late),
-            // One in parts of a second, the other in whole ones.
-            (Some(10_000), vec![Some(40_999)], Some(40_000), over),
-            // The newest counts, in whichever order they come.
-            (Some(10_000), vec![Some(40_000), Some(15_000)], Some(30_000), late),
-            (None, vec![Some(40_000)], Some(20_000), late),
-            (Some(10_000), vec![Some(40_000), None], Some(20_000), late),
-            // Where either side has no time, nothing is older.
-            (Some(10_000), vec![None], Some(20_000), over),
-            (Some(10_000), vec![Some(40_000)], None, over),
-            (None, vec![None], Some(20_000), over),
-        ] {
-            let case = format!("{fired:?} {repeats:?} {resolved:?}");
-            let mut night = Trial::new();
-            let mut comes = |action: Action, at: Option<i64>| {
-                let at = at.map(|at| Trial::time(0) + Span::millis(at));
-                night.batch(&[Signal { at, ..Trial::signal_of("db", action, None, None) }]).remove(0)
-            };
-            comes(Action::Trigger, fired);
-            for repeat in repeats {
-                assert_eq!(comes(Action::Trigger, repeat).outcome, Outcome::Repeated, "{case}");
-            }
-            let verdict = comes(Action::Resolve, resolved);
-            assert_eq!((verdict.outcome, verdict.reason), becomes, "{case}");
-            assert_eq!(comes(Action::Acknowledge, Some(20_000)).outcome == Outcome::Acknowledged, becomes == late, "{case}");
-            // What comes later than all that ends it.
-            comes(Action::Resolve, Some(50_000));
-            assert!(!night.incident().is_open(), "{case}");
-        }
-    }
-
-    #[test]
-    fn each_stretch_of_firing_has_its_own_newest_time() {
-        let mut night = Trial::new();
-        night.signal("db", Action::Trigger, None, Some(100));
-        night.resolves("db");
-        assert_eq!(night.signal("db", Action::Trigger, None, Some(50)).outcome, Outcome::Reopened, "the resolve had no time");
-        assert_eq!(night.signal("db", Action::Resolve, None, Some(60)).outcome, Outcome::Resolved);
-        night.signal("db", Action::Trigger, None, Some(200));
-        assert_eq!(night.signal("web", Action::Resolve, None, Some(60)).reason, Reason::NotFiring, "it is about one key");
-        night.asks("ana", Act::Resolve);
-        assert_eq!(night.signal("db", Action::Trigger, None, Some(300)).reason, Reason::QuietAfterResolve);
-        assert_eq!(night.signal("db", Action::Resolve, None, Some(250)).reason, Reason::FiringSince, "its sender says that it fires");
-        assert_eq!(night.signal("db", Action::Resolve, None, Some(300)).reason, Reason::NotFiring);
     }
 
     #[test]

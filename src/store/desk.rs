@@ -94,7 +94,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
     let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
     for ids in ids.chunks(LIST) {
         let find = format!(
-            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, url, labels, said_at \
+            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, url, labels \
              FROM alerts WHERE id IN ({})",
             list(1, ids.len())
         );
@@ -134,7 +134,6 @@ pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
         resolved_at: row.maybe_time("resolved_at")?,
         incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
         ends_at: row.maybe_time("ends_at")?,
-        said_at: row.maybe_time("said_at")?,
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
     })
@@ -319,11 +318,11 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
     for rows in pieces(alerts) {
         let save = format!(
             "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
-             fired_at, resolved_at, incident_id, url, labels, ends_at, said_at) VALUES {} \
+             fired_at, resolved_at, incident_id, url, labels, ends_at) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
-             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at, said_at = excluded.said_at",
-            tuples(rows.len(), 18)
+             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at",
+            tuples(rows.len(), 17)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -343,7 +342,6 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .maybe_text(alert.url.as_ref())
                 .json(&alert.labels)
                 .maybe_time(alert.ends_at)
-                .maybe_time(alert.said_at)
         });
         tx.execute(save).await?;
     }

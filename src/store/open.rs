@@ -36,7 +36,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "silences", include_str!("../../migrations/0010_silences.sql")),
     (11, "sender", include_str!("../../migrations/0011_sender.sql")),
     (13, "again", include_str!("../../migrations/0013_again.sql")),
-    (14, "late", include_str!("../../migrations/0014_late.sql")),
+    (14, "misses", include_str!("../../migrations/0014_misses.sql")),
     (16, "changes", include_str!("../../migrations/0016_changes.sql")),
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
 ];

@@ -15,7 +15,6 @@ mod mail_in;
 mod mapped;
 mod night;
 mod opsgenie;
-mod order;
 mod outside;
 mod own;
 mod pages;

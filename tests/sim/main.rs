@@ -4,7 +4,6 @@
 mod cast;
 mod dice;
 mod hush;
-mod order;
 mod plant;
 mod provider;
 mod watch;

@@ -74,12 +74,10 @@ pub enum Bug {
     HushedForEver,
     /// A new alert joins a silenced incident, and nobody is paged.
     JoinsInSilence,
-    /// A resolve of before ends what its sender says fires.
-    LateResolveEnds,
 }
 
 impl Bug {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 30] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -110,7 +108,6 @@ impl Bug {
         Self::PagesThroughSilence,
         Self::HushedForEver,
         Self::JoinsInSilence,
-        Self::LateResolveEnds,
     ];
 
     /// What `decide` is given.
@@ -124,9 +121,6 @@ impl Bug {
             }
             (Self::NoGrouping, State::Desk(desk)) => desk.newest.clear(),
             (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
-            (Self::LateResolveEnds, State::Desk(desk)) => {
-                desk.keys.values_mut().filter_map(|key| key.alert.as_mut()).for_each(|alert| alert.said_at = None);
-            }
             (_, State::Person(_) | State::Desk(_)) => {}
         }
     }
@@ -284,7 +278,7 @@ impl Bug {
                     refold(before, decision);
                 }
             }
-            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence | Self::LateResolveEnds => {}
+            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence => {}
         }
     }
 }

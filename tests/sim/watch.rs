@@ -16,7 +16,6 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::hush;
-use super::order::Order;
 use super::world::Rows;
 
 /// How late a worker may be.
@@ -70,7 +69,6 @@ pub struct Watch {
     down: Vec<Time>,
     outcomes: BTreeMap<Outcome, i64>,
     expected_home: Option<IncidentId>,
-    order: Order,
     wakes: BTreeMap<Scope, u32>,
     hour: i64,
     resends: BTreeSet<AttemptId>,
@@ -117,7 +115,6 @@ impl Watch {
             down: Vec::new(),
             outcomes: BTreeMap::new(),
             expected_home: None,
-            order: Order::new(),
             wakes: BTreeMap::new(),
             hour: start.seconds() / 3_600,
             resends: BTreeSet::new(),
@@ -148,7 +145,6 @@ impl Watch {
     pub fn before_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal) {
         self.accepted += 1;
         self.expected_home = None;
-        self.order.before_signal(desk, signal);
         let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
         // What only recorded so far belongs to the service that it began with.
         let recording = desk.keys.get(&key).and_then(|state| state.alert.as_ref());
@@ -179,7 +175,6 @@ impl Watch {
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
-        self.order.after_signal(signal, verdict)?;
         let joined = match verdict.outcome {
             Outcome::Folded => verdict.incident.clone(),
             Outcome::Opened => None,

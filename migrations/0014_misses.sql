@@ -1,6 +1,3 @@
--- The newest time, by its sender's clock, at which its sender said that it fires: an older resolve is stale. NULL: no time was said.
-ALTER TABLE alerts ADD COLUMN said_at BIGINT;
-
 -- When a heartbeat was first waited for. NULL: by a version that does not note it.
 ALTER TABLE heartbeats ADD COLUMN since_at BIGINT;
 UPDATE heartbeats SET since_at = (SELECT MIN(k.first_at) FROM dedup_keys k WHERE k.integration = heartbeats.integration);
