@@ -112,7 +112,8 @@ fn the_configuration_passes_check_with_the_output_that_is_shown() {
 /// Put behind the README's configuration, with the objects that they name.
 #[test]
 fn the_rules_and_the_mapping_that_are_shown_pass_check() {
-    let own = "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
+    let own =
+        "[[service]]\nid = \"database\"\npolicy = \"platform\"\n\n[[policy]]\nid = \"dba\"\nsteps = [{ notify = [\"everyone\"] }]\n\n";
     let shown = blocks_of(ROUTING, "toml");
     assert_eq!(shown.len(), 2, "rules and a mapping are shown");
     let toml = format!("{}\n{own}{}", only("toml"), shown.join("\n"));
