@@ -25,6 +25,8 @@ pub enum Remark {
     Snooze(Time),
     /// Its acknowledgement was taken back.
     Unacknowledge,
+    /// The alert has another title; its incident keeps the one that people know it by.
+    Retitle(String),
     /// Labels of the alert: those that are set, and those that go.
     Label {
         set: BTreeMap<String, String>,
@@ -52,6 +54,12 @@ pub(super) fn remark(draft: &mut Draft, signal: &Signal, key: &Key, remark: &Rem
         Remark::Note(text) => {
             if let Some(incident) = &incident {
                 note(draft, &incident.id, &sender, text.clone());
+            }
+            Verdict::of(Outcome::Recorded, Reason::AskedFor)
+        }
+        Remark::Retitle(title) => {
+            if let Some(alert) = key_state(draft, key).alert.as_mut() {
+                alert.title.clone_from(title);
             }
             Verdict::of(Outcome::Recorded, Reason::AskedFor)
         }
@@ -173,6 +181,20 @@ mod tests {
             says(&mut night, "db", Remark::Note(format!("look {n}")));
         }
         assert_eq!(night.count("note_added"), limits::SENDER_NOTES);
+    }
+
+    #[test]
+    fn a_new_title_is_the_alerts_alone_and_no_second_firing() {
+        let mut night = Trial::new();
+        let retitle = Remark::Retitle("The disk of db-3 is at 99 %".to_owned());
+        assert_eq!(says(&mut night, "db", retitle.clone()).reason, Reason::NoSuchAlert);
+        night.fires("db");
+        let before = night.incident().title.clone();
+        let verdict = says(&mut night, "db", retitle);
+        assert_eq!((verdict.outcome, verdict.incident), (Outcome::Recorded, Some(night.incident().id.clone())));
+        let alert = night.alert("db");
+        assert_eq!((alert.title.as_str(), alert.count), ("The disk of db-3 is at 99 %", 1));
+        assert_eq!((&night.incident().title, night.incident().state), (&before, IncidentState::Triggered));
     }
 
     #[test]

@@ -242,6 +242,8 @@ pub enum Ask {
     RemoveTags,
     AddDetails,
     RemoveDetails,
+    UpdateMessage,
+    UpdateDescription,
 }
 
 impl Ask {
@@ -259,6 +261,8 @@ impl Ask {
             Self::RemoveTags => "RemoveTags",
             Self::AddDetails => "AddDetails",
             Self::RemoveDetails => "RemoveDetails",
+            Self::UpdateMessage => "UpdateMessage",
+            Self::UpdateDescription => "UpdateDescription",
         }
     }
 }
@@ -323,6 +327,20 @@ pub fn ask(integration: &Integration, dedup_key: &str, ask: Ask, fields: &Map<St
         Ask::RemoveDetails => {
             let remove = set_of("keys")?.iter().map(|name| detail(name)).collect();
             Action::Remark(Remark::Label { set: BTreeMap::new(), remove })
+        }
+        Ask::UpdateMessage => {
+            let message = reading::scalar(fields.get("message")).filter(|message| !message.trim().is_empty());
+            let message = message.ok_or_else(|| wrong("message", "Message can not be empty."))?;
+            Action::Remark(Remark::Retitle(reading::line(&message, limits::TITLE_CHARS)))
+        }
+        Ask::UpdateDescription => {
+            let said = fields.get("description").and_then(Value::as_str).ok_or_else(|| wrong("description", "should be a text"))?;
+            let mut set = Labels::default();
+            set.put("description", said);
+            let set = set.done();
+            // An empty one takes away what was there.
+            let remove = if set.is_empty() { BTreeSet::from(["description".to_owned()]) } else { none };
+            Action::Remark(Remark::Label { set, remove })
         }
     };
     let note = note.map(|text| about(integration, dedup_key, Action::Remark(Remark::Note(text))));

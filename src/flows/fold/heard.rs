@@ -57,7 +57,7 @@ impl<'a> Heard<'a> {
 pub(super) fn note_in(signal: &Signal) -> Option<String> {
     match &signal.action {
         Action::Remark(Remark::Note(text)) => Some(text.clone()),
-        Action::Remark(Remark::Snooze(_) | Remark::Unacknowledge | Remark::Label { .. } | Remark::Tag { .. })
+        Action::Remark(Remark::Snooze(_) | Remark::Unacknowledge | Remark::Retitle(_) | Remark::Label { .. } | Remark::Tag { .. })
         | Action::Trigger
         | Action::Resolve
         | Action::Acknowledge
