@@ -4,7 +4,7 @@ mod heard;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::heard::{Heard, note_in};
+use self::heard::{Heard, Said};
 use super::house::House;
 use super::ingest::Entry;
 use super::{FlowError, save};
@@ -133,7 +133,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
         for (n, routed) in signals.into_iter().enumerate() {
-            let note = note_in(&routed.signal);
+            let kept = Said::of(&routed.signal);
             let (title, said) = (routed.signal.title.clone(), ignored_because(&routed.signal.action));
             let rule = sample.as_ref().and_then(|_| routed.sentence());
             if let Some(by) = &routed.taken {
@@ -153,7 +153,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             for outcome in ["accepted", decision.verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
             }
-            heard.signal(&entry.request, &entry.integration, note, &decision.verdict, at);
+            heard.signal(&entry.request, &entry.integration, kept, &decision.verdict, at);
             if n == 0 {
                 heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &decision.verdict, at);
             }

@@ -97,7 +97,7 @@ pub use room::{
     room_incident,
 };
 pub use sample::{Sample, reveal_note, samples_save};
-pub use sender::{AlertNote, SenderRequest, alert_notes_save, sender_requests_forget, sender_requests_save, tiny_ids_give};
+pub use sender::{AlertNote, SenderRequest, alert_notes_save, asides_add, sender_requests_forget, sender_requests_save, tiny_ids_give};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use silence::{
     SilencePlace, SilenceRow, audit_silences, silence_change, silence_load, silence_note, silence_piece, silence_save, silences_count,

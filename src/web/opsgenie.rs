@@ -50,6 +50,10 @@ pub(super) fn routes() -> Router<Doors> {
             put(|doors, path, params, request| ask(doors, path, params, request, Ask::UpdateDescription)),
         )
         .route(
+            "/v2/alerts/{identifier}/priority",
+            put(|doors, path, params, request| ask(doors, path, params, request, Ask::UpdatePriority)),
+        )
+        .route(
             "/v2/alerts/{identifier}/notes",
             post(|doors, path, params, request| ask(doors, path, params, request, Ask::AddNote)).get(notes),
         )
