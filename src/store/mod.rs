@@ -31,6 +31,7 @@ mod pace;
 mod password;
 mod person;
 pub mod read;
+mod refusal;
 mod repeat;
 mod retain;
 mod room;
@@ -88,6 +89,7 @@ pub use overrides::{override_create, override_remove, overrides_count, overrides
 pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
+pub use refusal::{RefusalRow, refusals_add, refusals_forget, refusals_list};
 pub use repeat::{
     Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_note, repeat_verdict, repeats_forget,
 };
