@@ -66,7 +66,7 @@ pub const TITLE_CHARS: usize = 300;
 pub const DEDUP_KEY_BYTES: usize = 512;
 /// Labels kept of an alert.
 pub const LABELS: usize = 32;
-/// Longest label name and value, characters.
+/// Longest label name and value, characters; a value that is an address is kept whole, as the alert's own.
 pub const LABEL_CHARS: usize = 200;
 /// Longest URL kept of an alert, bytes.
 pub const URL_BYTES: usize = 2_048;
