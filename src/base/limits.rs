@@ -66,7 +66,7 @@ pub const TITLE_CHARS: usize = 300;
 pub const DEDUP_KEY_BYTES: usize = 512;
 /// Labels kept of an alert.
 pub const LABELS: usize = 32;
-/// Longest label name and value, characters.
+/// Longest label name and value, characters; a value that is an address is kept whole, as the alert's own.
 pub const LABEL_CHARS: usize = 200;
 /// Longest URL kept of an alert, bytes.
 pub const URL_BYTES: usize = 2_048;
@@ -403,6 +403,9 @@ pub const REPEAT_ANSWER_BYTES: usize = 256 << 10;
 /// How long a sender may ask what became of a request, and how many requests are remembered for that.
 pub const SENDER_REQUESTS_KEPT: Span = Span::hours(24);
 pub const SENDER_REQUESTS: i64 = 100_000;
+/// How long a refused message counts as refused lately, and how often at most what was refused is written down.
+pub const REFUSALS_KEPT: Span = Span::hours(24 * 7);
+pub const REFUSALS_PACE: Span = Span::seconds(1);
 /// Notes kept of one alert, the newest: a script that notes each minute must not fill a disk.
 pub const ALERT_NOTES: i64 = 100;
 /// Alerts looked through for a sender that searches among its own, the newest.

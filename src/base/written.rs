@@ -35,10 +35,35 @@ pub fn line_within(text: &str, most: usize) -> String {
     kept
 }
 
-/// Marks a text that went on, within the limit.
+/// As [`line_within`], and an address whole: a part of it would lead somewhere else. One of more than `most_of_address` bytes is left out.
+#[must_use]
+pub fn line_or_address(text: &str, most: usize, most_of_address: usize) -> String {
+    let text = text.trim();
+    if !is_address(text) {
+        return line_within(text, most);
+    }
+    if text.len() <= most_of_address { text.to_owned() } else { String::new() }
+}
+
+/// Whether a text is one web address and nothing else.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let of_scheme =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && text.len() > scheme.len();
+    let strange =
+        |c: char| c.is_whitespace() || c.is_control() || turns_writing(c) || matches!(c, '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}');
+    (of_scheme("https://") || of_scheme("http://")) && !text.chars().any(strange)
+}
+
+/// Marks a text that went on, within the limit. An address at its end goes whole, where there is something before it.
 fn cut(mut kept: String, most: usize) -> String {
     if let Some((last, _)) = kept.char_indices().nth(most.saturating_sub(1)) {
         kept.truncate(last);
+    }
+    if let Some((before, word)) = kept.rsplit_once(' ')
+        && (word.contains("https://") || word.contains("http://"))
+    {
+        kept.truncate(before.len());
     }
     kept.truncate(kept.trim_end().len());
     kept.push('…');
@@ -63,6 +88,23 @@ pub const fn turns_writing(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_kept_whole_or_not_at_all() {
+        let long = format!("https://graphs.example/d/abc?{}", "x=1&".repeat(100));
+        assert_eq!(line_or_address(&format!(" {long}\n"), 200, 2_048), long);
+        assert_eq!(line_or_address(&long, 200, 400), "");
+        assert_eq!(line_or_address("HTTP://a", 200, 400), "HTTP://a");
+        assert_eq!(line_or_address("https://a \u{0}b", 200, 400), "https://a b", "words, that begin with one");
+        for words in ["https://", "ftp://a", "see https://a", "https://a\u{202e}b", ""] {
+            assert!(!is_address(words), "{words}");
+        }
+        // In words, what would be a part of one goes.
+        assert_eq!(line_within(&format!("Look at ({long}) for more"), 100), "Look at…");
+        assert_eq!(line_within("Look at https://a for more, and then some", 30), "Look at https://a for more, a…");
+        let alone = line_within(&long, 30);
+        assert!(alone.ends_with('…') && alone.chars().count() == 30, "nothing would be left of it: {alone}");
+    }
 
     #[test]
     fn words_stay_and_orders_go() {

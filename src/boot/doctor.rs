@@ -1,5 +1,6 @@
 //! `doctor`: finds out what would stop a page, before it does.
 
+mod senders;
 mod slack;
 
 use std::io::IsTerminal as _;
@@ -22,6 +23,7 @@ use crate::cli::args;
 use crate::domain::lint::{self, Level};
 use crate::domain::oncall;
 use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::refusal::{self, Refusals};
 use crate::store::{self, Store};
 use crate::vendor::http;
 
@@ -108,12 +110,17 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
     let sealer = secret_key(&var, key, &mut found);
     let mut setup = config.as_ref().map(|config| config.setup.clone());
     let mut providers = config.as_ref().map(providers_of_file);
+    let mut proofs = config.as_ref().map(|config| config.proofs.clone());
+    let mut refused = senders::AllRefused::new();
     match keep::existing(database.expose()).await {
         Ok(store) => {
             look_at_database(&store, &clock, &mut found).await;
             if let Ok(saved) = store::setup_load(&store.reader()).await {
                 match sealer.as_ref().map(|sealer| live::providers(sealer, &saved)) {
-                    Some(Ok(saved)) => providers = providers.or(Some(saved)),
+                    Some(Ok((its, shown))) => {
+                        providers = providers.or(Some(its));
+                        proofs = proofs.or(Some(shown));
+                    }
                     Some(Err(_)) => found.push(bad(
                         "secret key",
                         "it does not open the secrets in this database",
@@ -125,6 +132,8 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
                     setup = setup.or(Some(saved.setup));
                 }
             }
+            // With older tables there is nothing to tell, and that they are older is told.
+            refused = refusal::lately(&store, &Refusals::default(), clock.now()).await.unwrap_or_default();
             store.close().await;
         }
         Err(error) => {
@@ -137,6 +146,9 @@ pub(super) async fn doctor(asked: &args::Doctor, json: bool) -> Result<bool, Boo
     let providers = providers.unwrap_or_default();
     look_outside(&clock, &providers, &mut found).await;
     look_at_setup(setup.as_ref(), &providers, clock.now(), &mut found);
+    if let (Some(setup), Some(proofs)) = (&setup, &proofs) {
+        senders::look(setup, proofs, &refused, clock.now(), &mut found);
+    }
     print(&found, json);
     Ok(found.iter().all(|finding| finding.level < Verdict::Bad))
 }

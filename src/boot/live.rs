@@ -249,8 +249,8 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
 }
 
 /// What each integration asks for beside its key.
-fn proofs(setup: &Setup, secrets: &BTreeMap<String, Vec<Secret>>) -> BTreeMap<IntegrationId, Vec<Proof>> {
-    let mut proofs: BTreeMap<IntegrationId, Vec<Proof>> = BTreeMap::new();
+fn proofs(setup: &Setup, secrets: &BTreeMap<String, Vec<Secret>>) -> Proofs {
+    let mut proofs = Proofs::new();
     for (name, values) in secrets {
         let parts: Vec<&str> = name.splitn(3, '/').collect();
         if let ["integration", id, about] = parts[..]
@@ -283,8 +283,11 @@ pub(super) struct SlackProvider {
     pub announce: Option<String>,
 }
 
-/// Reads the providers out of a saved setup.
-pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Providers, BootError> {
+/// What each integration asks its sender to show.
+type Proofs = BTreeMap<IntegrationId, Vec<Proof>>;
+
+/// Reads the providers out of a saved setup, and what its senders show.
+pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<(Providers, Proofs), BootError> {
     let settings: Settings = match saved.settings_json.as_str() {
         "" => Settings::default(),
         text => serde_json::from_str(text).map_err(|error| BootError::Settings(error.to_string()))?,
@@ -296,7 +299,8 @@ pub(super) fn providers(sealer: &Sealer, saved: &store::SavedSetup) -> Result<Pr
         let (bot_token, app_token) = (first(BOT_TOKEN)?, first(APP_TOKEN));
         Some(SlackProvider { api_url: slack.api_url, bot_token, app_token, announce: slack.announce })
     });
-    Ok(Providers { public_url: settings.public_url, twilio, slack, smtp: first(SMTP_URL) })
+    let proofs = proofs(&saved.setup, &secrets);
+    Ok((Providers { public_url: settings.public_url, twilio, slack, smtp: first(SMTP_URL) }, proofs))
 }
 
 /// Puts what other processes apply into force. An error leaves what is in force as it is, and says so.

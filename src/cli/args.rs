@@ -295,7 +295,7 @@ Next: `reveille integration signals ID` shows its last messages, and what was ma
   reveille route body.json --integration api-rollbar
   curl -s https://status.example.com/alert.json | reveille route - --source generic
 
-The server reads and routes it as it would a real one, by the configuration in force. Nothing is stored, and nobody is woken.
+The server reads, routes and decides it as it would a real one, by the configuration in force and by what fires and is silenced now. Nothing is stored, and nobody is woken.
 
 Next: `reveille send` with the same body, where it is to count.")]
     Route(Route),

@@ -40,6 +40,10 @@ pub(super) async fn route(console: &mut Console<'_>, client: &Client, asked: &Ro
     for signal in signals {
         one(console, signal)?;
     }
+    let unproven: Vec<&str> = answer["unproven"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !unproven.is_empty() {
+        console.hint(&format!("What a real message must show beside the key was not asked for here: {}.", unproven.join(", ")))?;
+    }
     match answer["more"].as_u64() {
         Some(more) if more > 0 => console.hint(&format!("{more} further signals are not shown.")),
         Some(_) | None => Ok(()),
@@ -88,6 +92,11 @@ fn one(console: &mut Console<'_>, signal: &Value) -> Result<(), CliError> {
         _ => "it opens nothing".to_owned(),
     };
     console.long_line(&format!("  {own}{}; {becomes}", field(signal, "service")), INDENT)?;
+    let outcome = field(signal, "outcome");
+    if !outcome.is_empty() {
+        let about = signal["incident"].as_i64().map(|number| format!(" (incident #{number})")).unwrap_or_default();
+        console.long_line(&format!("  if it came now, it would be {outcome}: {}{about}", field(signal, "reason")), INDENT)?;
+    }
     let policy = field(signal, "policy");
     for step in signal["steps"].as_array().into_iter().flatten() {
         let after = field(step, "after");

@@ -116,7 +116,14 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
             state.early_resolve = Some(EarlyResolve { at, came_at: now });
         }
     }
-    Verdict::of(Outcome::Ignored, Reason::NotFiring)
+    over(draft, &key)
+}
+
+/// It is not firing; whether there ever was such an alert, the verdict says by naming it.
+fn over(draft: &Draft, key: &Key) -> Verdict {
+    let alert = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref());
+    let (id, incident) = (alert.map(|alert| alert.id.clone()), alert.and_then(|alert| alert.incident.clone()));
+    Verdict::of(Outcome::Ignored, Reason::NotFiring).about(id, incident)
 }
 
 /// Somebody acknowledged it at its sender. That says nothing of the incident's other alerts.
@@ -130,7 +137,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
     let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
     let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
     let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
-        return Verdict::of(Outcome::Ignored, Reason::NotFiring);
+        return over(draft, &key);
     };
     if is_silenced {
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {

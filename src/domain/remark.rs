@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Alert, Key};
+use super::alert::{Alert, AlertState, Key};
 use super::decide::{Draft, Outcome, Verdict};
 use super::fact::What;
 use super::grouping::key_state;
 use super::incident::{Incident, IncidentState};
-use super::input::{Actor, Signal};
+use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
-use super::{escalation, snooze};
-use crate::base::id::IncidentId;
+use super::setup::AlertSeverity;
+use super::{escalation, grouping, routing, severity, snooze};
+use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::Time;
 
@@ -25,6 +26,12 @@ pub enum Remark {
     Snooze(Time),
     /// Its acknowledgement was taken back.
     Unacknowledge,
+    /// The alert has another title; its incident keeps the one that people know it by.
+    Retitle(String),
+    /// The alert is as bad as this. Worse pages as a worse signal does; its incident is never lowered by it.
+    Regrade(AlertSeverity),
+    /// Whatever was said, it was about this alert of the key, which gave way to a newer one and is over for good.
+    Past(AlertId),
     /// Labels of the alert: those that are set, and those that go.
     Label {
         set: BTreeMap<String, String>,
@@ -55,6 +62,12 @@ pub(super) fn remark(draft: &mut Draft, signal: &Signal, key: &Key, remark: &Rem
             }
             Verdict::of(Outcome::Recorded, Reason::AskedFor)
         }
+        Remark::Retitle(title) => {
+            if let Some(alert) = key_state(draft, key).alert.as_mut() {
+                alert.title.clone_from(title);
+            }
+            Verdict::of(Outcome::Recorded, Reason::AskedFor)
+        }
         Remark::Label { set, remove } => {
             relabel(draft, key, |labels| {
                 labels.retain(|name, _| !remove.contains(name));
@@ -70,6 +83,8 @@ pub(super) fn remark(draft: &mut Draft, signal: &Signal, key: &Key, remark: &Rem
             relabel(draft, key, |labels| retag(labels, add, remove));
             Verdict::of(Outcome::Recorded, Reason::AskedFor)
         }
+        Remark::Regrade(to) => return regrade(draft, signal, key, &alert, incident.as_ref(), *to),
+        Remark::Past(past) => return Verdict::of(Outcome::Ignored, Reason::NotFiring).about(Some(past.clone()), None),
         Remark::Snooze(until) => hush(draft, &alert, incident.as_ref(), &sender, *until),
         Remark::Unacknowledge => take_back(draft, &alert, incident.as_ref(), &sender),
     };
@@ -84,10 +99,45 @@ pub(super) fn note(draft: &mut Draft, incident: &IncidentId, sender: &Actor, tex
     }
 }
 
+/// Another severity, by the rules that took its alert: what only recorded may page now, and what pages may page louder.
+fn regrade(draft: &mut Draft, signal: &Signal, key: &Key, alert: &Alert, incident: Option<&Incident>, to: AlertSeverity) -> Verdict {
+    let fires =
+        Signal { title: alert.title.clone(), severity: Some(to), action: Action::Trigger, labels: alert.labels.clone(), ..signal.clone() };
+    let setup = draft.setup;
+    // The rules' title is the alert's already.
+    let mut routed = routing::route(setup, fires);
+    routed.signal.title.clone_from(&alert.title);
+    if let Some(alert) = key_state(draft, key).alert.as_mut() {
+        alert.severity = routed.severity;
+    }
+    let service = setup.services.get(&alert.service).filter(|_| alert.is_firing(incident));
+    if let Some(service) = service {
+        let severity = routed.of_service(service);
+        if let Some(incident) = incident {
+            severity::raise(draft, &incident.id, severity, &signal.integration);
+        } else if alert.incident.is_none() && severity.urgency().is_some() {
+            return grouping::house(draft, &routed, key, service, severity, &alert.id);
+        }
+    }
+    Verdict::of(Outcome::Recorded, Reason::AskedFor).about(Some(alert.id.clone()), alert.incident.clone())
+}
+
+/// The open incident in which an alert fires, or why nothing can be held or taken back there.
+fn held<'a>(alert: &Alert, incident: Option<&'a Incident>) -> Result<&'a Incident, Verdict> {
+    if !alert.holds(incident) {
+        return Err(Verdict::of(Outcome::Ignored, Reason::NotFiring));
+    }
+    if alert.state == AlertState::Suppressed {
+        return Err(Verdict::of(Outcome::Suppressed, Reason::Silenced));
+    }
+    incident.filter(|incident| incident.is_open()).ok_or_else(|| Verdict::of(Outcome::Ignored, Reason::JustRecords))
+}
+
 /// A sender's snooze holds its incident as its acknowledge does: only where nothing else of it fires.
 fn hush(draft: &mut Draft, alert: &Alert, incident: Option<&Incident>, sender: &Actor, until: Time) -> Verdict {
-    let Some(incident) = incident.filter(|incident| alert.is_firing(Some(incident)) && incident.is_open()) else {
-        return Verdict::of(Outcome::Ignored, Reason::NotFiring);
+    let incident = match held(alert, incident) {
+        Ok(incident) => incident,
+        Err(verdict) => return verdict,
     };
     if incident.firing_count == 1 {
         let latest = draft.now() + limits::SNOOZE_LONGEST;
@@ -101,8 +151,9 @@ fn hush(draft: &mut Draft, alert: &Alert, incident: Option<&Incident>, sender: &
 
 /// Nobody has it any more, where its sender's word was all there was: people are called again.
 fn take_back(draft: &mut Draft, alert: &Alert, incident: Option<&Incident>, sender: &Actor) -> Verdict {
-    let Some(incident) = incident.filter(|incident| alert.is_firing(Some(incident)) && incident.is_open()) else {
-        return Verdict::of(Outcome::Ignored, Reason::NotFiring);
+    let incident = match held(alert, incident) {
+        Ok(incident) => incident,
+        Err(verdict) => return verdict,
     };
     match incident.state {
         IncidentState::Acknowledged if incident.acknowledged_by.as_ref() == Some(sender) && incident.firing_count == 1 => {
@@ -114,7 +165,8 @@ fn take_back(draft: &mut Draft, alert: &Alert, incident: Option<&Incident>, send
         IncidentState::Acknowledged => {
             let text = format!("{}: its acknowledgement was taken back at its sender; here it stays", alert.title);
             note(draft, &incident.id, sender, text);
-            Verdict::of(Outcome::Recorded, Reason::AlreadyAcknowledged)
+            let is_own = incident.acknowledged_by.as_ref() == Some(sender);
+            Verdict::of(Outcome::Recorded, if is_own { Reason::OtherAlertsFire } else { Reason::AlreadyAcknowledged })
         }
         IncidentState::Triggered | IncidentState::Resolved => Verdict::of(Outcome::Ignored, Reason::NothingToDecide),
     }
@@ -147,7 +199,8 @@ fn retag(labels: &mut BTreeMap<String, String>, add: &BTreeSet<String>, remove: 
 
 #[cfg(test)]
 mod tests {
-    use super::super::input::{Act, Action};
+    use super::super::input::Act;
+    use super::super::setup::Severity;
     use super::super::trial::Trial;
     use super::*;
 
@@ -173,6 +226,66 @@ mod tests {
             says(&mut night, "db", Remark::Note(format!("look {n}")));
         }
         assert_eq!(night.count("note_added"), limits::SENDER_NOTES);
+    }
+
+    #[test]
+    fn a_new_title_is_the_alerts_alone_and_no_second_firing() {
+        let mut night = Trial::new();
+        let retitle = Remark::Retitle("The disk of db-3 is at 99 %".to_owned());
+        assert_eq!(says(&mut night, "db", retitle.clone()).reason, Reason::NoSuchAlert);
+        night.fires("db");
+        let before = night.incident().title.clone();
+        let verdict = says(&mut night, "db", retitle);
+        assert_eq!((verdict.outcome, verdict.incident), (Outcome::Recorded, Some(night.incident().id.clone())));
+        let alert = night.alert("db");
+        assert_eq!((alert.title.as_str(), alert.count), ("The disk of db-3 is at 99 %", 1));
+        assert_eq!((&night.incident().title, night.incident().state), (&before, IncidentState::Triggered));
+    }
+
+    #[test]
+    fn a_worse_grade_pages_and_a_better_one_lowers_nothing() {
+        let mut night = Trial::new();
+        let to = |night: &mut Trial, severity| says(night, "db", Remark::Regrade(severity));
+        assert_eq!(to(&mut night, AlertSeverity::Critical).reason, Reason::NoSuchAlert);
+        night.fires_as("db", AlertSeverity::Info);
+        assert_eq!(to(&mut night, AlertSeverity::Info).reason, Reason::AskedFor);
+        assert!(night.incidents.is_empty(), "what only records still does");
+        let paged = to(&mut night, AlertSeverity::Error);
+        assert_eq!((paged.outcome, paged.incident), (Outcome::Opened, Some(night.incident().id.clone())));
+        assert_eq!(night.incident().title, night.alert("db").title, "and not what the remark is called");
+        night.asks("ana", Act::Acknowledge);
+        let worse = to(&mut night, AlertSeverity::Critical);
+        assert_eq!((worse.outcome, worse.reason), (Outcome::Recorded, Reason::AskedFor));
+        assert_eq!((night.incident().severity, night.incident().state), (Severity::Sev1, IncidentState::Triggered));
+        assert_eq!(
+            (to(&mut night, AlertSeverity::Warning).outcome, night.alert("db").severity),
+            (Outcome::Recorded, AlertSeverity::Warning)
+        );
+        assert_eq!((night.incident().severity, night.alert("db").count), (Severity::Sev1, 1));
+        night.resolves("db");
+        assert_eq!(to(&mut night, AlertSeverity::Critical).outcome, Outcome::Recorded);
+        assert_eq!(night.incident().state, IncidentState::Resolved, "it is over, and stays so");
+    }
+
+    #[test]
+    fn what_is_over_or_only_recorded_is_told_apart_from_what_never_was() {
+        let mut night = Trial::new();
+        night.fires_as("tape", AlertSeverity::Info);
+        let soon = Trial::time(60);
+        assert_eq!(says(&mut night, "tape", Remark::Snooze(soon)).reason, Reason::JustRecords);
+        night.fires("db");
+        night.resolves("db");
+        for remark in [Remark::Snooze(soon), Remark::Unacknowledge] {
+            let verdict = says(&mut night, "db", remark);
+            assert_eq!((verdict.outcome, verdict.reason, verdict.alert.is_some()), (Outcome::Ignored, Reason::NotFiring, true));
+        }
+        for action in [Action::Acknowledge, Action::Resolve] {
+            let verdict = night.signal("db", action.clone(), None, None);
+            assert_eq!((verdict.outcome, verdict.reason, verdict.alert.is_some()), (Outcome::Ignored, Reason::NotFiring, true));
+            assert_eq!(night.signal("disk", action, None, None).alert, None, "there never was one");
+        }
+        let past = AlertId::from_text("alr_past");
+        assert_eq!(says(&mut night, "db", Remark::Past(past.clone())).alert, Some(past));
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub fn route(setup: &Setup, signal: Signal) -> Routed {
         signal.title = title;
     }
     for (name, value) in labels {
-        let value = written::line_within(&value, limits::LABEL_CHARS);
+        let value = written::line_or_address(&value, limits::LABEL_CHARS, limits::URL_BYTES);
         if value.is_empty() {
             signal.labels.remove(name);
         } else {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use super::FlowError;
 use super::access;
 use super::house::House;
@@ -16,7 +14,6 @@ use crate::base::viewer::Viewer;
 use crate::domain::alert::{Alert, AlertState};
 use crate::domain::input::Actor;
 use crate::domain::silence::{Labelled as _, SilenceState};
-use crate::sources;
 use crate::sources::alertmanager_api::{self as source, ANNOTATION};
 use crate::store;
 use crate::store::read::HoldingAlert;
@@ -70,14 +67,6 @@ pub async fn post(house: &House, door: &Door, inbound: &Inbound) -> Result<Optio
     failpoint::reach("intake.read");
     ingest::accept(house, &door.integration, signals, inbound.body.clone(), None).await?;
     Ok(wrong)
-}
-
-/// What was too large to be read becomes an alert that says so.
-///
-/// # Errors
-/// [`IngestError::CannotStore`] when nothing was stored.
-pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
-    ingest::accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
 }
 
 /// Largest body taken, bytes.

@@ -8,7 +8,6 @@ use super::refusal::{self, Flaw};
 use crate::base::failpoint;
 use crate::base::inbound::Inbound;
 use crate::domain::input::Signal;
-use crate::sources;
 use crate::sources::pagerduty::{self, Envelope};
 
 pub use crate::sources::pagerduty::Api;
@@ -66,10 +65,10 @@ pub async fn enqueue(house: &House, api: Api, inbound: &Inbound) -> Result<Optio
 /// What was too large to be taken becomes an alert that says so, where its header says whose it is.
 ///
 /// # Errors
-/// [`EnqueueError::CannotStore`] when nothing was stored.
+/// [`EnqueueError::Unproven`] where its integration asks for more than the key, [`EnqueueError::CannotStore`] when nothing was stored.
 pub async fn oversized(house: &House, api: Api, inbound: &Inbound) -> Result<(), EnqueueError> {
     match named_in_header(house, api, inbound) {
-        Some(door) => keep(house, &door, sources::oversized(&door.integration), Bytes::new()).await,
+        Some(door) => ingest::oversized(house, &door, inbound).await.map_err(EnqueueError::of),
         None => Ok(()),
     }
 }

@@ -3,24 +3,26 @@
 mod heard;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use self::heard::{Heard, note_in};
-use super::house::House;
+use self::heard::{Heard, Said};
+use super::house::{House, Live};
 use super::ingest::Entry;
 use super::{FlowError, save};
 use crate::base::failpoint;
-use crate::base::id::{IdSource, IntegrationId, JournalId, RouteId};
+use crate::base::id::{IdSource, IncidentId, IntegrationId, JournalId, Number, RouteId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::change::Change;
-use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
+use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, decide};
 use crate::domain::fact::coalesce;
-use crate::domain::input::{Action, Input};
+use crate::domain::input::{Action, Input, Signal};
+use crate::domain::reason::Reason;
 use crate::domain::routing::{self, Routed};
 use crate::domain::setup::Setup;
 use crate::sources;
-use crate::store::{self, JournalRow, Sample, Store, StoreError, WriteLane};
+use crate::store::{self, JournalRow, Sample, Store, StoreError, Tx, WriteLane};
 
 /// Folds the oldest journal rows; the number of signals decided or set aside. Zero means that the journal is empty.
 ///
@@ -115,11 +117,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let entries = read(&rows)?;
     let keys = keys(&entries);
     let entries: Vec<Routes> = entries.into_iter().map(|entry| Routes::of(&live.setup, entry)).collect();
-    // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
-    let own = entries.iter().filter_map(|routes| Some(live.setup.integrations.get(&routes.entry.integration)?.service.clone()));
-    let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
-    let services = live.setup.with_causes(own.chain(routed.filter(|service| live.setup.services.contains_key(service))));
-    let before = store::desk_load(&mut tx, &keys, &services).await?;
+    let before = desk_of(&mut tx, &live.setup, &keys, &entries).await?;
 
     let mut desk = before.clone();
     let mut facts = Vec::new();
@@ -135,18 +133,15 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
         for (n, routed) in signals.into_iter().enumerate() {
-            let note = note_in(&routed.signal);
+            let kept = Said::of(&routed.signal);
             let (title, said) = (routed.signal.title.clone(), ignored_because(&routed.signal.action));
             let rule = sample.as_ref().and_then(|_| routed.sentence());
             if let Some(by) = &routed.taken {
                 *taken.entry(by.rule.clone()).or_default() += 1;
             }
             changes.extend(Change::of(&routed, &live.setup, &mut moment.ids, at));
-            let decision = decide(State::Desk(desk), &Input::Signal(routed), &live.setup, &mut moment);
-            desk = match decision.state {
-                State::Desk(desk) => desk,
-                State::Person(_) => Desk::default(),
-            };
+            let decision;
+            (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
             facts.extend(decision.facts);
             timers.extend(decision.timers);
             decided += 1;
@@ -156,7 +151,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             for outcome in ["accepted", decision.verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
             }
-            heard.signal(&entry.request, &entry.integration, note, &decision.verdict, at);
+            heard.signal(&entry.request, &entry.integration, kept, &decision.verdict, at);
             if n == 0 {
                 heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &decision.verdict, at);
             }
@@ -187,6 +182,69 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     }
     save::ring(house, &facts, &timers);
     Ok(decided)
+}
+
+/// The desk on which these signals are decided, locked.
+async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Routes]) -> Result<Desk, StoreError> {
+    // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
+    let own = entries.iter().filter_map(|routes| Some(setup.integrations.get(&routes.entry.integration)?.service.clone()));
+    let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
+    let services = setup.with_causes(own.chain(routed.filter(|service| setup.services.contains_key(service))));
+    store::desk_load(tx, keys, &services).await
+}
+
+/// One signal on the desk; what is left of the decision beside it.
+fn signal(desk: Desk, routed: Routed, setup: &Setup, moment: &mut Moment) -> (Desk, Decision) {
+    let mut decision = decide(State::Desk(desk), &Input::Signal(routed), setup, moment);
+    let desk = match std::mem::replace(&mut decision.state, State::Desk(Desk::default())) {
+        State::Desk(desk) => desk,
+        State::Person(_) => Desk::default(),
+    };
+    (desk, decision)
+}
+
+/// What a signal would come to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rehearsed {
+    pub outcome: Outcome,
+    pub reason: Reason,
+    /// The incident that there is and that it would be about.
+    pub incident: Option<Number>,
+}
+
+/// Decides these signals of one integration, one after the other, by all that is stored, as a fold does; and gives the transaction up.
+///
+/// # Errors
+/// The store's.
+pub async fn rehearse(
+    house: &House,
+    live: &Arc<Live>,
+    integration: &IntegrationId,
+    signals: Vec<Signal>,
+) -> Result<Vec<Rehearsed>, FlowError> {
+    let (house, live, integration) = (house.clone(), Arc::clone(live), integration.clone());
+    // In a task of its own: whoever asked may go away, and a transaction is never left in the middle.
+    let work = async move {
+        let at = house.clock.now();
+        let mut moment = Moment::fresh(at);
+        let request = JournalId::make(&mut moment.ids);
+        let entries = [Entry { request, integration, answer: false, sample: None, asked: None, signals }];
+        let keys = keys(&entries);
+        let entries = entries.map(|entry| Routes::of(&live.setup, entry));
+        let mut tx = house.store.begin(WriteLane::Rest).await?;
+        let mut desk = desk_of(&mut tx, &live.setup, &keys, &entries).await?;
+        tx.rollback().await?;
+        let numbers: BTreeMap<IncidentId, Number> = desk.incidents.iter().map(|(id, incident)| (id.clone(), incident.number)).collect();
+        let mut rehearsed = Vec::new();
+        for routed in entries.into_iter().flat_map(|routes| routes.signals) {
+            let decision;
+            (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
+            let Verdict { outcome, reason, incident, .. } = decision.verdict;
+            rehearsed.push(Rehearsed { outcome, reason, incident: incident.and_then(|id| numbers.get(&id).copied()) });
+        }
+        Ok(rehearsed)
+    };
+    tokio::spawn(work).await.map_err(|error| FlowError::of_task(&error, "the trial"))?
 }
 
 /// One request, its signals as the rules leave them.

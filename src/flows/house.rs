@@ -41,7 +41,7 @@ pub struct House {
     pub metrics: Metrics,
     /// What left while nothing could be written, and is still to be recorded.
     pub shouts: Shouts,
-    /// What senders were refused since this process started.
+    /// What senders were refused and is still to be written down.
     pub refusals: Refusals,
 }
 

@@ -112,11 +112,12 @@ pub async fn test(house: &House, integration: &Integration) -> Result<Option<Ver
     Ok(verdicts.into_iter().next().flatten())
 }
 
-/// Makes the alert durable that says that a body was too large to be read.
+/// Makes the alert durable that says that a body was too large to be read. `inbound` is the message without it.
 ///
 /// # Errors
-/// [`IngestError::CannotStore`] when nothing was stored.
-pub async fn oversized(house: &House, door: &Door) -> Result<(), IngestError> {
+/// [`IngestError::Unproven`] where the integration asks for more than the key, and [`IngestError::CannotStore`] when nothing was stored.
+pub async fn oversized(house: &House, door: &Door, inbound: &Inbound) -> Result<(), IngestError> {
+    refusal::admit_unread(house, door, inbound)?;
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
 }
 

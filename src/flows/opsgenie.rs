@@ -18,6 +18,9 @@ use crate::store::read::{Named, OwnAlert};
 
 pub use crate::sources::opsgenie::{Ask, DETAIL, FIELDS, NAME, Wrong};
 
+/// A create, as the status of its request names it.
+pub const CREATE: &str = "Create";
+
 /// Why a request was not taken as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -71,7 +74,7 @@ pub async fn create(house: &House, integration: &Integration, inbound: &Inbound)
         Err(why) => (vec![opsgenie::refused(integration, &why)], Err(AskError::Unreadable(why))),
     };
     failpoint::reach("intake.read");
-    let request = keep(house, integration, signals, inbound.body.clone(), "Create").await?;
+    let request = keep(house, integration, signals, inbound.body.clone(), CREATE).await?;
     told.map(|()| request)
 }
 
@@ -81,7 +84,7 @@ pub async fn create(house: &House, integration: &Integration, inbound: &Inbound)
 /// [`AskError::CannotStore`] when nothing was stored.
 pub async fn oversized(house: &House, integration: &Integration) -> Result<(), AskError> {
     let signal = crate::sources::oversized(integration);
-    keep(house, integration, vec![signal], Bytes::new(), "Create").await.map(drop)
+    keep(house, integration, vec![signal], Bytes::new(), CREATE).await.map(drop)
 }
 
 /// Makes durable what is asked of an alert, and says under which id its sender may ask what became of it.
@@ -107,7 +110,7 @@ pub async fn ask(
             let alert = find(named).await?.ok_or(AskError::NoAlert)?;
             let newest = find(Named::Key(&alert.alert.dedup_key)).await?;
             let signals = opsgenie::ask(integration, &alert.alert.dedup_key, ask, &fields).map_err(AskError::Wrong)?;
-            if is(newest.as_ref(), &alert) { signals } else { vec![opsgenie::over(integration, &alert.alert.dedup_key, ask)] }
+            if is(newest.as_ref(), &alert) { signals } else { vec![opsgenie::past(integration, &alert.alert.dedup_key, alert.alert.id)] }
         }
     };
     keep(house, integration, signals, body, ask.name()).await

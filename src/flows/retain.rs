@@ -51,6 +51,7 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
     for due in [
         Due::Answers { before: now - limits::ANSWERS_KEPT },
         Due::Requests { before: now - limits::SENDER_REQUESTS_KEPT },
+        Due::Refusals { before: now - limits::REFUSALS_KEPT },
         Due::Sessions { now },
         Due::Bodies { before: now - retention.samples, keep: retention.samples_most },
         Due::Samples { before: now - retention.samples, keep: retention.samples_most },
@@ -85,6 +86,10 @@ enum Due {
     },
     /// What became of requests whose senders may ask.
     Requests {
+        before: Time,
+    },
+    /// What senders were refused.
+    Refusals {
         before: Time,
     },
     /// Sessions and sign-in links that have ended.
@@ -126,6 +131,7 @@ impl Due {
         match self {
             Self::Answers { .. } => "answers",
             Self::Requests { .. } => "requests",
+            Self::Refusals { .. } => "refusals",
             Self::Sessions { .. } => "sessions",
             Self::Bodies { .. } => "bodies",
             Self::Samples { .. } => "samples",
@@ -141,6 +147,7 @@ impl Due {
         match self {
             Self::Answers { before } => store::answers_forget(tx, *before, limit).await,
             Self::Requests { before } => store::sender_requests_forget(tx, *before, limits::SENDER_REQUESTS, limit).await,
+            Self::Refusals { before } => store::refusals_forget(tx, *before).await,
             Self::Sessions { now } => store::access_forget(tx, *now).await,
             Self::Bodies { before, keep } => store::aside_forget(tx, *before, *keep, limit).await,
             Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,

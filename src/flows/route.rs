@@ -1,6 +1,10 @@
-//! A body is tried: its source reads it and the rules route it as they would, and nothing is stored and nobody is woken.
+//! A body is tried: its source reads it, the rules route it and the law decides it as they would, and nothing is stored and nobody is woken.
 
-use super::house::Live;
+use std::sync::Arc;
+
+use super::FlowError;
+use super::fold::{self, Rehearsed};
+use super::house::{House, Live};
 use crate::base::id::{IntegrationId, PolicyId, RouteId};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
@@ -9,6 +13,7 @@ use crate::domain::input::{Action, Signal};
 use crate::domain::routing::{self, Routed, Woken};
 use crate::domain::setup::{Integration, Severity};
 use crate::sources;
+use crate::sources::proof::Proof;
 
 /// What would become of one body.
 pub struct Tried {
@@ -17,6 +22,8 @@ pub struct Tried {
     pub signals: Vec<TriedSignal>,
     /// How many more there are.
     pub more: usize,
+    /// What its messages must show beside the key, and what was not asked for here, as the configuration names it.
+    pub unproven: Vec<&'static str>,
 }
 
 /// What would become of one signal.
@@ -33,6 +40,8 @@ pub struct TriedSignal {
     /// Which policy it would start, if it opened one.
     pub policy: Option<PolicyId>,
     pub wakes: Vec<Woken>,
+    /// What it would come to if it came now: by what fires, what was resolved and what is silenced.
+    pub now: Rehearsed,
 }
 
 /// The integration that is meant: by its id, or as the only one of its source, or as the only one there is.
@@ -60,16 +69,23 @@ fn listed<'a>(integrations: impl Iterator<Item = &'a Integration>) -> String {
     if named.is_empty() { "; none is configured yet".to_owned() } else { format!("; there are {}", named.join(", ")) }
 }
 
-/// Reads and routes a body as the live path does.
-#[must_use]
-pub fn route(live: &Live, integration: Integration, inbound: &Inbound, at: Time) -> Tried {
+/// Reads, routes and decides a body as the live path does, without its signature, and stores nothing.
+///
+/// # Errors
+/// The store's.
+pub async fn route(house: &House, live: &Arc<Live>, integration: Integration, inbound: &Inbound) -> Result<Tried, FlowError> {
     let signals = sources::find(&integration.source).map(|source| source.read(inbound, &integration)).unwrap_or_default();
     let more = signals.len().saturating_sub(limits::TRIED_SIGNALS);
-    let signals = signals.into_iter().take(limits::TRIED_SIGNALS).map(|signal| one(live, signal, at)).collect();
-    Tried { integration, signals, more }
+    let signals: Vec<Signal> = signals.into_iter().take(limits::TRIED_SIGNALS).collect();
+    let rehearsed = fold::rehearse(house, live, &integration.id, signals.clone()).await?;
+    let signals = signals.into_iter().zip(rehearsed).map(|(signal, now)| one(live, signal, now, inbound.received_at)).collect();
+    // SNS signs without a secret of ours.
+    let sns = (integration.source == "cloudwatch").then_some("sns");
+    let unproven = live.proofs.get(&integration.id).into_iter().flatten().map(Proof::asked_by).chain(sns).collect();
+    Ok(Tried { integration, signals, more, unproven })
 }
 
-fn one(live: &Live, sent: Signal, at: Time) -> TriedSignal {
+fn one(live: &Live, sent: Signal, now: Rehearsed, at: Time) -> TriedSignal {
     let setup = &live.setup;
     let asked = routing::explain(setup, &sent).into_iter().map(|(id, said)| (id.clone(), said)).collect();
     let routed = routing::route(setup, sent.clone());
@@ -79,7 +95,7 @@ fn one(live: &Live, sent: Signal, at: Time) -> TriedSignal {
     };
     let severity = setup.services.get(&routed.service).filter(|_| fires).map(|service| routed.of_service(service));
     let (policy, wakes) = if fires { routing::wakes(setup, &routed, at) } else { (None, Vec::new()) };
-    TriedSignal { sent, routed, asked, fires, severity: severity.filter(|severity| severity.urgency().is_some()), policy, wakes }
+    TriedSignal { sent, routed, asked, fires, severity: severity.filter(|severity| severity.urgency().is_some()), policy, wakes, now }
 }
 
 /// What a signal says, in a word and, where it has them, the sender's own words.

@@ -1,5 +1,6 @@
 //! One conversation: commands, then a mail, then its durable end.
 
+use bytes::Bytes;
 use smtp_proto::request::receiver::{DataReceiver, DummyDataReceiver, RequestReceiver};
 use smtp_proto::{Error, MailFrom, RcptTo, Request};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -9,6 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Door;
 use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::flows::House;
 use crate::flows::ingest::{self, IngestError};
 use crate::flows::once::{self, Met, RepeatAnswer};
 
@@ -331,13 +333,7 @@ impl<'d, S: AsyncRead + AsyncWrite + Unpin> Session<'d, S> {
 
     async fn store(&self, Recipient { door, key }: Recipient, mail: &[u8]) -> Result<(), IngestError> {
         let house = &self.door.house;
-        let inbound = Inbound {
-            method: "SMTP".to_owned(),
-            path: "/".to_owned(),
-            headers: Vec::new(),
-            body: without(mail, key.as_bytes()).into(),
-            received_at: house.clock.now(),
-        };
+        let inbound = message(without(mail, key.as_bytes()).into(), house);
         let claim = match door.source.delivery(&inbound) {
             Some(id) => {
                 let caller = format!("integration:{}", door.integration.id);
@@ -363,13 +359,18 @@ impl<'d, S: AsyncRead + AsyncWrite + Unpin> Session<'d, S> {
         let to = std::mem::take(&mut self.to);
         self.reset();
         for recipient in to {
-            if ingest::oversized(&self.door.house, &recipient.door).await.is_err() {
+            if ingest::oversized(&self.door.house, &recipient.door, &message(Bytes::new(), &self.door.house)).await.is_err() {
                 self.say("451 4.3.0 Nothing can be stored just now; come again");
                 return;
             }
         }
         self.say(&format!("552 5.3.4 A mail of at most {} bytes is taken", limits::MAIL_BYTES));
     }
+}
+
+/// A mail as every message comes in; beside its recipient's key it shows nothing.
+fn message(body: Bytes, house: &House) -> Inbound {
+    Inbound { method: "SMTP".to_owned(), path: "/".to_owned(), headers: Vec::new(), body, received_at: house.clock.now() }
 }
 
 fn refusal(error: &Error) -> &'static str {

@@ -242,7 +242,8 @@ fn label_links(labels: &[(String, String)]) -> Vec<LabelLink<'_>> {
 
 /// A sender's URL is a link only where it can do no more than open a page.
 fn web_address(text: &str) -> Option<&str> {
-    let is_whole = !text.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+    // One that was cut leads nowhere.
+    let is_whole = !text.ends_with('…') && !text.chars().any(|letter| letter.is_whitespace() || letter.is_control());
     (is_whole && (text.starts_with("https://") || text.starts_with("http://"))).then_some(text)
 }
 

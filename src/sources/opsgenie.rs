@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::reading::{self, Labels};
 use super::{Source, unreadable};
+use crate::base::id::AlertId;
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::secret::digest_hex;
@@ -154,16 +155,14 @@ impl Create {
         let long = |text: &str, most: usize| text.chars().count() > most;
         match reading::scalar(self.body.get("message")) {
             None => drop(wrong.insert("message", "Message can not be empty.".to_owned())),
-            Some(message) if long(&message, MESSAGE_CHARS) => {
-                wrong.insert("message", format!("Message can not be longer than {MESSAGE_CHARS} characters."));
-            }
+            Some(message) if long(&message, MESSAGE_CHARS) => drop(wrong.insert("message", long_message())),
             Some(_) => {}
         }
         if self.alias.as_ref().is_some_and(|alias| long(alias, ALIAS_CHARS)) {
             wrong.insert("alias", format!("Alias can not be longer than {ALIAS_CHARS} characters."));
         }
         if self.priority().is_none() && !matches!(self.body.get("priority"), None | Some(Value::Null)) {
-            wrong.insert("priority", "should be one of [ P1, P2, P3, P4, P5 ]".to_owned());
+            wrong.insert("priority", NO_PRIORITY.to_owned());
         }
         for (name, kind) in [("tags", "list"), ("actions", "list"), ("responders", "list"), ("visibleTo", "list")] {
             if !matches!(self.body.get(name), None | Some(Value::Null | Value::Array(_))) {
@@ -177,8 +176,7 @@ impl Create {
     }
 
     fn priority(&self) -> Option<(&'static str, AlertSeverity)> {
-        let said = reading::scalar(self.body.get("priority"))?;
-        PRIORITIES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(said.trim()))
+        priority_of(&self.body)
     }
 
     /// The alert, also of one that Opsgenie would refuse as long as it says what is wrong with what; and its note.
@@ -229,6 +227,17 @@ impl Create {
     }
 }
 
+const NO_PRIORITY: &str = "should be one of [ P1, P2, P3, P4, P5 ]";
+
+fn priority_of(fields: &Map<String, Value>) -> Option<(&'static str, AlertSeverity)> {
+    let said = reading::scalar(fields.get("priority"))?;
+    PRIORITIES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(said.trim()))
+}
+
+fn long_message() -> String {
+    format!("Message can not be longer than {MESSAGE_CHARS} characters.")
+}
+
 /// What is asked of an alert that there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
@@ -242,6 +251,9 @@ pub enum Ask {
     RemoveTags,
     AddDetails,
     RemoveDetails,
+    UpdateMessage,
+    UpdateDescription,
+    UpdatePriority,
 }
 
 impl Ask {
@@ -259,6 +271,9 @@ impl Ask {
             Self::RemoveTags => "RemoveTags",
             Self::AddDetails => "AddDetails",
             Self::RemoveDetails => "RemoveDetails",
+            Self::UpdateMessage => "UpdateMessage",
+            Self::UpdateDescription => "UpdateDescription",
+            Self::UpdatePriority => "UpdatePriority",
         }
     }
 }
@@ -324,16 +339,42 @@ pub fn ask(integration: &Integration, dedup_key: &str, ask: Ask, fields: &Map<St
             let remove = set_of("keys")?.iter().map(|name| detail(name)).collect();
             Action::Remark(Remark::Label { set: BTreeMap::new(), remove })
         }
+        Ask::UpdateMessage => {
+            let message = reading::scalar(fields.get("message")).filter(|message| !message.trim().is_empty());
+            let message = message.ok_or_else(|| wrong("message", "Message can not be empty."))?;
+            if message.chars().count() > MESSAGE_CHARS {
+                return Err(wrong("message", &long_message()));
+            }
+            Action::Remark(Remark::Retitle(reading::line(&message, limits::TITLE_CHARS)))
+        }
+        Ask::UpdateDescription => {
+            let said = fields.get("description").and_then(Value::as_str).ok_or_else(|| wrong("description", "should be a text"))?;
+            let mut set = Labels::default();
+            set.put("description", said);
+            let set = set.done();
+            // An empty one takes away what was there.
+            let remove = if set.is_empty() { BTreeSet::from(["description".to_owned()]) } else { none };
+            Action::Remark(Remark::Label { set, remove })
+        }
+        Ask::UpdatePriority => {
+            let (name, severity) = priority_of(fields).ok_or_else(|| wrong("priority", NO_PRIORITY))?;
+            let set = BTreeMap::from([("priority".to_owned(), name.to_owned())]);
+            let label = Action::Remark(Remark::Label { set, remove: none });
+            return Ok(vec![
+                about(integration, dedup_key, Action::Remark(Remark::Regrade(severity))),
+                about(integration, dedup_key, label),
+            ]);
+        }
     };
     let note = note.map(|text| about(integration, dedup_key, Action::Remark(Remark::Note(text))));
     // The first is the one whose outcome is told.
     Ok(std::iter::once(about(integration, dedup_key, action)).chain(note).collect())
 }
 
-/// What is asked of an alert that gave way to a newer one of its alias, or of which nothing is known.
+/// Whatever is asked of an alert that gave way to a newer one of its alias.
 #[must_use]
-pub fn over(integration: &Integration, dedup_key: &str, ask: Ask) -> Signal {
-    about(integration, dedup_key, Action::Ignore(format!("{} of an alert that is over", ask.name())))
+pub fn past(integration: &Integration, dedup_key: &str, alert: AlertId) -> Signal {
+    about(integration, dedup_key, Action::Remark(Remark::Past(alert)))
 }
 
 /// An alias as the key of its alert.

@@ -41,6 +41,8 @@ pub enum Why {
     Wrong,
     /// It is right, and signed too long ago or in the future.
     Stale,
+    /// The body is too large to be read, and what signs it cannot be checked without it.
+    TooLarge,
 }
 
 impl Why {
@@ -50,7 +52,12 @@ impl Why {
             Self::Missing => "missing",
             Self::Wrong => "wrong",
             Self::Stale => "stale",
+            Self::TooLarge => "too_large",
         }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Missing, Self::Wrong, Self::Stale, Self::TooLarge].into_iter().find(|why| why.name() == text)
     }
 }
 
@@ -61,11 +68,25 @@ impl Flaw {
         Self { why: Why::Wrong, asked_by: "sns", header: why.to_owned() }
     }
 
+    /// Made again of its three texts; `None`: of a later version.
+    #[must_use]
+    pub fn of(why: &str, asked_by: &str, header: &str) -> Option<Self> {
+        let asked_by = ["secret", "header", "basic", "hmac", "sns"].into_iter().find(|known| *known == asked_by)?;
+        Some(Self { why: Why::parse(why)?, asked_by, header: header.to_owned() })
+    }
+
+    /// The header it is about, as people write it.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
     /// What to do about it, as the end of a sentence.
     #[must_use]
     pub fn advice(&self) -> String {
         let asked = self.asked_by;
         match (self.why, asked) {
+            (Why::TooLarge, _) => "have the sender send less in one message; nothing of this one was taken".to_owned(),
             (Why::Stale, _) => "set the clocks of the sender and of this server".to_owned(),
             (Why::Missing, "secret") => {
                 "give the sender the secret that the configuration has for this integration, so that it signs, or remove `secret` there"
@@ -93,6 +114,7 @@ impl fmt::Display for Flaw {
             ("sns", _) => write!(f, "SNS did not sign this message, {header}"),
             ("header", Why::Missing) => write!(f, "the header {header} is missing"),
             ("header", _) => write!(f, "the header {header} is wrong"),
+            (_, Why::TooLarge) => write!(f, "the body is too large to check the signature in {header}"),
             (_, Why::Missing) => write!(f, "the signature in {header} is missing"),
             (_, Why::Wrong) => write!(f, "the signature in {header} is wrong"),
             (_, Why::Stale) => write!(f, "the signature in {header} is older than {0}, or from the future", limits::SIGNATURE_AGE),
@@ -175,6 +197,22 @@ impl Proof {
                 if passwords.iter().any(is_right) { Ok(()) } else { Err(flaw(Why::Wrong)) }
             }
             Self::Hmac { header, prefix, secrets } => signed(inbound, secrets, "hmac", header, prefix, None),
+        }
+    }
+}
+
+impl Proof {
+    /// As [`Proof::check`], for a message whose body was too large to be read: what does not need the body is checked, and what signs it
+    /// cannot be.
+    ///
+    /// # Errors
+    /// What is missing, wrong or not to be known.
+    pub fn check_unread(&self, signature: Option<Signature>, inbound: &Inbound) -> Result<(), Flaw> {
+        let too_large = |asked_by, header| Err(Flaw { why: Why::TooLarge, asked_by, header: as_written(header) });
+        match self {
+            Self::Header { .. } | Self::Basic { .. } => self.check(signature, inbound),
+            Self::Secret(_) => too_large("secret", signature.map_or("the message", |signature| signature.header)),
+            Self::Hmac { header, .. } => too_large("hmac", header),
         }
     }
 }
@@ -317,6 +355,22 @@ mod tests {
         assert_eq!(why(given("alerts:sword", "Basic")), Some("wrong"));
         assert_eq!(why(given("root:sword:fish", "Basic")), Some("wrong"));
         assert_eq!(why(given("alerts:sword:fish", "Bearer")), Some("missing"));
+    }
+
+    #[test]
+    fn of_a_body_too_large_to_be_read_only_what_needs_no_body_is_proven() {
+        let header = Proof::Header { name: "x-token".into(), values: vec![Secret::new("swordfish")] };
+        assert_eq!(header.check_unread(None, &with(&[("x-token", "swordfish")])), Ok(()));
+        assert_eq!(why(header.check_unread(None, &with(&[]))), Some("missing"));
+        let secret = Proof::Secret(vec![Secret::new("a shared secret")]);
+        let hmac = Proof::Hmac { header: "x-s".into(), prefix: String::new(), secrets: vec![Secret::new("a shared secret")] };
+        for proof in [secret, hmac] {
+            let given = digits("a shared secret", "");
+            let flaw =
+                proof.check_unread(Some(SIGNATURE), &with(&[("x-hub-signature-256", &given), ("x-s", &given)])).expect_err("unknown");
+            assert_eq!(flaw.why, Why::TooLarge);
+            assert_eq!(Flaw::of(flaw.why.name(), flaw.asked_by, flaw.header()), Some(flaw));
+        }
     }
 
     #[test]

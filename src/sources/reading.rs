@@ -9,6 +9,7 @@ pub use super::form::{Named, fields, has_any};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
+use crate::base::written::line_or_address;
 pub use crate::base::written::line_within as line;
 
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
@@ -188,7 +189,7 @@ impl Labels {
             return;
         }
         let name = line(name, limits::LABEL_CHARS);
-        let value = line(value, limits::LABEL_CHARS);
+        let value = line_or_address(value, limits::LABEL_CHARS, limits::URL_BYTES);
         if !name.is_empty() && !value.is_empty() {
             self.0.entry(name).or_insert(value);
         }
@@ -296,6 +297,19 @@ mod tests {
             assert_eq!(utc(text), wanted, "{text}");
         }
         assert_eq!(utc("2023-07-31"), None);
+    }
+
+    #[test]
+    fn a_label_that_is_a_link_is_a_whole_one() {
+        let link = format!("https://graphs.example/d/abc?{}", "panel=1&".repeat(100));
+        let mut labels = Labels::default();
+        labels.put("dashboardURL", &link);
+        labels.put("endless", &link.repeat(4));
+        labels.put("words", &"a long story ".repeat(50));
+        let labels = labels.done();
+        assert_eq!(labels.get("dashboardURL"), Some(&link));
+        assert_eq!(labels.get("endless"), None);
+        assert_eq!(labels["words"].chars().count(), limits::LABEL_CHARS);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::base::time::Time;
+use crate::base::written::is_address;
 use crate::domain::setup::AlertSeverity;
 
 mod arbitrary;
@@ -418,7 +419,9 @@ fn assert_within_limits(signal: &Signal, context: &str) {
     assert!(signal.labels.len() <= limits::LABELS, "{context}: {signal:?}");
     for (name, value) in &signal.labels {
         assert!(
-            !name.is_empty() && storable(name, limits::LABEL_CHARS) && storable(value, limits::LABEL_CHARS),
+            !name.is_empty()
+                && storable(name, limits::LABEL_CHARS)
+                && storable(value, if is_address(value) { limits::URL_BYTES } else { limits::LABEL_CHARS }),
             "{context}: {name}={value}"
         );
     }

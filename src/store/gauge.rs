@@ -11,6 +11,7 @@ use super::sql::{Columns as _, sql};
 use super::tally::tally_list;
 use crate::base::id::IntegrationId;
 use crate::base::time::Time;
+use crate::domain::effect::Lane;
 
 /// Rows that wait, and since when the oldest does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Gauges {
     pub journal: Waiting,
     /// Rows that could not be folded.
     pub aside: i64,
-    /// Effects that are due, by lane.
+    /// Effects that are due, by lane; every lane is there.
     pub outbox: BTreeMap<String, Waiting>,
     /// Wake-ups that are due.
     pub wakes: Waiting,
@@ -52,6 +53,7 @@ impl Reader {
         if let Some(row) = self.rows(journal).await?.first() {
             gauges.journal = waiting_of(row)?;
         }
+        gauges.outbox.extend(Lane::ALL.map(|lane| (lane.name().to_owned(), Waiting::default())));
         let outbox = sql("SELECT lane, CAST(COUNT(*) AS BIGINT) AS n, CAST(MIN(due_at) AS BIGINT) AS oldest FROM outbox \
                           WHERE due_at <= $1 GROUP BY lane");
         for row in self.rows(outbox.time(now)).await? {

@@ -32,6 +32,7 @@ mod pace;
 mod password;
 mod person;
 pub mod read;
+mod refusal;
 mod repeat;
 mod retain;
 mod room;
@@ -90,6 +91,7 @@ pub use overrides::{override_create, override_remove, overrides_count, overrides
 pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
+pub use refusal::{RefusalRow, refusals_add, refusals_forget, refusals_list};
 pub use repeat::{
     Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_note, repeat_verdict, repeats_forget,
 };
@@ -99,7 +101,7 @@ pub use room::{
     room_incident,
 };
 pub use sample::{Sample, reveal_note, samples_save};
-pub use sender::{AlertNote, SenderRequest, alert_notes_save, sender_requests_forget, sender_requests_save, tiny_ids_give};
+pub use sender::{AlertNote, SenderRequest, alert_notes_save, asides_add, sender_requests_forget, sender_requests_save, tiny_ids_give};
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use silence::{
     SilencePlace, SilenceRow, audit_silences, silence_change, silence_load, silence_note, silence_piece, silence_save, silences_count,

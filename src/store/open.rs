@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "sender", include_str!("../../migrations/0011_sender.sql")),
     (13, "again", include_str!("../../migrations/0013_again.sql")),
     (14, "misses", include_str!("../../migrations/0014_misses.sql")),
+    (15, "doors", include_str!("../../migrations/0015_doors.sql")),
     (16, "changes", include_str!("../../migrations/0016_changes.sql")),
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
 ];

@@ -1,6 +1,8 @@
 //! What senders that ask about their own alerts may hear: their alerts with a small number each, their notes, and what became of a
 //! request.
 
+use std::collections::BTreeMap;
+
 use sqlx::any::AnyRow;
 
 use super::error::Result;
@@ -22,6 +24,8 @@ pub struct OwnAlert {
     pub alert: AlertView,
     /// Its number among all alerts of such senders; it never changes.
     pub tiny: i64,
+    /// How many of the signals that it counts did not fire it: its sender's acknowledges and its close.
+    pub asides: i64,
     /// Whether its incident is acknowledged.
     pub acknowledged: bool,
     pub acknowledged_at: Option<Time>,
@@ -78,6 +82,17 @@ pub async fn tiny_ids_give(tx: &mut Tx, alerts: &[(AlertId, IntegrationId)]) -> 
             .iter()
             .fold(sql_made(give), |give, (n, (alert, integration))| give.text(alert.as_str()).text(integration.as_str()).int(*n));
         tx.execute(give).await?;
+    }
+    Ok(())
+}
+
+/// Counts signals of numbered alerts that did not fire them.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn asides_add(tx: &mut Tx, asides: &BTreeMap<AlertId, i64>) -> Result<()> {
+    for (alert, n) in asides {
+        tx.execute(sql("UPDATE tiny_ids SET asides = asides + $2 WHERE alert_id = $1").text(alert.as_str()).int(*n)).await?;
     }
     Ok(())
 }
@@ -143,7 +158,7 @@ pub(super) async fn tiny_ids_forget(tx: &mut Tx, alerts: &[String]) -> Result<()
 fn own(rest: &str) -> Sql {
     let columns = ALERT.trim_start_matches("SELECT");
     sql_made(format!(
-        "SELECT t.n AS tiny, i.state AS incident_state, i.acknowledged_at, i.acknowledged_by, i.resolved_by, i.response,{columns} \
+        "SELECT t.n AS tiny, t.asides, i.state AS incident_state, i.acknowledged_at, i.acknowledged_by, i.resolved_by, i.response,{columns} \
          JOIN tiny_ids t ON t.alert_id = a.id WHERE {rest}"
     ))
 }
@@ -218,6 +233,7 @@ fn own_of(row: &AnyRow) -> Result<OwnAlert> {
     Ok(OwnAlert {
         alert: alert_of(row)?,
         tiny: row.int("tiny")?,
+        asides: row.int("asides")?,
         acknowledged: state.as_deref() == Some(IncidentState::Acknowledged.name()),
         acknowledged_at: row.maybe_time("acknowledged_at")?,
         acknowledged_by: row.maybe_json("acknowledged_by")?,

@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use crate::base::viewer::Viewer;
 use crate::domain::matcher::{Matcher, Operator, Wrong};
 use crate::domain::silence::{Silence, SilenceState};
 use crate::flows::alertmanager::{self, Asker, Shown};
-use crate::flows::ingest::IngestError;
+use crate::flows::ingest::{self, IngestError};
 use crate::flows::silence::{self, Wanted};
 use crate::store::read::SilenceRow;
 
@@ -144,7 +145,7 @@ async fn post_alerts(State(desk): State<Desk>, request: Request) -> Answer {
         Err(error) => {
             // The sender may never send it again: what was too large is told as an alert.
             if matches!(error, WebError::TooLarge(_)) {
-                alertmanager::oversized(&doors.house, &door).await.map_err(cannot_store)?;
+                ingest::oversized(&doors.house, &door, &hooks::inbound(doors, &parts, Bytes::new())).await.map_err(cannot_store)?;
             }
             return Err(error.into());
         }

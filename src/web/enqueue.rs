@@ -33,9 +33,9 @@ async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Respons
             // Unread, the body does not say whose it is; its header may.
             let inbound = hooks::inbound(&doors, &parts, Bytes::new());
             if matches!(error, WebError::TooLarge(_))
-                && let Err(EnqueueError::CannotStore) = enqueue::oversized(&doors.house, api, &inbound).await
+                && let Err(error) = enqueue::oversized(&doors.house, api, &inbound).await
             {
-                return cannot_store();
+                return not_taken(&error);
             }
             return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]);
         }
@@ -55,14 +55,18 @@ async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Respons
 async fn decided(doors: &Doors, api: Api, inbound: &Inbound) -> Response {
     match enqueue::enqueue(&doors.house, api, inbound).await {
         Ok(key) => taken(api, key),
-        Err(EnqueueError::Unrecognised(why)) => {
-            refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why])
+        Err(error) => not_taken(&error),
+    }
+}
+
+fn not_taken(error: &EnqueueError) -> Response {
+    match error {
+        EnqueueError::Unrecognised(why) => {
+            refused(StatusCode::BAD_REQUEST, "Event object format is unrecognized", &["JSON parse error".to_owned(), why.clone()])
         }
-        Err(EnqueueError::Invalid(wrong)) => refused(StatusCode::BAD_REQUEST, "Event object is invalid", &wrong),
-        Err(error @ EnqueueError::Unproven(_)) => {
-            refused(StatusCode::UNAUTHORIZED, "Event object is not proven to be yours", &[error.to_string()])
-        }
-        Err(EnqueueError::CannotStore) => cannot_store(),
+        EnqueueError::Invalid(wrong) => refused(StatusCode::BAD_REQUEST, "Event object is invalid", wrong),
+        EnqueueError::Unproven(flaw) => refused(hooks::unproven(flaw), "Event object is not proven to be yours", &[error.to_string()]),
+        EnqueueError::CannotStore => cannot_store(),
     }
 }
 

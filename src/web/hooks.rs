@@ -16,7 +16,8 @@ use crate::base::limits;
 use crate::base::time::Span;
 use crate::domain::decide::Verdict;
 use crate::flows::ingest::{self, IngestError};
-use crate::flows::{beat, hear, refusal};
+use crate::flows::refusal::{self, Flaw, Why};
+use crate::flows::{beat, hear};
 
 /// `/hooks/…` and `/callbacks/…`: senders and providers, no people.
 pub fn router(doors: &Doors) -> Router {
@@ -85,7 +86,7 @@ async fn through(doors: Doors, door: ingest::Door, request: Request) -> Response
         Err(error) => {
             // The sender may never send it again: what was too large is told as an alert.
             if matches!(error, WebError::TooLarge(_))
-                && let Err(refusal) = ingest::oversized(house, &door).await
+                && let Err(refusal) = ingest::oversized(house, &door, &inbound(&doors, &parts, bytes::Bytes::new())).await
             {
                 return refused(&refusal);
             }
@@ -163,7 +164,7 @@ pub(super) fn refused(error: &IngestError) -> Response {
     match error {
         IngestError::UnknownKey | IngestError::OtherSource(_) => problem(StatusCode::NOT_FOUND, &sentence(&error.to_string())),
         IngestError::Unproven(flaw) => {
-            let mut response = problem(StatusCode::UNAUTHORIZED, &sentence(&error.to_string()));
+            let mut response = problem(unproven(flaw), &sentence(&error.to_string()));
             match flaw.asked_by {
                 // Some clients show a password only to who asks for it in these words.
                 "basic" => answer::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"Reveille\", charset=\"UTF-8\""),
@@ -172,6 +173,14 @@ pub(super) fn refused(error: &IngestError) -> Response {
             response
         }
         IngestError::CannotStore => problem(StatusCode::SERVICE_UNAVAILABLE, &sentence(&error.to_string())),
+    }
+}
+
+/// The status for a message that does not show what is asked for beside its key.
+pub(super) const fn unproven(flaw: &Flaw) -> StatusCode {
+    match flaw.why {
+        Why::Missing | Why::Wrong | Why::Stale => StatusCode::UNAUTHORIZED,
+        Why::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
     }
 }
 

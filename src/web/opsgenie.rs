@@ -8,7 +8,7 @@ use axum::extract::{Path, Query as Params, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -43,6 +43,16 @@ pub(super) fn routes() -> Router<Doors> {
         )
         .route("/v2/alerts/{identifier}/close", post(|doors, path, params, request| ask(doors, path, params, request, Ask::Close)))
         .route("/v2/alerts/{identifier}/snooze", post(|doors, path, params, request| ask(doors, path, params, request, Ask::Snooze)))
+        // These two are what Alertmanager's `update_alerts` asks for.
+        .route("/v2/alerts/{identifier}/message", put(|doors, path, params, request| ask(doors, path, params, request, Ask::UpdateMessage)))
+        .route(
+            "/v2/alerts/{identifier}/description",
+            put(|doors, path, params, request| ask(doors, path, params, request, Ask::UpdateDescription)),
+        )
+        .route(
+            "/v2/alerts/{identifier}/priority",
+            put(|doors, path, params, request| ask(doors, path, params, request, Ask::UpdatePriority)),
+        )
         .route(
             "/v2/alerts/{identifier}/notes",
             post(|doors, path, params, request| ask(doors, path, params, request, Ask::AddNote)).get(notes),

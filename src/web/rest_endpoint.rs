@@ -7,10 +7,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::answer::WebError;
 use super::{Doors, body, hooks};
+use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::flows::ingest::{self, IngestError};
 
@@ -35,7 +37,7 @@ async fn take(State(doors): State<Doors>, Path((key, _routing_key)): Path<(Strin
         Ok(body) => body,
         Err(error) => {
             if matches!(error, WebError::TooLarge(_))
-                && let Err(refusal) = oversized(&doors, &key).await
+                && let Err(refusal) = oversized(&doors, &key, &hooks::inbound(&doors, &parts, Bytes::new())).await
             {
                 return hooks::refused(&refusal);
             }
@@ -52,7 +54,7 @@ async fn take(State(doors): State<Doors>, Path((key, _routing_key)): Path<(Strin
 }
 
 /// The sender may never send it again: what was too large is told as an alert.
-async fn oversized(doors: &Doors, key: &str) -> Result<(), IngestError> {
+async fn oversized(doors: &Doors, key: &str, inbound: &Inbound) -> Result<(), IngestError> {
     let door = ingest::open(&doors.house, SOURCE, key)?;
-    ingest::oversized(&doors.house, &door).await
+    ingest::oversized(&doors.house, &door, inbound).await
 }

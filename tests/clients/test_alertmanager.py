@@ -29,6 +29,7 @@ receivers:
         priority: P1
         tags: 'prometheus,{{{{ .CommonLabels.job }}}}'
         note: 'Sent by Alertmanager'
+        update_alerts: true
     webhook_configs:
       - url: {url}/hooks/alertmanager/{webhook_key}
 """
@@ -53,8 +54,9 @@ class Alertmanager(Story):
             listens = re.search(r'msg="Listening on" address=(\S+)', line)
             self.manager = listens and listens.group(1)
 
-    def tells(self, **times):
-        alert = {"labels": {"alertname": "DiskFull", "job": "db", "severity": "critical"}, "annotations": {"summary": "97 % of db-3"}, **times}
+    def tells(self, disk="data", **times):
+        labels = {"alertname": "DiskFull", "job": "db", "severity": "critical", "disk": disk}
+        alert = {"labels": labels, "annotations": {"summary": "97 % of db-3"}, **times}
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"http://{self.manager}/api/v2/alerts", json.dumps([alert]).encode(), headers, method="POST")
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
@@ -80,8 +82,29 @@ class Alertmanager(Story):
             self.assertEqual(alert["severity"], "critical", source)
         self.assertEqual(alerts["opsgenie"]["labels"]["tags"], "prometheus, db")
         self.assertEqual(alerts["opsgenie"]["dedup_key"], alerts["pagerduty"]["dedup_key"], "the group's key")
-        self.tells(startsAt=now.isoformat(), endsAt=datetime.datetime.now(datetime.timezone.utc).isoformat())
-        self.of_source("resolved")
+        self.assertIn("FIRING:1", alerts["opsgenie"]["title"])
+
+        # A second disk: Alertmanager says so of the alert that there is, by `update_alerts`, and nothing it asks for is refused.
+        self.tells("log", startsAt=now.isoformat())
+
+        def updated():
+            alert = next(alert for alert in self.asks("/api/v1/alerts")["items"] if alert["source"] == "opsgenie")
+            return "FIRING:2" in alert["title"] and "disk = log" in alert["labels"]["description"]
+
+        self.until("the new message and description", updated)
+        over = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        for disk in ["data", "log"]:
+            self.tells(disk, startsAt=now.isoformat(), endsAt=over)
+        self.over()
+
+    def over(self):
+        """Everything of each source is over; the webhook has an alert of each disk."""
+
+        def look():
+            alerts = self.asks("/api/v1/alerts")["items"]
+            return len(alerts) == 4 and all(alert["state"] == "resolved" for alert in alerts)
+
+        self.until("four alerts resolved", look)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,15 @@ class Opsgenie(Story):
         self.assertTrue(self.done(self.alerts.remove_tags(name, ["disk"], **alias)).is_success)
         self.assertTrue(self.done(self.alerts.add_details(name, opsgenie_sdk.AddDetailsToAlertPayload(details={"rack": "7"}), **alias)).is_success)
         self.assertTrue(self.done(self.alerts.remove_details(name, ["host"], **alias)).is_success)
+        message = opsgenie_sdk.UpdateAlertMessagePayload(message="The disk of db-3 is fuller")
+        self.assertEqual(self.done(self.alerts.update_alert_message(name, message, **alias)).action, "UpdateMessage")
+        description = opsgenie_sdk.UpdateAlertDescriptionPayload(description="99 %")
+        self.assertEqual(self.done(self.alerts.update_alert_description(name, description, **alias)).action, "UpdateDescription")
+        priority = self.done(self.alerts.update_alert_priority(name, opsgenie_sdk.UpdateAlertPriorityPayload(priority="P1"), **alias))
+        self.assertEqual((priority.action, priority.is_success, priority.status), ("UpdatePriority", True, "Updated alert"))
         seen = self.alerts.get_alert(made.alert_id).data
         self.assertEqual((seen.tags, seen.details), (["db", "logs"], {"rack": "7"}))
+        self.assertEqual((seen.message, seen.description, seen.priority), ("The disk of db-3 is fuller", "99 %", "P1"))
 
         acknowledged = self.alerts.acknowledge_alert(name, acknowledge_alert_payload=opsgenie_sdk.AcknowledgeAlertPayload(user="Bo"), **alias)
         self.assertEqual(self.done(acknowledged).status, "Acknowledged alert")
@@ -97,7 +104,16 @@ class Opsgenie(Story):
 
         closed = self.done(self.alerts.close_alert(by_id.tiny_id, identifier_type="tiny", close_alert_payload=opsgenie_sdk.CloseAlertPayload(note="done")))
         self.assertEqual((closed.action, closed.status), ("Close", "Closed alert"))
-        self.assertEqual(self.alerts.get_alert(made.alert_id).data.status, "closed")
+        seen = self.alerts.get_alert(made.alert_id).data
+        self.assertEqual((seen.status, seen.count), ("closed", 2), "what is said of it is no occurrence")
+        for late in [
+            self.alerts.close_alert(name, **alias),
+            self.alerts.acknowledge_alert(name, **alias),
+            self.alerts.snooze_alert(name, snooze, **alias),
+        ]:
+            late = self.done(late)
+            self.assertEqual((late.is_success, late.status, late.alert_id), (False, "Alert is already closed", made.alert_id))
+        self.assertTrue(self.done(self.alerts.add_note(name, opsgenie_sdk.AddNoteToAlertPayload(note="for the report"), **alias)).is_success)
         self.assertEqual(self.alert(name, "resolved")["source"], "opsgenie")
 
     def test_lists_are_searched_and_cut(self):

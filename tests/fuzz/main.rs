@@ -25,6 +25,7 @@ use reveille::base::limits;
 use reveille::base::secret::{Sealer, Secret};
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::{Role, Viewer};
+use reveille::base::written::is_address;
 use reveille::boot::config::{self, Surroundings};
 use reveille::chat::{blocks, inbound};
 use reveille::domain::alert::UNREADABLE_KEY;
@@ -349,7 +350,8 @@ fn within_limits(signal: &Signal) {
     assert!(signal.at.is_none_or(|at| at > Time(0)), "{signal:?}");
     assert!(signal.labels.len() <= limits::LABELS, "{signal:?}");
     for (name, value) in &signal.labels {
-        assert!(!name.is_empty() && storable(name, limits::LABEL_CHARS) && storable(value, limits::LABEL_CHARS), "{signal:?}");
+        let most = if is_address(value) { limits::URL_BYTES } else { limits::LABEL_CHARS };
+        assert!(!name.is_empty() && storable(name, limits::LABEL_CHARS) && storable(value, most), "{signal:?}");
     }
     match &signal.action {
         Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => assert_ne!(signal.dedup_key, UNREADABLE_KEY),

@@ -1,6 +1,7 @@
 //! Routing rules and mappings: whatever somebody writes, and whatever a stranger sends through it.
 
 use reveille::base::limits;
+use reveille::base::written::is_address;
 use reveille::domain::input::Action;
 use reveille::domain::mapping::Mapping;
 use reveille::domain::matcher::Matcher;
@@ -87,7 +88,8 @@ pub fn routed(input: &[u8]) {
                     .signal
                     .labels
                     .values()
-                    .all(|value| value.chars().count() <= limits::LABEL_CHARS && !value.chars().any(char::is_control))
+                    .all(|value| value.chars().count() <= if is_address(value) { limits::URL_BYTES } else { limits::LABEL_CHARS }
+                        && !value.chars().any(char::is_control))
             );
             if routed.signal.labels.contains_key(TEMPLATE_ERROR) && !matches!(signal.action, Action::Unreadable(_)) {
                 assert_eq!(routed.signal.title.is_empty(), signal.title.is_empty());

@@ -3,6 +3,9 @@
 use base64::Engine as _;
 use reqwest::{Method, RequestBuilder};
 use reveille::base::secret::{hex, hmac_sha256};
+use reveille::base::time::Time;
+use reveille::base::viewer::Scope;
+use reveille::store;
 use serde_json::{Value, json};
 
 use crate::app::{App, TEAM, answer};
@@ -82,6 +85,101 @@ story!(a_message_that_is_not_signed_is_refused_and_leaves_nothing_but_a_count, &
     let right = signed("the-first-signing-secret", BODY).replace("sha256=", "").to_uppercase();
     is_taken(app, post(app, SIGNED, BODY).header("x-signature", format!("sha256={right}")), "opened").await;
     app.phone("ana").rings().await.press('1').await;
+});
+
+/// Posts a body that no door takes, and says how that was answered.
+async fn overflows(app: &App, request: impl Fn(RequestBuilder) -> RequestBuilder, path: &str) -> (u16, Value) {
+    let request = request(app.http.post(format!("{}{path}", app.url))).body(vec![b'x'; (1 << 20) + 1]);
+    let told = answer(request).await;
+    app.settle().await;
+    told
+}
+
+story!(a_body_too_large_is_an_alert_of_the_senders_alone, &team(), |app| {
+    // What signs the body cannot be checked without it: a right header and an old signature say nothing.
+    let old = signed("the-first-signing-secret", BODY);
+    let (status, told) = overflows(app, |request| request.header("x-signature", &old), SIGNED).await;
+    assert_eq!(status, 413);
+    assert!(told["detail"].as_str().expect("a sentence").contains("too large to check the signature in X-Signature"), "{told}");
+    let (status, told) = overflows(app, |request| request.header("x-routing-key", "pagerdutykey000000000001"), "/v2/enqueue").await;
+    assert_eq!((status, &told["status"]), (413, &json!("invalid event")), "{told}");
+    assert!(told["errors"][0].as_str().expect("a sentence").contains("too large to check the signature"), "{told}");
+    // A header and a password need no body.
+    let (status, _) = overflows(app, |request| request, HEADED).await;
+    assert_eq!(status, 401);
+    let (status, _) = overflows(app, |request| request.basic_auth("ops", Some("wrong:horse")), GUARDED).await;
+    assert_eq!(status, 401);
+    assert!(app.incidents().await.is_empty(), "a stranger who knows the address wakes nobody");
+    assert_eq!(app.is_accounted_for().await, 0);
+    let token = app.token_of("reader", Scope::Admin).await;
+    for (integration, why) in [("signed", "too_large"), ("pd", "too_large"), ("headed", "missing"), ("guarded", "wrong")] {
+        let refused = refused(app, &token, integration).await;
+        assert_eq!((&refused[0]["why"], &refused[0]["count"]), (&json!(why), &json!(1)), "{integration}: {refused}");
+    }
+    // From those who show it, it is told as from everybody.
+    let (status, _) = overflows(app, |request| request.header("x-token", "swordfish-swordfish"), HEADED).await;
+    assert_eq!(status, 413);
+    app.phone("ana").rings().await.press('1').await;
+    let (status, _) = overflows(app, |request| request.basic_auth("ops", Some("correct:horse:battery")), GUARDED).await;
+    assert_eq!(status, 413);
+    assert_eq!(app.incident(1).await.alerts.len(), 2);
+});
+
+/// What scripts are told of what was refused.
+async fn refused(app: &App, token: &str, integration: &str) -> Value {
+    let (status, told) = app.asks(Method::GET, &format!("/api/v1/integrations/{integration}"), Some(token)).await;
+    assert_eq!(status, 200, "{told}");
+    told["refused"].clone()
+}
+
+/// What was refused at the door that asks for a header is told, and counts up to this within a moment: while it is written down it may be
+/// on its way.
+async fn comes(app: &App, token: &str, n: i64) {
+    let mut told = Value::Null;
+    for _ in 0..200 {
+        told = refused(app, token, "headed").await;
+        if told.as_array().expect("a list").iter().filter_map(|one| one["count"].as_i64()).sum::<i64>() == n {
+            return;
+        }
+    }
+    panic!("{n} are not told of: {told}");
+}
+
+/// As many rest in the database.
+async fn rests(app: &App, n: i64) {
+    for _ in 0..2_000 {
+        let rows = store::refusals_list(&app.house().store.reader(), Time(0)).await.expect("refusals read");
+        if rows.iter().map(|row| row.n).sum::<i64>() == n {
+            return;
+        }
+    }
+    panic!("{n} are not written down");
+}
+
+story!(what_was_refused_is_told_after_a_restart_and_for_a_week, &team(), |app| {
+    is_refused(app, post(app, HEADED, BODY), "header X-Token is missing").await;
+    let token = app.token_of("reader", Scope::Admin).await;
+    let first_at = refused(app, &token, "headed").await[0]["first_at"].clone();
+    rests(app, 1).await;
+    // A flood is written down together.
+    for _ in 0..5 {
+        is_refused(app, post(app, HEADED, BODY), "header X-Token is missing").await;
+    }
+    comes(app, &token, 6).await;
+    app.advance("1s").await;
+    rests(app, 6).await;
+    app.goes_down().await;
+    app.comes_back().await;
+    assert_eq!(
+        (&refused(app, &token, "headed").await[0]["count"], &refused(app, &token, "headed").await[0]["first_at"]),
+        (&json!(6), &first_at)
+    );
+    is_refused(app, post(app, HEADED, BODY).header("x-token", "swordfis"), "header X-Token is wrong").await;
+    comes(app, &token, 7).await;
+    app.advance("169h").await;
+    assert_eq!(refused(app, &token, "headed").await, json!([]), "a week is long enough to look");
+    is_refused(app, post(app, HEADED, BODY), "header X-Token is missing").await;
+    comes(app, &token, 1).await;
 });
 
 story!(a_secret_is_rotated_without_losing_a_message, &team(), |app| {

@@ -179,7 +179,9 @@ story!(an_opsgenie_client_creates_sees_and_closes, &team(), |app| {
     assert_eq!(became(app, &closed).await["status"], "Closed alert");
     ana.has_ended();
     app.incident(1).await.is("resolved");
-    assert_eq!(gets(app, &format!("{ALIAS}?identifierType=alias")).await["status"], "closed");
+    let seen = gets(app, &format!("{ALIAS}?identifierType=alias")).await;
+    assert_eq!((&seen["status"], &seen["count"]), (&json!("closed"), &json!(2)), "it fired twice, and a close is no third time");
+    assert_eq!(gets(app, "/v2/alerts?query=count%3A2").await[0]["id"], seen["id"]);
     assert_eq!(app.incident(1).await.entry("note_added")["text"].as_str().map(|text| text.contains("Monitoring Script")), Some(true));
 
     // Long after it was closed, its alias is a new alert, with a number of its own.
@@ -192,6 +194,7 @@ story!(an_opsgenie_client_creates_sees_and_closes, &team(), |app| {
     let late = posts(app, "/v2/alerts/1/close?identifierType=tiny", &json!({})).await;
     let became_late = became(app, &late).await;
     assert_eq!((&became_late["isSuccess"], &became_late["status"]), (&json!(false), &json!("Alert is already closed")));
+    assert_eq!((&became_late["alertId"], &became_late["alias"]), (&seen["id"], &seen["alias"]), "and it is the old one that is meant");
     app.incident(2).await.is("triggered");
     posts(app, "/v2/alerts/2/close?identifierType=tiny", &json!({})).await;
     app.incident(2).await.is("resolved");
@@ -207,6 +210,9 @@ story!(acknowledge_snooze_notes_and_tags_reach_the_incident, &team(), |app| {
     app.incident(1).await.is("acknowledged");
     let seen = gets(app, &format!("{at}?identifierType=alias")).await;
     assert_eq!((&seen["acknowledged"], &seen["owner"], &seen["priority"]), (&json!(true), &json!("genie"), &json!("P3")));
+    assert_eq!(seen["count"], 1, "it fired once, and an acknowledge is no second time");
+    let twice = posts(app, &format!("{at}/acknowledge?identifierType=alias"), &json!({})).await;
+    assert_eq!(became(app, &twice).await["status"], "Alert is already acknowledged");
 
     posts(app, &format!("{at}/notes?identifierType=alias"), &json!({"note": "The logs fill it", "user": "Bo"})).await;
     app.advance("1s").await;
@@ -246,6 +252,57 @@ story!(acknowledge_snooze_notes_and_tags_reach_the_incident, &team(), |app| {
     let (status, _) = asks(app, Method::DELETE, &format!("{at}?identifierType=alias"), None).await;
     assert_eq!(status, 202);
     posts(app, "/v2/alerts/db-3%2Freplica/close?identifierType=alias", &json!({})).await;
+    app.incident(1).await.is("resolved");
+});
+
+/// Asks with PUT, and says what became of it.
+async fn puts(app: &App, path: &str, body: &Value) -> Value {
+    let (status, told) = asks(app, Method::PUT, path, Some(body)).await;
+    assert_eq!((status, &told["result"]), (202, &json!("Request will be processed")), "{path}: {told}");
+    became(app, &told).await
+}
+
+story!(an_alert_is_updated_and_a_worse_priority_calls_people, &team(), |app| {
+    posts(app, "/v2/alerts", &json!({"message": "The disk fills", "alias": "db-3", "description": "80 %", "priority": "P5"})).await;
+    let at = |what: &str| format!("/v2/alerts/db-3/{what}?identifierType=alias");
+    let seen = async |app: &App| gets(app, "/v2/alerts/db-3?identifierType=alias").await;
+    for (what, value, action) in [
+        ("message", "The disk is full", "UpdateMessage"),
+        ("description", "100 %", "UpdateDescription"),
+        ("priority", "P4", "UpdatePriority"),
+    ] {
+        let told = puts(app, &at(what), &json!({ what: value })).await;
+        assert_eq!((&told["action"], &told["isSuccess"], &told["status"]), (&json!(action), &json!(true), &json!("Updated alert")));
+        assert_eq!((&seen(app).await[what], &seen(app).await["count"]), (&json!(value), &json!(1)));
+    }
+    app.everyone_takes_notice();
+    // What only recorded is bad enough to page now.
+    puts(app, &at("priority"), &json!({"priority": "P1"})).await;
+    let ana = app.phone("ana").rings().await.ignore();
+    let incident = app.incident(1).await;
+    assert_eq!((&incident.row["severity"], &incident.row["title"]), (&json!("sev1"), &json!("The disk is full")));
+    let long = "x".repeat(131);
+    for (what, wrong) in
+        [("message", json!({})), ("message", json!({"message": long})), ("description", json!({})), ("priority", json!({"priority": "P6"}))]
+    {
+        let (status, told) = asks(app, Method::PUT, &at(what), Some(&wrong)).await;
+        assert!(status == 422 && told["errors"][what].is_string(), "{told}");
+    }
+    posts(app, &at("close"), &json!({})).await;
+    ana.has_ended();
+    // Of what is closed, the status of each request says so; that it never was would be a lie.
+    let until = json!({"endTime": "2030-01-01T00:00:00Z"});
+    for (what, body) in [("close", json!({})), ("acknowledge", json!({})), ("unacknowledge", json!({})), ("snooze", until)] {
+        let told = became(app, &posts(app, &at(what), &body).await).await;
+        assert_eq!((&told["isSuccess"], &told["status"]), (&json!(false), &json!("Alert is already closed")), "{what}");
+        assert_eq!((&told["alertId"], &told["alias"]), (&seen(app).await["id"], &json!("db-3")), "{what}");
+    }
+    // A note is for the report, and a closed alert takes one.
+    let told = became(app, &posts(app, &at("notes"), &json!({"note": "The logs filled it"})).await).await;
+    assert_eq!((&told["isSuccess"], &told["status"]), (&json!(true), &json!("Updated alert")));
+    assert_eq!(gets(app, &at("notes")).await[0]["note"], "The logs filled it");
+    puts(app, &at("priority"), &json!({"priority": "P1"})).await;
+    assert_eq!((&seen(app).await["status"], &seen(app).await["count"]), (&json!("closed"), &json!(1)));
     app.incident(1).await.is("resolved");
 });
 

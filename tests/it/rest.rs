@@ -245,3 +245,95 @@ story!(integrations_and_people_are_read_and_tried_by_scripts, |app| {
     asks(app, Method::POST, invite, Some(&admin), None, "").await.is_refused(409, "reveille user invite bo");
     asks(app, Method::POST, "/api/v1/users/nobody/invite", Some(&admin), None, "").await.is_refused(404, "such user");
 });
+
+/// One integration of each kind that has something of its own.
+const KINDS: &str = r#"
+[[integration]]
+id = "mapped"
+source = "generic"
+service = "api"
+severity = "warning"
+key = "mappedkey00000000000001"
+hmac = { header = "X-Signature", secret = ["the-first-signing-secret", "the-second-signing-secret"], prefix = "v1=" }
+basic = { user = "ops", password = "correct:horse:battery" }
+map = { items = "/alerts", title = "{{ name }} is wrong", severities = { bad = "critical" }, resolved_when = "status == \"ok\"", labels = { host = "/host" } }
+
+[[integration]]
+id = "aws"
+source = "cloudwatch"
+service = "api"
+key = "awskey000000000000000001"
+topics = ["arn:aws:sns:eu-west-1:123456789012:alarms", "arn:aws:sns:eu-west-1:123456789012:more"]
+
+[[integration]]
+id = "nightly"
+source = "heartbeat"
+service = "api"
+key = "nightlykey0000000000001"
+period = "1d"
+grace = "30m"
+"#;
+
+/// A value of JSON in TOML: texts and lists are written alike.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name} = {}", toml(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// An integration as the file has it, of what the API tells and the secrets that it keeps.
+fn written(told: &Value, secrets: &[(&str, &str)]) -> String {
+    let mut table = vec!["[[integration]]".to_owned()];
+    for name in ["id", "source", "service", "severity", "period", "grace"] {
+        table.extend(Some(&told[name]).filter(|value| !value.is_null()).map(|value| format!("{name} = {}", toml(value))));
+    }
+    table.extend(told["topics"].as_array().filter(|topics| !topics.is_empty()).map(|_| format!("topics = {}", toml(&told["topics"]))));
+    table.extend(Some(&told["map"]).filter(|map| !map.is_null()).map(|map| format!("map = {}", toml(map))));
+    let secret = |name: &str| secrets.iter().find(|(known, _)| *known == name).expect("a secret").1;
+    for asked in told["asks_for"].as_array().expect("a list") {
+        table.push(match asked["by"].as_str() {
+            Some("hmac") => {
+                format!("hmac = {{ header = {}, secret = {}, prefix = {} }}", asked["header"], secret("hmac"), asked["prefix"])
+            }
+            Some("basic") => format!("basic = {{ user = {}, password = {} }}", asked["user"], secret("basic")),
+            other => panic!("this test knows no proof {other:?}"),
+        });
+    }
+    table.push(format!("key = {}", secret("key")));
+    table.join("\n") + "\n\n"
+}
+
+story!(of_what_an_integration_is_configured_as_nothing_is_lost_but_its_secrets, &format!("{TEAM}{KINDS}"), |app| {
+    let admin = app.token_of("all", Scope::Admin).await;
+    let read = async |app: &App, id: &str| asks(app, Method::GET, &format!("/api/v1/integrations/{id}"), Some(&admin), None, "").await;
+    let keys =
+        [("mapped", "\"mappedkey00000000000001\""), ("aws", "\"awskey000000000000000001\""), ("nightly", "\"nightlykey0000000000001\"")];
+    let proofs = [("hmac", "[\"the-first-signing-secret\", \"the-second-signing-secret\"]"), ("basic", "\"correct:horse:battery\"")];
+    let before = app.house().now_live();
+    let (mut file, mut told_before) = (TEAM.to_owned(), Vec::new());
+    for (id, key) in keys {
+        let told = read(app, id).await;
+        for secret in ["signing-secret", "horse", key.trim_matches('"')] {
+            assert!(!told.text.contains(secret), "{}", told.text);
+        }
+        file += &written(&told.json(), &[("key", key), proofs[0], proofs[1]]);
+        told_before.push(told.json());
+    }
+    assert_eq!(
+        (&told_before[0]["asks_for"][1]["values"], &told_before[1]["topics"][1]),
+        (&json!(2), &json!("arn:aws:sns:eu-west-1:123456789012:more"))
+    );
+    // Applied at once nothing would change, which is what this is about; from nothing it must all come back.
+    app.applies(TEAM).await;
+    app.applies(&file).await;
+    let after = app.house().now_live();
+    assert_eq!(before.setup.integrations, after.setup.integrations, "{file}");
+    assert_eq!(before.proofs, after.proofs);
+    for ((id, _), told) in keys.into_iter().zip(told_before) {
+        assert_eq!(read(app, id).await.json(), told);
+    }
+});

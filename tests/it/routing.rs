@@ -1,6 +1,6 @@
 //! Which service an alert belongs to: the rules of the file, the integration's own service, and how people learn which it was.
 
-use crate::app::{GENERIC, SHOP, TEAM};
+use crate::app::{App, GENERIC, SHOP, TEAM};
 use crate::story;
 use reveille::base::viewer::Scope;
 use serde_json::{Value, json};
@@ -121,6 +121,37 @@ story!(what_the_tester_says_is_what_happens_and_trying_stores_nothing, &team(), 
     }
 });
 
+story!(the_tester_knows_what_fires_and_what_is_silenced, &team(), |app| {
+    let token = app.token_of("reader", Scope::Read).await;
+    let body = |at: &str| json!({ "title": "the disk is full", "dedup_key": "disk", "at": at, "labels": { "team": "db", "host": "db-3" } });
+    let tried = async |app: &App, at: &str| {
+        let told = tries(app, &token, &json!({ "integration": "api-scripts", "body": body(at).to_string() })).await;
+        (told["outcome"].as_str().expect("a word").to_owned(), told["incident"].as_i64(), told["reason"].clone())
+    };
+    let (early, late) = ("2026-01-05T02:00:00Z", "2026-01-05T03:00:00Z");
+    assert_eq!(tried(app, early).await.0, "opened");
+    app.posts(GENERIC, &body(early)).await;
+    app.phone("cy").rings().await.press('1').await;
+    assert_eq!(tried(app, late).await, ("repeated".to_owned(), Some(1), json!("the same condition is firing already")));
+    let resolve = json!({ "dedup_key": "disk", "state": "resolved", "at": late });
+    app.hears(GENERIC, &resolve).await;
+    app.settle().await;
+    app.incident(1).await.is("resolved");
+    let stale = tried(app, early).await;
+    assert_eq!((stale.0.as_str(), stale.2), ("ignored", json!("it is older than the last change the sender told of")));
+    app.advance("1h").await;
+    let silence = json!({ "matchers": ["team=\"db\""], "for": "2h", "comment": "the disks are changed" });
+    let post = app.http.post(format!("{}/api/v1/silences", app.url)).bearer_auth(&app.token).body(silence.to_string());
+    let (status, told) = crate::app::answer(post.header("content-type", "application/json")).await;
+    assert!(status < 300, "{told}");
+    app.settle().await;
+    let silenced = tried(app, "2026-01-05T04:00:00Z").await;
+    assert_eq!((silenced.0.as_str(), silenced.2), ("suppressed", json!("a silence covers it")));
+    // And so it happens; trying it left nothing behind.
+    assert_eq!(app.hears(GENERIC, &body("2026-01-05T04:00:00Z")).await.outcome, "suppressed");
+    assert_eq!(app.incidents().await.len(), 1);
+});
+
 story!(the_tester_tells_what_it_does_not_know, &team(), |app| {
     let token = app.token_of("reader", Scope::Read).await;
     for (question, said) in [
@@ -162,8 +193,15 @@ story!(the_page_shows_the_same_and_takes_the_last_signals, &team(), |app| {
         .finish();
     let shown = ana.post("/route", &form).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
-    for part in ["Rule db takes it", "It would open an incident at sev1", "Cy Young", "db-3: &#60;b&#62;disk&#60;/b&#62;", "template_error"]
-    {
+    for part in [
+        "Rule db takes it",
+        "It would open an incident at sev1",
+        "Cy Young",
+        "db-3: &#60;b&#62;disk&#60;/b&#62;",
+        "template_error",
+        "it would be <strong>repeated</strong>: the same condition is firing already",
+        "<a href=\"/incidents/1\">#1</a>",
+    ] {
         assert!(shown.text.contains(part), "{part}: {}", shown.text);
     }
     // Only those who administer may see what the senders send.

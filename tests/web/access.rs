@@ -176,7 +176,7 @@ async fn no_cookie_changes_anything_without_the_token_of_its_forms() {
 }
 
 /// The doors that are no part of the table, since no person's role opens them, and what each goes by.
-const OTHER_DOORS: [(&str, &str); 37] = [
+const OTHER_DOORS: [(&str, &str); 40] = [
     ("/hooks/{source}/{key}", "the key"),
     ("/hooks/{source}/{key}/{*name}", "the key"),
     ("/callbacks/{channel}", "the provider's signature"),
@@ -194,6 +194,9 @@ const OTHER_DOORS: [(&str, &str); 37] = [
     ("/v2/alerts/{identifier}/unacknowledge", "the GenieKey"),
     ("/v2/alerts/{identifier}/close", "the GenieKey"),
     ("/v2/alerts/{identifier}/snooze", "the GenieKey"),
+    ("/v2/alerts/{identifier}/message", "the GenieKey"),
+    ("/v2/alerts/{identifier}/description", "the GenieKey"),
+    ("/v2/alerts/{identifier}/priority", "the GenieKey"),
     ("/v2/alerts/{identifier}/notes", "the GenieKey"),
     ("/v2/alerts/{identifier}/tags", "the GenieKey"),
     ("/v2/alerts/{identifier}/details", "the GenieKey"),

@@ -1,11 +1,17 @@
 //! The doctor before providers that are well, that refuse, and that are not there.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::base::inbound::Inbound;
+use crate::domain::setup::{AlertSeverity, Integration};
+use crate::flows::refusal::Refused;
+use crate::sources::proof::Proof;
 use crate::stage::{self, Stage};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -118,4 +124,47 @@ fn a_clock_that_is_off_says_what_to_do() {
         let finding = skew("clock", now, now + Span::seconds(off), "the database's");
         says(&finding, level, "the database's", if level == Verdict::Ok { "" } else { "timedatectl" });
     }
+}
+
+#[test]
+fn senders_are_told_by_what_proves_them_and_what_was_refused() {
+    let integration = |id: &str, source: &str| Integration {
+        id: id.into(),
+        source: source.to_owned(),
+        service: "api".into(),
+        severity: AlertSeverity::Error,
+        heartbeat: None,
+        topics: Vec::new(),
+        map: None,
+    };
+    let all = [("ci", "github"), ("shop", "github"), ("own", "generic"), ("cron", "heartbeat"), ("aws", "cloudwatch"), ("up", "pingdom")];
+    let mut setup = Setup::default();
+    setup.integrations.extend(all.map(|(id, source)| (id.into(), integration(id, source))));
+    let secret = || vec![Secret::new("swordfish-swordfish")];
+    let proofs = senders::Proofs::from([
+        ("shop".into(), vec![Proof::Secret(secret())]),
+        ("own".into(), vec![Proof::Header { name: "x-token".to_owned(), values: secret() }]),
+    ]);
+    let flaw = Proof::Header { name: "x-token".to_owned(), values: secret() }.check(
+        None,
+        &Inbound { method: String::new(), path: String::new(), headers: Vec::new(), body: Bytes::new(), received_at: Time(0) },
+    );
+    let at = Time::from_seconds(1_800_000_000);
+    let refused = Refused { n: 12, first_at: at, last_at: at };
+    let refused = senders::AllRefused::from([("own".into(), BTreeMap::from([(flaw.expect_err("it is missing"), refused)]))]);
+    let mut found = Vec::new();
+    senders::look(&setup, &proofs, &refused, at + Span::hours(3), &mut found);
+    says(&found[0], Verdict::Ok, "aws (cloudwatch) is proven by the signature of SNS", "");
+    says(&found[1], Verdict::Warn, "ci: github signs its messages, and no secret is set", "[[integration]] ci");
+    says(&found[2], Verdict::Ok, "own (generic) is proven by the header x-token", "");
+    says(&found[3], Verdict::Ok, "shop (github) is proven by its sender's own signature", "");
+    says(&found[4], Verdict::Ok, "by their key alone, which is as secret as a password: cron (heartbeat), up (pingdom)", "");
+    says(
+        &found[5],
+        Verdict::Warn,
+        "own: 12 messages were refused, the last 3 h ago: the header X-Token is missing",
+        "have the sender send it",
+    );
+    assert_eq!(found.len(), 6);
+    assert!(!format!("{found:?}").contains("swordfish"));
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{Choice, Frame, Stamp};
+use crate::base::id::Number;
 
 /// One signal of a tried body.
 #[derive(Debug, Clone)]
@@ -22,6 +23,10 @@ pub struct TriedRow {
     pub rule: Option<String>,
     /// Each rule that is asked: its name, whether it takes it, and why.
     pub rules: Vec<(String, bool, String)>,
+    /// What it would come to now, and why.
+    pub now: (&'static str, &'static str),
+    /// The incident that there is and that it would be about.
+    pub incident: Option<Number>,
     pub policy: Option<String>,
     /// After how long, and who.
     pub steps: Vec<(String, String)>,
@@ -42,6 +47,8 @@ pub struct RoutePage {
     pub rules: usize,
     pub tried: Option<Vec<TriedRow>>,
     pub more: usize,
+    /// What its messages must show and was not asked for.
+    pub unproven: String,
 }
 
 impl RoutePage {

@@ -20,8 +20,10 @@ use super::command::Nothing;
 use super::words;
 use crate::base::id::IntegrationId;
 use crate::base::time::Time;
+use crate::domain::mapping::Mapping;
 use crate::domain::setup::Integration;
-use crate::flows::{access, ingest, refusal};
+use crate::flows::ingest::{self, Proof};
+use crate::flows::{access, refusal};
 use crate::render::guide;
 
 /// An integration, without its key.
@@ -40,7 +42,7 @@ pub struct IntegrationBody {
     pub last_at: Option<String>,
     /// What its messages must show beside the key, as the configuration names it: `secret`, `header`, `basic`, `hmac`.
     pub proofs: Vec<&'static str>,
-    /// What of its messages this server refused since it started.
+    /// What of its messages was refused lately, the last of each within a week.
     pub refused: Vec<RefusedBody>,
 }
 
@@ -54,21 +56,64 @@ pub struct IntegrationInFull {
     /// What the sender is called.
     pub title: String,
     pub service: String,
+    /// Taken where the sender says none.
+    #[schema(schema_with = words::alert_severity)]
+    pub severity: &'static str,
+    /// Of a heartbeat: how often it beats, and by how much it may be late.
+    #[schema(schema_with = words::span)]
+    pub period: Option<String>,
+    #[schema(schema_with = words::span)]
+    pub grace: Option<String>,
+    /// Of CloudWatch: the topics of SNS whose subscriptions are confirmed.
+    pub topics: Vec<String>,
+    /// Of any JSON: where the fields of its alerts stand, as in the configuration.
+    #[schema(value_type = Option<Object>)]
+    pub map: Option<Mapping>,
+    /// What its messages must show beside the key, without the secrets.
+    pub asks_for: Vec<AskedForBody>,
     /// Where the sender posts to, with `KEY` in the place of its key.
     pub address: String,
     /// What to do at the sender, in Markdown.
     pub guide: String,
     /// What its messages must show beside the key, as the configuration names it: `secret`, `header`, `basic`, `hmac`.
     pub proofs: Vec<&'static str>,
-    /// What of its messages this server refused since it started.
+    /// What of its messages was refused lately, the last of each within a week.
     pub refused: Vec<RefusedBody>,
+}
+
+/// One thing that every message must show.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AskedFor)]
+pub struct AskedForBody {
+    /// As the configuration names it: `secret`, `header`, `basic`, `hmac`.
+    pub by: &'static str,
+    /// The header that it stands in.
+    pub header: Option<String>,
+    /// The user of basic authentication.
+    pub user: Option<String>,
+    /// What stands before a signature's digits.
+    pub prefix: Option<String>,
+    /// How many values are right: two while one is rotated.
+    pub values: usize,
+}
+
+impl AskedForBody {
+    fn of(proof: &Proof) -> Self {
+        let (header, user, prefix) = match proof {
+            Proof::Secret(_) => (None, None, None),
+            Proof::Header { name, .. } => (Some(name), None, None),
+            Proof::Basic { user, .. } => (None, Some(user), None),
+            Proof::Hmac { header, prefix, .. } => (Some(header), None, Some(prefix)),
+        };
+        Self { by: proof.asked_by(), header: header.cloned(), user: user.cloned(), prefix: prefix.cloned(), values: proof.values().len() }
+    }
 }
 
 /// Messages that did not show what their integration asks for beside the key.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RefusedMessages)]
 pub struct RefusedBody {
-    /// Whether what is asked for was `missing`, `wrong` or `stale`.
+    /// Whether what is asked for was `missing`, `wrong`, `stale`, or could not be checked since the body was `too_large`.
     pub why: &'static str,
     /// The same in words.
     pub text: String,
@@ -117,6 +162,7 @@ pub(in super::super) async fn list(
         outcomes.entry(integration).or_default().insert(outcome, n);
     }
     let (live, reader) = (doors.live(), doors.house.store.reader());
+    let mut refused = refused(&doors).await?;
     let mut found = Vec::new();
     for integration in live.setup.integrations.values() {
         let newest = reader.samples(&caller.viewer, &integration.id).await?.into_iter().map(|(sample, _)| sample.at).max();
@@ -128,7 +174,7 @@ pub(in super::super) async fn list(
             outcomes: outcomes.remove(&integration.id).unwrap_or_default(),
             last_at: newest.map(Time::rfc3339),
             proofs: sender::proofs(&live, &integration.id),
-            refused: refused(&doors, &integration.id),
+            refused: refused.remove(&integration.id).unwrap_or_default(),
         });
     }
     Ok(Json(List::part(found, &Params::of(&uri), |one: &IntegrationBody| &one.id)?))
@@ -137,20 +183,27 @@ pub(in super::super) async fn list(
 /// One of them, and what to paste where at its sender.
 pub(in super::super) async fn one(State(doors): State<Doors>, Path(id): Path<String>) -> Reply<IntegrationInFull> {
     let integration = known(&doors, &id)?;
-    let (source, server) = (&integration.source, doors.public_url());
+    let (source, server, live) = (&integration.source, doors.public_url(), doors.live());
     Ok(Json(IntegrationInFull {
         title: sender::title(source),
         service: integration.service.to_string(),
+        severity: integration.severity.name(),
+        period: integration.heartbeat.map(|heartbeat| heartbeat.period.to_string()),
+        grace: integration.heartbeat.map(|heartbeat| heartbeat.grace.to_string()),
+        asks_for: live.proofs.get(&integration.id).into_iter().flatten().map(AskedForBody::of).collect(),
         address: sender::address(source, &server, "KEY"),
         guide: ingest::sender(source).map_or_else(String::new, |(_, text)| guide::text(text, &sender::places(source, &server, "KEY"))),
-        proofs: sender::proofs(&doors.live(), &integration.id),
-        refused: refused(&doors, &integration.id),
+        proofs: sender::proofs(&live, &integration.id),
+        refused: refused(&doors).await?.remove(&integration.id).unwrap_or_default(),
         id: integration.id.to_string(),
         source: integration.source,
+        topics: integration.topics,
+        map: integration.map,
     }))
 }
 
-fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<RefusedBody> {
+/// What was refused of each integration's messages.
+async fn refused(doors: &Doors) -> Result<BTreeMap<IntegrationId, Vec<RefusedBody>>, WebError> {
     let body = |(flaw, refused): (refusal::Flaw, refusal::Refused)| RefusedBody {
         why: flaw.why.name(),
         text: flaw.to_string(),
@@ -158,7 +211,8 @@ fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<RefusedBody> {
         first_at: refused.first_at.rfc3339(),
         last_at: refused.last_at.rfc3339(),
     };
-    doors.house.refusals.of(integration).into_iter().map(body).collect()
+    let all = refusal::lately(&doors.house.store, &doors.house.refusals, doors.now()).await?;
+    Ok(all.into_iter().map(|(id, refused)| (id, refused.into_iter().map(body).collect())).collect())
 }
 
 /// Its last messages, newest first.

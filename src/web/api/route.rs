@@ -44,6 +44,8 @@ pub struct TriedBody {
     pub signals: Vec<TriedSignalBody>,
     /// Further signals of the body, which are not told of.
     pub more: usize,
+    /// What its messages must show beside the key and was not asked for here: `secret`, `header`, `basic`, `hmac`, `sns`.
+    pub unproven: Vec<&'static str>,
 }
 
 /// What would become of one signal of a body.
@@ -77,6 +79,12 @@ pub struct TriedSignalBody {
     pub policy: Option<String>,
     /// Who would be paged, if nobody answered.
     pub steps: Vec<TriedStep>,
+    /// What it would come to if it came now, by what fires and what is silenced: one of the outcomes of a signal.
+    pub outcome: &'static str,
+    /// Why that.
+    pub reason: &'static str,
+    /// The number of the incident that there is and that it would be about.
+    pub incident: Option<i64>,
 }
 
 /// One rule, and what it says to a signal.
@@ -113,7 +121,7 @@ pub(in super::super) async fn route(State(doors): State<Doors>, request: Request
         .map_err(|why| WebError::BadRequest(format!("Which sender is it? {why}.")))?;
     let headers = asked.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     let inbound = inbound(&integration.source, headers, sent, doors.now());
-    Ok(Json(TriedBody::of(route::route(&live, integration, &inbound, doors.now()))))
+    Ok(Json(TriedBody::of(route::route(&doors.house, &live, integration, &inbound).await?)))
 }
 
 /// The request that its sender would make; the key in the address is nobody's.
@@ -128,6 +136,7 @@ impl TriedBody {
             source: tried.integration.source,
             signals: tried.signals.into_iter().map(TriedSignalBody::of).collect(),
             more: tried.more,
+            unproven: tried.unproven,
         }
     }
 }
@@ -140,8 +149,11 @@ impl TriedSignalBody {
             let takes = said.is_ok();
             AskedRule { id: id.to_string(), takes, why: said.unwrap_or_else(|lacks| lacks) }
         };
-        let routed = tried.routed;
+        let (routed, now) = (tried.routed, tried.now);
         Self {
+            outcome: now.outcome.name(),
+            reason: now.reason.sentence(),
+            incident: now.incident.map(|number| number.0),
             dedup_key: tried.sent.dedup_key,
             says,
             detail,

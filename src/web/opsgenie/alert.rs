@@ -9,12 +9,12 @@ use super::query::Searched;
 use super::{Pairs, Refusal, param};
 use crate::base::time::Time;
 use crate::domain::alert::AlertState;
-use crate::domain::decide::Outcome;
+use crate::domain::decide::{Outcome, Verdict};
 use crate::domain::input::Actor;
 use crate::domain::reason::Reason;
 use crate::domain::remark::{BETWEEN_TAGS, TAGS};
 use crate::domain::setup::{AlertSeverity, Integration};
-use crate::flows::opsgenie::{DETAIL, FIELDS};
+use crate::flows::opsgenie::{Ask, CREATE, DETAIL, FIELDS};
 use crate::store::read::{AlertNote, OwnAlert, SenderRequest};
 
 const LIST_DEFAULT: usize = 20;
@@ -67,6 +67,11 @@ fn owner(own: &OwnAlert) -> String {
     own.acknowledged_by.as_ref().filter(|_| is_acknowledged(own)).map(Actor::text).unwrap_or_default()
 }
 
+/// How often it was created: what was only said of it afterwards is a signal, and no occurrence.
+const fn fired(own: &OwnAlert) -> i64 {
+    own.alert.count - own.asides
+}
+
 fn updated_at(own: &OwnAlert) -> Time {
     own.alert.resolved_at.map_or(own.alert.last_at, |at| at.max(own.alert.last_at))
 }
@@ -95,7 +100,7 @@ fn brief(own: &OwnAlert) -> Value {
         "isSeen": is_acknowledged(own),
         "tags": words(own, TAGS),
         "snoozed": snoozed_until(own).is_some(),
-        "count": alert.count,
+        "count": fired(own),
         "lastOccurredAt": alert.last_at.rfc3339(),
         "createdAt": alert.first_at.rfc3339(),
         "updatedAt": updated_at(own).rfc3339(),
@@ -150,7 +155,7 @@ impl Searched for OwnAlert {
 
     fn number(&self, name: &str) -> Option<i64> {
         match name {
-            "count" => Some(self.alert.count),
+            "count" => Some(fired(self)),
             "createdat" => Some(self.alert.first_at.millis()),
             "updatedat" => Some(updated_at(self).millis()),
             "lastoccurredat" => Some(self.alert.last_at.millis()),
@@ -228,7 +233,7 @@ fn order_by(field: &str) -> Option<Compare> {
         "status" => |one, other| status(one).cmp(status(other)),
         "acknowledged" | "isSeen" => |one, other| is_acknowledged(one).cmp(&is_acknowledged(other)),
         "snoozed" | "snoozedUntil" => |one, other| snoozed_until(one).cmp(&snoozed_until(other)),
-        "count" => |one, other| one.alert.count.cmp(&other.alert.count),
+        "count" => |one, other| fired(one).cmp(&fired(other)),
         "source" => |one, other| label(one, "source").cmp(label(other, "source")),
         "owner" | "report.acknowledgedBy" => |one, other| owner(one).cmp(&owner(other)),
         "integration.name" | "integration.type" => |one, other| one.alert.integration.cmp(&other.alert.integration),
@@ -273,6 +278,8 @@ pub(super) fn status_of(request: &SenderRequest, alert: Option<&OwnAlert>) -> Va
     let verdict = &request.verdict;
     let is_success = match verdict.outcome {
         Outcome::Ignored => false,
+        // A person has acknowledged it here, and keeps it.
+        Outcome::Recorded if request.asked == Ask::Unacknowledge.name() => verdict.reason == Reason::UnacknowledgedAtSender,
         Outcome::Opened
         | Outcome::Repeated
         | Outcome::Resolved
@@ -283,18 +290,7 @@ pub(super) fn status_of(request: &SenderRequest, alert: Option<&OwnAlert>) -> Va
         | Outcome::Recorded
         | Outcome::Unreadable => true,
     };
-    let done = match (verdict.outcome, verdict.reason) {
-        (Outcome::Opened | Outcome::Folded | Outcome::Suppressed, _) | (Outcome::Recorded, Reason::JustRecords) => "Created alert",
-        (Outcome::Reopened, _) => "Reopened alert",
-        (Outcome::Repeated, _) => "Deduplicated alert",
-        (Outcome::Resolved, _) => "Closed alert",
-        (Outcome::Acknowledged, Reason::AcknowledgedAtSender) => "Acknowledged alert",
-        (Outcome::Acknowledged, _) => "Snoozed alert",
-        (Outcome::Ignored, Reason::NotFiring | Reason::NoSuchAlert) => "Alert does not exist",
-        (Outcome::Ignored, Reason::NothingToDecide) => "Alert is already closed",
-        (Outcome::Recorded, Reason::AskedFor) => "Updated alert",
-        (Outcome::Ignored | Outcome::Recorded | Outcome::Unreadable, reason) => reason.sentence(),
-    };
+    let done = done(&request.asked, verdict);
     json!({
         "success": is_success,
         "isSuccess": is_success,
@@ -305,4 +301,26 @@ pub(super) fn status_of(request: &SenderRequest, alert: Option<&OwnAlert>) -> Va
         "alertId": verdict.alert.as_ref().map_or("", |alert| alert.as_str()),
         "alias": alert.map_or("", |alert| alert.alert.dedup_key.as_str()),
     })
+}
+
+/// As Opsgenie says it, where it has words for it.
+fn done(asked: &str, verdict: &Verdict) -> &'static str {
+    let is_create = asked == CREATE;
+    match (verdict.outcome, verdict.reason) {
+        (Outcome::Ignored, _) if verdict.alert.is_none() => "Alert does not exist",
+        (Outcome::Ignored, Reason::NotFiring | Reason::AlreadyResolved) => "Alert is already closed",
+        (Outcome::Ignored, Reason::NothingToDecide) => "Alert is not acknowledged",
+        (Outcome::Recorded, Reason::UnacknowledgedAtSender) => "Unacknowledged alert",
+        (Outcome::Recorded, Reason::AlreadyAcknowledged) if asked == Ask::Acknowledge.name() => "Alert is already acknowledged",
+        (Outcome::Acknowledged, Reason::AcknowledgedAtSender) => "Acknowledged alert",
+        (Outcome::Acknowledged, _) => "Snoozed alert",
+        (Outcome::Resolved, _) => "Closed alert",
+        (Outcome::Reopened, _) => "Reopened alert",
+        (Outcome::Repeated, _) => "Deduplicated alert",
+        (Outcome::Opened | Outcome::Folded | Outcome::Suppressed, _) | (Outcome::Recorded, Reason::JustRecords) if is_create => {
+            "Created alert"
+        }
+        (Outcome::Opened | Outcome::Folded, _) | (Outcome::Recorded, Reason::AskedFor) => "Updated alert",
+        (Outcome::Ignored | Outcome::Recorded | Outcome::Suppressed | Outcome::Unreadable, reason) => reason.sentence(),
+    }
 }

@@ -36,6 +36,7 @@ pub(in crate::web) async fn integrations(State(doors): State<Doors>, Extension(c
     let live = doors.live();
     let names = doors.names();
     let reader = doors.house.store.reader();
+    let mut all_refused = refusal::lately(&doors.house.store, &doors.house.refusals, doors.now()).await?;
     let mut rows = Vec::new();
     for integration in live.setup.integrations.values() {
         let newest = reader.samples(&caller.viewer, &integration.id).await?.into_iter().max_by_key(|(sample, _)| sample.at);
@@ -44,7 +45,7 @@ pub(in crate::web) async fn integrations(State(doors): State<Doors>, Extension(c
             title: sender::title(&integration.source),
             service: names.service(&integration.service).to_owned(),
             last: newest.map(|(sample, _)| (Stamp(sample.at), sample.outcome)),
-            refused: refused(&doors, &integration.id),
+            refused: refused(all_refused.remove(&integration.id).unwrap_or_default()),
         });
     }
     Ok(shown(StatusCode::OK, &IntegrationsPage { frame: caller.frame_in("integrations"), rows }))
@@ -71,6 +72,7 @@ async fn page(doors: &Doors, caller: &Caller, integration: &Integration, asked: 
         .collect();
     let samples = reader.samples(&caller.viewer, &integration.id).await?;
     let revealed = reader.last_reveal(&integration.id).await?;
+    let mut all_refused = refusal::lately(&doors.house.store, &doors.house.refusals, doors.now()).await?;
     let key = live.addresses.get(&integration.id).filter(|_| asked.revealed).map_or(sender::HIDDEN_KEY, Secret::expose);
     let (server, source) = (doors.public_url(), &integration.source);
     let proofs: Vec<&str> = sender::proofs(&live, &integration.id);
@@ -83,7 +85,7 @@ async fn page(doors: &Doors, caller: &Caller, integration: &Integration, asked: 
         is_revealed: asked.revealed,
         revealed: revealed.map(|(user, at)| (names.user(&user).to_owned(), Stamp(at))),
         proofs: (!proofs.is_empty()).then(|| format!("A message must also show what the configuration has under {}.", proofs.join(", "))),
-        refused: refused(doors, &integration.id),
+        refused: refused(all_refused.remove(&integration.id).unwrap_or_default()),
         guide: ingest::sender(source).map_or_else(String::new, |(_, text)| guide::html(text, &sender::places(source, &server, key))),
         tested: asked.tested,
         tallies: tallies.into_iter().map(|(outcome, n)| Tally { outcome, n }).collect(),
@@ -93,7 +95,7 @@ async fn page(doors: &Doors, caller: &Caller, integration: &Integration, asked: 
 }
 
 /// What was refused of its messages, for people who wonder where they are.
-fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<String> {
+fn refused(all: BTreeMap<refusal::Flaw, refusal::Refused>) -> Vec<String> {
     let sentence = |(flaw, refused): (refusal::Flaw, refusal::Refused)| {
         let n = i64::try_from(refused.n).unwrap_or(i64::MAX);
         let (first, last) = (line::date_clock(refused.first_at), line::date_clock(refused.last_at));
@@ -103,7 +105,7 @@ fn refused(doors: &Doors, integration: &IntegrationId) -> Vec<String> {
         let advice = flaw.advice().replace('`', "");
         format!("{} {when}: {flaw}. What to do: {advice}.", line::count_of(n, "message", "messages"))
     };
-    doors.house.refusals.of(integration).into_iter().map(sentence).collect()
+    all.into_iter().map(sentence).collect()
 }
 
 fn sample_row(sample: Sample, number: Option<i64>) -> SampleRow {

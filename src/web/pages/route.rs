@@ -55,7 +55,7 @@ pub(in crate::web) async fn show(
     let body = form.raw("body").to_owned();
     let inbound = inbound(&integration.source, headers, body.clone().into_bytes(), doors.now());
     let asked = integration.id.clone();
-    let tried = route::route(&live, integration, &inbound, doors.now());
+    let tried = route::route(&doors.house, &live, integration, &inbound).await?;
     page(&doors, &caller, Some(asked), Written { headers: form.raw("headers").to_owned(), body, tried: Some(tried) }).await
 }
 
@@ -79,9 +79,9 @@ async fn page(doors: &Doors, caller: &Caller, asked: Option<IntegrationId>, writ
         Some(one) => doors.house.store.reader().samples(&caller.viewer, &IntegrationId::from(one.id.as_str())).await?,
         None => Vec::new(),
     };
-    let (more, tried) = match written.tried {
-        Some(tried) => (tried.more, Some(tried.signals.into_iter().map(|signal| row(signal, &names)).collect())),
-        None => (0, None),
+    let (more, unproven, tried) = match written.tried {
+        Some(tried) => (tried.more, tried.unproven.join(", "), Some(tried.signals.into_iter().map(|signal| row(signal, &names)).collect())),
+        None => (0, String::new(), None),
     };
     let page = RoutePage {
         frame: caller.frame_in("route"),
@@ -94,6 +94,7 @@ async fn page(doors: &Doors, caller: &Caller, asked: Option<IntegrationId>, writ
         rules: live.setup.routes.len(),
         tried,
         more,
+        unproven,
     };
     Ok(shown(StatusCode::OK, &page))
 }
@@ -122,6 +123,8 @@ fn row(tried: TriedSignal, names: &Names) -> TriedRow {
                 (id.to_string(), takes, said.unwrap_or_else(|lacks| lacks))
             })
             .collect(),
+        now: (tried.now.outcome.name(), tried.now.reason.sentence()),
+        incident: tried.now.incident,
         policy: tried.policy.map(|policy| policy.to_string()),
         steps: tried.wakes.iter().map(|step| said(step, names)).collect(),
     }
