@@ -6,8 +6,9 @@
 
 use serde_json::Value;
 
+use super::field;
 use super::reading::{self, Labels};
-use super::{Signature, Source, unreadable};
+use super::{Signature, Source};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -51,10 +52,8 @@ impl Source for Github {
         inbound.header("x-github-delivery").map(str::trim).filter(|id| !id.is_empty()).map(reading::key)
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        body(inbound)
-            .and_then(|body| signals(inbound.header("x-github-event"), &body, integration))
-            .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        signals(inbound.header("x-github-event"), &body(inbound)?, integration)
     }
 }
 
@@ -66,9 +65,7 @@ fn body(inbound: &Inbound) -> Result<Value, String> {
 }
 
 fn signals(header: Option<&str>, body: &Value, integration: &Integration) -> Result<Vec<Signal>, String> {
-    if !body.is_object() {
-        return Err(format!("it is {}, not an object", reading::shape(body)));
-    }
+    reading::as_object(body)?;
     let event = header.map(str::trim).filter(|event| !event.is_empty()).or_else(|| guess(body));
     let event = event.ok_or("it has no event that GitHub is known to send, nor the header X-GitHub-Event")?;
     let told = match event {
@@ -238,7 +235,7 @@ fn workflow_job(body: &Value) -> Result<Told, String> {
             ("branch", branch),
             ("conclusion", conclusion),
             ("runner", named(&job["runner_name"])),
-            ("runner_labels", reading::joined(&job["labels"])),
+            ("runner_labels", field::joined(job.get("labels")).unwrap_or_default()),
             ("run_attempt", named(&job["run_attempt"])),
             ("commit", named(&job["head_sha"])),
         ],

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -38,16 +38,12 @@ impl Source for GoogleCloud {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let incident = body.get("incident").ok_or("it has no incident")?;
     let incident = incident.as_object().ok_or_else(|| format!("its incident is {}, not an object", reading::shape(incident)))?;
     let id = field::filled(incident, "incident_id").ok_or("its incident has no incident_id")?;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::field;
 use super::reading::{self, Labels};
-use super::{Signature, Source, alertmanager, unreadable};
+use super::{Signature, Source, alertmanager};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -54,13 +54,12 @@ impl Source for Grafana {
         Some(Signature { header: "x-grafana-alerting-signature", prefix: "", timestamp: Some("x-grafana-alerting-timestamp") })
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        reading::json(&inbound.body)
-            .and_then(|body| match body.as_object() {
-                Some(fields) if !fields.contains_key("alerts") && fields.contains_key("ruleId") => Ok(vec![legacy(fields, integration)?]),
-                _ => alertmanager::group(self, &body, integration, refine),
-            })
-            .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        let body = reading::json_object(&inbound.body)?;
+        if !body.contains_key("alerts") && body.contains_key("ruleId") {
+            return Ok(vec![legacy(&body, integration)?]);
+        }
+        alertmanager::group(self, &body, integration, refine)
     }
 
     fn body_cap(&self) -> usize {

@@ -11,9 +11,9 @@
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::notification::Notification;
 use super::reading::{self, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::Signal;
@@ -92,11 +92,8 @@ impl Source for Icinga2 {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| notification(fields)?.signal(integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![notification(reading::fields(inbound)?)?.signal(integration)?])
     }
 }
 

@@ -78,8 +78,16 @@ pub trait Source: Sync {
     /// As people call it, at the start of a sentence.
     fn title(&self) -> &'static str;
 
-    /// At least one signal for any bytes whatsoever.
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal>;
+    /// The signals of a request, one at least, or a sentence for what is wrong with its body.
+    ///
+    /// # Errors
+    /// The sentence, such as "it has no id".
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String>;
+
+    /// At least one signal for any bytes whatsoever: what cannot be read is one that says so.
+    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
+        self.signals(inbound, integration).unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    }
 
     /// What to paste where, in Markdown without HTML: paragraphs, steps, blocks of code. `{url}` stands for the integration's address,
     /// `{server}` for Reveille's own and `{key}` for the integration's key.
@@ -178,6 +186,25 @@ fn unreadable(integration: &Integration, title: &str, sentence: &str) -> Signal 
         url: None,
         labels: BTreeMap::new(),
     }
+}
+
+/// Of the entries of one body whatever can be read, and a sentence for the rest. Who makes a signal of that puts it last, so that the
+/// readable ones do not resolve it at once.
+fn readable(entries: impl ExactSizeIterator<Item = Result<Signal, String>>) -> (Vec<Signal>, Option<String>) {
+    let of = entries.len();
+    let mut signals = Vec::with_capacity(of.min(limits::GROUP_ENTRIES) + 1);
+    let (mut wrong, mut first) = (of.saturating_sub(limits::GROUP_ENTRIES), None);
+    for (index, entry) in entries.take(limits::GROUP_ENTRIES).enumerate() {
+        match entry {
+            Ok(signal) => signals.push(signal),
+            Err(why) => {
+                wrong += 1;
+                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
+            }
+        }
+    }
+    let first = first.unwrap_or_else(|| format!("{} is the limit", limits::GROUP_ENTRIES));
+    (signals, (wrong > 0).then(|| format!("{wrong} of its {of} alerts; {first}")))
 }
 
 #[cfg(test)]

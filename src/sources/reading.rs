@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::field::joined;
 pub use super::form::{Named, fields};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
@@ -26,6 +27,23 @@ pub fn json(body: &[u8]) -> Result<Value, String> {
     }
     // The parser's own words would quote the body; the place is enough to find the fault.
     serde_json::from_str(text).map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))
+}
+
+/// The body as a JSON object, or a sentence that says why it is none.
+pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, String> {
+    match json(body)? {
+        Value::Object(fields) => Ok(fields),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => Err(no_object(&other)),
+    }
+}
+
+/// The fields of what must be an object, or a sentence that says what it is instead.
+pub fn as_object(value: &Value) -> Result<&Map<String, Value>, String> {
+    value.as_object().ok_or_else(|| no_object(value))
+}
+
+fn no_object(value: &Value) -> String {
+    format!("it is {}, not an object", shape(value))
 }
 
 /// Counted before anything is built, so that no body can exhaust the stack.
@@ -96,13 +114,6 @@ pub fn address(value: &Value) -> Option<String> {
     Some(url(value.as_str()?)?.split(['?', '#']).next()?.to_owned())
 }
 
-/// The one-line texts of a list, joined by commas.
-pub fn joined(list: &Value) -> String {
-    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    // More than a label holds need not be read.
-    entries.iter().take(limits::LABEL_CHARS).filter_map(text).collect::<Vec<_>>().join(",")
-}
-
 /// A dedup key as it came where that is possible, else its digest: over the limit, with characters the database or a log cannot
 /// hold, or in Reveille's own name. Cutting it instead would make one alert of two.
 pub fn key(text: &str) -> String {
@@ -152,10 +163,11 @@ pub fn seconds(value: Option<&Value>) -> Option<i64> {
     (1..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 
-/// Milliseconds since the epoch, as text, within the same years.
-pub fn millis(text: &str) -> Option<Time> {
-    let at = Time::from_millis(text.trim().parse().ok()?);
-    (1..=LAST_SECOND).contains(&at.seconds()).then_some(at)
+/// Milliseconds since the epoch, within the same years.
+pub fn millis(value: Option<&Value>) -> Option<Time> {
+    let value = value?;
+    let millis = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))?;
+    (1..=LAST_SECOND).contains(&(millis / 1_000)).then(|| Time::from_millis(millis))
 }
 
 /// RFC 3339 within the years that can be written back; PagerDuty's clients and CloudWatch write zones without their colon.
@@ -213,6 +225,11 @@ impl Labels {
         }
     }
 
+    /// A list of words, `a,b`; a single word counts as a list of one.
+    pub fn put_list(&mut self, name: &str, value: Option<&Value>) {
+        self.put(name, &joined(value).unwrap_or_default());
+    }
+
     /// Every field of an object under its own name.
     pub fn put_all(&mut self, object: Option<&Map<String, Value>>) {
         for (name, value) in object.into_iter().flatten() {
@@ -239,6 +256,8 @@ pub fn object<'a>(parent: &'a Map<String, Value>, name: &str) -> Option<&'a Map<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::alert::UNREADABLE_KEY;
 
@@ -301,5 +320,15 @@ mod tests {
         let long = title(&"é".repeat(900), "is down");
         assert!(long.ends_with("… is down") && long.chars().count() == limits::TITLE_CHARS, "{long}");
         assert!(title("db-3", &"é".repeat(900)).starts_with("db-3 é"));
+    }
+
+    #[test]
+    fn milliseconds_are_read_as_number_and_as_text() {
+        for given in [json!(1_713_769_708_699_i64), json!("1713769708699")] {
+            assert_eq!(millis(Some(&given)), Some(Time(1_713_769_708_699_000)), "{given}");
+        }
+        for absurd in [json!(0), json!(-1), json!(u64::MAX), json!(1e30), json!("soon"), json!(null)] {
+            assert_eq!(millis(Some(&absurd)), None, "{absurd}");
+        }
     }
 }

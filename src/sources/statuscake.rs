@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Source;
 use super::reading::{self, Labels, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
@@ -37,11 +37,8 @@ impl Source for StatusCake {
         true
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(&Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&Named::read(inbound)?, integration)?])
     }
 }
 

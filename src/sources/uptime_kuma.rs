@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -49,11 +49,8 @@ impl Source for UptimeKuma {
         true
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::fields(inbound)?, integration)?])
     }
 }
 
