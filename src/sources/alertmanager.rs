@@ -46,7 +46,7 @@ impl Source for Alertmanager {
     }
 
     fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
-        group(self, &reading::json_object(&inbound.body)?, integration, |_, _| {})
+        group(self, reading::as_object(&reading::json_group(&inbound.body)?)?, integration, |_, _| {})
     }
 
     fn body_cap(&self) -> usize {

@@ -92,7 +92,7 @@ pub fn batch(inbound: &Inbound, integration: &Integration) -> (Vec<Signal>, Opti
 }
 
 fn alerts(inbound: &Inbound, integration: &Integration) -> Result<(Vec<Signal>, Option<String>), String> {
-    let body = reading::json(&inbound.body)?;
+    let body = reading::json_list(&inbound.body)?;
     let alerts = body.as_array().ok_or_else(|| format!("it is {}, not a list of alerts", reading::shape(&body)))?;
     if alerts.is_empty() {
         return Ok((vec![empty(integration)], None));

@@ -90,7 +90,7 @@ fn sent(inbound: &Inbound) -> Result<Sent, String> {
     if is_binary && !content_type.starts_with("application/cloudevents") {
         return Ok(Sent::One(binary(inbound, &content_type)));
     }
-    match reading::json(&inbound.body)? {
+    match reading::json_whole(&inbound.body)? {
         Value::Array(entries) => Ok(Sent::Batch(entries)),
         body => structured(body).map(Sent::One),
     }

@@ -93,7 +93,7 @@ impl Source for Generic {
     }
 
     fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
-        let entries = match (&integration.map, reading::json(&inbound.body)?) {
+        let entries = match (&integration.map, reading::json_whole(&inbound.body)?) {
             (Some(map), body) => mapping::entries(map, &body)?,
             (None, Value::Array(entries)) => entries.into_iter().map(Ok).collect(),
             (None, entry) => vec![Ok(entry)],

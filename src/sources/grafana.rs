@@ -55,11 +55,12 @@ impl Source for Grafana {
     }
 
     fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
-        let body = reading::json_object(&inbound.body)?;
+        let body = reading::json_group(&inbound.body)?;
+        let body = reading::as_object(&body)?;
         if !body.contains_key("alerts") && body.contains_key("ruleId") {
-            return Ok(vec![legacy(&body, integration)?]);
+            return Ok(vec![legacy(body, integration)?]);
         }
-        alertmanager::group(self, &body, integration, refine)
+        alertmanager::group(self, body, integration, refine)
     }
 
     fn body_cap(&self) -> usize {

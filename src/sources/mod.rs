@@ -5,6 +5,7 @@
 mod excerpt;
 mod field;
 mod form;
+mod json;
 mod mapping;
 mod notification;
 pub mod proof;
