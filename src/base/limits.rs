@@ -56,7 +56,7 @@ pub const JSON_DEPTH: usize = 64;
 pub const JSON_VALUES: usize = 4_096;
 /// Values of a body of which nothing may be left out, and in a large one a value for so many bytes: real ones have one for fifty.
 pub const JSON_WHOLE_VALUES: usize = 8_192;
-pub const JSON_VALUE_BYTES: usize = 24;
+pub const JSON_VALUE_BYTES: usize = 32;
 /// Values kept of one alert of a group.
 pub const JSON_ENTRY_VALUES: usize = 1_024;
 /// Nothing shorter can be an alert of a group, bytes: it has a label or a fingerprint.

@@ -17,7 +17,7 @@ const GUIDE: &str = "\
 1. In the project’s settings open **Integrations**, **Webhooks**.
 2. Paste `{url}` and save. Airbrake takes no other secret: the key in the address is it.
 3. Airbrake tells of new errors and of resolved ones that are back, never that one is resolved. Resolve here, or give the integration’s \
-service a `close_after`.
+service a `close_after`. It tells no severity: the integration’s own counts, `error` unless it is set.
 ";
 
 impl Source for Airbrake {

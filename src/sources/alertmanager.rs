@@ -19,7 +19,7 @@ use crate::domain::setup::{AlertSeverity, Integration};
 pub struct Alertmanager;
 
 const GUIDE: &str = "\
-Add a receiver to `alertmanager.yml`, and route to it what should wake people:
+Add a receiver to `alertmanager.yml`, route to it what should wake people, and reload Alertmanager:
 
 ```yaml
 receivers:
@@ -27,6 +27,13 @@ receivers:
     webhook_configs:
       - url: '{url}'
         send_resolved: true
+
+route:
+  # Beside the routes and the receiver that are there already.
+  routes:
+    - matchers: ['severity=~\"critical|error|warning\"']
+      receiver: reveille
+      continue: true
 ```
 
 The label `severity` decides how urgent it is: `critical`, `error`, `warning` or `info`.

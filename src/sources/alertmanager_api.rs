@@ -41,8 +41,8 @@ alerting:
         - targets: ['reveille.example.com:443']
 ```
 
-The target is the host and port of `{server}`, the scheme its `http` or `https`. In place of `authorization`, `basic_auth` does as
-well: any `username`, and the key as the `password`.
+The target is the host and port of `{server}`, the scheme its `http` or `https`; reload Prometheus when they are
+right. In place of `authorization`, `basic_auth` does as well: any `username`, and the key as the `password`.
 
 For amtool, and as the address of Grafana’s Alertmanager data source (implementation Prometheus, basic auth):
 

@@ -42,11 +42,13 @@ const GUIDE: &str = r#"1. In Checkly open **Alerts**, **Alert channels**, and ad
    }
    ```
 
-3. Under **Webhook secret** enter a long random text, and give the same to this integration as its signing secret: what is not signed with it is then
+3. Under **Webhook secret** enter a long random text, and give the same to this integration as its `secret`: what is not signed with it is then
    refused.
 4. Tick it for failures, recoveries and degraded checks, and choose it in each check or group that should wake people.
 
-Checkly does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
+A degraded check and a certificate that is about to end are warnings. Of a failure Checkly tells no
+severity: the integration’s own counts, `error` unless it is set.
+It does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
 "#;
 
 impl Source for Checkly {

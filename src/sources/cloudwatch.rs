@@ -28,7 +28,7 @@ const GUIDE: &str = r#"1. In the AWS console open **SNS**, choose or create a to
 3. In **CloudWatch**, **Alarms**, send to the topic what should wake people: an action for **In alarm**, and one for **OK**, which
    resolves it. An action for **Insufficient data** warns.
 
-The integration’s severity counts: an alarm has none.
+An alarm has no severity: the integration’s own counts, `error` unless it is set.
 "#;
 
 impl Source for CloudWatch {

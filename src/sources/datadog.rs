@@ -51,7 +51,11 @@ const GUIDE: &str = r#"1. In Datadog open **Integrations**, **Webhooks**, and ad
    }
    ```
 
-3. Name it in the message of each monitor that should wake people: `@webhook-reveille`.
+3. Leave **Encode as form** unticked, and save.
+4. Name it in the message of each monitor that should wake people: `@webhook-reveille`. Write it outside of conditions such as
+   `{{#is_alert}}`, so that the recovery is sent as well: it resolves the alert.
+
+An alert is an error and a warning a warning. The monitor’s priority makes an alert more urgent: P1 is critical.
 "#;
 
 impl Source for Datadog {

@@ -59,6 +59,9 @@ check process shop with pidfile /run/shop.pid
   else if succeeded then exec "/usr/bin/reveille send --dedup-key shop --state resolved --hook {url}"
 ```
 
+`severity` may be `critical`, `error`, `warning` or `info`; without it the integration’s own counts. `url`, `labels` (an object) and
+`at` (RFC 3339) may be there besides. A list of such objects is a batch.
+
 `reveille send` does so from any shell. A sender with a JSON of its own is mapped in the configuration, each field by a JSON pointer
 or a template:
 

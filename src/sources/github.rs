@@ -20,12 +20,13 @@ pub struct Github;
 const GUIDE: &str = "\
 1. In the repository’s or the organisation’s settings open **Webhooks**, **Add webhook**.
 2. Paste `{url}` as the **Payload URL** and choose the content type `application/json`.
-3. Make up a **Secret**, and give the same one to this integration: GitHub signs every body with it.
+3. Make up a **Secret**, and give the same one to this integration as its `secret`: GitHub signs every body with it.
 4. Choose **individual events**: **Workflow runs** and **Deployment statuses** are the telling ones; **Code scanning alerts** and \
 **Dependabot alerts** if you want them here. Leave out **Workflow jobs** and **Check runs** where workflow runs are sent: they tell of the \
 same failure again.
 
-A run that fails fires, and the next success of the same workflow on the same branch resolves it. Runs for pull requests are left alone. \
+A run that fails fires, and the next success of the same workflow on the same branch resolves it. It has \
+no severity: the integration’s own counts, `error` unless it is set. Runs for pull requests are left alone. \
 A deployment that succeeds is kept as a change. GitHub’s ping is answered and wakes nobody. GitHub never sends a body again by itself: \
 what it lost can be redelivered from the webhook’s page.
 ";

@@ -20,9 +20,10 @@ pub struct GoogleCloud;
 const GUIDE: &str = "\
 1. In the Google Cloud console open **Monitoring**, **Alerting**, **Edit notification channels**, and add a **Webhook** with the
    endpoint URL `{url}`. Its test is counted and wakes nobody.
-2. Name it as a notification channel of each policy that should wake people, and let the policy notify on the incident’s closure too.
+2. Name it as a notification channel of each policy that should wake people, and tick **Notify on incident closure** there:
+   it is what resolves the alert.
 
-The severity level of a policy decides how urgent it is: Critical, Error or Warning.
+The severity level of a policy decides how urgent it is: Critical, Error or Warning. Without one the integration’s own counts.
 ";
 
 impl Source for GoogleCloud {

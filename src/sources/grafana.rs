@@ -25,10 +25,10 @@ pub struct Grafana;
 
 const GUIDE: &str = "\
 1. In Grafana open **Alerting**, **Contact points**, and add one of the type **Webhook** with the URL `{url}`. Leave its payload
-   as it is.
+   as it is, and **Disable resolved message** unticked.
 2. Under **Notification policies**, route to it what should wake people.
 3. If you would like its messages signed (Grafana 12 and later): put a long random text as **Secret** under **HMAC Signature**, and
-   `X-Grafana-Alerting-Timestamp` as **Timestamp Header**; give the integration the same secret.
+   `X-Grafana-Alerting-Timestamp` as **Timestamp Header**; give the integration the same text as its `secret`.
 
 The label `severity` of a rule decides how urgent it is: `critical`, `error`, `warning` or `info`. The test of a contact point is
 counted and wakes nobody.

@@ -23,6 +23,9 @@ const GUIDE: &str = "\
 2. Name it in each event definition that should wake people.
 3. Graylog does not say when an alert is over. Give the service a `close_after`, or resolve its incidents by hand.
 
+The priority of an event definition decides how urgent it is: critical is critical, high an error, low a warning. Normal, which is the
+preset, leaves it to the integration’s own `severity`.
+
 The test of a notification is counted and wakes nobody.
 ";
 

@@ -29,7 +29,7 @@ const GUIDE: &str = r#"1. In Healthchecks open **Integrations**, and add a **Web
 4. Tick the integration in each check that should wake people.
 
 With a Healthchecks of your own, put its address in the place of `https://healthchecks.io`. Its test is a check named TEST that goes down and stays
-so: resolve it by hand.
+so: resolve it by hand. A check has no severity: the integration’s own counts, `error` unless it is set.
 "#;
 
 impl Source for Healthchecks {

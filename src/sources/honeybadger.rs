@@ -22,7 +22,8 @@ the one to choose.
 each too: **resolved**, **up**, **reporting**, **OK**. Without it the alert stays open here.
 3. Deploys are kept as changes. Assignments and comments change nothing.
 
-Honeybadger signs nothing: the key in the address is the secret. An expiring certificate and a spike of the error volume have no end \
+Honeybadger signs nothing: the key in the address is the secret. It tells no severity: the \
+integration’s own counts, `error` unless it is set. An expiring certificate and a spike of the error volume have no end \
 that it tells of.
 ";
 

@@ -21,7 +21,8 @@ const GUIDE: &str = "\
    `{url}`. Leave its payload as it is. The shared secret may stay empty: the address holds the integration’s key.
 2. Name it as the recipient of each trigger that should wake people.
 
-Its test is counted and wakes nobody.
+A trigger has no severity: the integration’s own counts, `error` unless it is set. Its test is counted and wakes
+nobody.
 ";
 
 impl Source for Honeycomb {

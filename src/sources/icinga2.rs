@@ -76,6 +76,7 @@ const GUIDE: &str = r#"1. Put this into Icinga's configuration, for instance `co
 2. In place of `assign where true` name the hosts and services that should wake people, and reload Icinga.
 
 Without `reveille` on that machine the command can be `curl` with the same fields: `curl -fsS -m 20 '{url}' --data-urlencode HOST=… --data-urlencode STATE=…`.
+CRITICAL and DOWN are critical, WARNING is a warning, and of UNKNOWN the integration’s own severity counts.
 Icinga runs it once and forgets it if it fails; `interval` lets it remind.
 "#;
 

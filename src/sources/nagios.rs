@@ -61,6 +61,7 @@ define command {
 }
 ```
 
+CRITICAL and DOWN are critical, WARNING is a warning, and of UNKNOWN the integration’s own severity counts.
 Nagios runs the command once and forgets it if it fails; `notification_interval` lets it remind.
 ";
 

@@ -27,7 +27,10 @@ const GUIDE: &str = "\
 1. In New Relic open **Alerts**, **Destinations**, and add one of the type **Webhook** with the endpoint URL `{url}`.
 2. Open **Alerts**, **Workflows**, add a workflow, choose which issues should wake people, and notify the channel **Webhook** with
    that destination. Leave its payload as it is.
-3. Under the workflow’s settings let it notify when an issue is activated, acknowledged and closed.
+3. Under the workflow’s settings let it notify when an issue is activated, acknowledged and closed: closing resolves the alert.
+
+The priority of an issue decides how urgent it is: Critical is critical, High an error, Medium a warning. Low wakes nobody unless the
+service says otherwise.
 ";
 
 impl Source for NewRelic {

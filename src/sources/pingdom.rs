@@ -18,7 +18,9 @@ pub struct Pingdom;
 
 const GUIDE: &str = "\
 1. In Pingdom open **Integrations**, and add one of the type **Webhook** with the address `{url}`.
-2. Tick it in each check that should wake people.
+2. Tick it in each check that should wake people, and **Alert when back up** beside it: that is what resolves the alert.
+
+A check of low importance is a warning; of any other the integration’s own severity counts, `error` unless it is set.
 ";
 
 impl Source for Pingdom {

@@ -146,10 +146,11 @@ impl Labels {
     }
 
     pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
-        if self.0.len() < limits::LABELS
-            && let Some(text) = scalar(value)
-        {
-            self.put(name, &text);
+        match value {
+            // Most are texts, which need no copy.
+            Some(Value::String(text)) => self.put(name, text),
+            _ if self.0.len() >= limits::LABELS => {}
+            _ => self.put(name, &scalar(value).unwrap_or_default()),
         }
     }
 

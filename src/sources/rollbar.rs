@@ -23,6 +23,8 @@ const GUIDE: &str = "\
 1. In the project’s settings open **Notifications**, **Webhook**.
 2. Paste `{url}` and enable it. Rollbar’s own test is answered and wakes nobody.
 3. Choose the rules: new item, reactivated item, high occurrence rate and resolved item are the telling ones. Deploys are kept as changes.
+
+The level of an item decides how urgent it is: critical, error or warning. What is below wakes nobody unless the service says otherwise.
 ";
 
 impl Source for Rollbar {

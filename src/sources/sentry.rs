@@ -24,9 +24,9 @@ const GUIDE: &str = "\
 **Alert Rule Action**. Its permissions: **Issue & Event**, read.
 2. Under **Webhooks** tick **issue**, so that resolving at Sentry ends the alert here. Leave **error** alone unless every single error \
 should count.
-3. In each alert rule add the action **Send a notification via** this integration. An issue alert fires for an issue, a metric alert for \
+3. In each alert rule add the action **Send a notification via** that integration. An issue alert fires for an issue, a metric alert for \
 a threshold; **critical** and **warning** arrive as such.
-4. Give this integration the **Client Secret** of that one as its secret: Sentry signs every body with it.
+4. Give the **Client Secret** that Sentry shows then to Reveille’s integration as its `secret`: Sentry signs every body with it.
 
 The legacy **WebHooks** plugin of a project takes the same address, where the integration has no secret: it signs nothing. It never \
 says that an issue is resolved.

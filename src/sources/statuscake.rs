@@ -15,7 +15,9 @@ pub struct StatusCake;
 
 const GUIDE: &str = "\
 1. In StatusCake open **Alerting**, **Contact groups**, and make a group with the **Webhook URL** `{url}`.
-2. Choose that group in each test that should wake people.
+2. Choose that group in each test that should wake people. It is told when the test is up again, too.
+
+A test has no severity: the integration’s own counts, `error` unless it is set.
 
 Two tests with equal names and equal addresses are one to StatusCake's webhook: give them names of their own.
 ";

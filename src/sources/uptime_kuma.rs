@@ -29,6 +29,8 @@ const GUIDE: &str = "\
 3. Press **Test**: nobody is woken, and the integration shows that it came.
 4. Choose it in each monitor that should wake people.
 
+A monitor has no severity: the integration’s own counts, `error` unless it is set. It is sent when it is up again, too.
+
 Each Uptime Kuma takes an integration of its own: their monitors have the same numbers.
 ";
 

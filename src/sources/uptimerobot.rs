@@ -41,7 +41,8 @@ const GUIDE: &str = r#"1. In UptimeRobot open **Integrations & API**, and add a 
    Its default variables do as well, as query string or as POST parameters; then the address ends with a question mark: `{url}?`
 3. Choose it in each monitor that should wake people.
 
-UptimeRobot does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
+A certificate that is about to end is a warning. A monitor that is down has no severity: the integration’s own counts, `error` unless it
+is set. UptimeRobot does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
 "#;
 
 /// What `alertType` says.

@@ -22,7 +22,10 @@ const GUIDE: &str = "\
 1. In Aria Operations (vRealize Operations) open **Administration**, **Outbound Settings**, and add the plug-in **Rest
    Notification Plugin** with the URL `{url}` and the content type **application/json**. The user name and the password may be
    anything: the address holds the integration’s key.
-2. Open **Alerts**, **Notification Settings**, and add a rule that sends what should wake people to it.
+2. Open **Alerts**, **Notification Settings**, and add a rule that sends what should wake people to it, cancelled alerts included:
+   that is what resolves them.
+
+The criticality decides how urgent an alert is: Critical is critical, Immediate an error, Warning a warning.
 ";
 
 impl Source for Vmware {

@@ -117,6 +117,8 @@ const GUIDE: &str = r"1. Save this as `reveille.yaml`. In Zabbix open **Alerts**
 2. Under **Administration**, **Macros** (before 6.4 **General**, **Macros**) set `{$ZABBIX.URL}` to the address of your Zabbix, so that alerts link to it.
 3. Give a user who may see those hosts the media **Reveille**, with any word in **Send to**.
 4. Under **Alerts**, **Actions**, **Trigger actions** (before 6.4 **Configuration**, **Actions**) send to that user in the operations, the recovery operations and the update operations.
+
+The severity of a trigger decides how urgent it is: Disaster is critical, High an error, Average and Warning are warnings.
 ";
 
 impl Source for Zabbix {
