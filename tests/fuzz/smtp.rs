@@ -19,6 +19,8 @@ const KEY: &str = "fuzzkey-of-email-00000";
 const REPLY_BYTES: usize = 512;
 /// What one line may be answered with, bytes: EHLO's answer is the longest.
 const ANSWER_BYTES: usize = 256;
+/// A mail that is taken: should it not be, the target would try refusals alone.
+const WHOLE: &[u8] = include_bytes!("corpus/smtp/whole");
 /// The client hangs up after its last word, so nothing has to wait.
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -74,6 +76,7 @@ pub fn conversation(input: &[u8]) {
         assert!(line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{line:?}");
     }
     assert!(!heard.contains(KEY), "a key is told");
+    assert!(input != WHOLE || heard.contains("250 2.0.0 Stored"), "{heard:?}");
     assert!(heard.matches("250 2.0.0 Stored").count() <= heard.matches("\n354 ").count(), "{heard:?}");
 }
 
