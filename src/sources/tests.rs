@@ -460,7 +460,7 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
 
 #[test]
 fn every_guide_says_what_to_paste_where() {
-    for source in REGISTRY.iter().copied() {
+    for source in REGISTRY {
         let (name, guide) = (source.name(), source.guide());
         assert!(guide.contains("{url}") || (guide.contains("{server}") && guide.contains("{key}")), "{name} does not say what to paste");
         assert!(guide.ends_with('\n') && guide.lines().count() > 1, "{name} says too little");
