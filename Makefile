@@ -24,7 +24,7 @@ web: ## build the front end (web/dist) if its sources changed
 	@scripts/web
 
 fmt: ## format the Rust sources
-	cargo fmt
+	cargo fmt -- src/sources/*.rs docs/example/*.rs
 
 lint: ## check the format, the lints and the licences, the scripts and the Dockerfile
 	@scripts/lint

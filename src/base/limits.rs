@@ -52,6 +52,15 @@ pub const FOLD_SIGNALS: i64 = 256;
 pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
 pub const JSON_DEPTH: usize = 64;
+/// Values kept of one body of JSON, ten times what the largest real one has; the rest is passed over.
+pub const JSON_VALUES: usize = 4_096;
+/// Values of a body of which nothing may be left out, and in a large one a value for so many bytes: real ones have one for fifty.
+pub const JSON_WHOLE_VALUES: usize = 8_192;
+pub const JSON_VALUE_BYTES: usize = 32;
+/// Values kept of one alert of a group.
+pub const JSON_ENTRY_VALUES: usize = 1_024;
+/// Nothing shorter can be an alert of a group, bytes: it has a label or a fingerprint.
+pub const ALERT_BYTES: usize = 16;
 
 /// Fields read of a form, or of a query: a sender has a few dozen, Nagios' environment about 150.
 pub const FORM_FIELDS: usize = 512;

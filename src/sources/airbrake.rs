@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
@@ -17,7 +17,7 @@ const GUIDE: &str = "\
 1. In the project’s settings open **Integrations**, **Webhooks**.
 2. Paste `{url}` and save. Airbrake takes no other secret: the key in the address is it.
 3. Airbrake tells of new errors and of resolved ones that are back, never that one is resolved. Resolve here, or give the integration’s \
-service a `close_after`.
+service a `close_after`. It tells no severity: the integration’s own counts, `error` unless it is set.
 ";
 
 impl Source for Airbrake {
@@ -33,18 +33,13 @@ impl Source for Airbrake {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json(&inbound.body)?, integration)?])
     }
 }
 
 fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    if !body.is_object() {
-        return Err(format!("it is {}, not an object", reading::shape(body)));
-    }
+    reading::as_object(body)?;
     if !body["error"].is_object() && body["deploy"].is_object() {
         return Ok(deployed(&body["deploy"], integration));
     }

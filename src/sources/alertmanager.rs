@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
+use super::{Source, readable, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::secret::digest_hex;
@@ -19,7 +19,7 @@ use crate::domain::setup::{AlertSeverity, Integration};
 pub struct Alertmanager;
 
 const GUIDE: &str = "\
-Add a receiver to `alertmanager.yml`, and route to it what should wake people:
+Add a receiver to `alertmanager.yml`, route to it what should wake people, and reload Alertmanager:
 
 ```yaml
 receivers:
@@ -27,6 +27,13 @@ receivers:
     webhook_configs:
       - url: '{url}'
         send_resolved: true
+
+route:
+  # Beside the routes and the receiver that are there already.
+  routes:
+    - matchers: ['severity=~\"critical|error|warning\"']
+      receiver: reveille
+      continue: true
 ```
 
 The label `severity` decides how urgent it is: `critical`, `error`, `warning` or `info`.
@@ -45,10 +52,8 @@ impl Source for Alertmanager {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        reading::json(&inbound.body)
-            .and_then(|body| group(self, &body, integration, |_, _| {}))
-            .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        group(self, reading::as_object(&reading::json_group(&inbound.body)?)?, integration, |_, _| {})
     }
 
     fn body_cap(&self) -> usize {
@@ -64,15 +69,13 @@ struct Group<'a> {
     truncated: Option<&'a Value>,
 }
 
-/// Whatever can be read counts; what cannot is one more signal, the last, so that the readable ones do not resolve it at once.
 /// Grafana sends the same shape, and `refine` adds to a signal what only it says of the alert.
 pub(super) fn group(
     source: &dyn Source,
-    body: &Value,
+    body: &Map<String, Value>,
     integration: &Integration,
     refine: fn(&Map<String, Value>, &mut Signal),
 ) -> Result<Vec<Signal>, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
     let alerts = body.get("alerts").ok_or("it has no alerts")?;
     let alerts = alerts.as_array().ok_or_else(|| format!("its alerts are {}, not a list", reading::shape(alerts)))?;
     if alerts.is_empty() {
@@ -84,24 +87,8 @@ pub(super) fn group(
         receiver: body.get("receiver"),
         truncated: body.get("truncatedAlerts").filter(|n| n.as_u64().is_some_and(|n| n > 0)),
     };
-    let mut signals = Vec::with_capacity(alerts.len().min(limits::GROUP_ENTRIES) + 1);
-    let (mut wrong, mut first) = (0_usize, None);
-    for (index, alert) in alerts.iter().take(limits::GROUP_ENTRIES).enumerate() {
-        match signal(alert, &group, integration, refine) {
-            Ok(signal) => signals.push(signal),
-            Err(why) => {
-                wrong += 1;
-                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
-            }
-        }
-    }
-    if alerts.len() > limits::GROUP_ENTRIES {
-        wrong += alerts.len() - limits::GROUP_ENTRIES;
-        first.get_or_insert_with(|| format!("{} is the limit", limits::GROUP_ENTRIES));
-    }
-    if let Some(first) = first {
-        signals.push(unreadable(integration, source.title(), &format!("{wrong} of its {} alerts; {first}", alerts.len())));
-    }
+    let (mut signals, wrong) = readable(alerts.iter().map(|alert| signal(alert, &group, integration, refine)));
+    signals.extend(wrong.map(|why| unreadable(integration, source.title(), &why)));
     Ok(signals)
 }
 
@@ -111,7 +98,7 @@ fn signal(
     integration: &Integration,
     refine: fn(&Map<String, Value>, &mut Signal),
 ) -> Result<Signal, String> {
-    let alert = alert.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(alert)))?;
+    let alert = reading::as_object(alert)?;
     let empty = Map::new();
     let labels = reading::object(alert, "labels").unwrap_or(&empty);
     let annotations = reading::object(alert, "annotations").unwrap_or(&empty);

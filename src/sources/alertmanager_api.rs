@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::alertmanager::{severity, title};
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
+use super::{Source, readable, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -41,8 +41,8 @@ alerting:
         - targets: ['reveille.example.com:443']
 ```
 
-The target is the host and port of `{server}`, the scheme its `http` or `https`. In place of `authorization`, `basic_auth` does as
-well: any `username`, and the key as the `password`.
+The target is the host and port of `{server}`, the scheme its `http` or `https`; reload Prometheus when they are
+right. In place of `authorization`, `basic_auth` does as well: any `username`, and the key as the `password`.
 
 For amtool, and as the address of Grafana’s Alertmanager data source (implementation Prometheus, basic auth):
 
@@ -73,8 +73,8 @@ impl Source for AlertmanagerApi {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        batch(inbound, integration).0
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(batch(inbound, integration).0)
     }
 
     fn body_cap(&self) -> usize {
@@ -86,37 +86,22 @@ impl Source for AlertmanagerApi {
 /// not resolve it at once.
 #[must_use]
 pub fn batch(inbound: &Inbound, integration: &Integration) -> (Vec<Signal>, Option<String>) {
-    let refused = |why: String| (vec![unreadable(integration, AlertmanagerApi.title(), &why)], Some(why));
-    let body = match reading::json(&inbound.body) {
-        Ok(body) => body,
-        Err(why) => return refused(why),
-    };
-    let Some(alerts) = body.as_array() else { return refused(format!("it is {}, not a list of alerts", reading::shape(&body))) };
+    let (mut signals, wrong) = alerts(inbound, integration).unwrap_or_else(|why| (Vec::new(), Some(why)));
+    signals.extend(wrong.as_deref().map(|why| unreadable(integration, AlertmanagerApi.title(), why)));
+    (signals, wrong)
+}
+
+fn alerts(inbound: &Inbound, integration: &Integration) -> Result<(Vec<Signal>, Option<String>), String> {
+    let body = reading::json_list(&inbound.body)?;
+    let alerts = body.as_array().ok_or_else(|| format!("it is {}, not a list of alerts", reading::shape(&body)))?;
     if alerts.is_empty() {
-        return (vec![empty(integration)], None);
+        return Ok((vec![empty(integration)], None));
     }
-    let mut signals = Vec::with_capacity(alerts.len().min(limits::GROUP_ENTRIES) + 1);
-    let (mut wrong, mut first) = (alerts.len().saturating_sub(limits::GROUP_ENTRIES), None);
-    for (index, alert) in alerts.iter().take(limits::GROUP_ENTRIES).enumerate() {
-        match signal(alert, inbound.received_at, integration) {
-            Ok(signal) => signals.push(signal),
-            Err(why) => {
-                wrong += 1;
-                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
-            }
-        }
-    }
-    if wrong == 0 {
-        return (signals, None);
-    }
-    let first = first.unwrap_or_else(|| format!("{} is the limit", limits::GROUP_ENTRIES));
-    let why = format!("{wrong} of its {} alerts; {first}", alerts.len());
-    signals.push(unreadable(integration, AlertmanagerApi.title(), &why));
-    (signals, Some(why))
+    Ok(readable(alerts.iter().map(|alert| signal(alert, inbound.received_at, integration))))
 }
 
 fn signal(alert: &Value, now: Time, integration: &Integration) -> Result<Signal, String> {
-    let alert = alert.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(alert)))?;
+    let alert = reading::as_object(alert)?;
     let labels = texts(alert, "labels")?;
     if labels.is_empty() {
         return Err("it has no label with a value".to_owned());

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::{Span, Time};
 use crate::domain::input::{Action, Signal};
@@ -35,18 +35,13 @@ impl Source for Bugsnag {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json(&inbound.body)?, integration)?])
     }
 }
 
 fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    if !body.is_object() {
-        return Err(format!("it is {}, not an object", reading::shape(body)));
-    }
+    reading::as_object(body)?;
     let (trigger, error) = (&body["trigger"], &body["error"]);
     let kind = reading::text(&trigger["type"]).unwrap_or_default();
     Ok(Signal {

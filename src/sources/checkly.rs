@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::reading::{self, Labels, Named};
-use super::{Signature, Source, unreadable};
+use super::{Signature, Source};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::{Action, Signal};
@@ -42,11 +42,13 @@ const GUIDE: &str = r#"1. In Checkly open **Alerts**, **Alert channels**, and ad
    }
    ```
 
-3. Under **Webhook secret** enter a long random text, and give the same to this integration as its signing secret: what is not signed with it is then
+3. Under **Webhook secret** enter a long random text, and give the same to this integration as its `secret`: what is not signed with it is then
    refused.
 4. Tick it for failures, recoveries and degraded checks, and choose it in each check or group that should wake people.
 
-Checkly does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
+A degraded check and a certificate that is about to end are warnings. Of a failure Checkly tells no
+severity: the integration’s own counts, `error` unless it is set.
+It does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
 "#;
 
 impl Source for Checkly {
@@ -67,11 +69,8 @@ impl Source for Checkly {
         Some(Signature { header: "x-checkly-signature", prefix: "", timestamp: None })
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(inbound, &Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(inbound, &Named::read(inbound)?, integration)?])
     }
 }
 
@@ -96,7 +95,7 @@ fn signal(inbound: &Inbound, fields: &Named, integration: &Integration) -> Resul
 
 fn at(inbound: &Inbound, fields: &Named) -> Option<Time> {
     let began = fields.text(&["startedat"]).and_then(|text| reading::rfc3339(&text));
-    began.or_else(|| reading::millis(inbound.header("x-checkly-timestamp")?))
+    began.or_else(|| reading::millis(Some(&inbound.header("x-checkly-timestamp")?.into())))
 }
 
 fn title(kind: &str, key: &str, fields: &Named) -> String {

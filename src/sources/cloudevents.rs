@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::reading::{self, Labels};
-use super::{Source, generic, unreadable};
+use super::{Source, generic};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::Signal;
@@ -56,19 +56,17 @@ impl Source for CloudEvents {
         Some(reading::key(&format!("{} {}", part("source")?, part("id")?)))
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let complain = |why: &str| unreadable(integration, self.title(), why);
-        match sent(inbound) {
-            Ok(Sent::One(event)) => vec![signal(event, integration).unwrap_or_else(|why| complain(&why))],
-            Ok(Sent::Batch(entries)) if entries.is_empty() => vec![complain("it is an empty batch")],
-            Ok(Sent::Batch(entries)) if entries.len() > limits::BATCH_ENTRIES => {
-                vec![complain(&format!("it has {} events, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        match sent(inbound)? {
+            Sent::One(event) => Ok(vec![signal(event, integration)?]),
+            Sent::Batch(entries) if entries.is_empty() => Err("it is an empty batch".to_owned()),
+            Sent::Batch(entries) if entries.len() > limits::BATCH_ENTRIES => {
+                Err(format!("it has {} events, {} is the limit", entries.len(), limits::BATCH_ENTRIES))
             }
-            Ok(Sent::Batch(entries)) => {
+            Sent::Batch(entries) => {
                 let read = |entry| structured(entry).and_then(|event| signal(event, integration));
-                generic::batch(entries.into_iter().map(read), complain)
+                generic::batch(self, entries.into_iter().map(read), integration)
             }
-            Err(why) => vec![complain(&why)],
         }
     }
 }
@@ -92,7 +90,7 @@ fn sent(inbound: &Inbound) -> Result<Sent, String> {
     if is_binary && !content_type.starts_with("application/cloudevents") {
         return Ok(Sent::One(binary(inbound, &content_type)));
     }
-    match reading::json(&inbound.body)? {
+    match reading::json_whole(&inbound.body)? {
         Value::Array(entries) => Ok(Sent::Batch(entries)),
         body => structured(body).map(Sent::One),
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, sns, unreadable};
+use super::{Source, sns};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -28,7 +28,7 @@ const GUIDE: &str = r#"1. In the AWS console open **SNS**, choose or create a to
 3. In **CloudWatch**, **Alarms**, send to the topic what should wake people: an action for **In alarm**, and one for **OK**, which
    resolves it. An action for **Insufficient data** warns.
 
-The integration’s severity counts: an alarm has none.
+An alarm has no severity: the integration’s own counts, `error` unless it is set.
 "#;
 
 impl Source for CloudWatch {
@@ -48,11 +48,8 @@ impl Source for CloudWatch {
         inbound.header("x-amz-sns-message-id").map(str::to_owned)
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, inbound, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, inbound, integration)?])
     }
 }
 
@@ -64,8 +61,7 @@ struct Envelope {
     sent: Option<String>,
 }
 
-fn signal(body: &Value, inbound: &Inbound, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, inbound: &Inbound, integration: &Integration) -> Result<Signal, String> {
     let Some(kind) = field::text(body, "Type").filter(|_| sns::is_envelope(body)) else {
         // Raw delivery: the topic is in a header.
         let topic = inbound.header("x-amz-sns-topic-arn").map(str::to_owned);

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::reading::{self, Labels, plain};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -51,7 +51,11 @@ const GUIDE: &str = r#"1. In Datadog open **Integrations**, **Webhooks**, and ad
    }
    ```
 
-3. Name it in the message of each monitor that should wake people: `@webhook-reveille`.
+3. Leave **Encode as form** unticked, and save.
+4. Name it in the message of each monitor that should wake people: `@webhook-reveille`. Write it outside of conditions such as
+   `{{#is_alert}}`, so that the recovery is sent as well: it resolves the alert.
+
+An alert is an error and a warning a warning. The monitor’s priority makes an alert more urgent: P1 is critical.
 "#;
 
 impl Source for Datadog {
@@ -67,16 +71,12 @@ impl Source for Datadog {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let fields = Fields::of(body);
     let title = fields.line(&["alerttitle", "eventtitle", "title"]).map(|text| Title::of(&text));
     let transition = fields.line(&["alerttransition", "transition"]);

@@ -18,8 +18,8 @@
 
 use mail_parser::{HeaderValue, Message, MessageParser};
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::base::{limits, secret};
@@ -108,10 +108,10 @@ impl Source for Email {
         Some(if id.len() <= limits::REPEAT_KEY_BYTES { id } else { secret::digest_hex(id.as_bytes()) })
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
         let message = MessageParser::default().parse(inbound.body.as_ref()).filter(|message| !message.headers().is_empty());
         let signal = message.and_then(|message| signal(&message, integration));
-        vec![signal.unwrap_or_else(|| unreadable(integration, self.title(), "it has neither a sender nor a subject"))]
+        Ok(vec![signal.ok_or("it has neither a sender nor a subject")?])
     }
 }
 

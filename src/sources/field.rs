@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::reading::{line, scalar, seconds};
+use super::reading::{line, scalar};
 use crate::base::limits;
-use crate::base::time::Time;
 
 /// Whether a template left its placeholder standing: `{{rule.id}}`, `${resource.name}`.
 pub fn is_placeholder(text: &str) -> bool {
@@ -26,7 +25,8 @@ pub fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
 /// A list of words as one text, `a,b`; a single word counts as a list of one.
 pub fn joined(value: Option<&Value>) -> Option<String> {
     let words = match value? {
-        Value::Array(words) => words.iter().take(limits::LABELS).filter_map(|word| scalar(Some(word))).collect::<Vec<_>>().join(","),
+        // More than a label holds need not be read.
+        Value::Array(words) => words.iter().take(limits::LABEL_CHARS).filter_map(|word| scalar(Some(word))).collect::<Vec<_>>().join(","),
         one => scalar(Some(one))?,
     };
     (!words.trim().is_empty() && !is_placeholder(&words)).then_some(words)
@@ -35,13 +35,6 @@ pub fn joined(value: Option<&Value>) -> Option<String> {
 /// True as JSON or as a text, as templates write it.
 pub fn is_true(value: Option<&Value>) -> bool {
     scalar(value).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-}
-
-/// Milliseconds since the epoch, within the same years as seconds.
-pub fn millis(value: Option<&Value>) -> Option<Time> {
-    let value = value?;
-    let millis = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))?;
-    seconds(Some(&(millis / 1_000).into())).map(|_| Time::from_millis(millis))
 }
 
 /// A title of a name and its news. A long name is cut first, so that the news stays; news that is a paragraph leaves it a third.
@@ -82,14 +75,5 @@ mod tests {
         let title = headline(&long, ": ", &long);
         assert!(title.starts_with(&"n".repeat(limits::TITLE_CHARS / 4)) && title.chars().count() <= limits::TITLE_CHARS, "{title}");
         assert_eq!(headline("disk", ": ", " "), "disk");
-    }
-
-    #[test]
-    fn milliseconds_are_read_as_number_and_as_text() {
-        assert_eq!(millis(Some(&json!(1_713_769_708_699_i64))), Some(Time(1_713_769_708_699_000)));
-        assert_eq!(millis(Some(&json!("1713769708699"))), Some(Time(1_713_769_708_699_000)));
-        for absurd in [json!(0), json!(-1), json!(u64::MAX), json!(1e30), json!("soon"), json!(null)] {
-            assert_eq!(millis(Some(&absurd)), None, "{absurd}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::reading;
+use super::{field, reading};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 
@@ -27,14 +27,14 @@ pub fn fields(inbound: &Inbound) -> Result<Map<String, Value>, String> {
     match body.first() {
         None if fields.is_empty() => return Err("it is empty".to_owned()),
         None => {}
-        Some(b'{' | b'[' | b'"') => fields.extend(object(body)?),
+        Some(b'{' | b'[' | b'"') => fields.extend(reading::json_object(body)?),
         Some(b'-') if body.starts_with(b"--") => parts(body, &mut fields),
         Some(_) if body.contains(&b'=') => pairs(body, &mut fields),
-        Some(_) => fields.extend(object(body)?),
+        Some(_) => fields.extend(reading::json_object(body)?),
     }
     let whole = fields.get(WHOLE).and_then(Value::as_str).filter(|text| text.trim_start().starts_with('{'));
     let mut fields = match whole {
-        Some(text) => object(text.as_bytes())?,
+        Some(text) => reading::json_object(text.as_bytes())?,
         None => fields,
     };
     fields.retain(|_, value| !value.as_str().is_some_and(is_placeholder));
@@ -45,15 +45,6 @@ pub fn fields(inbound: &Inbound) -> Result<Map<String, Value>, String> {
 pub fn has_any(query: &str, names: &[&str]) -> bool {
     let mut sent = form_urlencoded::parse(query.as_bytes()).take(limits::FORM_FIELDS);
     sent.any(|(name, _)| name == WHOLE || names.contains(&reading::plain(&name).as_str()))
-}
-
-fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
-    match reading::json(body)? {
-        Value::Object(fields) => Ok(fields),
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            Err(format!("it is {}, not an object", reading::shape(&other)))
-        }
-    }
 }
 
 /// `application/x-www-form-urlencoded`.
@@ -81,10 +72,14 @@ fn parts(body: &[u8], fields: &mut Map<String, Value>) {
     }
 }
 
-/// `*alertType*`, `$CODE`, `$HOSTNAME$`, `{EVENT.ID}`, `{{ msg }}`: what its sender should have put a value in the place of.
+/// `*alertType*`, `$CODE`, `$HOSTNAME$`, `{EVENT.ID}`, beside those of every [`field`]: what its sender should have put a value in the
+/// place of.
 fn is_placeholder(text: &str) -> bool {
+    if field::is_placeholder(text) {
+        return true;
+    }
     let text = text.trim();
-    let inner = [("*", "*"), ("$", "$"), ("{{", "}}"), ("{", "}")];
+    let inner = [("*", "*"), ("$", "$"), ("{", "}")];
     let inner = inner.into_iter().find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close));
     // `$5` is a price, and `$name` a shell's.
     let inner = inner.or_else(|| text.strip_prefix('$').filter(|name| !name.bytes().any(|byte| byte.is_ascii_lowercase())));
@@ -98,6 +93,12 @@ fn is_placeholder(text: &str) -> bool {
 pub struct Named(BTreeMap<String, Value>);
 
 impl Named {
+    /// # Errors
+    /// A sentence, when the request has none: see [`fields`].
+    pub fn read(inbound: &Inbound) -> Result<Self, String> {
+        Ok(Self::of(fields(inbound)?))
+    }
+
     pub fn of(fields: Map<String, Value>) -> Self {
         let mut named = BTreeMap::new();
         for (name, value) in fields.into_iter().take(limits::FORM_FIELDS) {

@@ -30,7 +30,7 @@
 use serde_json::{Map, Value};
 
 use super::reading::{self, Labels};
-use super::{Source, mapping, unreadable};
+use super::{Source, mapping, readable, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -65,6 +65,9 @@ check process shop with pidfile /run/shop.pid
   else if succeeded then exec "/usr/bin/reveille send --dedup-key shop --state resolved --hook {url}"
 ```
 
+`severity` may be `critical`, `error`, `warning` or `info`; without it the integration’s own counts. `url`, `labels` (an object) and
+`at` (RFC 3339) may be there besides. A list of such objects is a batch.
+
 `reveille send` does so from any shell. A sender with a JSON of its own is mapped in the configuration, each field by a JSON pointer
 or a template:
 
@@ -98,48 +101,36 @@ impl Source for Generic {
         inbound.header("webhook-id").map(str::to_owned)
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let complain = |why: &str| unreadable(integration, self.title(), why);
-        let entries = reading::json(&inbound.body).and_then(|body| match (&integration.map, body) {
-            (Some(map), body) => mapping::entries(map, &body),
-            (None, Value::Array(entries)) => Ok(entries.into_iter().map(Ok).collect()),
-            (None, entry) => Ok(vec![Ok(entry)]),
-        });
-        match entries {
-            Ok(entries) if entries.is_empty() => vec![complain("it is an empty list")],
-            Ok(entries) if entries.len() > limits::BATCH_ENTRIES => {
-                vec![complain(&format!("it lists {} alerts, {} is the limit", entries.len(), limits::BATCH_ENTRIES))]
-            }
-            Ok(entries) => batch(entries.into_iter().map(|entry| signal(&entry?, integration)), complain),
-            Err(why) => vec![complain(&why)],
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        let entries = match (&integration.map, reading::json_whole(&inbound.body)?) {
+            (Some(map), body) => mapping::entries(map, &body)?,
+            (None, Value::Array(entries)) => entries.into_iter().map(Ok).collect(),
+            (None, entry) => vec![Ok(entry)],
+        };
+        match entries.len() {
+            0 => Err("it is an empty list".to_owned()),
+            of if of > limits::BATCH_ENTRIES => Err(format!("it lists {of} alerts, {} is the limit", limits::BATCH_ENTRIES)),
+            _ => batch(self, entries.into_iter().map(|entry| signal(&entry?, integration)), integration),
         }
     }
 }
 
-/// Whatever can be read counts; what cannot is one more signal, the last, so that the readable ones do not resolve it at once.
-pub(super) fn batch(entries: impl ExactSizeIterator<Item = Result<Signal, String>>, complain: impl Fn(&str) -> Signal) -> Vec<Signal> {
-    let of = entries.len();
-    let mut signals = Vec::with_capacity(of);
-    let (mut wrong, mut first) = (0_usize, None);
-    for (index, entry) in entries.enumerate() {
-        match entry {
-            Ok(signal) => signals.push(signal),
-            Err(why) => {
-                wrong += 1;
-                first.get_or_insert((index + 1, why));
-            }
-        }
+/// What a script sends in one body. Of a single entry nothing else is said than what is wrong with it.
+pub(super) fn batch(
+    source: &dyn Source,
+    entries: impl ExactSizeIterator<Item = Result<Signal, String>>,
+    integration: &Integration,
+) -> Result<Vec<Signal>, String> {
+    if entries.len() == 1 {
+        return entries.collect();
     }
-    match first {
-        Some((_, why)) if of == 1 => signals.push(complain(&why)),
-        Some((n, why)) => signals.push(complain(&format!("{wrong} of its {of} alerts; entry {n}: {why}"))),
-        None => {}
-    }
-    signals
+    let (mut signals, wrong) = readable(entries);
+    signals.extend(wrong.map(|why| unreadable(integration, source.title(), &why)));
+    Ok(signals)
 }
 
 pub(super) fn signal(entry: &Value, integration: &Integration) -> Result<Signal, String> {
-    let entry = entry.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(entry)))?;
+    let entry = reading::as_object(entry)?;
     let (key, title) = match (reading::scalar(entry.get("dedup_key")), reading::scalar(entry.get("title"))) {
         (Some(key), Some(title)) => (key, title),
         (Some(only), None) | (None, Some(only)) => (only.clone(), only),

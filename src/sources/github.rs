@@ -6,8 +6,9 @@
 
 use serde_json::Value;
 
+use super::field;
 use super::reading::{self, Labels};
-use super::{Signature, Source, unreadable};
+use super::{Signature, Source};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -19,12 +20,13 @@ pub struct Github;
 const GUIDE: &str = "\
 1. In the repository’s or the organisation’s settings open **Webhooks**, **Add webhook**.
 2. Paste `{url}` as the **Payload URL** and choose the content type `application/json`.
-3. Make up a **Secret**, and give the same one to this integration: GitHub signs every body with it.
+3. Make up a **Secret**, and give the same one to this integration as its `secret`: GitHub signs every body with it.
 4. Choose **individual events**: **Workflow runs** and **Deployment statuses** are the telling ones; **Code scanning alerts** and \
 **Dependabot alerts** if you want them here. Leave out **Workflow jobs** and **Check runs** where workflow runs are sent: they tell of the \
 same failure again.
 
-A run that fails fires, and the next success of the same workflow on the same branch resolves it. Runs for pull requests are left alone. \
+A run that fails fires, and the next success of the same workflow on the same branch resolves it. It has \
+no severity: the integration’s own counts, `error` unless it is set. Runs for pull requests are left alone. \
 A deployment that succeeds is kept as a change. GitHub’s ping is answered and wakes nobody. GitHub never sends a body again by itself: \
 what it lost can be redelivered from the webhook’s page.
 ";
@@ -51,10 +53,8 @@ impl Source for Github {
         inbound.header("x-github-delivery").map(str::trim).filter(|id| !id.is_empty()).map(reading::key)
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        body(inbound)
-            .and_then(|body| signals(inbound.header("x-github-event"), &body, integration))
-            .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        signals(inbound.header("x-github-event"), &body(inbound)?, integration)
     }
 }
 
@@ -66,9 +66,7 @@ fn body(inbound: &Inbound) -> Result<Value, String> {
 }
 
 fn signals(header: Option<&str>, body: &Value, integration: &Integration) -> Result<Vec<Signal>, String> {
-    if !body.is_object() {
-        return Err(format!("it is {}, not an object", reading::shape(body)));
-    }
+    reading::as_object(body)?;
     let event = header.map(str::trim).filter(|event| !event.is_empty()).or_else(|| guess(body));
     let event = event.ok_or("it has no event that GitHub is known to send, nor the header X-GitHub-Event")?;
     let told = match event {
@@ -238,7 +236,7 @@ fn workflow_job(body: &Value) -> Result<Told, String> {
             ("branch", branch),
             ("conclusion", conclusion),
             ("runner", named(&job["runner_name"])),
-            ("runner_labels", reading::joined(&job["labels"])),
+            ("runner_labels", field::joined(job.get("labels")).unwrap_or_default()),
             ("run_attempt", named(&job["run_attempt"])),
             ("commit", named(&job["head_sha"])),
         ],

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -20,9 +20,10 @@ pub struct GoogleCloud;
 const GUIDE: &str = "\
 1. In the Google Cloud console open **Monitoring**, **Alerting**, **Edit notification channels**, and add a **Webhook** with the
    endpoint URL `{url}`. Its test is counted and wakes nobody.
-2. Name it as a notification channel of each policy that should wake people, and let the policy notify on the incident’s closure too.
+2. Name it as a notification channel of each policy that should wake people, and tick **Notify on incident closure** there:
+   it is what resolves the alert.
 
-The severity level of a policy decides how urgent it is: Critical, Error or Warning.
+The severity level of a policy decides how urgent it is: Critical, Error or Warning. Without one the integration’s own counts.
 ";
 
 impl Source for GoogleCloud {
@@ -38,16 +39,12 @@ impl Source for GoogleCloud {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let incident = body.get("incident").ok_or("it has no incident")?;
     let incident = incident.as_object().ok_or_else(|| format!("its incident is {}, not an object", reading::shape(incident)))?;
     let id = field::filled(incident, "incident_id").ok_or("its incident has no incident_id")?;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::field;
 use super::reading::{self, Labels};
-use super::{Signature, Source, alertmanager, unreadable};
+use super::{Signature, Source, alertmanager};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -25,10 +25,10 @@ pub struct Grafana;
 
 const GUIDE: &str = "\
 1. In Grafana open **Alerting**, **Contact points**, and add one of the type **Webhook** with the URL `{url}`. Leave its payload
-   as it is.
+   as it is, and **Disable resolved message** unticked.
 2. Under **Notification policies**, route to it what should wake people.
 3. If you would like its messages signed (Grafana 12 and later): put a long random text as **Secret** under **HMAC Signature**, and
-   `X-Grafana-Alerting-Timestamp` as **Timestamp Header**; give the integration the same secret.
+   `X-Grafana-Alerting-Timestamp` as **Timestamp Header**; give the integration the same text as its `secret`.
 
 The label `severity` of a rule decides how urgent it is: `critical`, `error`, `warning` or `info`. The test of a contact point is
 counted and wakes nobody.
@@ -54,13 +54,13 @@ impl Source for Grafana {
         Some(Signature { header: "x-grafana-alerting-signature", prefix: "", timestamp: Some("x-grafana-alerting-timestamp") })
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        reading::json(&inbound.body)
-            .and_then(|body| match body.as_object() {
-                Some(fields) if !fields.contains_key("alerts") && fields.contains_key("ruleId") => Ok(vec![legacy(fields, integration)?]),
-                _ => alertmanager::group(self, &body, integration, refine),
-            })
-            .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        let body = reading::json_group(&inbound.body)?;
+        let body = reading::as_object(&body)?;
+        if !body.contains_key("alerts") && body.contains_key("ruleId") {
+            return Ok(vec![legacy(body, integration)?]);
+        }
+        alertmanager::group(self, body, integration, refine)
     }
 
     fn body_cap(&self) -> usize {

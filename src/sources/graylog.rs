@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -22,6 +22,9 @@ const GUIDE: &str = "\
    Graylog asks whether it may go there: add it to the URL allowlist.
 2. Name it in each event definition that should wake people.
 3. Graylog does not say when an alert is over. Give the service a `close_after`, or resolve its incidents by hand.
+
+The priority of an event definition decides how urgent it is: critical is critical, high an error, low a warning. Normal, which is the
+preset, leaves it to the integration’s own `severity`.
 
 The test of a notification is counted and wakes nobody.
 ";
@@ -39,16 +42,12 @@ impl Source for Graylog {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     match reading::object(body, "check_result") {
         Some(check) => stream_alert(check, body, integration),
         None => event(body, integration),

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Source;
 use super::reading::{self, Labels, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
@@ -29,7 +29,7 @@ const GUIDE: &str = r#"1. In Healthchecks open **Integrations**, and add a **Web
 4. Tick the integration in each check that should wake people.
 
 With a Healthchecks of your own, put its address in the place of `https://healthchecks.io`. Its test is a check named TEST that goes down and stays
-so: resolve it by hand.
+so: resolve it by hand. A check has no severity: the integration’s own counts, `error` unless it is set.
 "#;
 
 impl Source for Healthchecks {
@@ -49,11 +49,8 @@ impl Source for Healthchecks {
         reading::has_any(query, &["code", "status", "entityid", "messagetype"])
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(&Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&Named::read(inbound)?, integration)?])
     }
 }
 

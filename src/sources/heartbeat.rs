@@ -39,8 +39,9 @@ impl Source for Heartbeat {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        vec![signal(integration, Action::Resolve, inbound.received_at, &format!("{} beats", integration.id), BTreeMap::new())]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        let title = format!("{} beats", integration.id);
+        Ok(vec![signal(integration, Action::Resolve, inbound.received_at, &title, BTreeMap::new())])
     }
 }
 

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -22,7 +22,8 @@ the one to choose.
 each too: **resolved**, **up**, **reporting**, **OK**. Without it the alert stays open here.
 3. Deploys are kept as changes. Assignments and comments change nothing.
 
-Honeybadger signs nothing: the key in the address is the secret. An expiring certificate and a spike of the error volume have no end \
+Honeybadger signs nothing: the key in the address is the secret. It tells no severity: the \
+integration’s own counts, `error` unless it is set. An expiring certificate and a spike of the error volume have no end \
 that it tells of.
 ";
 
@@ -39,10 +40,8 @@ impl Source for Honeybadger {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        reading::json(&inbound.body)
-            .and_then(|body| signals(&body, integration))
-            .unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        signals(&reading::json(&inbound.body)?, integration)
     }
 }
 
@@ -59,9 +58,7 @@ enum Family {
 }
 
 fn signals(body: &Value, integration: &Integration) -> Result<Vec<Signal>, String> {
-    if !body.is_object() {
-        return Err(format!("it is {}, not an object", reading::shape(body)));
-    }
+    reading::as_object(body)?;
     let event = reading::text(&body["event"]).ok_or("it has no event")?;
     let family = family(&event, body).ok_or_else(|| format!("its event \"{event}\" is about nothing that has an id"))?;
     let action = action(&event, family, body);
@@ -213,7 +210,7 @@ fn labels(event: &str, body: &Value) -> Labels {
     for (label, name) in [("class", "klass"), ("component", "component"), ("action", "action"), ("notices", "notices_count")] {
         labels.put_scalar(label, fault.get(name));
     }
-    labels.put("tags", &reading::joined(&fault["tags"]));
+    labels.put_list("tags", fault.get("tags"));
     labels.put_scalar("site", site.get("name"));
     labels.put("site_url", &reading::address(&site["url"]).unwrap_or_default());
     labels.put_scalar("certificate_expires_at", site.get("cert_will_expire_at"));

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
@@ -21,7 +21,8 @@ const GUIDE: &str = "\
    `{url}`. Leave its payload as it is. The shared secret may stay empty: the address holds the integration’s key.
 2. Name it as the recipient of each trigger that should wake people.
 
-Its test is counted and wakes nobody.
+A trigger has no severity: the integration’s own counts, `error` unless it is set. Its test is counted and wakes
+nobody.
 ";
 
 impl Source for Honeycomb {
@@ -41,16 +42,12 @@ impl Source for Honeycomb {
         inbound.header("x-honeycomb-webhook-delivery-id").map(str::to_owned)
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     // The first bodies of this version had no id.
     let id = ["id", "trigger_url", "name"].iter().find_map(|name| field::filled(body, name)).ok_or("it has neither an id nor a name")?;
     let name = field::text(body, "name").unwrap_or_else(|| format!("Honeycomb trigger {id}"));

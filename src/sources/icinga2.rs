@@ -11,9 +11,9 @@
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::notification::Notification;
 use super::reading::{self, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::Signal;
@@ -76,6 +76,7 @@ const GUIDE: &str = r#"1. Put this into Icinga's configuration, for instance `co
 2. In place of `assign where true` name the hosts and services that should wake people, and reload Icinga.
 
 Without `reveille` on that machine the command can be `curl` with the same fields: `curl -fsS -m 20 '{url}' --data-urlencode HOST=… --data-urlencode STATE=…`.
+CRITICAL and DOWN are critical, WARNING is a warning, and of UNKNOWN the integration’s own severity counts.
 Icinga runs it once and forgets it if it fails; `interval` lets it remind.
 "#;
 
@@ -92,11 +93,8 @@ impl Source for Icinga2 {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| notification(fields)?.signal(integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![notification(reading::fields(inbound)?)?.signal(integration)?])
     }
 }
 

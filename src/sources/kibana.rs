@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::{AlertSeverity, Integration};
@@ -57,16 +57,12 @@ impl Source for Kibana {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let empty = Map::new();
     let rule = reading::object(body, "rule").unwrap_or(&empty);
     let alert = reading::object(body, "alert").unwrap_or(&empty);
@@ -139,7 +135,7 @@ fn labels(
     for name in ["message", "value", "conditions", "status"] {
         labels.put(name, &field::text(body, name).unwrap_or_default());
     }
-    labels.put("tags", &field::joined(body.get("tags")).unwrap_or_default());
+    labels.put_list("tags", body.get("tags"));
     labels.put_url("rule", rule.get("url"));
     labels.done()
 }

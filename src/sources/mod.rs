@@ -1,51 +1,17 @@
 //! Bytes to signals: pure and total. A source never fails: what it cannot read becomes a signal that says so.
 //!
-//! A new sender is one file here, one line in [`REGISTRY`], and a folder of fixtures.
+//! A new sender is one file here, one line in the list below, and a folder of fixtures.
 
-mod airbrake;
-mod alertmanager;
-pub mod alertmanager_api;
-mod azure;
-mod bugsnag;
-mod checkly;
-mod cloudevents;
-mod cloudwatch;
-mod datadog;
 mod digits;
-mod email;
 mod excerpt;
 mod field;
 mod form;
-mod generic;
-mod github;
-mod google_cloud;
-mod grafana;
-mod graylog;
-mod healthchecks;
-pub mod heartbeat;
-mod honeybadger;
-mod honeycomb;
-mod icinga2;
-mod kibana;
+mod json;
 mod mapping;
-mod nagios;
-mod newrelic;
 mod notification;
-pub mod opsgenie;
-pub mod pagerduty;
-mod pingdom;
 pub mod proof;
 mod reading;
-mod riemann;
-mod rollbar;
-mod sentry;
 pub mod sns;
-pub mod splunk_oncall;
-mod statuscake;
-mod uptime_kuma;
-mod uptimerobot;
-mod vmware;
-mod zabbix;
 
 use std::collections::BTreeMap;
 
@@ -57,43 +23,54 @@ use crate::domain::alert::UNREADABLE_KEY;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 
-static REGISTRY: [&dyn Source; 35] = [
-    &airbrake::Airbrake,
-    &alertmanager::Alertmanager,
-    &alertmanager_api::AlertmanagerApi,
-    &azure::Azure,
-    &bugsnag::Bugsnag,
-    &checkly::Checkly,
-    &cloudevents::CloudEvents,
-    &cloudwatch::CloudWatch,
-    &datadog::Datadog,
-    &email::Email,
-    &generic::Generic,
-    &github::Github,
-    &google_cloud::GoogleCloud,
-    &grafana::Grafana,
-    &graylog::Graylog,
-    &healthchecks::Healthchecks,
-    &heartbeat::Heartbeat,
-    &honeybadger::Honeybadger,
-    &honeycomb::Honeycomb,
-    &icinga2::Icinga2,
-    &kibana::Kibana,
-    &nagios::Nagios,
-    &newrelic::NewRelic,
-    &opsgenie::Opsgenie,
-    &pagerduty::PagerDuty,
-    &pingdom::Pingdom,
-    &riemann::Riemann,
-    &rollbar::Rollbar,
-    &sentry::Sentry,
-    &splunk_oncall::SplunkOncall,
-    &statuscake::StatusCake,
-    &uptime_kuma::UptimeKuma,
-    &uptimerobot::UptimeRobot,
-    &vmware::Vmware,
-    &zabbix::Zabbix,
-];
+/// A source is one line of the list: its file, and what in that file is the source.
+///
+/// rustfmt finds no modules in here, so `make fmt` names their files.
+macro_rules! sources {
+    ($($(#[$attribute:meta])* $visibility:vis $file:ident::$source:ident,)*) => {
+        $($(#[$attribute])* $visibility mod $file;)*
+
+        static REGISTRY: &[&dyn Source] = &[$(&$file::$source),*];
+    };
+}
+
+sources! {
+    airbrake::Airbrake,
+    alertmanager::Alertmanager,
+    pub alertmanager_api::AlertmanagerApi,
+    azure::Azure,
+    bugsnag::Bugsnag,
+    checkly::Checkly,
+    cloudevents::CloudEvents,
+    cloudwatch::CloudWatch,
+    datadog::Datadog,
+    email::Email,
+    generic::Generic,
+    github::Github,
+    google_cloud::GoogleCloud,
+    grafana::Grafana,
+    graylog::Graylog,
+    healthchecks::Healthchecks,
+    pub heartbeat::Heartbeat,
+    honeybadger::Honeybadger,
+    honeycomb::Honeycomb,
+    icinga2::Icinga2,
+    kibana::Kibana,
+    nagios::Nagios,
+    newrelic::NewRelic,
+    pub opsgenie::Opsgenie,
+    pub pagerduty::PagerDuty,
+    pingdom::Pingdom,
+    riemann::Riemann,
+    rollbar::Rollbar,
+    sentry::Sentry,
+    pub splunk_oncall::SplunkOncall,
+    statuscake::StatusCake,
+    uptime_kuma::UptimeKuma,
+    uptimerobot::UptimeRobot,
+    vmware::Vmware,
+    zabbix::Zabbix,
+}
 
 /// A kind of sender.
 pub trait Source: Sync {
@@ -103,8 +80,16 @@ pub trait Source: Sync {
     /// As people call it, at the start of a sentence.
     fn title(&self) -> &'static str;
 
-    /// At least one signal for any bytes whatsoever.
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal>;
+    /// The signals of a request, one at least, or a sentence for what is wrong with its body.
+    ///
+    /// # Errors
+    /// The sentence, such as "it has no id".
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String>;
+
+    /// At least one signal for any bytes whatsoever: what cannot be read is one that says so.
+    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
+        self.signals(inbound, integration).unwrap_or_else(|why| vec![unreadable(integration, self.title(), &why)])
+    }
 
     /// What to paste where, in Markdown without HTML: paragraphs, steps, blocks of code. `{url}` stands for the integration's address,
     /// `{server}` for Reveille's own and `{key}` for the integration's key.
@@ -203,6 +188,25 @@ fn unreadable(integration: &Integration, title: &str, sentence: &str) -> Signal 
         url: None,
         labels: BTreeMap::new(),
     }
+}
+
+/// Of the entries of one body whatever can be read, and a sentence for the rest. Who makes a signal of that puts it last, so that the
+/// readable ones do not resolve it at once.
+fn readable(entries: impl ExactSizeIterator<Item = Result<Signal, String>>) -> (Vec<Signal>, Option<String>) {
+    let of = entries.len();
+    let mut signals = Vec::with_capacity(of.min(limits::GROUP_ENTRIES) + 1);
+    let (mut wrong, mut first) = (of.saturating_sub(limits::GROUP_ENTRIES), None);
+    for (index, entry) in entries.take(limits::GROUP_ENTRIES).enumerate() {
+        match entry {
+            Ok(signal) => signals.push(signal),
+            Err(why) => {
+                wrong += 1;
+                first.get_or_insert_with(|| format!("entry {}: {why}", index + 1));
+            }
+        }
+    }
+    let first = first.unwrap_or_else(|| format!("{} is the limit", limits::GROUP_ENTRIES));
+    (signals, (wrong > 0).then(|| format!("{wrong} of its {of} alerts; {first}")))
 }
 
 #[cfg(test)]

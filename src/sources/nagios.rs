@@ -9,9 +9,9 @@
 //! | `$TIMET$` | when, seconds since the epoch |
 //! | `$SERVICEPROBLEMID$`, `$LASTSERVICEPROBLEMID$` | one per problem; at its recovery the first is 0 and the second has it |
 
+use super::Source;
 use super::notification::Notification;
 use super::reading::{self, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::Signal;
@@ -61,6 +61,7 @@ define command {
 }
 ```
 
+CRITICAL and DOWN are critical, WARNING is a warning, and of UNKNOWN the integration’s own severity counts.
 Nagios runs the command once and forgets it if it fails; `notification_interval` lets it remind.
 ";
 
@@ -77,11 +78,8 @@ impl Source for Nagios {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| notification(&Named::of(fields))?.signal(integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![notification(&Named::read(inbound)?)?.signal(integration)?])
     }
 }
 

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -27,7 +27,10 @@ const GUIDE: &str = "\
 1. In New Relic open **Alerts**, **Destinations**, and add one of the type **Webhook** with the endpoint URL `{url}`.
 2. Open **Alerts**, **Workflows**, add a workflow, choose which issues should wake people, and notify the channel **Webhook** with
    that destination. Leave its payload as it is.
-3. Under the workflow’s settings let it notify when an issue is activated, acknowledged and closed.
+3. Under the workflow’s settings let it notify when an issue is activated, acknowledged and closed: closing resolves the alert.
+
+The priority of an issue decides how urgent it is: Critical is critical, High an error, Medium a warning. Low wakes nobody unless the
+service says otherwise.
 ";
 
 impl Source for NewRelic {
@@ -43,16 +46,12 @@ impl Source for NewRelic {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     if body.contains_key("incident_id") && body.contains_key("current_state") {
         legacy(body, integration)
     } else {
@@ -84,7 +83,7 @@ fn issue(body: &Map<String, Value>, integration: &Integration) -> Result<Signal,
         severity,
         action,
         // An issue without an update is as old as itself.
-        at: field::millis(body.get("updatedAt")).or_else(|| field::millis(body.get("createdAt"))),
+        at: reading::millis(body.get("updatedAt")).or_else(|| reading::millis(body.get("createdAt"))),
         ends_at: None,
         url: link(body, &["issueUrl", "issuePageUrl"]),
         labels: issue_labels(body, &state, &trigger),
@@ -104,7 +103,7 @@ fn issue_labels(body: &Map<String, Value>, state: &str, trigger: &str) -> BTreeM
         ("workflow", "workflowName"),
         ("correlated", "isCorrelated"),
     ] {
-        labels.put(name, &field::joined(body.get(field)).unwrap_or_default());
+        labels.put_list(name, body.get(field));
     }
     labels.done()
 }
@@ -148,7 +147,7 @@ fn legacy(body: &Map<String, Value>, integration: &Integration) -> Result<Signal
         title: field::headline(&named, ": ", &field::text(body, "details").unwrap_or_default()),
         severity,
         action,
-        at: field::millis(body.get("timestamp")),
+        at: reading::millis(body.get("timestamp")),
         ends_at: None,
         url: link(body, &["incident_url"]),
         labels: labels.done(),

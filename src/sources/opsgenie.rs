@@ -103,20 +103,17 @@ impl Source for Opsgenie {
     }
 
     /// At its own address a body alone arrives: a create, or one that names its `action`, as Opsgenie's outgoing webhooks do.
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let create = match Create::read(inbound) {
-            Ok(create) => create,
-            Err(why) => return vec![unreadable(integration, self.title(), &why)],
-        };
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        let create = Create::read(inbound)?;
         let over = match reading::scalar(create.body.get("action")).map(|action| action.to_ascii_lowercase()).as_deref() {
             Some("close") => Some(Action::Resolve),
             Some("acknowledge") => Some(Action::Acknowledge),
             Some(_) | None => None,
         };
-        match (over, &create.alias) {
+        Ok(match (over, &create.alias) {
             (Some(action), Some(alias)) => vec![about(integration, alias, action)],
             (Some(_) | None, _) => create.signals(integration),
-        }
+        })
     }
 }
 
@@ -138,10 +135,7 @@ impl Create {
     /// # Errors
     /// A sentence that says why the body is no object of JSON.
     pub fn read(inbound: &Inbound) -> Result<Self, String> {
-        let body = match reading::json(&inbound.body)? {
-            Value::Object(body) => body,
-            other => return Err(format!("it is {}, not an object", reading::shape(&other))),
-        };
+        let body = reading::json_object(&inbound.body)?;
         let alias = reading::scalar(body.get("alias"));
         // Equal bodies are two alerts: the instant tells them apart.
         let generated = digest_hex(format!("{} {}", inbound.received_at.0, digest_hex(&inbound.body)).as_bytes())[..32].to_owned();
@@ -288,10 +282,7 @@ pub type Wrong = BTreeMap<&'static str, String>;
 pub fn fields(body: &[u8], query: &[(String, String)]) -> Result<Map<String, Value>, String> {
     // Clients that have nothing to say send nothing.
     let says_nothing = body.iter().all(u8::is_ascii_whitespace);
-    let mut fields = match if says_nothing { Value::Object(Map::new()) } else { reading::json(body)? } {
-        Value::Object(fields) => fields,
-        other => return Err(format!("it is {}, not an object", reading::shape(&other))),
-    };
+    let mut fields = if says_nothing { Map::new() } else { reading::json_object(body)? };
     for (name, value) in query {
         if !fields.contains_key(name) {
             fields.insert(name.clone(), Value::String(value.clone()));

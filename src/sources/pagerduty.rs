@@ -94,21 +94,20 @@ impl Source for PagerDuty {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let read = Envelope::open(Api::Events, inbound).map_err(|why| vec![why]).and_then(|envelope| {
-            // At this address both versions arrive, and changes, which alone have a summary and nothing that an event needs.
-            let has = |name: &str| envelope.body.contains_key(name);
-            let payload = reading::object(&envelope.body, "payload");
-            let is_change = payload.is_some_and(|payload| payload.contains_key("summary") && !payload.contains_key("severity"));
-            let api = match (has("event_action"), has("event_type")) {
-                (true, _) => Api::Events,
-                (false, true) => Api::Version1,
-                (false, false) if is_change && !has("dedup_key") => Api::Changes,
-                (false, false) => Api::Events,
-            };
-            Envelope { api, ..envelope }.read(integration)
-        });
-        vec![read.map_or_else(|wrong| invalid(integration, &wrong), |event| event.signal)]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        let envelope = Envelope::open(Api::Events, inbound)?;
+        // At this address both versions arrive, and changes, which alone have a summary and nothing that an event needs.
+        let has = |name: &str| envelope.body.contains_key(name);
+        let payload = reading::object(&envelope.body, "payload");
+        let is_change = payload.is_some_and(|payload| payload.contains_key("summary") && !payload.contains_key("severity"));
+        let api = match (has("event_action"), has("event_type")) {
+            (true, _) => Api::Events,
+            (false, true) => Api::Version1,
+            (false, false) if is_change && !has("dedup_key") => Api::Changes,
+            (false, false) => Api::Events,
+        };
+        let event = Envelope { api, ..envelope }.read(integration).map_err(|wrong| wrong.join(", "))?;
+        Ok(vec![event.signal])
     }
 }
 
@@ -131,10 +130,7 @@ impl Envelope {
     /// # Errors
     /// A sentence that says why the body is no object of JSON.
     pub fn open(api: Api, inbound: &Inbound) -> Result<Self, String> {
-        let body = match reading::json(&inbound.body)? {
-            Value::Object(body) => body,
-            other => return Err(format!("it is {}, not an object", reading::shape(&other))),
-        };
+        let body = reading::json_object(&inbound.body)?;
         // Equal bodies are two events: the instant tells them apart.
         let generated = digest_hex(format!("{} {}", inbound.received_at.0, digest_hex(&inbound.body)).as_bytes())[..32].to_owned();
         Ok(Self { api, body, generated, header_key: header_key(api, inbound).map(str::to_owned) })

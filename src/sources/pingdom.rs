@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -18,7 +18,9 @@ pub struct Pingdom;
 
 const GUIDE: &str = "\
 1. In Pingdom open **Integrations**, and add one of the type **Webhook** with the address `{url}`.
-2. Tick it in each check that should wake people.
+2. Tick it in each check that should wake people, and **Alert when back up** beside it: that is what resolves the alert.
+
+A check of low importance is a warning; of any other the integration’s own severity counts, `error` unless it is set.
 ";
 
 impl Source for Pingdom {
@@ -34,16 +36,12 @@ impl Source for Pingdom {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let id = reading::scalar(body.get("check_id")).ok_or("it has no check_id")?;
     let state = line(body, "current_state").ok_or("it has no current_state")?;
     let empty = Map::new();

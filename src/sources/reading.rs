@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::digits;
+use super::field::joined;
 pub use super::form::{Named, fields, has_any};
+pub use super::json::{as_object, json, json_group, json_list, json_object, json_whole, shape};
 use crate::base::limits;
 use crate::base::secret::digest_hex;
 use crate::base::time::Time;
@@ -14,57 +15,6 @@ pub use crate::base::written::line_within as line;
 
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
 const LAST_SECOND: i64 = 253_402_300_799;
-
-/// The body as JSON, or a sentence that says why it is none.
-pub fn json(body: &[u8]) -> Result<Value, String> {
-    // Some senders on Windows put a byte order mark first.
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err("it is empty".to_owned());
-    }
-    let text = std::str::from_utf8(body).map_err(|error| format!("it is not UTF-8 from byte {} on", error.valid_up_to()))?;
-    if too_deep(text) {
-        return Err(format!("it is nested more than {} levels deep", limits::JSON_DEPTH));
-    }
-    // The parser's own words would quote the body; the place is enough to find the fault.
-    let read = |text: &str| serde_json::from_str(text);
-    let body = read(text).map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))?;
-    Ok(digits::as_texts(text).and_then(|text| read(&text).ok()).unwrap_or(body))
-}
-
-/// Counted before anything is built, so that no body can exhaust the stack.
-fn too_deep(text: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > limits::JSON_DEPTH {
-            return true;
-        }
-    }
-    false
-}
-
-/// What a value is, for a sentence about a wrong one.
-pub fn shape(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
 
 /// A text, number or truth value as text; empty ones count as absent.
 pub fn scalar(value: Option<&Value>) -> Option<String> {
@@ -98,13 +48,6 @@ pub fn headline(places: &[Option<String>], what: &str) -> String {
 /// A web address without its query, in which a secret may stand.
 pub fn address(value: &Value) -> Option<String> {
     Some(url(value.as_str()?)?.split(['?', '#']).next()?.to_owned())
-}
-
-/// The one-line texts of a list, joined by commas.
-pub fn joined(list: &Value) -> String {
-    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    // More than a label holds need not be read.
-    entries.iter().take(limits::LABEL_CHARS).filter_map(text).collect::<Vec<_>>().join(",")
 }
 
 /// A dedup key as it came where that is possible, else its digest: over the limit, with characters the database or a log cannot
@@ -156,10 +99,11 @@ pub fn seconds(value: Option<&Value>) -> Option<i64> {
     (1..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 
-/// Milliseconds since the epoch, as text, within the same years.
-pub fn millis(text: &str) -> Option<Time> {
-    let at = Time::from_millis(text.trim().parse().ok()?);
-    (1..=LAST_SECOND).contains(&at.seconds()).then_some(at)
+/// Milliseconds since the epoch, within the same years.
+pub fn millis(value: Option<&Value>) -> Option<Time> {
+    let value = value?;
+    let millis = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))?;
+    (1..=LAST_SECOND).contains(&(millis / 1_000)).then(|| Time::from_millis(millis))
 }
 
 /// RFC 3339 within the years that can be written back; PagerDuty's clients and CloudWatch write zones without their colon.
@@ -203,10 +147,11 @@ impl Labels {
     }
 
     pub fn put_scalar(&mut self, name: &str, value: Option<&Value>) {
-        if self.0.len() < limits::LABELS
-            && let Some(text) = scalar(value)
-        {
-            self.put(name, &text);
+        match value {
+            // Most are texts, which need no copy.
+            Some(Value::String(text)) => self.put(name, text),
+            _ if self.0.len() >= limits::LABELS => {}
+            _ => self.put(name, &scalar(value).unwrap_or_default()),
         }
     }
 
@@ -215,6 +160,11 @@ impl Labels {
         if let Some(link) = scalar(value).and_then(|text| url(&text)).filter(|link| !link.contains("${")) {
             self.put(name, &link);
         }
+    }
+
+    /// A list of words, `a,b`; a single word counts as a list of one.
+    pub fn put_list(&mut self, name: &str, value: Option<&Value>) {
+        self.put(name, &joined(value).unwrap_or_default());
     }
 
     /// Every field of an object under its own name.
@@ -243,6 +193,8 @@ pub fn object<'a>(parent: &'a Map<String, Value>, name: &str) -> Option<&'a Map<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::alert::UNREADABLE_KEY;
 
@@ -254,14 +206,6 @@ mod tests {
         assert_eq!(line("abcd efgh", 5), "abcd…");
         assert_eq!(line("safe\u{202e}gnp.exe", 20), "safegnp.exe");
         assert_eq!(line("", 5), "");
-    }
-
-    #[test]
-    fn nesting_is_counted_outside_of_texts_only() {
-        let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
-        assert!(json(deep(limits::JSON_DEPTH).as_bytes()).is_ok());
-        assert!(json(deep(limits::JSON_DEPTH + 1).as_bytes()).is_err());
-        assert!(json(format!("\"\\\"{}\\\\\"", "[".repeat(500)).as_bytes()).is_ok());
     }
 
     #[test]
@@ -318,5 +262,15 @@ mod tests {
         let long = title(&"é".repeat(900), "is down");
         assert!(long.ends_with("… is down") && long.chars().count() == limits::TITLE_CHARS, "{long}");
         assert!(title("db-3", &"é".repeat(900)).starts_with("db-3 é"));
+    }
+
+    #[test]
+    fn milliseconds_are_read_as_number_and_as_text() {
+        for given in [json!(1_713_769_708_699_i64), json!("1713769708699")] {
+            assert_eq!(millis(Some(&given)), Some(Time(1_713_769_708_699_000)), "{given}");
+        }
+        for absurd in [json!(0), json!(-1), json!(u64::MAX), json!(1e30), json!("soon"), json!(null)] {
+            assert_eq!(millis(Some(&absurd)), None, "{absurd}");
+        }
     }
 }

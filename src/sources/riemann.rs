@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Source;
 use super::reading::{self, Labels, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::{Action, Signal};
@@ -50,11 +50,8 @@ impl Source for Riemann {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(&Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&Named::read(inbound)?, integration)?])
     }
 }
 

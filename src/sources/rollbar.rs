@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -23,6 +23,8 @@ const GUIDE: &str = "\
 1. In the project’s settings open **Notifications**, **Webhook**.
 2. Paste `{url}` and enable it. Rollbar’s own test is answered and wakes nobody.
 3. Choose the rules: new item, reactivated item, high occurrence rate and resolved item are the telling ones. Deploys are kept as changes.
+
+The level of an item decides how urgent it is: critical, error or warning. What is below wakes nobody unless the service says otherwise.
 ";
 
 impl Source for Rollbar {
@@ -38,16 +40,12 @@ impl Source for Rollbar {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let event = body.get("event_name").and_then(Value::as_str).ok_or("it has no event_name")?;
     let empty = Map::new();
     let data = reading::object(body, "data").unwrap_or(&empty);

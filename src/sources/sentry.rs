@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::reading::{self, Labels};
-use super::{Signature, Source, unreadable};
+use super::{Signature, Source};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -24,9 +24,9 @@ const GUIDE: &str = "\
 **Alert Rule Action**. Its permissions: **Issue & Event**, read.
 2. Under **Webhooks** tick **issue**, so that resolving at Sentry ends the alert here. Leave **error** alone unless every single error \
 should count.
-3. In each alert rule add the action **Send a notification via** this integration. An issue alert fires for an issue, a metric alert for \
+3. In each alert rule add the action **Send a notification via** that integration. An issue alert fires for an issue, a metric alert for \
 a threshold; **critical** and **warning** arrive as such.
-4. Give this integration the **Client Secret** of that one as its secret: Sentry signs every body with it.
+4. Give the **Client Secret** that Sentry shows then to Reveille’s integration as its `secret`: Sentry signs every body with it.
 
 The legacy **WebHooks** plugin of a project takes the same address, where the integration has no secret: it signs nothing. It never \
 says that an issue is resolved.
@@ -49,11 +49,8 @@ impl Source for Sentry {
         Some(Signature { header: "sentry-hook-signature", prefix: "", timestamp: None })
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(inbound.header("sentry-hook-resource"), &body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(inbound.header("sentry-hook-resource"), &reading::json(&inbound.body)?, integration)?])
     }
 }
 
@@ -70,9 +67,7 @@ enum Resource {
 }
 
 fn signal(header: Option<&str>, body: &Value, integration: &Integration) -> Result<Signal, String> {
-    if !body.is_object() {
-        return Err(format!("it is {}, not an object", reading::shape(body)));
-    }
+    reading::as_object(body)?;
     let resource = resource(header, body).ok_or("it has no event, issue or metric alert")?;
     let data = &body["data"];
     let action = body["action"].as_str().unwrap_or_default();
@@ -264,7 +259,7 @@ fn of_metric_alert(action: &str, data: &Value) -> Result<Told, String> {
     };
     let mut labels = Labels::default();
     labels.put_scalar("rule", rule.get("name"));
-    labels.put("project", &reading::joined(&alert["projects"]));
+    labels.put_list("project", alert.get("projects"));
     labels.put_scalar("environment", rule.get("environment"));
     labels.put_scalar("description", data.get("description_text"));
     labels.put_scalar("query", rule.get("query"));
@@ -289,7 +284,7 @@ fn of_legacy(body: &Value) -> Result<Told, String> {
     let mut labels = Labels::default();
     labels.put("project", project.as_deref().unwrap_or_default());
     labels.put_scalar("project_name", body.get("project_name"));
-    labels.put("rule", &reading::joined(&body["triggering_rules"]));
+    labels.put_list("rule", body.get("triggering_rules"));
     for name in ["level", "culprit", "logger"] {
         labels.put_scalar(name, body.get(name));
     }

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -51,11 +51,8 @@ impl Source for SplunkOncall {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, routing_key(&inbound.path), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, routing_key(&inbound.path), integration)?])
     }
 }
 
@@ -75,8 +72,7 @@ fn routing_key(path: &str) -> Option<&str> {
     rest.split('/').nth(3)
 }
 
-fn signal(body: &Value, routing_key: Option<&str>, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, routing_key: Option<&str>, integration: &Integration) -> Result<Signal, String> {
     let entity = entity_of(body).ok_or("it has no entity_id, entity_display_name or state_message")?;
     let message_type = reading::scalar(body.get("message_type")).unwrap_or_default();
     let (action, severity) = action(&message_type);

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Source;
 use super::reading::{self, Labels, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
@@ -15,7 +15,9 @@ pub struct StatusCake;
 
 const GUIDE: &str = "\
 1. In StatusCake open **Alerting**, **Contact groups**, and make a group with the **Webhook URL** `{url}`.
-2. Choose that group in each test that should wake people.
+2. Choose that group in each test that should wake people. It is told when the test is up again, too.
+
+A test has no severity: the integration’s own counts, `error` unless it is set.
 
 Two tests with equal names and equal addresses are one to StatusCake's webhook: give them names of their own.
 ";
@@ -37,11 +39,8 @@ impl Source for StatusCake {
         reading::has_any(query, &["status", "statuscode", "name", "url"])
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(&Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&Named::read(inbound)?, integration)?])
     }
 }
 

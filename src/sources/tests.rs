@@ -16,6 +16,7 @@ use crate::base::written::is_address;
 use crate::domain::setup::AlertSeverity;
 
 mod arbitrary;
+mod made_up;
 mod order;
 
 fn folder(source: &str) -> PathBuf {
@@ -87,9 +88,12 @@ struct Fixture {
 
 /// The bodies of a source: `NAME.json` (or `.form`, `.txt`, whatever the sender sends), `NAME.expected.json`, perhaps `NAME.headers`.
 fn fixtures(source: &str) -> Vec<Fixture> {
-    let folder = folder(source);
-    let mut names: Vec<String> = fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{source} is registered and has no fixtures in {}: {error}", folder.display()))
+    fixtures_in(&folder(source))
+}
+
+fn fixtures_in(folder: &Path) -> Vec<Fixture> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("a source is registered and has no fixtures in {}: {error}", folder.display()))
         .map(|entry| entry.expect("the folder can be listed").file_name().into_string().expect("names are UTF-8"))
         .filter(|name| ![".expected.json", ".headers", ".md"].iter().any(|end| name.ends_with(end)))
         .collect();
@@ -98,7 +102,7 @@ fn fixtures(source: &str) -> Vec<Fixture> {
         let body = fs::read(folder.join(&name)).expect("a fixture can be read");
         let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
         let path = folder.join(format!("{stem}.expected.json"));
-        let expected = fs::read(&path).unwrap_or_else(|_| panic!("{source}/{name} has no expectation beside it"));
+        let expected = fs::read(&path).unwrap_or_else(|_| panic!("{name} has no {}", path.display()));
         let expected = serde_json::from_slice(&expected).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let head = fs::read_to_string(folder.join(format!("{stem}.headers"))).unwrap_or_default();
         Fixture { name, head, body, expected }
@@ -116,7 +120,7 @@ const NEVER_RESOLVES: &[&str] = &[
 
 #[test]
 fn every_source_reads_its_fixtures_as_expected() {
-    for source in REGISTRY {
+    for source in REGISTRY.iter().copied() {
         let (mut fires, mut resolves, mut odd) = (false, false, false);
         for Fixture { name, head, body, expected } in fixtures(source.name()) {
             let signals = source.read(&inbound(source, &head, &body), &integration(source.name()));
@@ -439,7 +443,7 @@ fn assert_within_limits(signal: &Signal, context: &str) {
 #[test]
 fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
     let bodies: Vec<_> =
-        REGISTRY.into_iter().flat_map(|source| fixtures(source.name()).into_iter().map(move |body| (source, body))).collect();
+        REGISTRY.iter().copied().flat_map(|source| fixtures(source.name()).into_iter().map(move |body| (source, body))).collect();
     let mut noise = Noise(0x2015_0729_0300);
     let mut unreadable = 0;
     for round in 0..20_000 {
@@ -478,7 +482,9 @@ fn every_guide_says_what_to_paste_where() {
 fn the_guide_of_generic_fires_and_resolves_as_it_says() {
     let source = find("generic").expect("there is one");
     let pasted: Vec<&str> = source.guide().lines().filter_map(|line| line.split_once("--json '")?.1.strip_suffix('\'')).collect();
-    let [fires, resolves] = pasted[..] else { panic!("{pasted:?}") };
+    let [fires, resolves, changes] = pasted[..] else { panic!("{pasted:?}") };
+    let changed = read(source, changes.as_bytes());
+    assert!(matches!(changed[..], [Signal { action: Action::Change(_), .. }]), "{changed:?}");
     let (fired, resolved) = (read(source, fires.as_bytes()), read(source, resolves.as_bytes()));
     assert!(matches!(fired[..], [Signal { action: Action::Trigger, .. }]), "{fired:?}");
     assert!(matches!(resolved[..], [Signal { action: Action::Resolve, .. }]), "{resolved:?}");

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::domain::input::{Action, Signal};
@@ -28,6 +28,8 @@ const GUIDE: &str = "\
 2. Leave **Request Body** at its preset `application/json`. A body of your own takes the same names: `heartbeat`, `monitor`, `msg`.
 3. Press **Test**: nobody is woken, and the integration shows that it came.
 4. Choose it in each monitor that should wake people.
+
+A monitor has no severity: the integration’s own counts, `error` unless it is set. It is sent when it is up again, too.
 
 Each Uptime Kuma takes an integration of its own: their monitors have the same numbers.
 ";
@@ -49,11 +51,8 @@ impl Source for UptimeKuma {
         reading::has_any(query, &["msg", "monitor", "heartbeat"])
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::fields(inbound)?, integration)?])
     }
 }
 

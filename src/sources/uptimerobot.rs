@@ -11,8 +11,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Source;
 use super::reading::{self, Labels, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::{Action, Signal};
@@ -41,7 +41,8 @@ const GUIDE: &str = r#"1. In UptimeRobot open **Integrations & API**, and add a 
    Its default variables do as well, as query string or as POST parameters; then the address ends with a question mark: `{url}?`
 3. Choose it in each monitor that should wake people.
 
-UptimeRobot does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
+A certificate that is about to end is a warning. A monitor that is down has no severity: the integration’s own counts, `error` unless it
+is set. UptimeRobot does not say when a certificate has been renewed: resolve that by hand, or set `close_after` for the service.
 "#;
 
 /// What is read of a message, in every spelling that its users' templates have.
@@ -88,11 +89,8 @@ impl Source for UptimeRobot {
         reading::has_any(query, &FIELDS)
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(&Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&Named::read(inbound)?, integration)?])
     }
 }
 

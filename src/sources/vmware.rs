@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::field;
 use super::reading::{self, Labels};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::time::Time;
 use crate::domain::input::{Action, Signal};
@@ -22,7 +22,10 @@ const GUIDE: &str = "\
 1. In Aria Operations (vRealize Operations) open **Administration**, **Outbound Settings**, and add the plug-in **Rest
    Notification Plugin** with the URL `{url}` and the content type **application/json**. The user name and the password may be
    anything: the address holds the integration’s key.
-2. Open **Alerts**, **Notification Settings**, and add a rule that sends what should wake people to it.
+2. Open **Alerts**, **Notification Settings**, and add a rule that sends what should wake people to it, cancelled alerts included:
+   that is what resolves them.
+
+The criticality decides how urgent an alert is: Critical is critical, Immediate an error, Warning a warning.
 ";
 
 impl Source for Vmware {
@@ -38,16 +41,12 @@ impl Source for Vmware {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::json(&inbound.body)
-            .and_then(|body| signal(&body, integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&reading::json_object(&inbound.body)?, integration)?])
     }
 }
 
-fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
-    let body = body.as_object().ok_or_else(|| format!("it is {}, not an object", reading::shape(body)))?;
+fn signal(body: &Map<String, Value>, integration: &Integration) -> Result<Signal, String> {
     let id = field::filled(body, "alertId").ok_or("it has no alertId")?;
     let status = field::text(body, "status").unwrap_or_default();
     let action = match status.to_ascii_uppercase().as_str() {
@@ -69,7 +68,7 @@ fn signal(body: &Value, integration: &Integration) -> Result<Signal, String> {
 
 /// An alert's own time goes forward with each of its updates; a cancelled one may have been updated before it was cancelled.
 fn at(action: &Action, body: &Map<String, Value>) -> Option<Time> {
-    let date = |name: &str| field::millis(body.get(name));
+    let date = |name: &str| reading::millis(body.get(name));
     let updated = date("updateDate").max(date("startDate"));
     if *action == Action::Resolve { updated.max(date("cancelDate")) } else { updated }
 }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Source;
 use super::reading::{self, Labels, Named};
-use super::{Source, unreadable};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -117,6 +117,8 @@ const GUIDE: &str = r"1. Save this as `reveille.yaml`. In Zabbix open **Alerts**
 2. Under **Administration**, **Macros** (before 6.4 **General**, **Macros**) set `{$ZABBIX.URL}` to the address of your Zabbix, so that alerts link to it.
 3. Give a user who may see those hosts the media **Reveille**, with any word in **Send to**.
 4. Under **Alerts**, **Actions**, **Trigger actions** (before 6.4 **Configuration**, **Actions**) send to that user in the operations, the recovery operations and the update operations.
+
+The severity of a trigger decides how urgent it is: Disaster is critical, High an error, Average and Warning are warnings.
 ";
 
 impl Source for Zabbix {
@@ -132,11 +134,8 @@ impl Source for Zabbix {
         GUIDE
     }
 
-    fn read(&self, inbound: &Inbound, integration: &Integration) -> Vec<Signal> {
-        let signal = reading::fields(inbound)
-            .and_then(|fields| signal(&Named::of(fields), integration))
-            .unwrap_or_else(|why| unreadable(integration, self.title(), &why));
-        vec![signal]
+    fn signals(&self, inbound: &Inbound, integration: &Integration) -> Result<Vec<Signal>, String> {
+        Ok(vec![signal(&Named::read(inbound)?, integration)?])
     }
 }
 
@@ -252,9 +251,8 @@ fn title(fields: &Named, is_over: bool) -> String {
     let host = fields.line(&["hostname", "host", "hosthost", "hostname1", "hosthost1", "service"]);
     // Many triggers name their host, by the one name or the other.
     let host = host.filter(|host| !name.contains(host) && !fields.line(HOST).is_some_and(|host| name.contains(&host)));
-    let news = if is_over { "is resolved" } else { "" };
     let about = host.map_or_else(|| name.clone(), |host| format!("{name} on {host}"));
-    if news.is_empty() { reading::line(&about, limits::TITLE_CHARS) } else { reading::title(&about, news) }
+    if is_over { reading::title(&about, "is resolved") } else { reading::line(&about, limits::TITLE_CHARS) }
 }
 
 fn labels(fields: &Named) -> BTreeMap<String, String> {

@@ -9,7 +9,7 @@ use reveille::base::time::{Span, Time};
 use reveille::domain::setup::{AlertSeverity, Integration};
 use reveille::sources::{self, Source};
 use rustix::time::{ClockId, clock_gettime};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::figures::ms;
 use crate::{ALONE, PLAN, times};
@@ -34,6 +34,28 @@ async fn no_source_takes_long_over_a_large_body() {
         }
     }
     assert!(late.is_empty(), "{} ms is the limit: {late:?}", ms(limit));
+}
+
+/// The smallest alerts there can be, so that half a mebibyte holds more of them than any sender has: each is a signal, and costs what a
+/// signal costs.
+#[tokio::test]
+async fn an_alert_of_a_group_costs_little() {
+    const EACH: Span = Span(5);
+    let _alone = ALONE.lock().await;
+    let alerts = |alert: &str| format!("{}{alert}", format!("{alert},").repeat(BODY_BYTES / (alert.len() + 1) - 2));
+    let labelled = alerts(r#"{"labels":{"a":"b"}}"#);
+    for (name, body) in [
+        ("alertmanager", format!("{{\"alerts\":[{labelled}]}}")),
+        ("grafana", format!("{{\"alerts\":[{}]}}", alerts(r#"{"fingerprint":1}"#))),
+        ("alertmanager_api", format!("[{labelled}]")),
+    ] {
+        let source = sources::find(name).expect("it is registered");
+        let count = body.matches("},{").count() + 1;
+        let limit = times(times(EACH, count), PLAN.room);
+        let took = read(source, Bytes::from(body), limit);
+        println!("{name:<20}{:>8}  ms for {count} alerts", ms(took));
+        assert!(took <= limit, "{name} takes {} ms for {count} alerts", ms(took));
+    }
 }
 
 /// The least of a few tries, or the first within the limit.
@@ -104,8 +126,48 @@ fn bodies(source: &str) -> Vec<(&'static str, Bytes)> {
             }
         });
     });
+    let tiny =
+        |n: usize| (0..n).map(|n| (format!("{:x}", n.wrapping_mul(0x9e37_79b1) & 0xf_ffff), Value::from(n % 10))).collect::<Map<_, _>>();
+    let mut fields = largest.clone();
+    fields.as_object_mut().expect("an object").extend(tiny(room / 12));
+    // Each object of the body, whatever it holds for the reader: its labels, its tags, its details.
+    let objects = grown(&largest, |body, n| {
+        each(body, &mut |value| {
+            if let Value::Object(fields) = value {
+                fields.extend(tiny(n));
+            }
+        });
+    });
+    let of = |text: &str| {
+        let mut body = largest.clone();
+        body["padding"] = Value::Null;
+        let padding = format!("[{}{text}]", format!("{text},").repeat(room / (text.len() + 1)));
+        Bytes::from(body.to_string().replace("\"padding\":null", &format!("\"padding\":{padding}")))
+    };
+    let left_open = grown(&largest, |body, n| {
+        each(body, &mut |value| {
+            if let Value::String(text) = value {
+                *text = format!("{{{{{}}}}}", "${ ".repeat(n));
+            }
+        });
+    });
+    let twice = largest.to_string();
+    let twice = format!("{{{}{}", "\"a\":1,".repeat(room / 6), twice.strip_prefix('{').expect("an object"));
     let cut = |text: String| Bytes::from(text.into_bytes()).slice(..BODY_BYTES);
     vec![
+        ("its largest body and many tiny fields", Bytes::from(fields.to_string())),
+        ("its largest body with tiny fields in each object", objects),
+        ("its largest body and many tiny numbers", of("1")),
+        ("its largest body and many tiny objects", of("{\"a\":1}")),
+        ("its largest body and many deep lists", of(&format!("{}{}", "[".repeat(50), "]".repeat(50)))),
+        ("its largest body with placeholders left open", left_open),
+        ("its largest body after one name many times", Bytes::from(twice)),
+        ("a list of empty objects", Bytes::from(format!("[{}{{}}]", "{},".repeat(BODY_BYTES / 3 - 1)))),
+        (
+            "a list of its largest body",
+            Bytes::from(format!("[{}{{}}]", format!("{largest},").repeat(room / (largest.to_string().len() + 1)))),
+        ),
+        ("a form of many tiny fields", Bytes::from((0..BODY_BYTES / 9).map(|n| format!("{n:x}=1&")).collect::<String>())),
         ("its largest body and one long text", Bytes::from(padded.to_string())),
         ("its largest body and many fields", Bytes::from(wide.to_string())),
         ("its largest body with long texts", texts),

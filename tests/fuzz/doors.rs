@@ -17,7 +17,7 @@ use reveille::base::viewer::Scope;
 use reveille::boot::config::{self, Surroundings};
 use reveille::boot::live;
 use reveille::boot::wire::{self, Given, Options, Running};
-use reveille::flows::access;
+use reveille::flows::{House, access};
 use reveille::sources;
 use reveille::web::{self, Doors};
 use tokio::net::TcpListener;
@@ -114,6 +114,11 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     });
     Server { runtime, router, token, cookie, csrf, sources, running, _files: files }
 });
+
+/// The same server's, for what comes in by another door.
+pub fn house() -> (&'static tokio::runtime::Runtime, House) {
+    (&SERVER.runtime, SERVER.running.house.clone())
+}
 
 /// The cookie and the forms' token of a session.
 async fn enter(router: &Router, link: &str) -> (String, String) {

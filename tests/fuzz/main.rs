@@ -10,6 +10,7 @@ mod doors;
 mod hostile;
 mod rules;
 mod sinks;
+mod smtp;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -178,6 +179,7 @@ fuzzed! {
         let kept = sources::excerpt(body);
         assert!(kept.len() <= limits::EXCERPT_BYTES + "…".len() && !kept.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')), "{kept:?}");
     };
+    smtp(smtp::seeds()) => smtp::conversation;
     every_route(doors::route_seeds()) => doors::route;
     every_sender(doors::sender_seeds()) => doors::sender;
     sms_reply([&b"1"[..], b"ack 42", b"resolve 1, 2 and 3", b"STOP", b"escalate #42"].map(<[u8]>::to_vec).to_vec()) => doors::reply;

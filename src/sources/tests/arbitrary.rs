@@ -147,7 +147,7 @@ proptest! {
 
     #[test]
     fn no_request_is_lost_and_none_breaks_a_reader(request in request()) {
-        for source in REGISTRY {
+        for source in REGISTRY.iter().copied() {
             holds(source, &request);
         }
     }
@@ -157,7 +157,7 @@ proptest! {
 #[test]
 fn no_body_is_lost_under_the_headers_of_another() {
     let all: Vec<(&dyn Source, Fixture)> =
-        REGISTRY.into_iter().flat_map(|source| fixtures(source.name()).into_iter().map(move |fixture| (source, fixture))).collect();
+        REGISTRY.iter().copied().flat_map(|source| fixtures(source.name()).into_iter().map(move |fixture| (source, fixture))).collect();
     let heads: BTreeSet<&str> = all.iter().map(|(_, fixture)| fixture.head.as_str()).collect();
     let mut noise = Noise(0x2019_0124_1117);
     let heads: Vec<&str> = heads.into_iter().collect();
@@ -173,7 +173,7 @@ fn no_body_is_lost_under_the_headers_of_another() {
 #[test]
 fn no_planted_secret_is_kept() {
     let mut planted = 0;
-    for source in REGISTRY {
+    for source in REGISTRY.iter().copied() {
         for Fixture { name, head, body, .. } in fixtures(source.name()) {
             planted += usize::from(String::from_utf8_lossy(&body).contains("swordfish"));
             let signals = source.read(&inbound(source, &head, &body), &integration(source.name()));

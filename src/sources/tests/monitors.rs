@@ -171,7 +171,7 @@ fn a_check_that_flaps_or_is_in_downtime_is_judged_by_its_state_in_the_end() {
 #[test]
 fn what_is_secret_in_a_body_is_not_in_its_signals() {
     let mut planted = 0;
-    for source in REGISTRY {
+    for source in REGISTRY.iter().copied() {
         for fixture in fixtures(source.name()) {
             let whole = format!("{}{}", fixture.head, String::from_utf8_lossy(&fixture.body));
             if !whole.contains("swordfish") {
