@@ -7,7 +7,7 @@ use crate::base::failpoint;
 use crate::base::id::{IdSource, JournalId};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 use crate::domain::setup::{Heartbeat, Integration, Pulse};
 use crate::sources::heartbeat;
 use crate::store::{self, HeartbeatRow, JournalRow, WriteLane};
@@ -130,11 +130,12 @@ pub async fn judge(house: &House) -> Result<Option<Time>, FlowError> {
     for (integration, beat) in configured(&integrations) {
         let row = rows.iter().position(|row| row.integration == integration.id).map(|index| rows.swap_remove(index));
         let due_at = match row {
-            Some(row) if row.span == beat.span() && row.missed => continue,
-            Some(row) if row.span == beat.span() && row.due_at > now => row.due_at,
+            // Whoever resolves it by hand has not made the job run: it is told of again for as long as no beat comes.
+            Some(row) if row.span == beat.span() && row.missed && row.told_at + again_after(beat) > now => row.told_at + again_after(beat),
+            Some(row) if row.span == beat.span() && !row.missed && row.due_at > now => row.due_at,
             Some(row) if row.span == beat.span() => {
                 tell(house, integration, beat, &row).await?;
-                continue;
+                now + again_after(beat)
             }
             Some(_) | None => {
                 store::heartbeat_await(&house.store, &integration.id, now, beat.span()).await?;
@@ -149,12 +150,22 @@ pub async fn judge(house: &House) -> Result<Option<Time>, FlowError> {
     Ok(next)
 }
 
+/// How long after a miss was told of it is told of again.
+fn again_after(beat: Heartbeat) -> Span {
+    beat.span().max(limits::MISS_TOLD_EVERY)
+}
+
 /// The miss and its signal are committed as one: whoever is second finds it told.
 async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &HeartbeatRow) -> Result<(), FlowError> {
     let at = house.clock.now();
     let mut ids = IdSource::fresh(at);
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    if !store::heartbeat_miss(&mut tx, &integration.id, at).await? {
+    let is_to_be_told = if row.missed {
+        store::heartbeat_miss_again(&mut tx, &integration.id, at, at - again_after(beat)).await?
+    } else {
+        store::heartbeat_miss(&mut tx, &integration.id, at).await?
+    };
+    if !is_to_be_told {
         return Ok(tx.rollback().await?);
     }
     let entry = Entry {

@@ -27,6 +27,8 @@ pub struct HeartbeatRow {
     pub missed: bool,
     /// When it was first waited for, as far as that is known.
     pub since_at: Time,
+    /// When its miss was last told of; `due_at` where that is not known.
+    pub told_at: Time,
 }
 
 /// One miss of a heartbeat.
@@ -95,7 +97,7 @@ pub async fn heartbeats_excuse(store: &Store, now: Time) -> Result<()> {
 /// # Errors
 /// As every call of the database.
 pub async fn heartbeat_miss(tx: &mut Tx, integration: &IntegrationId, now: Time) -> Result<bool> {
-    let miss = sql("UPDATE heartbeats SET missed = 1 WHERE integration = $1 AND missed = 0 AND due_at <= $2");
+    let miss = sql("UPDATE heartbeats SET missed = 1, told_at = $2 WHERE integration = $1 AND missed = 0 AND due_at <= $2");
     if tx.execute(miss.text(integration.as_str()).time(now)).await? == 0 {
         return Ok(false);
     }
@@ -104,6 +106,16 @@ pub async fn heartbeat_miss(tx: &mut Tx, integration: &IntegrationId, now: Time)
     let forget = sql("DELETE FROM heartbeat_misses WHERE integration = $1 AND from_at < $2");
     tx.execute(forget.text(integration.as_str()).time(now - limits::MISSES_KEPT)).await?;
     Ok(true)
+}
+
+/// Takes the telling of a miss that goes on, if it was last told of at `told_before` or earlier. `false`: a beat came meanwhile, or
+/// another process has told.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn heartbeat_miss_again(tx: &mut Tx, integration: &IntegrationId, now: Time, told_before: Time) -> Result<bool> {
+    let again = sql("UPDATE heartbeats SET told_at = $1 WHERE integration = $2 AND missed = 1 AND COALESCE(told_at, due_at) <= $3");
+    Ok(tx.execute(again.time(now).text(integration.as_str()).time(told_before)).await? > 0)
 }
 
 /// Waits for this one no more; a miss of it that lasts ends, as no beat will.
@@ -128,7 +140,7 @@ async fn miss_end(tx: &mut Tx, integration: &IntegrationId, at: Time) -> Result<
 /// # Errors
 /// As every call of the database.
 pub async fn heartbeat_list(reader: &Reader) -> Result<Vec<HeartbeatRow>> {
-    let rows = reader.rows(sql("SELECT integration, beat_at, due_at, span, missed, COALESCE(since_at, beat_at, due_at - span) AS since_at FROM heartbeats ORDER BY integration")).await?;
+    let rows = reader.rows(sql("SELECT integration, beat_at, due_at, span, missed, COALESCE(since_at, beat_at, due_at - span) AS since_at, COALESCE(told_at, due_at) AS told_at FROM heartbeats ORDER BY integration")).await?;
     rows.iter()
         .map(|row| {
             Ok(HeartbeatRow {
@@ -138,6 +150,7 @@ pub async fn heartbeat_list(reader: &Reader) -> Result<Vec<HeartbeatRow>> {
                 span: Span(row.int("span")?),
                 missed: row.int("missed")? != 0,
                 since_at: row.time("since_at")?,
+                told_at: row.time("told_at")?,
             })
         })
         .collect()

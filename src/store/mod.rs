@@ -75,7 +75,10 @@ pub use follower::{
     FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,
     follower_save, followers_due, followers_next_due,
 };
-pub use heartbeat::{HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeats_excuse};
+pub use heartbeat::{
+    HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeat_miss_again,
+    heartbeats_excuse,
+};
 pub use journal::{
     JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_pending,
     journal_put_back, journal_set_aside, journal_take,

@@ -436,7 +436,9 @@ impl App {
         }
         let rows = store::heartbeat_list(&self.house().store.reader()).await.expect("heartbeats read");
         let now = self.clock.now();
-        let awaited = |id| rows.iter().any(|row| &row.integration == id && (row.missed || row.due_at > now));
+        // A miss is told of again while it lasts.
+        let is_told = |row: &HeartbeatRow| row.missed && row.told_at + row.span.max(limits::MISS_TOLD_EVERY) > now;
+        let awaited = |id| rows.iter().any(|row| &row.integration == id && (is_told(row) || !row.missed && row.due_at > now));
         live.setup.integrations.values().filter(|integration| integration.heartbeat.is_some()).all(|integration| awaited(&integration.id))
     }
 

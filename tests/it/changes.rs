@@ -16,15 +16,15 @@ fn titles(list: &Value) -> Vec<&str> {
 }
 
 story!(an_incident_shows_what_was_changed_before_it_its_own_service_first, |app| {
-    is_deployed(&app, GENERIC, "api 1 is out, two days ago").await;
+    is_deployed(app, GENERIC, "api 1 is out, two days ago").await;
     app.advance("47h").await;
-    is_deployed(&app, GENERIC, "api 2 is out").await;
+    is_deployed(app, GENERIC, "api 2 is out").await;
     app.advance("50m").await;
-    is_deployed(&app, SHOP, "shop 7 is <b>out</b>").await;
+    is_deployed(app, SHOP, "shop 7 is <b>out</b>").await;
     app.advance("10m").await;
     app.hears(GENERIC, &json!({"title": "the api is down", "severity": "error"})).await;
     app.advance("1m").await;
-    is_deployed(&app, GENERIC, "api 3 is out, too late to be the cause").await;
+    is_deployed(app, GENERIC, "api 3 is out, too late to be the cause").await;
 
     let before = app.get("/api/v1/incidents/1/changes").await;
     assert_eq!(titles(&before), ["api 2 is out", "shop 7 is <b>out</b>"], "the nearest of its own service, then the others' of a day");
@@ -45,9 +45,9 @@ story!(an_incident_shows_what_was_changed_before_it_its_own_service_first, |app|
 });
 
 story!(changes_are_kept_for_a_quarter_of_a_year, |app| {
-    is_deployed(&app, GENERIC, "the oldest").await;
+    is_deployed(app, GENERIC, "the oldest").await;
     app.advance("24h").await;
-    is_deployed(&app, GENERIC, "the newest").await;
+    is_deployed(app, GENERIC, "the newest").await;
     app.advance("2137h").await;
     reveille::flows::retain::tidy(app.house()).await.expect("it is tidied");
     assert_eq!(titles(&app.get("/api/v1/changes").await), ["the newest"]);

@@ -55,9 +55,27 @@ story!(a_missing_beat_pages_once_and_the_next_one_ends_it, &team(), |app| {
     app.incident(1).await.is("triggered");
     app.phone("ana").rings().await.press('1').await;
     app.advance("20m").await;
-    // Missed, beaten, missed: and told no more often than that.
-    assert_eq!(app.incident(1).await.alerts[0]["count"], 3);
+    // Missed, beaten, missed, and told of three times more while it stays away.
+    assert_eq!(app.incident(1).await.alerts[0]["count"], 6);
     beats(app).await;
+});
+
+story!(a_miss_that_somebody_resolves_by_hand_pages_again_while_no_beat_comes, &team(), |app| {
+    beats(app).await;
+    app.advance("6m").await;
+    app.phone("ana").rings().await.press('6').await;
+    app.incident(1).await.is("resolved");
+    app.advance("6m").await;
+    app.incident(1).await.is("triggered");
+    app.phone("ana").rings().await.press('1').await;
+    // An incident that is taken is not disturbed by it.
+    app.advance("13m").await;
+    app.incident(1).await.is_acknowledged_by("ana");
+    assert_eq!(app.phone("ana").calls(), 2);
+    beats(app).await;
+    app.incident(1).await.is("resolved");
+    app.advance("5m").await;
+    app.incident(1).await.is("resolved");
 });
 
 story!(who_never_beats_is_told_of, &team(), |app| {

@@ -153,8 +153,8 @@ impl Watch {
         let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
         // Its own service's incident, else that of the nearest that it depends on.
         let joins = service.group_window > Span::ZERO;
-        let homes = rows.setup.causes(&service.id).into_iter().take(if joins { usize::MAX } else { 1 });
-        self.expected_home = homes.filter_map(|home| Self::home_at(rows, desk, rows.setup.services.get(&home)?)).next();
+        let mut homes = rows.setup.causes(&service.id).into_iter().take(if joins { usize::MAX } else { 1 });
+        self.expected_home = homes.find_map(|home| Self::home_at(rows, desk, rows.setup.services.get(&home)?));
     }
 
     /// The incident of this service that an alert may join now.
