@@ -88,6 +88,10 @@ pub const INCIDENT_SAMPLES: usize = 5;
 pub const GROUP_LIFE: Span = Span::hours(24);
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
+/// Times of one sender that are less apart than this count as equal: some give one message in parts of a second, the other in whole ones.
+pub const SAME_TIME: Span = Span::seconds(1);
+/// The misses of a heartbeat are remembered this long.
+pub const MISSES_KEPT: Span = Span::hours(24 * 365);
 /// After a person resolves, further signals of the closed alerts are only counted for this long.
 pub const RESOLVE_QUIET: Span = Span::minutes(2);
 /// A resolved incident is reopened, rather than a new one opened, for this long.
@@ -290,6 +294,8 @@ pub const TEMPLATE_BYTES: usize = 4 << 10;
 pub const TEMPLATE_GIVES: usize = 16 << 10;
 /// Steps of one template or expression; one with a few filters takes some twenty.
 pub const TEMPLATE_FUEL: u64 = 10_000;
+/// Steps of all templates of one body together: a thousand alerts with twenty fields of a hundred steps each.
+pub const BODY_FUEL: u64 = 2_000_000;
 /// Routing rules of one configuration: every signal may pass all of them.
 pub const ROUTES: usize = 500;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::matcher::Wrong;
 use super::setup::AlertSeverity;
-use super::template::{Expression, Template};
+use super::template::{Expression, Fuel, Template};
 
 /// The mapping of an integration of the source `generic`. What it leaves out is read from the field of that name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub struct Item<'a> {
     pub json: &'a Value,
     /// The same for templates: its members by their names, itself as `item` and the whole as `body`.
     pub filled: &'a Filled,
+    /// What is left to the templates of its body.
+    pub fuel: &'a Fuel,
 }
 
 impl From<String> for Place {
@@ -127,7 +129,7 @@ impl Place {
     /// # Errors
     /// Of a template that cannot be filled.
     pub fn take(&self, item: &Item<'_>) -> Result<Option<Value>, String> {
-        self.taken(item, Template::fill)
+        self.taken(item, Template::fill_from)
     }
 
     /// The same for what must be whole: nothing that a template names may be missing.
@@ -138,11 +140,19 @@ impl Place {
         self.taken(item, Template::fill_whole)
     }
 
-    fn taken(&self, item: &Item<'_>, fill: fn(&Template, &Filled) -> Result<String, String>) -> Result<Option<Value>, String> {
+    /// The same for what must not come of something that is missing.
+    ///
+    /// # Errors
+    /// As [`Place::take`], and of what a template looks at and is missing.
+    pub fn take_surely(&self, item: &Item<'_>) -> Result<Option<Value>, String> {
+        self.taken(item, Template::fill_surely)
+    }
+
+    fn taken(&self, item: &Item<'_>, fill: fn(&Template, &Filled, &Fuel) -> Result<String, String>) -> Result<Option<Value>, String> {
         match self {
             Self::Pointer(text) => Ok(item.json.pointer(text).filter(|value| !value.is_null()).cloned()),
             Self::Template(template) => {
-                let filled = fill(template, item.filled)?;
+                let filled = fill(template, item.filled, item.fuel)?;
                 Ok((!filled.trim().is_empty()).then_some(Value::String(filled)))
             }
         }
@@ -158,6 +168,8 @@ impl Condition {
         }
     }
 
+    /// Whether it is true of what is there. What is missing makes nothing true.
+    ///
     /// # Errors
     /// Of an expression that cannot be told.
     pub fn holds(&self, item: &Item<'_>) -> Result<bool, String> {
@@ -169,7 +181,7 @@ impl Condition {
                 Some(Value::Number(number)) => number.as_f64().is_some_and(|number| number != 0.0),
                 Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => false,
             }),
-            Self::Expression(expression) => expression.holds(item.filled),
+            Self::Expression(expression) => expression.holds_surely(item.filled, item.fuel),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Expressions and templates in the language of Jinja, as minijinja reads it. Those who configure write them; what they are filled with
 //! is a stranger's, and is never read as a template. Each is compiled once, where the configuration is read.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -23,6 +24,34 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     language
 });
 
+/// The same, where what is not there is a mistake wherever it is looked at, be it in a comparison.
+static STRICT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut language = LANGUAGE.clone();
+    language.set_undefined_behavior(UndefinedBehavior::Strict);
+    language
+});
+
+/// The steps that are left to the templates of one body, all its alerts together.
+#[derive(Debug)]
+pub struct Fuel(Cell<u64>);
+
+impl Fuel {
+    #[must_use]
+    pub const fn of_a_body() -> Self {
+        Self(Cell::new(limits::BODY_FUEL))
+    }
+
+    /// # Errors
+    /// A sentence, when none are left.
+    fn flows(&self) -> Result<(), String> {
+        if self.0.get() == 0 { Err("the templates of this body take too many steps together".to_owned()) } else { Ok(()) }
+    }
+
+    fn burn(&self, steps: u64) {
+        self.0.set(self.0.get().saturating_sub(steps));
+    }
+}
+
 fn refused(_: Value) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::UnknownFilter, "a title and a label are one line"))
 }
@@ -33,7 +62,8 @@ fn refused(_: Value) -> Result<Value, Error> {
 pub struct Template {
     text: String,
     read: Result<Arc<Environment<'static>>, Wrong>,
-    /// The same, where what is not there is a mistake.
+    /// The same, where what is not there is a mistake: where it is written down, and wherever it is looked at.
+    whole: Option<Arc<Environment<'static>>>,
     strict: Option<Arc<Environment<'static>>>,
 }
 
@@ -47,18 +77,22 @@ impl From<String> for Template {
             let mut language = LANGUAGE.clone();
             language.add_template_owned(NAME, text.clone()).map(|()| Arc::new(language)).map_err(|error| wrong(&text, &error))
         };
-        let strict = read.as_ref().ok().map(|language: &Arc<Environment<'static>>| {
-            let mut strict = language.as_ref().clone();
-            strict.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-            strict.set_formatter(|out, state, value| {
+        let with = |behavior: UndefinedBehavior| {
+            let mut language = read.as_ref().ok().map(|language: &Arc<Environment<'static>>| language.as_ref().clone())?;
+            language.set_undefined_behavior(behavior);
+            Some(language)
+        };
+        let strict = with(UndefinedBehavior::Strict).map(Arc::new);
+        let whole = with(UndefinedBehavior::SemiStrict).map(|mut whole| {
+            whole.set_formatter(|out, state, value| {
                 if value.is_none() {
                     return Err(Error::new(ErrorKind::UndefinedError, "nothing is there"));
                 }
                 minijinja::escape_formatter(out, state, value)
             });
-            Arc::new(strict)
+            Arc::new(whole)
         });
-        Self { text, read, strict }
+        Self { text, read, whole, strict }
     }
 }
 
@@ -77,22 +111,46 @@ impl Template {
     /// # Errors
     /// When it asks for what cannot be done with what it is given: a sentence without any of that.
     pub fn fill(&self, with: &Value) -> Result<String, String> {
-        Self::filled(self.read.as_ref().map_err(|wrong| wrong.text.clone())?, with)
+        self.fill_from(with, &Fuel(Cell::new(limits::TEMPLATE_FUEL)))
+    }
+
+    /// The same, of what is left to the body.
+    ///
+    /// # Errors
+    /// As [`Template::fill`], and when nothing is left.
+    pub fn fill_from(&self, with: &Value, fuel: &Fuel) -> Result<String, String> {
+        self.filled(None, with, fuel)
     }
 
     /// The same for what must be whole, as a key must: of `{{ host }}/{{ check }}` no part may be missing.
     ///
     /// # Errors
-    /// As [`Template::fill`], and where something that it names is not there.
-    pub fn fill_whole(&self, with: &Value) -> Result<String, String> {
-        let read = self.read.as_ref().map_err(|wrong| wrong.text.clone())?;
-        Self::filled(self.strict.as_ref().unwrap_or(read), with)
+    /// As [`Template::fill_from`], and where something that it names is not there.
+    pub fn fill_whole(&self, with: &Value, fuel: &Fuel) -> Result<String, String> {
+        self.filled(self.whole.as_deref(), with, fuel)
     }
 
-    fn filled(language: &Environment<'_>, with: &Value) -> Result<String, String> {
+    /// The same for what must not come of something that is missing, not even by a condition: `{{ 'over' if status != 'bad' }}`.
+    ///
+    /// # Errors
+    /// As [`Template::fill_from`], and where something that it looks at is not there.
+    pub fn fill_surely(&self, with: &Value, fuel: &Fuel) -> Result<String, String> {
+        self.filled(self.strict.as_deref(), with, fuel)
+    }
+
+    fn filled(&self, language: Option<&Environment<'_>>, with: &Value, fuel: &Fuel) -> Result<String, String> {
+        fuel.flows()?;
+        let read = self.read.as_ref().map_err(|wrong| wrong.text.clone())?;
         let mut filled = Bounded::default();
-        let template = language.get_template(NAME).map_err(|error| sentence(&error))?;
-        template.render_captured_to(with.clone(), &mut filled).map_err(|error| sentence(&error))?;
+        let template = language.unwrap_or(read).get_template(NAME).map_err(|error| sentence(&error))?;
+        match template.render_captured_to(with.clone(), &mut filled) {
+            Ok(captured) => fuel.burn(captured.state().fuel_levels().map_or(0, |(burnt, _)| burnt)),
+            Err(error) => {
+                // How far it came is not told. Only what has a statement in it can take more steps than it has signs.
+                fuel.burn(if self.text.contains("{%") { limits::TEMPLATE_FUEL } else { steps(&self.text) });
+                return Err(sentence(&error));
+            }
+        }
         String::from_utf8(filled.0).map_err(|_| "it gives no text".to_owned())
     }
 }
@@ -120,8 +178,12 @@ impl std::io::Write for Bounded {
 #[serde(from = "String", into = "String")]
 pub struct Expression {
     text: String,
-    read: Result<Arc<minijinja::Expression<'static, 'static>>, Wrong>,
+    read: Result<Compiled, Wrong>,
+    /// The same, where what is not there is a mistake.
+    strict: Option<Compiled>,
 }
+
+type Compiled = Arc<minijinja::Expression<'static, 'static>>;
 
 impl From<String> for Expression {
     fn from(text: String) -> Self {
@@ -130,7 +192,8 @@ impl From<String> for Expression {
         } else {
             LANGUAGE.compile_expression_owned(text.clone()).map(Arc::new).map_err(|error| wrong(&text, &error))
         };
-        Self { text, read }
+        let strict = read.as_ref().ok().and_then(|_| STRICT.compile_expression_owned(text.clone()).ok()).map(Arc::new);
+        Self { text, read, strict }
     }
 }
 
@@ -148,6 +211,25 @@ impl Expression {
         let expression = self.read.as_ref().map_err(|wrong| wrong.text.clone())?;
         expression.eval(with.clone()).map(|value| value.is_true()).map_err(|error| sentence(&error))
     }
+
+    /// Whether it is true, and not by what is missing: of a message without a `status`, `status != "bad"` says nothing.
+    ///
+    /// # Errors
+    /// As [`Expression::holds`], when nothing is left to the body, and where it would be true by something that is not there.
+    pub fn holds_surely(&self, with: &Value, fuel: &Fuel) -> Result<bool, String> {
+        fuel.flows()?;
+        // It has no loop, so that it takes no more steps than it has signs.
+        fuel.burn(steps(&self.text) * 2);
+        match &self.strict {
+            Some(strict) if self.holds(with)? => strict.eval(with.clone()).map(|value| value.is_true()).map_err(|error| sentence(&error)),
+            Some(_) => Ok(false),
+            None => self.holds(with),
+        }
+    }
+}
+
+fn steps(text: &str) -> u64 {
+    u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
 macro_rules! written {

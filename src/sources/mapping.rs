@@ -9,21 +9,35 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::mapping::{Item, LabelPlaces, Mapping, Place};
 use crate::domain::routing::TEMPLATE_ERROR;
+use crate::domain::template::Fuel;
 
 /// The alerts of a body, each as one object of the fields of `generic`, or a sentence that says what of it gave nothing.
 pub fn entries(map: &Mapping, body: &Value) -> Result<Vec<Result<Value, String>>, String> {
     let whole = if map.has_templates() { Filled::from(Serde(body)) } else { Filled::UNDEFINED };
-    let item = Item { json: body, filled: &filled(body, &whole, &whole) };
+    let fuel = Fuel::of_a_body();
+    let item = Item { json: body, filled: &filled(body, &whole, &whole), fuel: &fuel };
     let list = match &map.items {
         None => body.clone(),
         Some(place) => place.take(&item).and_then(|value| value.ok_or_else(String::new)).map_err(|why| nothing("items", place, &why))?,
     };
-    let Value::Array(items) = list else { return Ok(vec![entry(map, &list, &whole)]) };
+    let list = match list {
+        Value::Array(items) => items,
+        one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![one],
+    };
     // Each costs its templates: what is refused for its length is not filled first.
-    if items.len() > limits::BATCH_ENTRIES {
-        return Err(format!("it lists {} alerts, {} is the limit", items.len(), limits::BATCH_ENTRIES));
+    if list.len() > limits::BATCH_ENTRIES {
+        return Err(format!("it lists {} alerts, {} is the limit", list.len(), limits::BATCH_ENTRIES));
     }
-    Ok(items.iter().map(|item| entry(map, item, &whole)).collect())
+    let seen: Vec<Filled> = list.iter().map(|json| seen(map, json, &whole)).collect();
+    let item = |(json, filled)| Item { json, filled, fuel: &fuel };
+    // What they are comes before the words for it, for all of them: the words may take more steps than a body has.
+    let told: Vec<Result<Told, String>> = list.iter().zip(&seen).map(|pair| told(map, &item(pair))).collect();
+    Ok(told.into_iter().zip(list.iter().zip(&seen)).map(|(told, pair)| entry(map, &item(pair), told?)).collect())
+}
+
+fn seen(map: &Mapping, json: &Value, whole: &Filled) -> Filled {
+    let one = if map.has_templates() { Filled::from(Serde(json)) } else { Filled::UNDEFINED };
+    filled(json, &one, whole)
 }
 
 /// What templates see: the members of the alert by their names, the alert as `item`, the whole as `body`.
@@ -36,30 +50,66 @@ fn filled(json: &Value, item: &Filled, whole: &Filled) -> Filled {
     }
 }
 
-fn entry(map: &Mapping, json: &Value, whole: &Filled) -> Result<Value, String> {
-    let one = if map.has_templates() { Filled::from(Serde(json)) } else { Filled::UNDEFINED };
-    let item = Item { json, filled: &filled(json, &one, whole) };
+/// Which alert it is, and whether it is over.
+struct Told {
+    key: Option<Value>,
+    state: Option<Value>,
+    /// What could not be told of its state.
+    failed: Option<String>,
+}
+
+fn told(map: &Mapping, item: &Item<'_>) -> Result<Told, String> {
+    // Without its key, or with half of one, an alert could not be told from the others, nor be ended.
+    let key = match &map.dedup_key {
+        None => item.json.get("dedup_key").cloned().filter(|key| reading::scalar(Some(key)).is_some()),
+        Some(place) => {
+            let key = place.take_whole(item).map_err(|why| nothing("dedup_key", place, &why))?;
+            Some(key.filter(|key| reading::scalar(Some(key)).is_some()).ok_or_else(|| nothing("dedup_key", place, ""))?)
+        }
+    };
+    let mut failed = None;
+    let over = map.resolved_when.as_ref().map(|condition| condition.holds(item));
+    let over = over.transpose().unwrap_or_else(|why| {
+        failed = Some(format!("resolved_when: {why}"));
+        None
+    });
+    if over == Some(true) {
+        return Ok(Told { key, state: Some(Value::String(RESOLVED.to_owned())), failed });
+    }
+    let state = match &map.state {
+        None => item.json.get("state").cloned(),
+        Some(place) => state(place, item).unwrap_or_else(|why| {
+            failed.get_or_insert_with(|| format!("state: {why}"));
+            None
+        }),
+    };
+    Ok(Told { key, state, failed })
+}
+
+/// As `generic` writes that it is over.
+const RESOLVED: &str = "resolved";
+
+/// What says that it is over has to be there.
+fn state(place: &Place, item: &Item<'_>) -> Result<Option<Value>, String> {
+    let state = place.take(item)?;
+    let is_over = reading::scalar(state.as_ref()).is_some_and(|word| word.trim().eq_ignore_ascii_case(RESOLVED));
+    if is_over { place.take_surely(item) } else { Ok(state) }
+}
+
+fn entry(map: &Mapping, item: &Item<'_>, Told { key, state, failed: untold }: Told) -> Result<Value, String> {
+    let json = item.json;
     let mut made = Map::new();
     let mut failed: Option<String> = None;
     let mut take = |name: &str, place: Option<&Place>| match place {
         None => Ok(json.get(name).cloned()),
-        Some(place) => place.take(&item).map_err(|why| {
+        Some(place) => place.take(item).map_err(|why| {
             failed.get_or_insert_with(|| format!("{name}: {why}"));
             why
         }),
     };
-    // Without its key, or with half of one, an alert could not be told from the others, nor be ended.
-    let key = match &map.dedup_key {
-        None => take("dedup_key", None),
-        Some(place) => place.take_whole(&item),
-    };
-    let key = match (key, &map.dedup_key) {
-        (Ok(Some(key)), _) if reading::scalar(Some(&key)).is_some() => Some(key),
-        (Ok(_), None) => None,
-        (Ok(_), Some(place)) => return Err(nothing("dedup_key", place, "")),
-        (Err(why), place) => return Err(place.as_ref().map_or_else(String::new, |place| nothing("dedup_key", place, &why))),
-    };
-    let title = take("title", map.title.as_ref()).unwrap_or_default().filter(|title| reading::scalar(Some(title)).is_some());
+    // What a template cannot make is read as if nothing were mapped.
+    let title = take("title", map.title.as_ref()).unwrap_or_else(|_| json.get("title").cloned());
+    let title = title.filter(|title| reading::scalar(Some(title)).is_some());
     if let (None, None, Some(place)) = (&key, &title, &map.title) {
         return Err(nothing("title", place, ""));
     }
@@ -67,31 +117,27 @@ fn entry(map: &Mapping, json: &Value, whole: &Filled) -> Result<Value, String> {
     made.extend(title.map(|title| ("title".to_owned(), title)));
     let severity = take("severity", map.severity.as_ref()).unwrap_or_default().map(|severity| translated(map, severity));
     let at = take("at", map.at.as_ref()).unwrap_or_default().map(moment);
-    let state = take("state", map.state.as_ref()).unwrap_or_default();
     let url = take("url", map.url.as_ref()).unwrap_or_default();
     let mut labels = match &map.labels {
         None => json.get("labels").cloned(),
-        Some(LabelPlaces::All(place)) => take("labels", Some(place)).unwrap_or_default(),
+        Some(LabelPlaces::All(place)) => take("labels", Some(place)).unwrap_or_else(|_| json.get("labels").cloned()),
         Some(LabelPlaces::Each(places)) => {
-            let label = |(name, place): (&String, &Place)| Some((name.clone(), take(name, Some(place)).unwrap_or_default()?));
-            Some(Value::Object(places.iter().filter_map(label).collect()))
+            let mut is_whole = true;
+            let mut label = |(name, place): (&String, &Place)| {
+                let value = take(name, Some(place)).inspect_err(|_| is_whole = false).unwrap_or_default();
+                Some((name.clone(), value?))
+            };
+            let labels: Map<String, Value> = places.iter().filter_map(&mut label).collect();
+            if labels.is_empty() && !is_whole { json.get("labels").cloned() } else { Some(Value::Object(labels)) }
         }
     };
-    let over = match map.resolved_when.as_ref().map(|condition| condition.holds(&item)) {
-        None => None,
-        Some(Ok(over)) => over.then(|| Value::String("resolved".to_owned())),
-        Some(Err(why)) => {
-            failed.get_or_insert_with(|| format!("resolved_when: {why}"));
-            None
-        }
-    };
-    if let Some(failed) = failed {
+    if let Some(failed) = failed.or(untold) {
         let labels = labels.get_or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(labels) = labels {
             labels.insert(TEMPLATE_ERROR.to_owned(), Value::String(failed));
         }
     }
-    for (name, value) in [("severity", severity), ("at", at), ("state", over.or(state)), ("url", url), ("labels", labels)] {
+    for (name, value) in [("severity", severity), ("at", at), ("state", state), ("url", url), ("labels", labels)] {
         made.extend(value.map(|value| (name.to_owned(), value)));
     }
     Ok(Value::Object(made))
@@ -126,6 +172,8 @@ fn moment(at: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::super::{Source as _, generic::Generic};
@@ -238,5 +286,76 @@ mod tests {
         // What is not needed only says so.
         let signal = read(&json!({ "severity": "{{ title.fly() }}", "resolved_when": "title + 1" }), &json!({ "title": "disk" })).remove(0);
         assert_eq!((signal.action, signal.labels[TEMPLATE_ERROR].as_str()), (Action::Trigger, "severity: there is no such method"));
+    }
+
+    #[test]
+    fn what_is_missing_never_says_that_it_is_over() {
+        let body = |a: Value| json!({ "title": "disk", "a": a });
+        let nothing = json!({ "title": "disk" });
+        let [missing, bad, good] = [body(json!({})), body(json!({ "status": "bad" })), body(json!({ "status": "ok" }))];
+        for (map, ends) in [
+            (json!({ "resolved_when": "a.status == 'ok'" }), [false, false, true]),
+            (json!({ "resolved_when": "a.status != 'bad'" }), [false, false, true]),
+            (json!({ "resolved_when": "not a.status == 'bad'" }), [false, false, true]),
+            (json!({ "resolved_when": "a.status not in ['bad', 'worse']" }), [false, false, true]),
+            (json!({ "resolved_when": "not a.status|trim('ok')" }), [false, false, true]),
+            (json!({ "resolved_when": "not (a.status or a.state)" }), [false, false, false]),
+            (json!({ "resolved_when": "/a/status" }), [false, false, false]),
+            // Who means what is missing says so.
+            (json!({ "resolved_when": "a.status is undefined" }), [true, false, false]),
+            (json!({ "resolved_when": "a.status|default('ok') != 'bad'" }), [true, false, true]),
+            // A state that a template makes of a condition is the same.
+            (json!({ "state": "{{ 'resolved' if a.status == 'ok' else 'firing' }}" }), [false, false, true]),
+            (json!({ "state": "{{ 'firing' if a.status == 'bad' else 'resolved' }}" }), [false, false, true]),
+            (json!({ "state": "{% if a.status != 'bad' %}resolved{% endif %}" }), [false, false, true]),
+            (json!({ "state": "{{ 'resolved' if not a.status }}" }), [false, false, false]),
+        ] {
+            assert_eq!(read(&map, &nothing)[0].action, Action::Trigger, "{map} of {nothing}");
+            for (body, ends) in [&missing, &bad, &good].into_iter().zip(ends) {
+                let signal = read(&map, body).remove(0);
+                assert_eq!(signal.action, if ends { Action::Resolve } else { Action::Trigger }, "{map} of {body}");
+            }
+        }
+        // And it says why it does not count, where it would have.
+        let signal = read(&json!({ "resolved_when": "status != 'bad'" }), &nothing).remove(0);
+        assert_eq!(signal.labels[TEMPLATE_ERROR], "resolved_when: it uses what is not there");
+        let signal = read(&json!({ "resolved_when": "status == 'ok'" }), &nothing).remove(0);
+        assert_eq!(signal.labels.get(TEMPLATE_ERROR), None);
+    }
+
+    /// A thousand alerts, each with twenty templates that take all the steps that one may: a minute's work.
+    #[test]
+    fn the_templates_of_one_body_have_a_budget_and_lose_no_alert() {
+        let costly = "{% for a in range(1200) %}{{ '' }}{% endfor %}{{ n }}";
+        let labels: BTreeMap<String, &str> = (0..20).map(|n| (format!("label{n}"), costly)).collect();
+        let map = json!({
+            "items": "/alerts", "dedup_key": "{{ body.app }}-{{ n }}", "title": costly, "resolved_when": "n == 7", "labels": labels,
+        });
+        let alerts: Vec<Value> = (0..1_000).map(|n| json!({ "n": n, "title": format!("disk {n}"), "labels": { "host": n } })).collect();
+        let began = std::time::Instant::now();
+        let signals = read(&map, &json!({ "app": "shop", "alerts": alerts }));
+        let took = began.elapsed();
+        assert!(took < std::time::Duration::from_secs(10), "it took {took:?}");
+        assert_eq!(signals.len(), 1_000);
+        for (n, signal) in signals.iter().enumerate() {
+            assert_eq!(signal.dedup_key, format!("shop-{n}"), "what it is comes first");
+            assert_eq!(signal.action, if n == 7 { Action::Resolve } else { Action::Trigger });
+        }
+        assert_eq!((signals[0].title.as_str(), signals[0].labels["label7"].as_str()), ("0", "0"));
+        let last = &signals[999];
+        assert_eq!((last.title.as_str(), last.labels["host"].as_str()), ("disk 999", "999"), "as if nothing were mapped");
+        assert!(last.labels[TEMPLATE_ERROR].contains("too many steps together"), "{last:?}");
+    }
+
+    #[test]
+    fn a_full_body_of_common_templates_is_within_its_budget() {
+        let labels: BTreeMap<String, &str> = (0..10).map(|n| (format!("label{n}"), "{{ tags|join(' ')|lower }} of {{ host }}")).collect();
+        let map = json!({
+            "items": "/alerts", "dedup_key": "{{ host }}/{{ n }}", "title": "{% for tag in tags %}{{ tag|upper }} {% endfor %}{{ n }}",
+            "resolved_when": "n == -1 or host in ['', 'none']", "state": "{{ 'firing' if n >= 0 else 'resolved' }}", "labels": labels,
+        });
+        let alerts: Vec<Value> = (0..1_000).map(|n| json!({ "n": n, "host": "db", "tags": ["a", "b", "c"] })).collect();
+        let signals = read(&map, &json!({ "alerts": alerts }));
+        assert!(signals.iter().all(|signal| signal.labels.len() == 10 && signal.title.starts_with("A B C ")), "{:?}", signals[999]);
     }
 }

@@ -10,6 +10,7 @@ mod hostile;
 mod keys;
 mod letters;
 mod mail_in;
+mod mapped;
 mod night;
 mod opsgenie;
 mod outside;
