@@ -354,8 +354,9 @@ mod tests {
             "items": "/alerts", "dedup_key": "{{ host }}/{{ n }}", "title": "{% for tag in tags %}{{ tag|upper }} {% endfor %}{{ n }}",
             "resolved_when": "n == -1 or host in ['', 'none']", "state": "{{ 'firing' if n >= 0 else 'resolved' }}", "labels": labels,
         });
-        let alerts: Vec<Value> = (0..1_000).map(|n| json!({ "n": n, "host": "db", "tags": ["a", "b", "c"] })).collect();
+        // With alerts as short as these, a body has values enough with seven hundred.
+        let alerts: Vec<Value> = (0..700).map(|n| json!({ "n": n, "host": "db", "tags": ["a", "b", "c"] })).collect();
         let signals = read(&map, &json!({ "alerts": alerts }));
-        assert!(signals.iter().all(|signal| signal.labels.len() == 10 && signal.title.starts_with("A B C ")), "{:?}", signals[999]);
+        assert!(signals.iter().all(|signal| signal.labels.len() == 10 && signal.title.starts_with("A B C ")), "{:?}", signals.last());
     }
 }
