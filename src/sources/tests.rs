@@ -15,6 +15,7 @@ use crate::base::time::Time;
 use crate::domain::setup::AlertSeverity;
 
 mod arbitrary;
+mod keys;
 mod made_up;
 mod order;
 
