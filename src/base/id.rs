@@ -142,6 +142,8 @@ made_ids! {
     TaskId = "tsk_";
     /// Somebody takes a schedule for a while.
     OverrideId = "ovr_";
+    /// Something that was changed on purpose.
+    ChangeId = "chg_";
     TokenId = "tok_";
     SessionId = "ses_";
 }

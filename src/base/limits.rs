@@ -140,6 +140,14 @@ pub const SILENCES_LISTED: i64 = 5_000;
 /// How long a silence that is over stays listed.
 pub const SILENCES_KEPT: Span = Span::hours(24 * 30);
 
+/// How far before an incident a change is looked for.
+pub const CHANGED_BEFORE: Span = Span::hours(24);
+/// Changes shown of an incident's own service, and as many of all others.
+pub const CHANGES_BEFORE: i64 = 10;
+/// How long changes are kept, and how many.
+pub const CHANGES_KEPT: Span = Span::hours(24 * 90);
+pub const CHANGES_MOST: i64 = 100_000;
+
 /// An override lasts this long at most: a quarter of a year.
 pub const OVERRIDE_LONGEST: Span = Span::hours(24 * 92);
 /// How far ahead an override may begin.

@@ -14,12 +14,15 @@ pub fn line_within(text: &str, most: usize) -> String {
     let mut kept = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let (mut count, mut gap) = (0, false);
     for c in text.chars() {
-        if c.is_whitespace() || c.is_control() {
-            gap = true;
-            continue;
-        }
-        if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
-            continue;
+        // Most are, and need none of the tables.
+        if !c.is_ascii_graphic() {
+            if c.is_whitespace() || c.is_control() {
+                gap = true;
+                continue;
+            }
+            if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
+                continue;
+            }
         }
         let wanted = 1 + usize::from(gap && count > 0);
         if count + wanted > most {

@@ -516,9 +516,13 @@ pub struct Send {
     /// How bad it is [default: the integration's]
     #[arg(long, value_parser = PossibleValuesParser::new(AlertSeverity::ALL.map(AlertSeverity::name)).map(|word| severity(&word)))]
     pub severity: Option<AlertSeverity>,
-    /// Whether it begins or is over
+    /// Whether it begins or is over, or what was changed on purpose
     #[arg(long, default_value = "firing")]
     pub state: SentState,
+    /// Something was changed on purpose, such as a deploy: it wakes nobody, and is shown with the incidents that follow it. The same
+    /// as --state changed
+    #[arg(long, conflicts_with = "state")]
+    pub change: bool,
     /// Where to look
     #[arg(long, value_name = "URL")]
     pub link: Option<String>,
@@ -548,6 +552,12 @@ impl Send {
         self.key.as_ref().filter(|key| !key.expose().trim().is_empty())
     }
 
+    /// What is said of the condition.
+    #[must_use]
+    pub const fn state(&self) -> SentState {
+        if self.change { SentState::Changed } else { self.state }
+    }
+
     /// The webhook's address, if there is one; an empty variable is as good as none.
     #[must_use]
     pub fn hook(&self) -> Option<&Secret> {
@@ -560,6 +570,7 @@ impl Send {
 pub enum SentState {
     Firing,
     Resolved,
+    Changed,
 }
 
 impl SentState {
@@ -568,6 +579,7 @@ impl SentState {
         match self {
             Self::Firing => "firing",
             Self::Resolved => "resolved",
+            Self::Changed => "changed",
         }
     }
 }

@@ -104,6 +104,7 @@ pub(super) async fn show(console: &mut Console<'_>, client: &Client, show: &Inci
         let pages = part(client, &number, "pages").await?;
         header(console, &incident)?;
         now(console, &incident, &pages)?;
+        changed(console, &incident, &part(client, &number, "changes").await?)?;
         console.line("")?;
         let title = console.paint(Ink::Bold, "Timeline");
         console.line(&title)?;
@@ -184,6 +185,21 @@ fn now(console: &mut Console<'_>, incident: &Value, pages: &[Value]) -> Result<(
         }
         None => console.line(&format!("  It is {}.", field(incident, "state"))),
     }
+}
+
+/// What was changed on purpose in the day before it.
+fn changed(console: &mut Console<'_>, incident: &Value, changes: &[Value]) -> Result<(), CliError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    console.line("")?;
+    let opened = time(incident, "opened_at");
+    let rows = changes.iter().map(|change| {
+        let before = opened.zip(time(change, "at")).map_or_else(String::new, |(opened, at)| format!("{} before", opened.since(at)));
+        vec![Cell::new(before), Cell::new(field(change, "service")), Cell::new(self::title(change))]
+    });
+    let rows = rows.collect();
+    console.table(&["changed", "service", "what"], rows)
 }
 
 fn since(console: &Console<'_>, at: Option<Time>) -> String {

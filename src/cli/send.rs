@@ -122,7 +122,7 @@ fn generic(console: &mut Console<'_>, send: &Send) -> Result<Vec<u8>, CliError> 
     put("title", title.map(Value::from));
     put("dedup_key", send.dedup_key.clone().map(Value::from));
     put("severity", send.severity.map(|severity| json!(severity.name())));
-    put("state", Some(json!(send.state.name())));
+    put("state", Some(json!(send.state().name())));
     put("url", send.link.clone().map(Value::from));
     put("labels", (!labels.is_empty()).then_some(Value::Object(labels)));
     Ok(Value::Object(body).to_string().into_bytes())
@@ -138,8 +138,8 @@ fn text(console: &mut Console<'_>) -> Result<String, CliError> {
 
 /// Whether it says something that only a body of the generic source has.
 fn says_more(send: &Send) -> bool {
-    let Send { dedup_key, severity, state, link, labels, .. } = send;
-    dedup_key.is_some() || severity.is_some() || link.is_some() || !labels.is_empty() || *state != SentState::Firing
+    let Send { dedup_key, severity, link, labels, .. } = send;
+    dedup_key.is_some() || severity.is_some() || link.is_some() || !labels.is_empty() || send.state() != SentState::Firing
 }
 
 /// A body of fields: what a monitor that runs a command gives to it. Only the command's own words come by the shell.

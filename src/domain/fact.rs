@@ -38,6 +38,10 @@ pub enum What {
         because: String,
         policy: Option<PolicyId>,
     },
+    /// Alerts of a service that depends on the incident's own are its symptoms, and join it.
+    ServiceInvolved {
+        service: ServiceId,
+    },
     /// A person or a script said that there is one. Without a service nobody is paged by itself.
     IncidentDeclared {
         service: Option<ServiceId>,
@@ -337,6 +341,7 @@ impl What {
         match self {
             Self::IncidentOpened { .. } => "incident_opened",
             Self::IncidentRouted { .. } => "incident_routed",
+            Self::ServiceInvolved { .. } => "service_involved",
             Self::IncidentDeclared { .. } => "incident_declared",
             Self::SeverityChanged { .. } => "severity_changed",
             Self::TitleChanged { .. } => "title_changed",

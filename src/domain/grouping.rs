@@ -276,12 +276,15 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
 pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
     let signal = &routed.signal;
     let sender = Actor::Integration(key.integration.clone());
-    let verdict = if let Some(incident) = group(draft, service) {
+    let verdict = if let Some((incident, reason)) = group(draft, service) {
         let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
+        if draft.incident(&incident).is_some_and(|row| row.service != service.id && !row.response.services.contains(&service.id)) {
+            draft.record(&incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
+        }
         draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
         silence::settle(draft, &incident, was_covered, Reason::OthersFire);
         severity::raise(draft, &incident, severity, &key.integration);
-        Verdict::of(Outcome::Folded, Reason::JoinedGroup).about(Some(alert.clone()), Some(incident))
+        Verdict::of(Outcome::Folded, reason).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
         let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
@@ -301,8 +304,22 @@ pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Ser
     verdict
 }
 
-/// The open incident that a new alert of this service joins now.
-fn group(draft: &Draft, service: &Service) -> Option<IncidentId> {
+/// The open incident that a new alert of this service joins now, and why: its own service's, else that of the nearest service it depends on.
+fn group(draft: &Draft, service: &Service) -> Option<(IncidentId, Reason)> {
+    if let Some(own) = near(draft, service) {
+        return Some((own, Reason::JoinedGroup));
+    }
+    // Every alert alone is what its operator asked for, whatever it depends on.
+    if service.group_window == Span::ZERO {
+        return None;
+    }
+    let causes = draft.setup.causes(&service.id).into_iter().skip(1);
+    let mut incidents = causes.filter_map(|cause| near(draft, draft.setup.services.get(&cause)?));
+    incidents.next().map(|incident| (incident, Reason::SymptomOfCause))
+}
+
+/// The open incident of a service that new alerts still join.
+fn near(draft: &Draft, service: &Service) -> Option<IncidentId> {
     let now = draft.now();
     let incident = draft.incident(draft.desk.newest.get(&service.id)?)?;
     let near = incident.is_open()
@@ -408,6 +425,48 @@ mod tests {
                 assert_eq!(verdict.reason, joined);
             }
             assert_eq!(night.incidents.len(), incidents, "{window} {times:?}");
+        }
+    }
+
+    #[test]
+    fn symptoms_join_the_incident_of_what_their_service_depends_on() {
+        // What depends on what, the windows of the service that fires and of its causes in seconds, whose incidents are open; what it joins.
+        for (depends, window, cause_window, open, joins) in [
+            (&[("shop", "api")][..], 600, 600, &["api"][..], Some("api")),
+            (&[("shop", "api")], 600, 600, &["api", "shop"], Some("shop")),
+            (&[("shop", "api")], 600, 600, &[], None),
+            (&[("shop", "api")], 600, 29, &["api"], None),
+            (&[("shop", "api")], 0, 600, &["api"], None),
+            (&[], 600, 600, &["api"], None),
+            (&[("api", "shop")], 600, 600, &["api"], None),
+            // However far, the nearest first; a ring ends.
+            (&[("shop", "cart"), ("cart", "api")], 600, 600, &["api"], Some("api")),
+            (&[("shop", "cart"), ("cart", "api"), ("api", "shop")], 600, 600, &["api", "cart"], Some("cart")),
+        ] {
+            let mut night = Trial::new();
+            for id in ["api", "shop", "cart"] {
+                night.serves(id);
+            }
+            for service in night.setup.services.values_mut() {
+                service.group_window = Span::seconds(if service.id.as_str() == "shop" { window } else { cause_window });
+            }
+            for service in open {
+                assert_eq!(night.fires_for(service, "first").outcome, Outcome::Opened);
+            }
+            for (service, cause) in depends {
+                night.setup.services.get_mut(&(*service).into()).expect("it is there").depends_on.insert((*cause).into());
+            }
+            night.until(30);
+            let verdict = night.fires_for("shop", "later");
+            let joined =
+                (verdict.outcome == Outcome::Folded).then(|| night.incidents[&verdict.incident.clone().expect("it has one")].clone());
+            assert_eq!(joined.as_ref().map(|incident| incident.service.as_str()), joins, "{depends:?} {window} {cause_window} {open:?}");
+            if let Some(incident) = joined.filter(|incident| incident.service.as_str() != "shop") {
+                assert_eq!(verdict.reason, Reason::SymptomOfCause);
+                assert_eq!(incident.response.services, ["shop".into()].into());
+                assert_eq!(night.resolves_for("shop", "later").outcome, Outcome::Resolved);
+                assert_eq!(night.incidents[&incident.id].firing_count, 1);
+            }
         }
     }
 

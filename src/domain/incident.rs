@@ -63,6 +63,9 @@ pub struct Response {
     /// Pages in place of its service's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
+    /// The services beside its own whose alerts it took in.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub services: BTreeSet<ServiceId>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
     /// Of the alerts that still hold, the ones that are silenced.
@@ -326,6 +329,9 @@ impl Incident {
                     self.response.is_hushed = false;
                     self.epoch += 1;
                 }
+            }
+            What::ServiceInvolved { service } => {
+                self.response.services.insert(service.clone());
             }
             What::IncidentRouted { policy, .. } => self.response.policy.clone_from(policy),
             What::TitleChanged { title } => self.title.clone_from(title),

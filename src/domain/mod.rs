@@ -7,6 +7,7 @@
 pub mod alert;
 mod ask;
 mod attempt;
+pub mod change;
 mod command;
 pub mod decide;
 mod declare;

@@ -9,6 +9,7 @@ pub enum Reason {
     // What became of a signal.
     NewCondition,
     JoinedGroup,
+    SymptomOfCause,
     JustRecords,
     AlreadyFiring,
     FiredAgain,
@@ -107,6 +108,7 @@ impl Reason {
         match self {
             Self::NewCondition => "no open incident of this service was near enough to join",
             Self::JoinedGroup => "it came within the service's group window of the last alert that joined",
+            Self::SymptomOfCause => "its service depends on the incident's service, and it came within that one's group window",
             Self::JustRecords => "its severity is recorded and pages nobody",
             Self::AlreadyFiring => "the same condition is firing already",
             Self::FiredAgain => "the condition came back soon after it was resolved",

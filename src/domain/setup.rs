@@ -34,6 +34,28 @@ impl Setup {
         }
     }
 
+    /// A service and all that it depends on, however far, the nearest first.
+    #[must_use]
+    pub fn causes(&self, service: &ServiceId) -> Vec<ServiceId> {
+        let mut found = vec![service.clone()];
+        let mut looked = 0;
+        while let Some(service) = found.get(looked).and_then(|id| self.services.get(id)) {
+            looked += 1;
+            for cause in &service.depends_on {
+                if self.services.contains_key(cause) && !found.contains(cause) {
+                    found.push(cause.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// What a decision about these services has to look at: they and all that they depend on.
+    #[must_use]
+    pub fn with_causes(&self, services: impl IntoIterator<Item = ServiceId>) -> BTreeSet<ServiceId> {
+        services.into_iter().flat_map(|service| self.causes(&service)).collect()
+    }
+
     /// Active users from responder up, in the order of their ids.
     pub fn everyone(&self) -> impl Iterator<Item = &User> {
         self.users.values().filter(|user| user.role >= Role::Responder)
@@ -404,6 +426,9 @@ pub struct Service {
     /// Its alerts close this long after their last signal; `None`: only their sender, or a person, ends them.
     #[serde(default)]
     pub close_after: Option<Span>,
+    /// Where its trouble may come from: its alerts join the incident of one of these, when none of its own is near.
+    #[serde(default)]
+    pub depends_on: BTreeSet<ServiceId>,
 }
 
 impl Service {
@@ -421,6 +446,7 @@ impl Service {
             ack_lapse: Some(limits::ACK_LAPSE),
             resolve: ResolveMode::Auto,
             close_after: None,
+            depends_on: BTreeSet::new(),
         }
     }
 }
@@ -586,6 +612,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("ack_lapse", a.ack_lapse == b.ack_lapse),
             ("resolve", a.resolve == b.resolve),
             ("close_after", a.close_after == b.close_after),
+            ("depends_on", a.depends_on == b.depends_on),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {

@@ -136,6 +136,13 @@ impl Trial {
         self.setup.services.get_mut(&"api".into()).expect("the trial has it")
     }
 
+    /// One more service, and an integration of its name.
+    pub fn serves(&mut self, id: &str) {
+        self.setup.services.insert(id.into(), Service::new(id.into(), "nights".into()));
+        let like = self.setup.integrations[&"bar".into()].clone();
+        self.setup.integrations.insert(id.into(), Integration { id: id.into(), service: id.into(), ..like });
+    }
+
     pub fn user(&mut self, id: &str) -> &mut User {
         self.setup.users.get_mut(&id.into()).expect("the trial has them")
     }
@@ -204,6 +211,15 @@ impl Trial {
         self.signal(key, Action::Trigger, None, None)
     }
 
+    /// About another service than the trial's own.
+    pub fn fires_for(&mut self, service: &str, key: &str) -> Verdict {
+        self.batch(&[Signal { integration: service.into(), ..Self::signal_of(key, Action::Trigger, None, None) }]).remove(0)
+    }
+
+    pub fn resolves_for(&mut self, service: &str, key: &str) -> Verdict {
+        self.batch(&[Signal { integration: service.into(), ..Self::signal_of(key, Action::Resolve, None, None) }]).remove(0)
+    }
+
     /// Its sender says until when it holds.
     pub fn fires_until(&mut self, key: &str, second: i64) -> Verdict {
         let ends_at = Some(Self::time(second));
@@ -265,10 +281,9 @@ impl Trial {
     fn desk(&self) -> Desk {
         let (keys, incidents, silences) = (self.keys.clone(), self.incidents.clone(), self.silences.clone());
         let mut desk = Desk { keys, incidents, silences, ..Desk::default() };
-        let open = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real);
-        if let Some(newest) = open.max_by_key(|incident| (incident.opened_at, incident.id.clone())) {
-            desk.newest.insert(newest.service.clone(), newest.id.clone());
-        }
+        let mut open: Vec<_> = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real).collect();
+        open.sort_by_key(|incident| (incident.opened_at, incident.id.clone()));
+        desk.newest.extend(open.into_iter().map(|newest| (newest.service.clone(), newest.id.clone())));
         desk
     }
 

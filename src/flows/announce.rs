@@ -520,6 +520,7 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
         | What::IncidentReminded { .. }
+        | What::ServiceInvolved { .. }
         | What::ContactClosed { .. } => true,
         What::RoomWanted { .. }
         | What::IncidentRouted { .. }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::house::House;
 use super::{FlowError, save};
-use crate::base::id::ServiceId;
 use crate::base::limits;
 use crate::domain::alert::Key;
 use crate::domain::decide::{Desk, Moment, State, decide};
@@ -43,8 +42,7 @@ async fn once(house: &House, batch: &[Ending]) -> Result<(), FlowError> {
     let keys: BTreeSet<Key> = batch.iter().map(|ending| ending.key.clone()).collect();
     // The folder locks the service that an integration belongs to now, whichever an alert was counted to.
     let now_of = |ending: &Ending| live.setup.integrations.get(&ending.key.integration).map(|integration| integration.service.clone());
-    let services: BTreeSet<ServiceId> =
-        batch.iter().flat_map(|ending| now_of(ending).into_iter().chain([ending.service.clone()])).collect();
+    let services = live.setup.with_causes(batch.iter().flat_map(|ending| now_of(ending).into_iter().chain([ending.service.clone()])));
     let mut tx = house.store.begin(WriteLane::Intake).await?;
     let before = store::desk_load(&mut tx, &keys, &services).await?;
     let mut desk = before.clone();

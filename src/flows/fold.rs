@@ -13,6 +13,7 @@ use crate::base::id::{IdSource, IntegrationId, JournalId, RouteId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
+use crate::domain::change::Change;
 use crate::domain::decide::{Desk, Moment, State, Verdict, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input};
@@ -117,7 +118,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
     let own = entries.iter().filter_map(|routes| Some(live.setup.integrations.get(&routes.entry.integration)?.service.clone()));
     let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
-    let services = own.chain(routed.filter(|service| live.setup.services.contains_key(service))).collect();
+    let services = live.setup.with_causes(own.chain(routed.filter(|service| live.setup.services.contains_key(service))));
     let before = store::desk_load(&mut tx, &keys, &services).await?;
 
     let mut desk = before.clone();
@@ -128,6 +129,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut decided = 0;
     let mut moment = Moment::fresh(at);
     let mut samples = Vec::new();
+    let mut changes = Vec::new();
     let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
     for Routes { entry, signals } in entries {
@@ -139,6 +141,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             if let Some(by) = &routed.taken {
                 *taken.entry(by.rule.clone()).or_default() += 1;
             }
+            changes.extend(Change::of(&routed, &live.setup, &mut moment.ids, at));
             let decision = decide(State::Desk(desk), &Input::Signal(routed), &live.setup, &mut moment);
             desk = match decision.state {
                 State::Desk(desk) => desk,
@@ -169,6 +172,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
     store::tally_add(&mut tx, &tallies, at).await?;
     store::samples_save(&mut tx, &samples).await?;
+    store::changes_add(&mut tx, &changes).await?;
     heard.save(&mut tx).await?;
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;

@@ -56,6 +56,7 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
         Due::Samples { before: now - retention.samples, keep: retention.samples_most },
         Due::Alerts { before: now - retention.alerts, keep: retention.alerts_most },
         Due::Silences { before: now - limits::SILENCES_KEPT },
+        Due::Changes { before: now - limits::CHANGES_KEPT, keep: limits::CHANGES_MOST },
     ] {
         more |= throw_away(house, &due).await?;
     }
@@ -109,6 +110,11 @@ enum Due {
     Silences {
         before: Time,
     },
+    /// Deploys and the like, for whoever asks what changed.
+    Changes {
+        before: Time,
+        keep: i64,
+    },
     Incident {
         id: IncidentId,
         before: Time,
@@ -125,6 +131,7 @@ impl Due {
             Self::Samples { .. } => "samples",
             Self::Alerts { .. } => "alerts",
             Self::Silences { .. } => "silences",
+            Self::Changes { .. } => "changes",
             Self::Incident { .. } => "incidents",
         }
     }
@@ -139,6 +146,7 @@ impl Due {
             Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,
             Self::Alerts { before, keep } => store::alerts_forget(tx, *before, *keep, limit).await,
             Self::Silences { before } => store::silences_forget(tx, *before, limit).await,
+            Self::Changes { before, keep } => store::changes_forget(tx, *before, *keep, limit).await,
             Self::Incident { id, before } => store::incident_forget(tx, id, *before, limit).await,
         }
     }

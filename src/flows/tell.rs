@@ -270,6 +270,7 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IncidentReopened { .. } => true,
         What::RoomWanted { .. }
         | What::IncidentRouted { .. }
+        | What::ServiceInvolved { .. }
         | What::NoticeWanted { .. }
         | What::PolicyStarted { .. }
         | What::StepStarted { .. }

@@ -1,6 +1,7 @@
 //! The web pages. Every text goes through askama's escaping; what is shown is handed in, nothing is looked up here.
 
 mod board;
+mod change;
 mod desk;
 mod heartbeat;
 mod integration;
@@ -11,6 +12,7 @@ mod route;
 use askama::Template;
 
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
+pub use change::{ChangeRow, ChangesPage};
 pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
     ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
@@ -58,6 +60,7 @@ impl Frame {
             ("incidents", "/", "Incidents"),
             ("alerts", "/alerts", "Alerts"),
             ("silences", "/silences", "Silences"),
+            ("changes", "/changes", "Changes"),
             ("oncall", "/oncall", "On call"),
             ("heartbeats", "/heartbeats", "Heartbeats"),
             ("integrations", "/integrations", "Integrations"),
@@ -65,7 +68,7 @@ impl Frame {
             ("route", "/route", "Routing"),
         ];
         let administers = self.signed_in.as_ref().is_some_and(|person| person.may_administer);
-        if administers { PARTS } else { &PARTS[..5] }
+        if administers { PARTS } else { &PARTS[..6] }
     }
 
     fn is_in(&self, part: &str) -> bool {
@@ -257,6 +260,8 @@ pub struct IncidentPage {
     pub number: Number,
     pub title: String,
     pub service: String,
+    /// The services that it affects beside its own.
+    pub also: Vec<String>,
     pub severity: &'static str,
     pub state: IncidentState,
     pub opened_at: Stamp,
@@ -266,6 +271,8 @@ pub struct IncidentPage {
     pub now: Line,
     pub alerts_count: i64,
     pub alerts: Vec<AlertRow>,
+    /// Those of its own service first, then the nearest in time.
+    pub changes: Vec<ChangeRow>,
     pub pages: Vec<PageCard>,
     pub timeline: Vec<Entry>,
     /// Where the entries before the first shown can be seen.

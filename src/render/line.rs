@@ -177,6 +177,8 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentRouted { rule, because, policy: Some(policy) } => {
             Line::new(Tone::Quiet, format!("Routed by rule {rule}, which pages by policy {policy}")).because(because.as_str())
         }
+        What::ServiceInvolved { service } => Line::new(Tone::Quiet, format!("{} is affected as well", names.service(service)))
+            .because("it depends on the service of this incident"),
         What::IncidentDeclared { service, title, severity, kind, alert } => {
             let verb = if alert.is_some() { "Made an incident" } else { "Declared" };
             let of = match kind {

@@ -17,7 +17,7 @@
 //! | `dedup_key` | names the condition; equal keys are one alert. Without it the title is the key |
 //! | `title` | one line for people. Without it the key is the title; one of the two must be there |
 //! | `severity` | `critical`, `error`, `warning` or `info`; without it, the integration's |
-//! | `state` | `firing` (the default) or `resolved` |
+//! | `state` | `firing` (the default), `resolved`, or `changed`: something was changed on purpose, which wakes nobody |
 //! | `url` | where to look, http or https |
 //! | `at` | when it happened, RFC 3339; an older message that comes late then changes nothing |
 //! | `labels` | an object of texts, numbers and truth values |
@@ -49,6 +49,12 @@ The same key with `"state":"resolved"` ends it:
 
 ```sh
 curl -fsS '{url}' --json '{"dedup_key":"backup","state":"resolved"}'
+```
+
+A deploy, a flag, whatever is changed on purpose, wakes nobody and is shown with the incidents that follow it:
+
+```sh
+curl -fsS '{url}' --json '{"title":"shop 4.2 is out","state":"changed"}'
 ```
 
 monit runs a command when something is wrong, and another when it is over:
@@ -157,12 +163,13 @@ fn severity(entry: &Map<String, Value>, labels: &mut Labels) -> Option<AlertSeve
 }
 
 fn action(entry: &Map<String, Value>, labels: &mut Labels) -> Action {
-    let resolved = understood(entry, "state", labels, |text| match text.to_ascii_lowercase().as_str() {
-        "firing" => Some(false),
-        "resolved" => Some(true),
+    let said = understood(entry, "state", labels, |text| match text.to_ascii_lowercase().as_str() {
+        "firing" => Some(Action::Trigger),
+        "resolved" => Some(Action::Resolve),
+        "changed" => Some(Action::Change("something was changed".to_owned())),
         _ => None,
     });
-    if resolved == Some(true) { Action::Resolve } else { Action::Trigger }
+    said.unwrap_or(Action::Trigger)
 }
 
 fn at(entry: &Map<String, Value>, labels: &mut Labels) -> Option<Time> {

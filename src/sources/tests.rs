@@ -468,7 +468,7 @@ fn no_damage_to_a_body_loses_it_or_breaks_a_limit() {
 
 #[test]
 fn every_guide_says_what_to_paste_where() {
-    for source in REGISTRY.iter().copied() {
+    for source in REGISTRY {
         let (name, guide) = (source.name(), source.guide());
         assert!(guide.contains("{url}") || (guide.contains("{server}") && guide.contains("{key}")), "{name} does not say what to paste");
         assert!(guide.ends_with('\n') && guide.lines().count() > 1, "{name} says too little");
@@ -481,7 +481,9 @@ fn every_guide_says_what_to_paste_where() {
 fn the_guide_of_generic_fires_and_resolves_as_it_says() {
     let source = find("generic").expect("there is one");
     let pasted: Vec<&str> = source.guide().lines().filter_map(|line| line.split_once("--json '")?.1.strip_suffix('\'')).collect();
-    let [fires, resolves] = pasted[..] else { panic!("{pasted:?}") };
+    let [fires, resolves, changes] = pasted[..] else { panic!("{pasted:?}") };
+    let changed = read(source, changes.as_bytes());
+    assert!(matches!(changed[..], [Signal { action: Action::Change(_), .. }]), "{changed:?}");
     let (fired, resolved) = (read(source, fires.as_bytes()), read(source, resolves.as_bytes()));
     assert!(matches!(fired[..], [Signal { action: Action::Trigger, .. }]), "{fired:?}");
     assert!(matches!(resolved[..], [Signal { action: Action::Resolve, .. }]), "{resolved:?}");

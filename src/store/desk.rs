@@ -237,7 +237,20 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
     keys_save(tx, &keys).await?;
     let tasks: Vec<&Task> = after.tasks.values().filter(|task| before.tasks.get(&task.n) != Some(task)).collect();
     tasks_save(tx, &tasks).await?;
+    services_save(tx, facts).await?;
     pages_save(tx, facts).await
+}
+
+/// The services that an incident took in, for whoever looks for the incidents of one.
+async fn services_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
+    for fact in facts {
+        if let What::ServiceInvolved { service } = &fact.what {
+            let save =
+                sql("INSERT INTO incident_services (incident_id, service) VALUES ($1, $2) ON CONFLICT (incident_id, service) DO NOTHING");
+            tx.execute(save.text(fact.incident.as_str()).text(service.as_str())).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn incidents_number(tx: &mut Tx, after: &mut Desk) -> Result<()> {
@@ -417,6 +430,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
             | What::IncidentRouted { .. }
+            | What::ServiceInvolved { .. }
             | What::IncidentReminded { .. }
             | What::PageUnhelpful { .. }
             | What::AttemptPlaced { .. }

@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::error::Result;
 use super::read::{
-    ALERT, AlertView, INCIDENT, IncidentView, Page, Reader, alert_of, alerts_below, bounded, cursor_read, incident_of, page_of,
+    ALERT, AlertView, INCIDENT, INVOLVES, IncidentView, Page, Reader, alert_of, alerts_below, bounded, cursor_read, incident_of, page_of,
 };
 use super::sql::{list, sql_made};
 use crate::base::id::ServiceId;
@@ -44,7 +44,7 @@ impl Reader {
         let states = IncidentState::ALL.into_iter().filter(|state| search.states.is_empty() || search.states.contains(state));
         let states: Vec<&str> = states.map(IncidentState::name).collect();
         let find = format!(
-            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND ($3 = '' OR severity = $3) AND kind = $4 \
+            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2 OR {INVOLVES}) AND ($3 = '' OR severity = $3) AND kind = $4 \
              AND ($5 = '' OR REPLACE(LOWER(title), LOWER($5), '') <> LOWER(title)) AND state IN ({}) ORDER BY number DESC LIMIT $6",
             list(7, states.len())
         );

@@ -10,6 +10,7 @@ mod attempt;
 mod audit;
 mod ballast;
 mod bells;
+mod change;
 mod closed;
 mod desk;
 mod dialect;
@@ -62,6 +63,7 @@ pub use attempt::{
 pub use audit::{audit_forgotten, audit_lost, audit_silent};
 pub use ballast::Ballast;
 pub use bells::{Ears, bell_ring};
+pub use change::{changes_add, changes_forget};
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;

@@ -36,6 +36,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "silences", include_str!("../../migrations/0010_silences.sql")),
     (11, "sender", include_str!("../../migrations/0011_sender.sql")),
     (13, "again", include_str!("../../migrations/0013_again.sql")),
+    (16, "changes", include_str!("../../migrations/0016_changes.sql")),
+    (17, "involved", include_str!("../../migrations/0017_involved.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.

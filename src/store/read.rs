@@ -184,6 +184,9 @@ pub struct AttemptView {
 pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
                         resolved_at, resolved_by, alerts_count, firing_count, run, lapses_at, response FROM incidents";
 
+/// Whether an incident took in alerts of the service `$2`, as one that depends on its own.
+pub(super) const INVOLVES: &str = "id IN (SELECT incident_id FROM incident_services WHERE service = $2)";
+
 /// An alert's own row is not touched when its incident is resolved: both columns are read through it.
 pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
                      CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
@@ -241,7 +244,7 @@ impl Reader {
         // A list has one of a few sizes, so the second one begins where the first one's places end.
         let kinds_in = list(4 + states_in.split(',').count(), kinds.len());
         let find = format!(
-            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2) AND state IN ({states_in}) AND kind IN ({kinds_in}) \
+            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2 OR {INVOLVES}) AND state IN ({states_in}) AND kind IN ({kinds_in}) \
              ORDER BY number DESC LIMIT $3"
         );
         let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1);

@@ -2,6 +2,7 @@
 
 pub(super) mod ask;
 pub(super) mod bodies;
+pub(super) mod change;
 pub(super) mod command;
 pub(super) mod declare;
 pub(super) mod document;

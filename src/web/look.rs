@@ -228,6 +228,7 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::CallHeld { page, .. } => Some(page),
         What::IncidentOpened { .. }
         | What::IncidentRouted { .. }
+        | What::ServiceInvolved { .. }
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }

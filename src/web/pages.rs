@@ -1,6 +1,7 @@
 //! The pages people look at, and their buttons: one file for each part of the house.
 
 pub mod alerts;
+pub mod changes;
 pub mod declare;
 pub mod heartbeats;
 pub mod incident;

@@ -56,7 +56,7 @@ pub fn conversation(input: &[u8]) {
         [_] | [] => (1, 1, input),
     };
     let said = text.repeat(times);
-    let lines = said.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let lines = said.split(|byte| *byte == b'\n').count();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let stream = Client { said, at: 0, pieces, heard: Arc::clone(&heard) };
     let (_tell, stopping) = watch::channel(false);

@@ -1,6 +1,8 @@
 //! Stories through the real doors, on both databases. The providers are the stage's; time is moved by hand.
 
 mod app;
+mod causes;
+mod changes;
 mod doors;
 mod doors_oncall;
 mod doors_signed;

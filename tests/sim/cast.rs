@@ -45,6 +45,13 @@ pub fn setup(dice: &mut Dice) -> Setup {
         setup.services.insert(id, service);
     }
     let services: Vec<ServiceId> = setup.services.keys().cloned().collect();
+    // Some depend on others, and some of those in a ring.
+    for service in setup.services.values_mut() {
+        let cause = dice.pick(&services);
+        if dice.percent(35) && *cause != service.id {
+            service.depends_on.insert(cause.clone());
+        }
+    }
     for n in 0..=dice.below(4) {
         let id = IntegrationId::from_text(format!("sender{n}"));
         let severity = *dice.pick(&AlertSeverity::ALL);

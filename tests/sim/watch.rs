@@ -151,6 +151,14 @@ impl Watch {
         let recording = recording.filter(|alert| alert.state == AlertState::Firing && alert.incident.is_none());
         let own = recording.and_then(|alert| rows.setup.services.get(&alert.service));
         let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
+        // Its own service's incident, else that of the nearest that it depends on.
+        let joins = service.group_window > Span::ZERO;
+        let homes = rows.setup.causes(&service.id).into_iter().take(if joins { usize::MAX } else { 1 });
+        self.expected_home = homes.filter_map(|home| Self::home_at(rows, desk, rows.setup.services.get(&home)?)).next();
+    }
+
+    /// The incident of this service that an alert may join now.
+    fn home_at(rows: &Rows, desk: &Desk, service: &Service) -> Option<IncidentId> {
         // Numbers are given when the batch is saved: what has none yet is the newest.
         let open =
             desk.incidents.values().filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open());
@@ -160,7 +168,7 @@ impl Watch {
                 && rows.now.since(incident.joined_at) <= service.group_window
                 && rows.now.since(incident.opened_at) <= Span::hours(24)
         };
-        self.expected_home = newest.filter(near).map(|incident| incident.id.clone());
+        newest.filter(near).map(|incident| incident.id.clone())
     }
 
     pub fn after_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {

@@ -512,7 +512,7 @@ impl World {
             let own = desk.keys.values().filter_map(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
             let mut services: Vec<ServiceId> = own.map(|alert| alert.service.clone()).collect();
             services.push(route(&self.rows.setup, signal.clone()).service);
-            for service in services {
+            for service in self.rows.setup.with_causes(services) {
                 let of = |incident: &&Incident| incident.service == service && incident.kind == Kind::Real;
                 let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
                 if let Some(newest) = open.max_by_key(|incident| incident.number) {

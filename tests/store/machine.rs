@@ -32,11 +32,13 @@ policy = [{ id = "p", repeat = 1, steps = [{ notify = ["user:ana"], escalate_aft
 service = [
   { id = "api", name = "API", policy = "p", group = { window = "5m" }, ack_lapse = "10m" },
   { id = "shop", name = "Shop", policy = "p", group = { window = "0s" } },
+  { id = "cart", name = "Cart", policy = "p", group = { window = "3m" }, depends_on = ["api"] },
 ]
 integration = [
   { id = "a", source = "generic", service = "api", key = "akey0000000000000000000000" },
   { id = "b", source = "generic", service = "api", key = "bkey0000000000000000000000" },
   { id = "c", source = "generic", service = "shop", key = "ckey0000000000000000000000" },
+  { id = "d", source = "generic", service = "cart", key = "dkey0000000000000000000000" },
 ]
 "#;
 
@@ -78,7 +80,7 @@ impl ReferenceStateMachine for Steps {
 
     fn transitions((): &()) -> BoxedStrategy<Step> {
         let severity = prop::option::of(prop::sample::select(AlertSeverity::ALL.to_vec()));
-        let signal = (0..3_usize, 0..4_usize, 0..8_usize, severity, prop::option::of(-300..60_i64));
+        let signal = (0..4_usize, 0..4_usize, 0..8_usize, severity, prop::option::of(-300..60_i64));
         prop_oneof![
             3 => prop::collection::vec(signal, 1..5).prop_map(Step::Signals),
             2 => (0..8_usize, 0..6_usize).prop_map(|(incident, act)| Step::Command(incident, act)),
@@ -233,7 +235,7 @@ fn decided(state: State, happens: &Happens, mut moment: Moment) -> (State, Decid
 fn asked(signals: &[Signal]) -> (BTreeSet<Key>, BTreeSet<ServiceId>) {
     let key = |signal: &Signal, dedup_key: &str| Key { integration: signal.integration.clone(), dedup_key: dedup_key.to_owned() };
     let keys = signals.iter().flat_map(|signal| [key(signal, &signal.dedup_key), key(signal, UNREADABLE_KEY)]).collect();
-    (keys, signals.iter().map(|signal| SETUP.integrations[&signal.integration].service.clone()).collect())
+    (keys, SETUP.with_causes(signals.iter().map(|signal| SETUP.integrations[&signal.integration].service.clone())))
 }
 
 impl Memory {

@@ -30,7 +30,8 @@ const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
-const SERVICE: &[&str] = &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after"];
+const SERVICE: &[&str] =
+    &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] =
     &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
@@ -461,6 +462,14 @@ impl<'a> Objects<'_, 'a> {
                 reader.error(field.spot(), "close_after is no time at all", "leave it out for alerts that only their sender ends");
             }
             service.close_after = Some(after);
+        }
+        let causes = reader.get(table, "depends_on").and_then(|field| reader.texts(field));
+        for (text, spot) in causes.into_iter().flatten() {
+            if text == id {
+                reader.error(spot, "a service does not depend on itself", "leave it out");
+            } else if let Some(cause) = self.known(text, spot, "service", &ids(&self.services)) {
+                service.depends_on.insert(ServiceId::from_text(cause));
+            }
         }
         policy.map(|_| service)
     }

@@ -70,6 +70,7 @@ fn incident(state: IncidentState) -> IncidentPage {
         number: Number(42),
         title: HOSTILE.to_owned(),
         service: HOSTILE.to_owned(),
+        also: vec![HOSTILE.to_owned()],
         severity: "sev1",
         state,
         opened_at: stamp(),
@@ -77,6 +78,7 @@ fn incident(state: IncidentState) -> IncidentPage {
         answered_after: Some("5m 12s".to_owned()),
         now: hostile_line(),
         alerts_count: 7,
+        changes: Vec::new(),
         alerts: vec![AlertRow {
             title: HOSTILE.to_owned(),
             source: HOSTILE.to_owned(),

@@ -139,6 +139,11 @@ fn every_fact_is_one_plain_sentence() {
             What::IncidentRouted { rule: "db".into(), because: "team=\"db\"".to_owned(), policy: Some("dba".into()) },
             "Routed by rule db, which pages by policy dba (team=\"db\")",
         ),
+        (
+            own(),
+            What::ServiceInvolved { service: "api".into() },
+            "Public API is affected as well (it depends on the service of this incident)",
+        ),
         (own(), What::IncidentReopened { reason: Reason::StillFiring }, "Reopened (it still fires after a person resolved the incident)"),
         (
             own(),
@@ -308,7 +313,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 55, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 56, "each kind of fact has its case");
 }
 
 #[test]

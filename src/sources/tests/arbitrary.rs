@@ -17,7 +17,7 @@ struct Words {
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let (mut names, mut texts) = (BTreeSet::new(), BTreeSet::new());
-    for source in REGISTRY.iter().copied() {
+    for source in REGISTRY {
         for fixture in fixtures(source.name()) {
             gather(&serde_json::from_slice(&fixture.body).unwrap_or(Value::Null), &mut names, &mut texts);
         }

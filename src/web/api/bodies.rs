@@ -50,6 +50,8 @@ pub struct IncidentBody {
     severity: &'static str,
     /// Null where it was declared and no service was named.
     service: Option<String>,
+    /// The services beside that one whose alerts it took in, because they depend on it.
+    also_services: Vec<String>,
     #[schema(schema_with = words::kind)]
     kind: String,
     #[schema(schema_with = words::time)]
@@ -87,6 +89,7 @@ impl IncidentBody {
             state: view.state.name(),
             severity: view.severity.name(),
             service: Some(view.service.to_string()).filter(|service| service != NO_SERVICE),
+            also_services: view.response.services.iter().map(ToString::to_string).collect(),
             kind: view.kind,
             opened_at: view.opened_at.rfc3339(),
             acknowledged_at: view.acknowledged_at.map(Time::rfc3339),

@@ -15,6 +15,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server};
 
 use super::bodies::{AlertBody, FreezeBody, IncidentBody, OverrideBody, PageBody, Problem, TaskBody, TurnBody, WhyBody};
+use super::change::ChangeBody;
 use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole, SetSeverity, SetTitle, Snooze};
 use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
@@ -118,6 +119,12 @@ fn operations() -> Vec<Operation> {
             &[Limit, Cursor],
             Gives::List(shape::<PageBody>()),
         ),
+        read(
+            "/api/v1/incidents/{number}/changes",
+            "What was changed in the day before it, its own service's changes first, then the nearest",
+            &[Limit, Cursor],
+            Gives::List(shape::<ChangeBody>()),
+        ),
         read("/api/v1/incidents/{number}/stream", "Its timeline as it grows", &[], Gives::Stream),
         command::<Nothing>("/api/v1/incidents/{number}/acknowledge", "Acknowledge: somebody has it, and paging stops"),
         command::<Nothing>("/api/v1/incidents/{number}/escalate", "Go on to the policy's next step now"),
@@ -151,6 +158,12 @@ fn operations() -> Vec<Operation> {
         ),
         task(Method::PATCH, "/api/v1/tasks/{task}", "Change a task, by its id", shape::<ChangeTask>(), Gives::One(shape::<TaskBody>())),
         read("/api/v1/alerts", "List alerts, newest first", &[AlertState, Service, Limit, Cursor], Gives::List(shape::<AlertBody>())),
+        read(
+            "/api/v1/changes",
+            "List changes: deploys and flags, the last first",
+            &[Service, Limit, Cursor],
+            Gives::List(shape::<ChangeBody>()),
+        ),
         Operation {
             method: Method::POST,
             path: "/api/v1/alerts/{alert}/promote",

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
-use super::{people_for, silences, zone_of};
+use super::{changes, people_for, silences, zone_of};
 use crate::base::id::{PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -47,6 +47,7 @@ pub(in crate::web) async fn incident(
     let reader = doors.house.store.reader();
     let pages = reader.incident_pages(viewer, number).await?;
     let alerts = reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?;
+    let changes = reader.incident_changes(viewer, number).await?;
     let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
     let has_earlier = facts.len() > usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
     if has_earlier {
@@ -72,6 +73,7 @@ pub(in crate::web) async fn incident(
         now: look::now(&view, &pages, &facts, &names),
         title: view.title,
         service: names.service(&view.service).to_owned(),
+        also: view.response.services.iter().map(|service| names.service(service).to_owned()).collect(),
         severity: view.severity.name(),
         state: view.state,
         opened_at: Stamp(view.opened_at),
@@ -80,6 +82,7 @@ pub(in crate::web) async fn incident(
         answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
         alerts: alerts.items.into_iter().map(alert_row).collect(),
+        changes: changes.into_iter().map(|change| changes::row(change, Some(view.opened_at), &names)).collect(),
         pages: pages.iter().map(|page| page_card(page, &names)).collect(),
         timeline: facts.iter().map(|row| entry(row, &names)).collect(),
         earlier,
