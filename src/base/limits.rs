@@ -90,6 +90,8 @@ pub const GROUP_LIFE: Span = Span::hours(24);
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.
 pub const MISS_TOLD_EVERY: Span = Span::minutes(5);
+/// Times of one sender that are less apart than this count as equal: some give one message in parts of a second, the other in whole ones.
+pub const SAME_TIME: Span = Span::seconds(1);
 /// The misses of a heartbeat are remembered this long.
 pub const MISSES_KEPT: Span = Span::hours(24 * 365);
 /// After a person resolves, further signals of the closed alerts are only counted for this long.

@@ -164,11 +164,11 @@ impl Condition {
     pub fn wrong(&self) -> Option<Wrong> {
         match self {
             Self::Pointer(text) => wrong_pointer(text),
-            Self::Expression(expression) => expression.wrong().cloned(),
+            Self::Expression(expression) => expression.unsure(),
         }
     }
 
-    /// Whether it is true of what is there. What is missing makes nothing true.
+    /// Whether it is true of what is there. What is missing makes nothing true, and what cannot be compared neither.
     ///
     /// # Errors
     /// Of an expression that cannot be told.

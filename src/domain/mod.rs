@@ -33,6 +33,7 @@ pub mod setup;
 mod severity;
 pub mod silence;
 mod snooze;
+mod surely;
 pub mod task;
 pub mod template;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::{Deserialize, Serialize};
 
 use super::matcher::Wrong;
+use super::surely;
 use crate::base::limits;
 
 /// What is not there is empty, however deep one looks: a stranger's message may lack anything.
@@ -24,10 +25,11 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     language
 });
 
-/// The same, where what is not there is a mistake wherever it is looked at, be it in a comparison.
+/// The same, where what is not there is a mistake wherever it is looked at, be it in a comparison, and like is compared with like.
 static STRICT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut language = LANGUAGE.clone();
     language.set_undefined_behavior(UndefinedBehavior::Strict);
+    surely::teach(&mut language);
     language
 });
 
@@ -179,7 +181,7 @@ impl std::io::Write for Bounded {
 pub struct Expression {
     text: String,
     read: Result<Compiled, Wrong>,
-    /// The same, where what is not there is a mistake.
+    /// The same, where what is not there is a mistake and so is comparing what cannot be compared; `None`: it cannot be written so.
     strict: Option<Compiled>,
 }
 
@@ -192,7 +194,7 @@ impl From<String> for Expression {
         } else {
             LANGUAGE.compile_expression_owned(text.clone()).map(Arc::new).map_err(|error| wrong(&text, &error))
         };
-        let strict = read.as_ref().ok().and_then(|_| STRICT.compile_expression_owned(text.clone()).ok()).map(Arc::new);
+        let strict = read.as_ref().ok().and_then(|_| STRICT.compile_expression_owned(surely::written(&text)?).ok()).map(Arc::new);
         Self { text, read, strict }
     }
 }
@@ -212,21 +214,33 @@ impl Expression {
         expression.eval(with.clone()).map(|value| value.is_true()).map_err(|error| sentence(&error))
     }
 
-    /// Whether it is true, and not by what is missing: of a message without a `status`, `status != "bad"` says nothing.
+    /// What is wrong with it where it has to be sure.
+    #[must_use]
+    pub fn unsure(&self) -> Option<Wrong> {
+        self.wrong().cloned().or_else(|| self.strict.is_none().then(|| Wrong::new(0, UNSURE)))
+    }
+
+    /// Whether it is true, and not by accident: of a message without a `status`, `status != "bad"` says nothing, and neither does
+    /// `resolved` of the text `"false"`, nor `value < 95` of the text `"n/a"`.
     ///
     /// # Errors
-    /// As [`Expression::holds`], when nothing is left to the body, and where it would be true by something that is not there.
+    /// As [`Expression::holds`], when nothing is left to the body, and where it would be true by something that is not there, is neither
+    /// true nor false, or cannot be compared.
     pub fn holds_surely(&self, with: &Value, fuel: &Fuel) -> Result<bool, String> {
         fuel.flows()?;
         // It has no loop, so that it takes no more steps than it has signs.
         fuel.burn(steps(&self.text) * 2);
-        match &self.strict {
-            Some(strict) if self.holds(with)? => strict.eval(with.clone()).map(|value| value.is_true()).map_err(|error| sentence(&error)),
-            Some(_) => Ok(false),
-            None => self.holds(with),
+        let is_likely = self.holds(with)?;
+        let strict = self.strict.as_ref().ok_or(UNSURE)?;
+        match strict.eval(with.clone()) {
+            Ok(value) => Ok(value.is_true()),
+            Err(error) if is_likely => Err(sentence(&error)),
+            Err(_) => Ok(false),
         }
     }
 }
+
+const UNSURE: &str = "it compares three things in a row: write two comparisons with \"and\" between them";
 
 fn steps(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)

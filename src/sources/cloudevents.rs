@@ -1,7 +1,7 @@
 //! `CloudEvents` 1.0 over HTTP: structured, binary and batched.
 //!
 //! `source` and `id` name the delivery, so they are never the key: that is the data's `dedup_key` or `fingerprint`, else `source`,
-//! `type` and `subject`. The data is read as [`generic`] reads its own. The specification:
+//! `type` and `subject`; where there is no subject, the data's own `id` or title stands in for it. The data is read as [`generic`] reads its own. The specification:
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>.
 
 use base64::Engine as _;
@@ -23,7 +23,8 @@ const GUIDE: &str = r#"Send to `{url}`, in any of the three ways of the HTTP bin
 curl -fsS '{url}' -H 'content-type: application/cloudevents+json' -d '{"specversion":"1.0","id":"1","source":"/shop","type":"disk.full","subject":"db-1","data":{"title":"The disk of db-1 is full","severity":"critical"}}'
 ```
 
-Equal `source`, `type` and `subject` are one alert, unless the data has a `dedup_key` or a `fingerprint`. `id` is new with each event, so
+Equal `source`, `type` and `subject` are one alert, unless the data has a `dedup_key` or a `fingerprint`. Without a subject the data’s own
+`id` stands in for it, else its `title` or `summary`, and what ends the alert has to have the same. The event’s `id` is new each time, so
 it names the delivery only: the same `source` and `id` again is the same event, sent twice.
 
 What ends an alert is its own event with `"state":"resolved"` in the data:
@@ -161,7 +162,9 @@ fn signal(event: Event, integration: &Integration) -> Result<Signal, String> {
     let field = |name: &str| reading::scalar(fields.get(name));
 
     let key = field("dedup_key").or_else(|| field("fingerprint")).or_else(|| {
-        let parts: Vec<&str> = [&source, &kind, &subject].into_iter().flatten().map(String::as_str).collect();
+        // One source may send events about a hundred things, and name them in the data alone.
+        let thing = subject.clone().or_else(|| ["id", "title", "summary"].iter().find_map(|name| field(name)));
+        let parts: Vec<&str> = [&source, &kind, &thing].into_iter().flatten().map(String::as_str).collect();
         (!parts.is_empty()).then(|| parts.join(" "))
     });
     let key = key.ok_or("it has no type, no source and no dedup_key")?;

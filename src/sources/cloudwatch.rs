@@ -1,7 +1,11 @@
 //! CloudWatch's alarms, as SNS delivers them: in SNS's envelope, whose `Message` is JSON in a text, or raw.
 //!
 //! `INSUFFICIENT_DATA` is told only by alarms whose owner asked for it. Nobody knows then whether it is well, so it fires, as a warning,
-//! and ends nothing. A message that is no alarm fires under its topic and subject. The envelope's signature is checked at the door.
+//! and ends nothing. A message that is no alarm fires under its topic and subject; one without a subject, as EventBridge sends it, under what
+//! names its event. The envelope's signature is checked at the door: an integration with `topics` lets nothing end an alarm that came
+//! without the envelope, and so without a signature.
+//!
+//! The events: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +16,7 @@ use super::reading::{self, Labels};
 use super::{Source, sns};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::base::secret::digest_hex;
 use crate::domain::input::{Action, Signal};
 use crate::domain::setup::{AlertSeverity, Integration};
 
@@ -27,6 +32,9 @@ const GUIDE: &str = r#"1. In the AWS console open **SNS**, choose or create a to
    It is confirmed by itself, because the topic is in the list.
 3. In **CloudWatch**, **Alarms**, send to the topic what should wake people: an action for **In alarm**, and one for **OK**, which
    resolves it. An action for **Insufficient data** warns.
+
+What EventBridge sends to the topic is an alert for each kind of event and the resource that it is about. A message that is no alarm has
+no end, but a CloudWatch alarm that is OK again.
 
 An alarm has no severity: the integration’s own counts, `error` unless it is set.
 "#;
@@ -66,8 +74,10 @@ fn signal(body: &Map<String, Value>, inbound: &Inbound, integration: &Integratio
         // Raw delivery: the topic is in a header.
         let topic = inbound.header("x-amz-sns-topic-arn").map(str::to_owned);
         let envelope = Envelope { topic, ..Envelope::default() };
-        let alarm = alarm(body, &envelope, integration);
-        return alarm.ok_or_else(|| "it has neither an SNS envelope nor an AlarmName".to_owned());
+        let alarm = alarm(body, &envelope, integration).ok_or("it has neither an SNS envelope nor an AlarmName")?;
+        let unproven = alarm.action == Action::Resolve && !integration.topics.is_empty();
+        let why = || Action::Ignore("it came without SNS's envelope, so nothing proves that SNS sent it: switch raw delivery off".to_owned());
+        return Ok(if unproven { Signal { action: why(), ..alarm } } else { alarm });
     };
     let envelope =
         Envelope { topic: field::filled(body, "TopicArn"), subject: field::filled(body, "Subject"), sent: field::text(body, "Timestamp") };
@@ -83,7 +93,7 @@ fn signal(body: &Map<String, Value>, inbound: &Inbound, integration: &Integratio
             let message = body.get("Message").ok_or("its envelope has no Message")?;
             let inner = message.as_str().and_then(|text| reading::json(text.as_bytes()).ok());
             let alarm = inner.as_ref().and_then(Value::as_object).and_then(|alarm| self::alarm(alarm, &envelope, integration));
-            Ok(alarm.unwrap_or_else(|| other(message, &envelope, integration)))
+            Ok(alarm.unwrap_or_else(|| other(message, inner.as_ref(), &envelope, integration)))
         }
     }
 }
@@ -158,8 +168,10 @@ fn labels(alarm: &Map<String, Value>, envelope: &Envelope) -> BTreeMap<String, S
     labels.done()
 }
 
-/// A message of something other than an alarm: one alert per topic and subject, which only people end.
-fn other(message: &Value, envelope: &Envelope, integration: &Integration) -> Signal {
+/// A message of something other than an alarm: one alert per topic and subject, or whatever names it, which only people end.
+fn other(message: &Value, inner: Option<&Value>, envelope: &Envelope, integration: &Integration) -> Signal {
+    let inner = inner.or_else(|| message.is_object().then_some(message)).and_then(Value::as_object);
+    let event = inner.and_then(Event::of);
     let text = reading::line(&reading::scalar(Some(message)).unwrap_or_default(), limits::TITLE_CHARS);
     let topic = envelope.topic.clone().unwrap_or_default();
     let subject = envelope.subject.clone();
@@ -167,19 +179,70 @@ fn other(message: &Value, envelope: &Envelope, integration: &Integration) -> Sig
     labels.put("topic", &topic);
     labels.put("message", &text);
     let title = subject.as_deref().map(|subject| reading::line(subject, limits::TITLE_CHARS)).filter(|title| !title.is_empty());
+    let title = title.or_else(|| event.as_ref().map(|event| event.title.clone()));
     let title = title.unwrap_or_else(|| if text.is_empty() { "A message without a subject".to_owned() } else { text });
-    let key = subject.map_or_else(|| topic.clone(), |subject| format!("{topic}:{subject}"));
+    let named = subject.or_else(|| event.as_ref().map(|event| event.name.clone())).or_else(|| unnamed(message, inner));
+    let key = named.map_or_else(|| topic.clone(), |named| format!("{topic}:{named}"));
     Signal {
         integration: integration.id.clone(),
         dedup_key: reading::key(if key.trim().is_empty() { &title } else { &key }),
         title,
         severity: None,
-        action: Action::Trigger,
-        at: envelope.sent.as_deref().and_then(reading::rfc3339),
+        action: if event.as_ref().is_some_and(|event| event.is_over) { Action::Resolve } else { Action::Trigger },
+        at: event.and_then(|event| event.at).as_ref().or(envelope.sent.as_ref()).and_then(|at| reading::rfc3339(at)),
         ends_at: None,
         url: None,
         labels: labels.done(),
     }
+}
+
+/// An event of EventBridge.
+struct Event {
+    /// What tells it from the others of its topic.
+    name: String,
+    title: String,
+    at: Option<String>,
+    /// Whether an alarm is well again: it is told to EventBridge whether anybody asked for it or not.
+    is_over: bool,
+}
+
+impl Event {
+    fn of(event: &Map<String, Value>) -> Option<Self> {
+        let kind = field::text(event, "detail-type")?;
+        let empty = Map::new();
+        let detail = reading::object(event, "detail").unwrap_or(&empty);
+        let about = field::joined(event.get("resources"))
+            .or_else(|| ["alarmName", "eventArn", "arn", "id", "instance-id", "name"].iter().find_map(|name| field::filled(detail, name)));
+        let title = field::headline(&kind, ": ", about.as_deref().unwrap_or_default());
+        let about = about.or_else(|| stable(detail));
+        let source = field::text(event, "source").unwrap_or_default();
+        let state = detail.get("state").and_then(|state| reading::scalar(state.get("value")));
+        Some(Self {
+            name: [source.as_str(), &kind, about.as_deref().unwrap_or_default()].join(":"),
+            title,
+            at: field::text(event, "time"),
+            is_over: source == "aws.cloudwatch" && kind == "CloudWatch Alarm State Change" && state.as_deref() == Some("OK"),
+        })
+    }
+}
+
+/// Of what nothing names, that which is likely to be the same the next time.
+fn unnamed(message: &Value, inner: Option<&Map<String, Value>>) -> Option<String> {
+    match inner {
+        Some(fields) => stable(fields),
+        None => Some(digest(message.as_str()?.split_whitespace())),
+    }
+}
+
+fn stable(fields: &Map<String, Value>) -> Option<String> {
+    let texts = fields.iter().filter_map(|(name, value)| Some([name.as_str(), value.as_str()?]));
+    (!fields.is_empty()).then(|| digest(texts.flatten().chain(fields.keys().map(String::as_str))))
+}
+
+/// Words with a digit in them are times, measured values and numbers of messages.
+fn digest<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.flat_map(str::split_whitespace).filter(|word| !word.contains(|c: char| c.is_ascii_digit())).collect();
+    digest_hex(words.join(" ").as_bytes())
 }
 
 /// What SNS says of the subscription itself.

@@ -3,7 +3,7 @@
 //!
 //! | | taken from, the first that is there |
 //! |---|---|
-//! | the key | `$ALERT_CYCLE_KEY`, `$AGGREG_KEY`, `$ALERT_ID` with `$ALERT_SCOPE`, the title without its transition. Never `$ID`: each event has another |
+//! | the key | `$ALERT_CYCLE_KEY`, `$AGGREG_KEY`, `$ALERT_ID` with `$ALERT_SCOPE` or the title's `[… on {host:a}]`, the title without its transition. Never `$ID`: each event has another |
 //! | what happened | `$ALERT_TRANSITION`, the title's `[Recovered on …]`, `$ALERT_TYPE` |
 //! | when | `$DATE`, `$DATE_POSIX`, `$LAST_UPDATED` |
 //!
@@ -208,7 +208,9 @@ fn key(fields: &Fields, title: Option<&Title>) -> Result<String, String> {
         return Ok(reading::key(key));
     }
     if let Some(id) = fields.find(&["alertid", "monitorid"]) {
-        return Ok(reading::key(&fields.find(&["alertscope", "scope"]).map_or_else(|| id.to_owned(), |scope| format!("{id}:{scope}"))));
+        let scope = fields.find(&["alertscope", "scope"]).or_else(|| title?.scope.as_deref());
+        let scope = scope.filter(|scope| !scope.is_empty() && *scope != "*");
+        return Ok(reading::key(&scope.map_or_else(|| id.to_owned(), |scope| format!("{id}:{scope}"))));
     }
     let title = title.and_then(Title::text).ok_or("it has no alert_cycle_key, aggreg_key, alert_id or title")?;
     Ok(reading::key(&title))

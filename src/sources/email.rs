@@ -1,16 +1,18 @@
-//! Mail, as RFC 5322 writes it: for senders that can do nothing else. A mail says no state, so its subject is read by the few words that
-//! monitors put there:
+//! Mail, as RFC 5322 writes it: for senders that can do nothing else. A mail says no state, so its subject is read by the few forms that
+//! monitors write. Words of everyday end nothing: "error rate is UP" and "RECOVERY of db-3 FAILED" fire, and so does whatever else is none
+//! of these:
 //!
-//! | the subject has | it is |
+//! | the subject | it is |
 //! |---|---|
-//! | PROBLEM, DOWN, CRITICAL, FIRING, ALARM, TRIGGERED, FAILED, FAILURE, FAILING, ERROR, WARNING, UNKNOWN, UNREACHABLE, FATAL, PANIC, or none of these | firing |
-//! | RECOVERY, RECOVERED, RESOLVED, CLEARED, CLOSED, FIXED, SUCCEEDED | resolved |
-//! | UP, OK, NORMAL, at the start, at the end, before `:`, `|` or `(`, or after `is` | resolved |
-//! | ACKNOWLEDGEMENT, ACKNOWLEDGED | acknowledged at the sender |
-//! | DOWNTIMESTART, DOWNTIMEEND, FLAPPINGSTART, FLAPPINGSTOP and the like | nothing |
+//! | begins `[RESOLVED]`, `Resolved:`, `RESOLVED \|`, likewise RECOVERY, RECOVERED, SUCCEEDED, OK, NORMAL; `[Recovered on …]` | resolved |
+//! | begins `Resolved in 2m 30s:` | resolved |
+//! | begins `[UP]`, `UP \|`, `Monitor is UP:`, or `[CLEARED]`, `[CLOSED]`, `[FIXED]` | resolved |
+//! | begins `** RECOVERY Service Alert:`, `UP alert:`, or ends `Host Alert: … is UP **`, `Service Alert: … is OK **` | resolved |
+//! | begins so with ACKNOWLEDGEMENT, ACKNOWLEDGED | acknowledged at the sender |
+//! | begins so with DOWNTIMESTART, DOWNTIMEEND, FLAPPINGSTART, FLAPPINGSTOP and the like | nothing |
+//! | is anything else | firing |
 //!
-//! The first of them counts. In capitals it counts anywhere; in small letters only at the start and before a colon (`Resolved: …`, what
-//! stands in brackets before it aside), or in brackets by itself: "the backup failed to come up" says nothing by itself, and fires like any mail.
+//! What stands in brackets before these is passed over. Where PROBLEM, DOWN, FAILED or another word for trouble comes first, it fires.
 //!
 //! The key is the sender's address and the subject without these words, without `Re:` and `Fwd:`, counts in brackets and percentages, so
 //! that a recovery has the key of its problem. Where that leaves nothing, the thread's name stands for it, the first of `References`; a
@@ -40,12 +42,17 @@ const GUIDE: &str = r#"1. Have Reveille take mail: write this into the configura
    where `listen` is an address of that network.
 2. Send to `{key}@DOMAIN`, or to `anything+{key}@DOMAIN`, with the domain of the configuration.
 
-Every subject is an alert. One with `RECOVERY`, `RESOLVED`, `UP` or `OK` where monitors put them ends the alert of the same subject:
+Every subject is an alert, unless it begins as monitors say that something is over: `[RESOLVED]`, `Resolved:`, `RECOVERY:`, `OK:`, `UP |`, or
+as Nagios writes it. That ends the alert whose subject is the same without such words:
 
 ```text
 Subject: ** PROBLEM Service Alert: db-3/disk is CRITICAL **
 Subject: ** RECOVERY Service Alert: db-3/disk is OK **
+Subject: PROBLEM: the disk of db-3 is full
+Subject: RESOLVED: the disk of db-3 is full
 ```
+
+Anywhere else these words end nothing: `the error rate is UP` and `RECOVERY of db-3 FAILED` fire.
 
 Where Reveille takes no mail, the mail server that has it can post it instead. A line in `/etc/aliases`:
 
@@ -71,12 +78,11 @@ const FIRES: &[&str] = &[
     "FATAL",
     "PANIC",
 ];
-const RESOLVES: &[&str] = &["RECOVERY", "RECOVERED", "RESOLVED", "SUCCEEDED"];
-/// Words of everyday, which count where monitors put them.
-const RESOLVES_IN_PLACE: &[&str] = &["UP", "OK", "NORMAL"];
+const RESOLVES: &[&str] = &["RECOVERY", "RECOVERED", "RESOLVED", "SUCCEEDED", "OK", "NORMAL"];
+/// What is up may be the load, so a colon after it says nothing.
+const UP: &[&str] = &["UP"];
 /// What is closed may be a connection: these count in brackets alone.
 const RESOLVES_IN_BRACKETS: &[&str] = &["CLEARED", "CLOSED", "FIXED"];
-const DENIES: &[&str] = &["not", "no", "never", "cannot", "isn't", "wasn't"];
 const ACKNOWLEDGES: &[&str] = &["ACKNOWLEDGEMENT", "ACKNOWLEDGED"];
 const TELLS: &[&str] = &[
     "DOWNTIMESTART",
@@ -197,65 +203,81 @@ struct Subject {
 impl Subject {
     fn of(subject: &str) -> Self {
         let mut state = None;
-        // Whether the word that says that it is over stands where nothing later can take it back.
-        let mut is_sure = false;
         let mut severity = None;
         let mut about: Vec<&str> = Vec::new();
         let words: Vec<&str> = without_replies(subject).split_whitespace().collect();
         // Asterisks and dashes that stand alone are ornaments.
         let is_ornament = |word: &str| word.chars().all(|c| !c.is_alphanumeric());
         let bare: Vec<&str> = words.iter().copied().filter(|word| !is_ornament(word)).collect();
-        // Old machines write everything in capitals, where they say nothing.
-        let all_loud = !subject.chars().any(char::is_lowercase);
+        let is = |n: usize, word: &str| bare.get(n).is_some_and(|there| there.eq_ignore_ascii_case(word));
         // How deep in brackets a word stands, and whether anything came before it that stands in none.
         let (mut depth, mut is_begun) = (0_usize, false);
+        let mut passed_over = 0;
         for (n, word) in bare.iter().enumerate() {
             let (core, is_bracketed) = core_of(word);
+            let leads_brackets = !is_begun && (is_bracketed || (word.starts_with('[') && is(n + 1, "on")));
             depth += word.matches('[').count();
             let is_first = depth == 0 && !is_begun;
             is_begun |= depth == 0;
             depth = depth.saturating_sub(word.matches(']').count());
+            if n < passed_over {
+                continue;
+            }
             let upper = core.to_uppercase();
             let is_loud = core == upper;
-            let ends_head = word.ends_with(':') || word.ends_with('|') || followed_by(&words, word, &["|", "-", "--", "–"]);
-            let counts = is_loud || (is_first && ends_head) || is_bracketed;
-            let after_is = n > 0 && ["is", "are", "now"].contains(&bare[n - 1].to_lowercase().as_str());
-            let is_denied = bare[..n].iter().any(|word| DENIES.contains(&word.to_lowercase().as_str()));
+            let has_bar = word.ends_with('|') || followed_by(&words, word, &["|"]);
+            let ends_head = word.ends_with(':') || has_bar || followed_by(&words, word, &["-", "--", "–"]);
             // `Ok: 0, Failed: 5` counts something.
             let counts_things = bare.get(n + 1).is_some_and(|next| next.starts_with(|c: char| c.is_ascii_digit()));
-            let leads = is_bracketed || (is_first && ends_head && !counts_things);
-            let ends = n + 1 == bare.len() || bare[n + 1].starts_with('(');
-            let is_over = !is_denied && (leads || (is_loud && (is_first || !all_loud)));
-            let in_place = !is_denied && (is_bracketed || (is_loud && (leads || after_is || (ends && !all_loud))));
+            // `** RECOVERY Service Alert: …`, and `UP alert: …`.
+            let heads_alert = is_first && is_loud && (is(n + 1, "alert:") || is_of_nagios(&bare, n + 2));
+            let leads = leads_brackets || heads_alert || (is_first && (word.ends_with(':') || has_bar) && !counts_things);
+            let is_monitors = n == 2 && *word == "UP:" && is(0, "monitor") && is(1, "is");
+            let is_up = leads_brackets || heads_alert || (is_first && has_bar) || is_monitors;
+            let after = if is_first && upper == "RESOLVED" { after_duration(&bare, n + 1) } else { None };
             let found = [
-                (FIRES, State::Fires, counts),
-                (RESOLVES, State::Resolves, is_over),
-                (RESOLVES_IN_PLACE, State::Resolves, in_place),
-                (RESOLVES_IN_BRACKETS, State::Resolves, is_bracketed && !is_denied),
-                (ACKNOWLEDGES, State::Acknowledges, counts),
-                (TELLS, State::Tells, counts),
+                (FIRES, State::Fires, is_loud || (is_first && ends_head) || is_bracketed || leads_brackets),
+                (RESOLVES, State::Resolves, leads || after.is_some()),
+                (UP, State::Resolves, is_up),
+                (RESOLVES_IN_BRACKETS, State::Resolves, leads_brackets),
+                (ACKNOWLEDGES, State::Acknowledges, leads),
+                (TELLS, State::Tells, leads),
             ]
             .into_iter()
             .find(|(words, _, counts)| *counts && words.contains(&upper.as_str()));
+            let is_end = n > 0 && n + 1 == bare.len() && is(n - 1, "is") && ["OK", "UP"].contains(&core);
             match found {
                 Some((_, found, _)) => {
-                    match (state, found) {
-                        (None, _) => (state, is_sure) = (Some(found), leads || is_first),
-                        (Some(State::Resolves), State::Fires) if !is_sure => state = Some(State::Fires),
-                        (Some(_), _) => {}
-                    }
+                    state = state.or(Some(found));
+                    passed_over = after.unwrap_or_default();
                     severity = severity.or(match upper.as_str() {
                         "CRITICAL" | "FATAL" | "PANIC" => Some(AlertSeverity::Critical),
                         "WARNING" => Some(AlertSeverity::Warning),
                         _ => None,
                     });
                 }
+                // `** … Service Alert: db-3/disk is OK **`, where what is up can be nothing but the host.
+                None if is_end => state = state.or((0..n).any(|n| is_of_nagios(&bare, n)).then_some(State::Resolves)),
                 None if is_measure(word) => {}
                 None => about.push(word),
             }
         }
         Self { state: state.unwrap_or(State::Fires), severity, about: about.join(" ") }
     }
+}
+
+/// Whether `Alert:` stands here, after `Host` or `Service`.
+fn is_of_nagios(words: &[&str], at: usize) -> bool {
+    let kind = at.checked_sub(1).and_then(|before| words.get(before));
+    kind.is_some_and(|kind| *kind == "Host" || *kind == "Service") && words.get(at) == Some(&"Alert:")
+}
+
+/// Zabbix says `Resolved in 1d 2h 30m: …`. What comes after that, where it stands here.
+fn after_duration(words: &[&str], at: usize) -> Option<usize> {
+    let rest = words.get(at..)?.strip_prefix(&["in"])?;
+    let is_part = |word: &str| word.trim_end_matches([':', 'y', 'M', 'd', 'h', 'm', 's']).parse::<u32>().is_ok();
+    let last = rest.iter().position(|word| word.ends_with(':'))?;
+    rest[..=last].iter().all(|word| is_part(word)).then_some(at + 1 + last + 1)
 }
 
 /// A word without what stands around it, and without the count in `[FIRING:2]`; whether it was in brackets.
@@ -317,7 +339,12 @@ mod tests {
             ("DOWN | nightly backup", "UP | nightly backup"),
             ("[Monitor Alert] Triggered: disk", "Re: [Monitor Alert] Recovered: disk"),
             ("FAILED: backup of db-3", "Fwd: RE: SUCCEEDED: backup of db-3"),
-            ("db-3 DOWN", "db-3 UP"),
+            ("[PROBLEM] disk on db-3 is CRITICAL!", "[RECOVERY] disk on db-3 is OK!"),
+            ("DOWN alert: shop (shop.example.com) is DOWN", "UP alert: shop (shop.example.com) is UP"),
+            ("Problem: Disk 97% full on db-3", "Resolved in 1d 2m 30s: Disk 97% full on db-3"),
+            ("[Triggered on {host:db-3}] disk", "[Recovered on {host:db-3}] disk"),
+            ("Problem: Backup FAILED", "Resolved: Backup FAILED"),
+            ("[DOWN] shop", "[UP] shop"),
             ("[Problem] disk of db-3", "[Closed] disk of db-3"),
         ] {
             let ((fires, _, about), (ends, _, same)) = (of(problem), of(recovery));
@@ -350,6 +377,22 @@ mod tests {
             "disk was OK, now CRITICAL",
             "Cron <root@db-3> run-parts /etc/cron.daily",
             "resolved is a word",
+            "Error rate is UP 300% on shop",
+            "Error rate of shop is UP",
+            "Replication lag on db-3 is UP",
+            "Alert: replication lag of db-3 is UP",
+            "RECOVERY of db-3 FAILED",
+            "RECOVERY db-3: no backup to be found",
+            "Database RECOVERY stuck on db-3",
+            "Marked RESOLVED but shop still down",
+            "DNS check failed: shop.example RESOLVED to 127.0.0.1",
+            "The name is [RESOLVED] to 127.0.0.1",
+            "[NOT RESOLVED] shop is down",
+            "[Problem] marked [CLOSED] by nobody",
+            "UP: load of db-3 is 40",
+            "LOAD UP",
+            "Resolved in haste: shop is down again",
+            "** PROBLEM Service Alert: shop/status page is OK **",
             "",
         ] {
             let (state, _, _) = of(subject);
@@ -371,6 +414,8 @@ mod tests {
         assert_eq!(of("[FATAL] x").1, Some(AlertSeverity::Critical));
         assert_eq!(of("x FAILED").1, None);
         assert_eq!(of("** ACKNOWLEDGEMENT Host Alert: web1 is DOWN **").0, State::Acknowledges);
+        assert_eq!(of("[ACKNOWLEDGED] x").0, State::Acknowledges);
+        assert_eq!(of("Alarm ACKNOWLEDGED by nobody").0, State::Fires);
         assert_eq!(of("** DOWNTIMESTART Host Alert: web1 is UP **").0, State::Tells);
     }
 }

@@ -26,7 +26,8 @@ const GUIDE: &str = "\
 same failure again.
 
 A run that fails fires, and the next success of the same workflow on the same branch resolves it. It has \
-no severity: the integration’s own counts, `error` unless it is set. Runs for pull requests are left alone. \
+no severity: the integration’s own counts, `error` unless it is set. Runs for pull requests are left alone, and so are those for the merge queue \
+and the checks of forks: they keep a change out, and break nothing that is in. \
 A deployment that succeeds is kept as a change. GitHub’s ping is answered and wakes nobody. GitHub never sends a body again by itself: \
 what it lost can be redelivered from the webhook’s page.
 ";
@@ -193,13 +194,15 @@ fn workflow_run(body: &Value) -> Result<Told, String> {
     let name = ["name", "path"].iter().find_map(|name| reading::text(&run[*name]).or_else(|| reading::text(&body["workflow"][*name])));
     let name = name.unwrap_or_else(|| workflow.clone());
     let of_pull_request = run["event"].as_str().is_some_and(|event| event.starts_with("pull_request"));
+    let aside = of_pull_request.then_some("a run for a pull request");
+    let aside = aside.or_else(|| (run["event"] == "merge_group" || is_queued(&branch)).then_some("a run for the merge queue"));
     let within = |name: &str, most: i64| run[name].as_i64().unwrap_or_default().max(0) % most;
     let order = within("run_number", 1_000) * 1_000 + within("run_attempt", 1_000);
     Ok(Told {
         key: key(body, &[workflow, branch.clone()])?,
         title: title(body, &format!("workflow {name}"), &news(body, &conclusion, &branch)),
         severity: None,
-        action: if of_pull_request { Action::Ignore("a run for a pull request".to_owned()) } else { concluded(body, &conclusion, "run") },
+        action: aside.map_or_else(|| concluded(body, &conclusion, "run"), |why| Action::Ignore(why.to_owned())),
         change: None,
         at: reading::instant(&run["created_at"]).map(|at| Time::from_seconds(at.seconds()) + Span(order)),
         url: link(run, "html_url"),
@@ -216,6 +219,11 @@ fn workflow_run(body: &Value) -> Result<Told, String> {
     })
 }
 
+/// Whether a branch was made for the merge queue: each try of a pull request has one of its own, which fails without harm to any other.
+fn is_queued(branch: &str) -> bool {
+    branch.starts_with("gh-readonly-queue/")
+}
+
 fn workflow_job(body: &Value) -> Result<Told, String> {
     let job = &body["workflow_job"];
     let name = reading::text(&job["name"]).ok_or("it has no workflow_job with a name")?;
@@ -226,7 +234,11 @@ fn workflow_job(body: &Value) -> Result<Told, String> {
         key: key(body, &["job".to_owned(), workflow.clone(), name.clone(), branch.clone()])?,
         title: title(body, &what, &news(body, &conclusion, &branch)),
         severity: None,
-        action: concluded(body, &conclusion, "job"),
+        action: if is_queued(&branch) {
+            Action::Ignore("a job for the merge queue".to_owned())
+        } else {
+            concluded(body, &conclusion, "job")
+        },
         change: None,
         at: ["created_at", "started_at", "completed_at"].iter().find_map(|name| reading::instant(&job[*name])),
         url: link(job, "html_url"),
@@ -251,15 +263,18 @@ fn check_run(body: &Value) -> Result<Told, String> {
     // The default branch may be the head of a pull request too, and is watched all the same.
     let of_pull_request = check["pull_requests"].as_array().is_some_and(|requests| !requests.is_empty())
         && check["check_suite"]["head_branch"] != body["repository"]["default_branch"];
+    let aside = match branch.as_str() {
+        _ if of_pull_request => Some("a check for a pull request"),
+        // The commits of a fork are on no branch here.
+        _ if check["check_suite"].get("head_branch").is_some_and(Value::is_null) => Some("a check of a fork, or of what is on no branch"),
+        branch if is_queued(branch) => Some("a check for the merge queue"),
+        _ => None,
+    };
     Ok(Told {
         key: key(body, &["check".to_owned(), app.clone(), name.clone(), branch.clone()])?,
         title: title(body, &format!("check {name}"), &news(body, &conclusion, &branch)),
         severity: None,
-        action: if of_pull_request {
-            Action::Ignore("a check for a pull request".to_owned())
-        } else {
-            concluded(body, &conclusion, "check")
-        },
+        action: aside.map_or_else(|| concluded(body, &conclusion, "check"), |why| Action::Ignore(why.to_owned())),
         change: None,
         at: reading::instant(&check["started_at"]).or_else(|| reading::instant(&check["completed_at"])),
         url: link(check, "html_url").or_else(|| link(check, "details_url")),
@@ -286,9 +301,13 @@ fn deployment_status(body: &Value) -> Result<Told, String> {
         "inactive" => (Action::Ignore("a deployment that another has replaced".to_owned()), "was replaced"),
         _ => (Action::Trigger, "failed"),
     };
-    let what = if environment.is_empty() { "deployment".to_owned() } else { format!("deployment to {environment}") };
+    // Several things may be deployed to one environment, `deploy:docs` and `deploy:billing`.
+    let task = reading::text(&deployment["task"]).filter(|task| task != "deploy");
+    let of_task = task.as_ref().map(|task| format!(" ({task})")).unwrap_or_default();
+    let what = if environment.is_empty() { format!("deployment{of_task}") } else { format!("deployment to {environment}{of_task}") };
+    let place = ["deployment".to_owned(), environment.clone()].into_iter().chain(task).collect::<Vec<_>>();
     Ok(Told {
-        key: key(body, &["deployment".to_owned(), environment.clone()])?,
+        key: key(body, &place)?,
         title: title(body, &what, said),
         severity: None,
         change: (action == Action::Resolve).then(|| "a deployment, reported by GitHub".to_owned()),

@@ -1,6 +1,7 @@
 //! A notification about a host or about a service of a host, in the words that Nagios and Icinga share.
 //!
-//! The host and the service are the key, `db01!disk /`; a host alone is its own. Nobody is woken by a soft state: its retries may still
+//! The host and the service are the key, `db01!disk /`; a host alone is its own. Within a host's name that has the
+//! sign, a backslash stands before it, and before itself. Nobody is woken by a soft state: its retries may still
 //! clear it, and Nagios and Icinga notify of hard ones only.
 
 use std::collections::BTreeMap;
@@ -69,7 +70,10 @@ impl Notification {
             return Err("it has neither a notification type nor a state".to_owned());
         }
         let kind = self.kind.as_deref().map(reading::plain).unwrap_or_default();
-        let key = self.service.as_ref().map_or_else(|| self.host.clone(), |service| format!("{}!{service}", self.host));
+        // A host may have the sign in its name, and has no service for that.
+        let is_odd = self.host.contains('!') || self.host.ends_with('\\');
+        let host = if is_odd { self.host.replace('\\', "\\\\").replace('!', "\\!") } else { self.host.clone() };
+        let key = self.service.as_ref().map_or_else(|| host.clone(), |service| format!("{host}!{service}"));
         Ok(Signal {
             integration: integration.id.clone(),
             dedup_key: reading::key(&key),

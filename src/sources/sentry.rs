@@ -139,7 +139,7 @@ fn of_event(event: &Value, data: &Value) -> Result<Told, String> {
         title: reading::headline(&[project, environment(event)], &wrong(event).unwrap_or_else(|| format!("Sentry issue {key}"))),
         severity: severity(&event["level"]),
         action: Action::Trigger,
-        at: happened(event),
+        at: happened(event, &data["issue"]),
         url: event["web_url"].as_str().and_then(reading::url),
         labels,
         key,
@@ -195,10 +195,24 @@ fn wrong(told: &Value) -> Option<String> {
         .or_else(|| reading::text(&told["logentry"]["formatted"]))
 }
 
-fn happened(event: &Value) -> Option<Time> {
-    reading::instant(&event["datetime"])
-        .or_else(|| reading::seconds(event.get("timestamp")).map(Time::from_seconds))
-        .or_else(|| reading::seconds(event.get("received")).map(Time::from_seconds))
+/// As the clock of the machine says on which it happened. Where the issue was seen after that already, the clock is slow or the event was
+/// long on its way, and when Sentry received it counts: a regression must not look older than the resolve.
+fn happened(event: &Value, issue: &Value) -> Option<Time> {
+    let received = fraction(&event["received"]).or_else(|| reading::instant(&event["received"]));
+    let at = reading::instant(&event["datetime"]).or_else(|| reading::seconds(event.get("timestamp")).map(Time::from_seconds));
+    let seen = [issue, &event["issue"], &event["group"]].into_iter().find_map(|issue| reading::instant(&issue["lastSeen"]));
+    match (at, seen) {
+        (Some(at), Some(seen)) if at < seen => received.or(Some(at)),
+        _ => at.or(received),
+    }
+}
+
+/// Seconds with a fraction, to the microsecond.
+fn fraction(value: &Value) -> Option<Time> {
+    let whole = reading::seconds(Some(value))?;
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a second in microseconds")]
+    let part = value.as_f64().map_or(0, |seconds| (seconds.fract() * 1e6) as i64);
+    Some(Time(Time::from_seconds(whole).0 + part))
 }
 
 /// No body says when an issue was resolved or opened again, only when it was last seen. Whatever people did came after that, so it
@@ -294,7 +308,7 @@ fn of_legacy(body: &Value) -> Result<Told, String> {
         title: reading::headline(&[project, environment(event)], &what),
         severity: severity(&body["level"]).or_else(|| severity(&event["level"])),
         action: Action::Trigger,
-        at: happened(event),
+        at: happened(event, &body["issue"]),
         url: body["url"].as_str().and_then(reading::url),
         labels,
         key,

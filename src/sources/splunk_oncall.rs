@@ -82,7 +82,8 @@ fn signal(body: &Map<String, Value>, routing_key: Option<&str>, integration: &In
         title: title(&entity, body),
         severity,
         action,
-        at: reading::seconds(body.get("state_start_time")).map(Time::from_seconds),
+        // `state_start_time` is when its state began, which a later message may say of an earlier moment: that orders nothing.
+        at: reading::seconds(body.get("timestamp")).map(Time::from_seconds).or_else(|| reading::instant(body.get("timestamp")?)),
         ends_at: None,
         url: annotations(body).into_iter().filter(|annotation| annotation.is_link).find_map(|annotation| reading::url(&annotation.value)),
         labels: labels(body, &message_type, routing_key).done(),
@@ -145,7 +146,7 @@ fn labels(body: &Map<String, Value>, message_type: &str, routing_key: Option<&st
         labels.put(&annotation.name, &annotation.value);
     }
     for (name, value) in body {
-        if !name.starts_with(ANNOTATION) && !matches!(name.as_str(), "entity_display_name" | "state_start_time") {
+        if !name.starts_with(ANNOTATION) && !matches!(name.as_str(), "entity_display_name" | "timestamp") {
             labels.put_scalar(name, Some(value));
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! | variable | |
 //! |---|---|
-//! | `monitorID` | the key; where a template leaves it out, the monitor's URL stands in for it, then its name |
-//! | `alertType` | 1 down, 2 up, 3 the certificate is about to end, which is a condition of its own and never sent as over |
+//! | `monitorID` | the key; where a template leaves it out, the monitor's name and its URL stand in for it |
+//! | `alertType` | 1 down, 2 up (unless `alertTypeFriendlyName` says otherwise), 3 the certificate is about to end, which is a condition of its own and never sent as over |
 //! | `alertDateTime` | when it changed, seconds since the epoch |
 //!
 //! A variable that it cannot fill in arrives as it was typed: `*alertDuration*`. Nothing is signed.
@@ -97,11 +97,11 @@ impl Source for UptimeRobot {
 fn signal(fields: &Named, integration: &Integration) -> Result<Signal, String> {
     let kind = kind(fields).ok_or("it has no alertType")?;
     let address = fields.text(&["monitorurl", "url"]).map(|url| url.trim().to_owned());
-    let key = fields
-        .text(&["monitorid", "id"])
-        .or_else(|| address.as_deref().map(reading::address_key))
-        .or_else(|| fields.text(&["monitorfriendlyname", "monitorname", "name"]))
-        .ok_or("it does not say which monitor")?;
+    // One address may be watched in several ways, each under its own name.
+    let parts = [fields.text(&["monitorfriendlyname", "monitorname", "name"]), address.as_deref().map(reading::address_key)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let key = fields.text(&["monitorid", "id"]).or_else(|| (!parts.is_empty()).then(|| parts.join(" ")));
+    let key = key.ok_or("it does not say which monitor")?;
     Ok(Signal {
         integration: integration.id.clone(),
         dedup_key: reading::key(&if kind == Kind::Certificate { format!("{key}:ssl") } else { key.clone() }),
@@ -115,7 +115,8 @@ fn signal(fields: &Named, integration: &Integration) -> Result<Signal, String> {
     })
 }
 
-/// The number, else its name. What is neither up nor a certificate is down: rather one call too many than none.
+/// The number, else its name. What is neither up nor a certificate is down, and so is what is both up and down: rather one call too many
+/// than none.
 fn kind(fields: &Named) -> Option<Kind> {
     let number = fields.text(&["alerttype", "type"]);
     let name = fields.text(&["alerttypefriendlyname", "status"]);
@@ -126,7 +127,11 @@ fn kind(fields: &Named) -> Option<Kind> {
         "3" | "sslexpiry" => Some(Kind::Certificate),
         _ => None,
     };
-    said(&word).or_else(|| said(&reading::plain(&name?))).or(Some(Kind::Down))
+    let by_name = name.as_deref().and_then(|name| said(&reading::plain(name)));
+    match (said(&word).or(by_name), by_name) {
+        (Some(Kind::Up), Some(Kind::Down)) | (None, _) => Some(Kind::Down),
+        (kind, _) => kind,
+    }
 }
 
 fn title(kind: Kind, key: &str, address: Option<&str>, fields: &Named) -> String {

@@ -4,7 +4,7 @@
 //! | macro | |
 //! |---|---|
 //! | `{EVENT.ID}` | the key; the message of a recovery repeats the problem's. Where it is missing, the one in the link, or trigger and host |
-//! | `{EVENT.VALUE}`, `{EVENT.STATUS}` | 1 and PROBLEM, 0 and RESOLVED, formerly OK |
+//! | `{EVENT.VALUE}`, `{EVENT.STATUS}` | 1 and PROBLEM, 0 and RESOLVED, formerly OK; where one denies the other, it fires |
 //! | `{EVENT.NSEVERITY}` | 0 not classified … 5 disaster; some send its name instead |
 //! | `{EVENT.UPDATE.STATUS}`, `{EVENT.UPDATE.ACTION}` | 1 if somebody changed the problem by hand, and how |
 //! | `{EVENT.TIMESTAMP}`, `{EVENT.RECOVERY.TIMESTAMP}` | seconds since the epoch, since Zabbix 7.0; before it, date and time in its own zone |
@@ -176,18 +176,20 @@ fn key(fields: &Named, link: Option<&str>) -> Result<(String, bool), String> {
 const NAME: &[&str] = &["eventname", "name", "triggername", "trigger"];
 const HOST: &[&str] = &["host", "hosthost", "hosthost1", "service", "hostname", "hostname1"];
 
-/// The message of a recovery names the problem's event and says of itself that it is over.
+/// The message of a recovery names the problem's event, which may still be called a problem there, and says of itself that it is over.
+/// What contradicts itself is not over. A bare `value` ends nothing: for many it is the item's, `{ITEM.VALUE}`.
 fn is_over(fields: &Named) -> Option<bool> {
-    let says = |names: &[&str], over: &[&str]| {
-        let said: Vec<String> = names.iter().filter_map(|name| fields.line(&[name])).collect();
-        (!said.is_empty()).then(|| said.iter().any(|word| over.iter().any(|over| word.eq_ignore_ascii_case(over))))
+    let says = |words: &[(&str, &[&str])]| {
+        let said = words.iter().filter_map(|(name, over)| Some((fields.line(&[*name])?, over)));
+        said.map(|(word, over)| over.iter().any(|over| word.eq_ignore_ascii_case(over))).reduce(|one, other| one && other)
     };
-    let by_value = says(&["eventvalue", "value", "eventrecoveryvalue"], &["0"]);
-    let by_status = says(&["eventstatus", "status", "eventrecoverystatus"], &["resolved", "ok"]);
-    match (by_value, by_status) {
-        (None, None) => says(&["triggervalue", "triggerstatus"], &["0", "ok"]),
-        (value, status) => Some(value == Some(true) || status == Some(true)),
+    let words: &[&str] = &["resolved", "ok"];
+    if says(&[("eventrecoveryvalue", &["0"]), ("eventrecoverystatus", words)]) == Some(true) {
+        return Some(true);
     }
+    says(&[("eventvalue", &["0"]), ("eventstatus", words), ("status", words)])
+        .or_else(|| says(&[("triggervalue", &["0"]), ("triggerstatus", words)]))
+        .or_else(|| says(&[("value", &[]), ("eventrecoveryvalue", &[]), ("eventrecoverystatus", &[])]))
 }
 
 /// What somebody did to an open problem by hand. Zabbix names all that was done in one go: `acknowledged, commented`.

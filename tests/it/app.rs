@@ -16,6 +16,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 
 use reveille::base::clock::Clock;
 use reveille::base::id::UserId;
+use reveille::base::limits;
 use reveille::base::secret::Secret;
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Scope;
@@ -26,7 +27,7 @@ use reveille::domain::effect::Lane;
 use reveille::flows::{access, announce, apply, ask};
 use reveille::stage::slack::SlackFault;
 use reveille::stage::{self, Call, Direction, Stage, Text};
-use reveille::store;
+use reveille::store::{self, HeartbeatRow};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

@@ -40,6 +40,26 @@ fn told(source: &str, fixture: &str, changes: &[(&str, Value)]) -> Signal {
     source.read(&inbound(source, &head, body.to_string().as_bytes()), &integration(source.name())).remove(0)
 }
 
+/// The clock of the machine that reports is slow: its event is dated before the issue was last seen, and resolved.
+#[test]
+fn a_regression_of_sentry_on_a_slow_clock() {
+    let (seen, slow) = ("2026-01-05T03:00:00.250000Z", "2026-01-05T02:58:00Z");
+    let issue = |fixture: &str| told("sentry", fixture, &[("/data/issue/lastSeen", json!(seen)), ("/data/issue/id", json!("1117540176"))]);
+    let received = |body: Value| read(find("sentry").expect("registered"), body.to_string().as_bytes()).remove(0);
+    let event = |at: &str, received_at: f64, last: Option<&str>| {
+        let event = json!({ "issue_id": "1117540176", "title": "x", "datetime": at, "received": received_at });
+        let issue = last.map_or(Value::Null, |last| json!({ "lastSeen": last }));
+        received(json!({ "action": "triggered", "data": { "event": event, "issue": issue } }))
+    };
+    let later = 1_767_582_060.5;
+    assert_eq!(event(slow, later, Some(seen)).at.map(|at| at.rfc3339()).as_deref(), Some("2026-01-05T03:01:00.500Z"));
+    let lived = life(&[event(seen, 1_767_582_000.25, None), issue("issue_resolved"), event(slow, later, Some(seen))]);
+    assert_eq!(lived, ["fires", "ends", "fires"]);
+    // Where nothing says when the issue was last seen, the event's own time counts: a late retry is none.
+    let lived = life(&[event(seen, later, None), issue("issue_resolved"), event(seen, later, Some(seen))]);
+    assert_eq!(lived, ["fires", "ends", "is stale"]);
+}
+
 #[test]
 fn an_issue_of_sentry() {
     let seen =
@@ -213,11 +233,16 @@ fn an_event_of_a_cloud() {
 
 #[test]
 fn an_entity_of_splunk_on_call() {
-    let critical = |at: i64| told("splunk-oncall", "with_start_time", &[("/state_start_time", json!(at))]);
-    let recovery = told("splunk-oncall", "recovery_with_start_time", &[]);
-    let lived = life(&[critical(1_767_582_000), recovery.clone(), critical(1_767_582_000), critical(1_767_590_000)]);
+    let at = |kind: &str, at: i64| {
+        let body = json!({ "message_type": kind, "entity_id": "db-1", "timestamp": at, "state_start_time": 1_767_580_000 });
+        read(find("splunk-oncall").expect("registered"), body.to_string().as_bytes()).remove(0)
+    };
+    let lived = life(&[at("CRITICAL", 100), at("RECOVERY", 600), at("CRITICAL", 100), at("CRITICAL", 700)]);
     assert_eq!(lived, ["fires", "ends", "is stale", "fires"]);
-    // Most senders give no time; then the order of arrival counts.
+    // Most senders give no time; then the order of arrival counts, and not when the state began.
+    let began = |fixture: &str, at: i64| told("splunk-oncall", fixture, &[("/state_start_time", json!(at))]);
+    let lived = life(&[began("with_start_time", 0), began("recovery_with_start_time", 500), began("with_start_time", 200)]);
+    assert_eq!(lived, ["fires", "ends", "fires"]);
     let untimed = |fixture: &str| told("splunk-oncall", fixture, &[]);
     let lived =
         life(&[untimed("critical_COMPOSED"), untimed("info_annotated"), untimed("acknowledgement_COMPOSED"), untimed("recovery_COMPOSED")]);
