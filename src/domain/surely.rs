@@ -6,9 +6,11 @@ use std::cmp::Ordering;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+type Compare = fn(&Value, &Value) -> Result<bool, Error>;
+
 /// Names that no mapping would give: they stand for what compares and what judges.
 const TRUTH: &str = "_reveille_truth";
-const COMPARE: [(&str, &str, fn(&Value, &Value) -> Result<bool, Error>); 8] = [
+const COMPARE: [(&str, &str, Compare); 8] = [
     ("==", "_reveille_same", same),
     ("!=", "_reveille_other", |a, b| same(a, b).map(|is| !is)),
     ("<", "_reveille_less", |a, b| order(a, b).map(Ordering::is_lt)),

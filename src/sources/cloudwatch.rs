@@ -1,7 +1,7 @@
 //! CloudWatch's alarms, as SNS delivers them: in SNS's envelope, whose `Message` is JSON in a text, or raw.
 //!
 //! `INSUFFICIENT_DATA` is told only by alarms whose owner asked for it. Nobody knows then whether it is well, so it fires, as a warning,
-//! and ends nothing. A message that is no alarm fires under its topic and subject; one without a subject, as EventBridge sends it, under what
+//! and ends nothing. A message that is no alarm fires under its topic and subject; one without a subject, as `EventBridge` sends it, under what
 //! names its event. The envelope's signature is checked at the door: an integration with `topics` lets nothing end an alarm that came
 //! without the envelope, and so without a signature.
 //!
@@ -76,7 +76,8 @@ fn signal(body: &Map<String, Value>, inbound: &Inbound, integration: &Integratio
         let envelope = Envelope { topic, ..Envelope::default() };
         let alarm = alarm(body, &envelope, integration).ok_or("it has neither an SNS envelope nor an AlarmName")?;
         let unproven = alarm.action == Action::Resolve && !integration.topics.is_empty();
-        let why = || Action::Ignore("it came without SNS's envelope, so nothing proves that SNS sent it: switch raw delivery off".to_owned());
+        let why =
+            || Action::Ignore("it came without SNS's envelope, so nothing proves that SNS sent it: switch raw delivery off".to_owned());
         return Ok(if unproven { Signal { action: why(), ..alarm } } else { alarm });
     };
     let envelope =
@@ -196,13 +197,13 @@ fn other(message: &Value, inner: Option<&Value>, envelope: &Envelope, integratio
     }
 }
 
-/// An event of EventBridge.
+/// An event of `EventBridge`.
 struct Event {
     /// What tells it from the others of its topic.
     name: String,
     title: String,
     at: Option<String>,
-    /// Whether an alarm is well again: it is told to EventBridge whether anybody asked for it or not.
+    /// Whether an alarm is well again: it is told to `EventBridge` whether anybody asked for it or not.
     is_over: bool,
 }
 

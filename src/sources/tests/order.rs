@@ -52,7 +52,7 @@ fn a_regression_of_sentry_on_a_slow_clock() {
         received(json!({ "action": "triggered", "data": { "event": event, "issue": issue } }))
     };
     let later = 1_767_582_060.5;
-    assert_eq!(event(slow, later, Some(seen)).at.map(|at| at.rfc3339()).as_deref(), Some("2026-01-05T03:01:00.500Z"));
+    assert_eq!(event(slow, later, Some(seen)).at.map(Time::rfc3339).as_deref(), Some("2026-01-05T03:01:00.500Z"));
     let lived = life(&[event(seen, 1_767_582_000.25, None), issue("issue_resolved"), event(slow, later, Some(seen))]);
     assert_eq!(lived, ["fires", "ends", "fires"]);
     // Where nothing says when the issue was last seen, the event's own time counts: a late retry is none.
