@@ -104,7 +104,9 @@ pub(super) async fn show(console: &mut Console<'_>, client: &Client, show: &Inci
         let pages = part(client, &number, "pages").await?;
         header(console, &incident)?;
         now(console, &incident, &pages)?;
-        changed(console, &incident, &part(client, &number, "changes").await?)?;
+        // A server of an earlier version keeps none.
+        let changes = part(client, &number, "changes").await.unwrap_or_default();
+        changed(console, &incident, &changes)?;
         console.line("")?;
         let title = console.paint(Ink::Bold, "Timeline");
         console.line(&title)?;

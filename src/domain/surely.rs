@@ -6,25 +6,30 @@ use std::cmp::Ordering;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+type Compare = fn(&Value, &Value) -> Result<bool, Error>;
+
 /// Names that no mapping would give: they stand for what compares and what judges.
 const TRUTH: &str = "_reveille_truth";
-type Compare = fn(&Value, &Value) -> Result<bool, Error>;
-const COMPARE: [(&str, &str, Compare); 8] = [
-    ("==", "_reveille_same", same),
-    ("!=", "_reveille_other", |a, b| same(a, b).map(|is| !is)),
-    ("<", "_reveille_less", |a, b| order(a, b).map(Ordering::is_lt)),
-    (">", "_reveille_more", |a, b| order(a, b).map(Ordering::is_gt)),
-    ("<=", "_reveille_most", |a, b| order(a, b).map(Ordering::is_le)),
-    (">=", "_reveille_least", |a, b| order(a, b).map(Ordering::is_ge)),
-    ("in", "_reveille_within", within),
-    ("not in", "_reveille_outside", |a, b| within(a, b).map(|is| !is)),
+/// And the tests that do the same: `a is lt 5`.
+const COMPARE: [(&str, &str, &[&str], Compare); 8] = [
+    ("==", "_reveille_same", &["eq", "equalto"], same),
+    ("!=", "_reveille_other", &["ne"], |a, b| same(a, b).map(|is| !is)),
+    ("<", "_reveille_less", &["lt", "lessthan"], |a, b| order(a, b).map(Ordering::is_lt)),
+    (">", "_reveille_more", &["gt", "greaterthan"], |a, b| order(a, b).map(Ordering::is_gt)),
+    ("<=", "_reveille_most", &["le"], |a, b| order(a, b).map(Ordering::is_le)),
+    (">=", "_reveille_least", &["ge"], |a, b| order(a, b).map(Ordering::is_ge)),
+    ("in", "_reveille_within", &["in"], within),
+    ("not in", "_reveille_outside", &[], |a, b| within(a, b).map(|is| !is)),
 ];
 
 /// Teaches a language the words that [`written`] uses.
 pub fn teach(language: &mut Environment<'static>) {
     language.add_function(TRUTH, |value: Value| truth(&value));
-    for (_, name, compare) in COMPARE {
+    for (_, name, tests, compare) in COMPARE {
         language.add_function(name, move |a: Value, b: Value| compare(&a, &b));
+        for test in tests {
+            language.add_test(*test, move |a: Value, b: Value| compare(&a, &b));
+        }
     }
 }
 
@@ -162,7 +167,12 @@ fn piece(tokens: &[&str]) -> Option<String> {
         return Some(String::new());
     };
     let tokens = &tokens[first..=last];
-    let compares: Vec<(usize, &str)> = outside(tokens).filter(|(_, token)| COMPARE.iter().any(|(sign, ..)| sign == token)).collect();
+    let is_test = |at: usize| match word(tokens, at, false) {
+        Some("not") => tokens[..at].iter().rposition(|token| *token == "not").and_then(|at| word(tokens, at, false)) == Some("is"),
+        before => before == Some("is"),
+    };
+    let compares: Vec<(usize, &str)> =
+        outside(tokens).filter(|(at, token)| COMPARE.iter().any(|(sign, ..)| sign == token) && !is_test(*at)).collect();
     let [(at, sign)] = compares[..] else {
         let in_brackets = tokens[0] == "(" && outside(tokens).all(|(at, token)| at == 0 || token != "(") && tokens.ends_with(&[")"]);
         return match (compares.is_empty(), in_brackets && outside(tokens).count() == 2) {
@@ -174,7 +184,7 @@ fn piece(tokens: &[&str]) -> Option<String> {
     let denied = sign == "in" && word(tokens, at, false) == Some("not");
     let until = if denied { tokens[..at].iter().rposition(|token| *token == "not")? } else { at };
     let sign = if denied { "not in" } else { sign };
-    let (_, name, _) = COMPARE.iter().find(|(other, ..)| *other == sign)?;
+    let (_, name, ..) = COMPARE.iter().find(|(other, ..)| *other == sign)?;
     Some(format!("{name}({}, {})", tokens[..until].concat().trim(), tokens[at + 1..].concat().trim()))
 }
 
@@ -217,6 +227,7 @@ mod tests {
             ("(a) ~ (b) == c", "_reveille_same((a) ~ (b), c)"),
             ("(a) ~ (b)", "_reveille_truth((a) ~ (b))"),
             ("a is not none", "_reveille_truth(a is not none)"),
+            ("a is not in [1]", "_reveille_truth(a is not in [1])"),
             ("a.in == b.not", "_reveille_same(a.in, b.not)"),
             ("a >= 1 if b else c", "_reveille_least(a, 1) if _reveille_truth(b) else _reveille_truth(c)"),
         ] {

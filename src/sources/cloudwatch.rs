@@ -76,7 +76,8 @@ fn signal(body: &Map<String, Value>, inbound: &Inbound, integration: &Integratio
         let envelope = Envelope { topic, ..Envelope::default() };
         let alarm = alarm(body, &envelope, integration).ok_or("it has neither an SNS envelope nor an AlarmName")?;
         let unproven = alarm.action == Action::Resolve && !integration.topics.is_empty();
-        let why = || Action::Ignore("it came without SNS's envelope, so nothing proves that SNS sent it: switch raw delivery off".to_owned());
+        let why =
+            || Action::Ignore("it came without SNS's envelope, so nothing proves that SNS sent it: switch raw delivery off".to_owned());
         return Ok(if unproven { Signal { action: why(), ..alarm } } else { alarm });
     };
     let envelope =

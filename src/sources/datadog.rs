@@ -208,8 +208,8 @@ fn key(fields: &Fields, title: Option<&Title>) -> Result<String, String> {
         return Ok(reading::key(key));
     }
     if let Some(id) = fields.find(&["alertid", "monitorid"]) {
-        let scope = fields.find(&["alertscope", "scope"]).or_else(|| title?.scope.as_deref());
-        let scope = scope.filter(|scope| !scope.is_empty() && *scope != "*");
+        let of_title = || title?.scope.as_deref().filter(|scope| !scope.is_empty() && *scope != "*");
+        let scope = fields.find(&["alertscope", "scope"]).or_else(of_title);
         return Ok(reading::key(&scope.map_or_else(|| id.to_owned(), |scope| format!("{id}:{scope}"))));
     }
     let title = title.and_then(Title::text).ok_or("it has no alert_cycle_key, aggreg_key, alert_id or title")?;

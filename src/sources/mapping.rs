@@ -327,71 +327,35 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_never_says_that_it_is_over() {
-        let none = Value::Null;
-        for (condition, name, values) in [
-            // What resolves, and what does not.
-            (
-                "a",
-                "a",
-                (
-                    vec![json!(true), json!("true"), json!("True"), json!(1), json!("1"), json!("yes")],
-                    vec![
-                        json!(false),
-                        json!("false"),
-                        json!("False"),
-                        json!(0),
-                        json!("0"),
-                        json!("no"),
-                        json!(""),
-                        json!("open"),
-                        json!([1]),
-                        none.clone(),
-                    ],
-                ),
-            ),
-            (
-                "not a",
-                "a",
-                (
-                    vec![json!(false), json!("false"), json!("no"), json!(0), json!("")],
-                    vec![json!(true), json!("true"), json!("open"), none.clone()],
-                ),
-            ),
-            ("a and b", "a", (vec![json!("true")], vec![json!("false"), json!("0"), none.clone()])),
-            ("b and (not a or a)", "a", (vec![json!("false"), json!("true")], vec![json!("x"), none.clone()])),
-            (
-                "a < 95",
-                "a",
-                (
-                    vec![json!(94), json!("94"), json!("9"), json!(94.5)],
-                    vec![json!(100), json!("100"), json!("n/a"), json!(true), json!([]), none.clone()],
-                ),
-            ),
-            ("a < t", "a", (vec![json!(94), json!("94.9"), json!("9")], vec![json!(100), json!("100"), json!("n/a"), none.clone()])),
-            ("t > a", "a", (vec![json!(94), json!("94.9"), json!("9")], vec![json!(100), json!("100"), json!(""), none.clone()])),
-            ("a >= 3", "a", (vec![json!(3), json!("10")], vec![json!("x"), json!({ "x": 1 }), none.clone()])),
-            ("a == 200", "a", (vec![json!(200), json!("200"), json!(200.0)], vec![json!(500), json!("ok"), none.clone()])),
-            ("a == '200'", "a", (vec![json!(200), json!("200")], vec![json!("200.0"), json!("500"), none.clone()])),
-            ("a != 500", "a", (vec![json!(200), json!("200")], vec![json!(500), json!("500"), json!("down"), json!(true), none.clone()])),
-            ("a != '500'", "a", (vec![json!(200), json!("200"), json!("ok")], vec![json!(500), json!("500"), json!([500]), none.clone()])),
-            ("a == true", "a", (vec![json!(true)], vec![json!("true"), json!("false"), json!(false), none.clone()])),
-            (
-                "a not in [500, '503']",
-                "a",
-                (vec![json!(200), json!("200")], vec![json!(500), json!("500"), json!(503), json!("down"), none.clone()]),
-            ),
-            (
-                "'ok' in a",
-                "a",
-                (vec![json!("is ok"), json!(["ok"]), json!({ "ok": 1 })], vec![json!("bad"), json!(["bad"]), json!(7), none.clone()]),
-            ),
-            ("'bad' not in a", "a", (vec![json!("is ok"), json!(["ok"])], vec![json!("is bad"), json!(7), none.clone()])),
-            ("a is none", "a", (vec![none.clone()], vec![json!("false"), json!(0)])),
-            ("(a|int) + 1 < 5 and a|length < 3", "a", (vec![json!("3")], vec![json!("9"), none.clone()])),
+        // What resolves, and what does not.
+        for (condition, ends, fires) in [
+            ("a", json!([true, "true", "True", 1, "1", "yes"]), json!([false, "false", "False", 0, "0", "no", "", "open", [1], null])),
+            ("not a", json!([false, "false", "no", 0, ""]), json!([true, "true", "open", null])),
+            ("a and b", json!(["true"]), json!(["false", "0", null])),
+            ("b and (not a or a)", json!(["false", "true"]), json!(["x", null])),
+            ("a < 95", json!([94, "94", "9", 94.5]), json!([100, "100", "n/a", true, [], null])),
+            ("a < t", json!([94, "94.9", "9"]), json!([100, "100", "n/a", null])),
+            ("t > a", json!([94, "94.9", "9"]), json!([100, "100", "", null])),
+            ("a >= 3", json!([3, "10"]), json!(["x", { "x": 1 }, null])),
+            ("a == 200", json!([200, "200", 200.0]), json!([500, "ok", null])),
+            ("a == '200'", json!([200, "200"]), json!(["200.0", "500", null])),
+            ("a != 500", json!([200, "200"]), json!([500, "500", "down", true, null])),
+            ("a != '500'", json!([200, "200", "ok"]), json!([500, "500", [500], null])),
+            ("a == true", json!([true]), json!(["true", "false", false, null])),
+            ("a not in [500, '503']", json!([200, "200"]), json!([500, "500", 503, "down", null])),
+            ("'ok' in a", json!(["is ok", ["ok"], { "ok": 1 }]), json!(["bad", ["bad"], 7, null])),
+            ("'bad' not in a", json!(["is ok", ["ok"]]), json!(["is bad", 7, null])),
+            ("a is lt 95", json!([94, "9"]), json!([100, "100", "n/a", null])),
+            ("a is not in [500]", json!([200]), json!([500, "500", "x", null])),
+            ("a is ne 500", json!([200]), json!([500, "500", "x", null])),
+            ("a is none", json!([null]), json!(["false", 0])),
+            ("(a|int) + 1 < 5 and a|length < 3", json!(["3"]), json!(["9", null])),
         ] {
-            let (ends, fires) = values;
-            for (value, ends) in ends.into_iter().map(|value| (value, true)).chain(fires.into_iter().map(|value| (value, false))) {
-                let body = json!({ "title": "disk", name: value, "b": true, "t": "95" });
+            let all = |values: &Value| values.as_array().cloned().unwrap_or_default();
+            for (value, ends) in
+                all(&ends).into_iter().map(|value| (value, true)).chain(all(&fires).into_iter().map(|value| (value, false)))
+            {
+                let body = json!({ "title": "disk", "a": value, "b": true, "t": "95" });
                 let signal = read(&json!({ "resolved_when": condition }), &body).remove(0);
                 assert_eq!(
                     signal.action,
