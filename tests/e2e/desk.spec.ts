@@ -16,7 +16,7 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await page.getByRole("button", { name: "Sign in on this device" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Incidents" })).toBeVisible();
   await house.records("The certificate of *.example.com ends in 20 days");
-  for (const path of ["oncall", "alerts", "silences", "heartbeats", "me", "incidents/new", "api"]) {
+  for (const path of ["oncall", "alerts", "silences", "changes", "heartbeats", "me", "incidents/new", "api"]) {
     await page.goto(`${house.url}/${path}`);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await look(page, path.replace("/", "-"));
@@ -69,6 +69,7 @@ test("a house that nobody has furnished says the next step on every page", async
     ["oncall", "There is no schedule yet"],
     ["alerts", "Nothing is recorded here"],
     ["silences", "Nothing is silenced"],
+    ["changes", "No change is on record yet"],
     ["heartbeats", "No job is watched yet"],
     ["integrations", "Nothing can alert yet"],
     ["route", "Nothing can alert yet"],
@@ -85,6 +86,11 @@ test("a house that nobody has furnished says the next step on every page", async
 test("a board is worked, and every tool of an incident opened", async ({ house, page }) => {
   test.setTimeout(240_000);
   await signIn(page, house.signInLink());
+  await house.changes("shop 4.2 is out", { url: "https://ci.example.com/builds/4711" });
+  await house.changes(`new sign-in switched on for ${"everybody ".repeat(12)}`);
+  await page.goto(`${house.url}/changes`);
+  await expect(page.locator("#changes")).toContainText("shop 4.2 is out");
+  await look(page, "changes-filled");
   await page.goto(`${house.url}/incidents/new`);
   await page.getByLabel("What is wrong").fill("Nobody can log in");
   await page.getByRole("button", { name: "Declare" }).click();
@@ -106,6 +112,7 @@ test("a board is worked, and every tool of an incident opened", async ({ house, 
   await expect(page.locator("#task-1")).toContainText("waits for the hoster's support");
   await page.locator("#drop-3").click();
   await expect(page.locator("#board-over")).toContainText("Done and dropped: 1");
+  await expect(page.locator("#changed"), "what was changed before it").toContainText("shop 4.2 is out");
   await look(page, "incident-board");
   const tools = page.locator(".tools details");
   for (let n = 0; n < (await tools.count()); n += 1) {

@@ -223,6 +223,16 @@ ${more}`,
     expect(await answer.json()).toMatchObject({ results: [{ outcome: "recorded" }] });
   }
 
+  /** Something is changed on purpose. */
+  async changes(title: string, more: Record<string, unknown> = {}): Promise<void> {
+    const answer = await fetch(`${this.url}/hooks/generic/${KEY}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", prefer: "wait=5" },
+      body: JSON.stringify({ title, state: "changed", ...more }),
+    });
+    expect(await answer.json()).toMatchObject({ results: [{ outcome: "recorded" }] });
+  }
+
   /** What the stage knows of calls, by number. */
   async calls(): Promise<{ number: string; status: string }[]> {
     const answer = await fetch(`${this.stage}/stage/state`);
