@@ -416,6 +416,10 @@ fn whole(asked: &Asked) -> Response {
             Json(json!({ "items": [late], "next": null })).into_response()
         }
         Some("timeline") => Json(json!({ "items": [entry(4, "incident_opened", "Opened")], "next": "c2" })).into_response(),
+        Some("changes") => Json(json!({ "items": [
+            { "id": "chg_1", "title": "api 4.2 is out", "service": "api", "at": "2015-07-29T02:57:00Z" },
+        ], "next": null }))
+        .into_response(),
         Some("pages") => Json(json!({ "items": [
             { "id": "pag_1", "user": "ana", "channel": "voice", "state": "ended", "created_at": "2015-07-29T03:00:00Z", "attempts": [] },
             { "id": "pag_2", "user": "bo", "channel": "voice", "state": "ringing", "created_at": "2015-07-29T03:05:00Z", "attempts": [{}] },
@@ -439,6 +443,9 @@ Now
   Nobody has it yet.
   bo is being called, paged since 05:05:00, 1 attempt
   Take it: reveille incident ack 42 · who is called, and why: reveille why 42
+
+changed    service  what
+3m before  api      api 4.2 is out
 
 Timeline
   Wed 2015-07-29 CEST

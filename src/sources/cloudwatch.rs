@@ -2,8 +2,8 @@
 //!
 //! `INSUFFICIENT_DATA` is told only by alarms whose owner asked for it. Nobody knows then whether it is well, so it fires, as a warning,
 //! and ends nothing. A message that is no alarm fires under its topic and subject; one without a subject, as `EventBridge` sends it, under what
-//! names its event. The envelope's signature is checked at the door: an integration with `topics` lets nothing end an alarm that came
-//! without the envelope, and so without a signature.
+//! names its event. The envelope's signature is checked at the door;
+//! what is delivered raw has none, and is known by the key alone, as most senders are.
 //!
 //! The events: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>.
 
@@ -74,11 +74,8 @@ fn signal(body: &Map<String, Value>, inbound: &Inbound, integration: &Integratio
         // Raw delivery: the topic is in a header.
         let topic = inbound.header("x-amz-sns-topic-arn").map(str::to_owned);
         let envelope = Envelope { topic, ..Envelope::default() };
-        let alarm = alarm(body, &envelope, integration).ok_or("it has neither an SNS envelope nor an AlarmName")?;
-        let unproven = alarm.action == Action::Resolve && !integration.topics.is_empty();
-        let why =
-            || Action::Ignore("it came without SNS's envelope, so nothing proves that SNS sent it: switch raw delivery off".to_owned());
-        return Ok(if unproven { Signal { action: why(), ..alarm } } else { alarm });
+        let alarm = alarm(body, &envelope, integration);
+        return alarm.ok_or_else(|| "it has neither an SNS envelope nor an AlarmName".to_owned());
     };
     let envelope =
         Envelope { topic: field::filled(body, "TopicArn"), subject: field::filled(body, "Subject"), sent: field::text(body, "Timestamp") };

@@ -406,7 +406,7 @@ mod tests {
             "resolved_when": "n == -1 or host in ['', 'none']", "state": "{{ 'firing' if n >= 0 else 'resolved' }}", "labels": labels,
         });
         // With alerts as short as these, a body has values enough with seven hundred.
-        let alerts: Vec<Value> = (0..700).map(|n| json!({ "n": n, "host": "db", "tags": ["a", "b", "c"] })).collect();
+        let alerts: Vec<Value> = (0..1_000).map(|n| json!({ "n": n, "host": "db", "tags": ["a", "b", "c"] })).collect();
         let signals = read(&map, &json!({ "alerts": alerts }));
         assert!(signals.iter().all(|signal| signal.labels.len() == 10 && signal.title.starts_with("A B C ")), "{:?}", signals.last());
     }

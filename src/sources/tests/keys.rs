@@ -46,20 +46,3 @@ fn one_thing_has_one_key() {
         assert_eq!(one.dedup_key, other.dedup_key, "{source}");
     }
 }
-
-/// Without SNS's envelope nobody can tell who sent it: it may wake somebody, and must not end what SNS has told.
-#[test]
-fn an_alarm_of_cloudwatch_ends_by_what_is_signed_alone() {
-    let cloudwatch = find("cloudwatch").expect("registered");
-    let listed = Integration { topics: vec!["arn:aws:sns:eu-west-1:123456789012:alarms".to_owned()], ..integration("cloudwatch") };
-    let raw = |state: &str, integration: &Integration| {
-        let body = json!({ "AlarmName": "cpu", "AlarmArn": "arn:aws:cloudwatch:eu-west-1:1:alarm:cpu", "NewStateValue": state });
-        cloudwatch.read(&inbound(cloudwatch, "", body.to_string().as_bytes()), integration).remove(0).action
-    };
-    assert_eq!((raw("ALARM", &listed), raw("ALARM", &integration("cloudwatch"))), (Action::Trigger, Action::Trigger));
-    assert_eq!(raw("OK", &integration("cloudwatch")), Action::Resolve);
-    assert!(matches!(raw("OK", &listed), Action::Ignore(why) if why.contains("without SNS's envelope")));
-    // In the envelope it ends: its signature is the door's to check.
-    let enveloped = fs::read(folder("cloudwatch").join("ok_of_alarm.json")).expect("the fixture is there");
-    assert_eq!(cloudwatch.read(&inbound(cloudwatch, "", &enveloped), &listed)[0].action, Action::Resolve);
-}
