@@ -6,7 +6,7 @@ const EXACT: usize = 19;
 
 /// The same JSON with such numbers as texts; `None`: it has none. What is given has been read as JSON before.
 pub fn as_texts(json: &str) -> Option<String> {
-    if !has_long_run(json.as_bytes()) {
+    if !may_have_some(json) {
         return None;
     }
     let (mut made, mut copied, mut at) = (String::new(), 0, 0);
@@ -30,12 +30,27 @@ pub fn as_texts(json: &str) -> Option<String> {
     (copied > 0).then_some(made)
 }
 
-/// Whether so many digits stand in a row anywhere. Of so many bytes in a row one is at a multiple of their number, and only those are
-/// looked at first: nearly no body has such a row.
-fn has_long_run(bytes: &[u8]) -> bool {
-    let digits_from = |from: usize| bytes[from..].iter().take(EXACT).take_while(|byte| byte.is_ascii_digit()).count();
-    let digits_before = |until: usize| bytes[..until].iter().rev().take(EXACT).take_while(|byte| byte.is_ascii_digit()).count();
-    (0..bytes.len()).step_by(EXACT).any(|at| bytes[at].is_ascii_digit() && digits_before(at) + digits_from(at) >= EXACT)
+/// Whether a number that is inexact may stand anywhere. Of so many bytes in a row one is at a multiple of their number, and only those are
+/// looked at first: nearly no body has so many digits in a row outside of its texts.
+fn may_have_some(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_digit() {
+            at += EXACT;
+            continue;
+        }
+        let begins = at - bytes[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let ends = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let begins = if begins > 0 && bytes[begins - 1] == b'-' { begins - 1 } else { begins };
+        let before = if begins > 0 { bytes[begins - 1] } else { b' ' };
+        if matches!(before, b'[' | b',' | b':' | b' ' | b'\t' | b'\r' | b'\n') && is_inexact(&json[begins..ends]) {
+            return true;
+        }
+        // The next multiple after the row.
+        at = (ends / EXACT + 1) * EXACT;
+    }
+    false
 }
 
 fn is_inexact(number: &str) -> bool {
