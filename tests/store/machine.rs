@@ -189,7 +189,7 @@ impl Three {
         };
         let dedup_key = if matches!(action, Action::Unreadable(_)) { UNREADABLE_KEY.to_owned() } else { format!("key{key}") };
         Signal {
-            integration: IntegrationId::from_text(["a", "b", "c"][integration].to_owned()),
+            integration: IntegrationId::from_text(["a", "b", "c", "d"][integration].to_owned()),
             title: format!("{dedup_key} is wrong"),
             dedup_key,
             severity,
