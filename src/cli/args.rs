@@ -6,6 +6,7 @@ mod keep;
 mod route;
 mod sender;
 mod silence;
+mod stretch;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ pub use self::keep::{Backup, Completions, Doctor, Restore};
 pub use self::route::Route;
 pub use self::sender::{Integration, IntegrationOne};
 pub use self::silence::{Silence, SilenceAdd, SilenceEnd, SilenceList};
+pub use self::stretch::Stretch;
 use super::help;
 use crate::base::id::{Number, UserId};
 use crate::base::secret::Secret;

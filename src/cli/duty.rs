@@ -1,12 +1,12 @@
 //! Who is on call, and who takes a schedule for a while.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::CliError;
 use super::args::{Oncall, Override, OverrideAdd};
 use super::client::Client;
 use super::terminal::{Cell, Console, Ink, clean, field, items, time};
-use super::when::{Near, when};
+use super::when::{Near, stretch, when};
 use crate::base::time::Time;
 
 pub(super) async fn oncall(console: &mut Console<'_>, client: &Client, asked: &Oncall) -> Result<(), CliError> {
@@ -73,13 +73,8 @@ pub(super) async fn overrides(console: &mut Console<'_>, client: &Client, asked:
 }
 
 async fn add(console: &mut Console<'_>, client: &Client, add: &OverrideAdd) -> Result<(), CliError> {
-    let from = add.from.as_deref().map(|from| when(console, from, Near::Future)).transpose()?;
-    let until = add.until.as_deref().map(|until| when(console, until, Near::Future)).transpose()?;
-    let mut body = Map::new();
+    let mut body = stretch(console, &add.stretch, "from")?;
     body.insert("user".to_owned(), json!(add.user));
-    body.extend(from.map(|from| ("from".to_owned(), json!(from.rfc3339()))));
-    body.extend(until.map(|until| ("until".to_owned(), json!(until.rfc3339()))));
-    body.extend(add.span.map(|span| ("for".to_owned(), json!(format!("{}s", span.as_seconds())))));
     let made = client.order(&["api", "v1", "schedules", &add.schedule, "overrides"], &Value::Object(body)).await?;
     if console.json {
         return console.document(&made);

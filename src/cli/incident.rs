@@ -104,8 +104,11 @@ pub(super) async fn show(console: &mut Console<'_>, client: &Client, show: &Inci
         let pages = part(client, &number, "pages").await?;
         header(console, &incident)?;
         now(console, &incident, &pages)?;
-        // A server of an earlier version keeps none.
-        let changes = part(client, &number, "changes").await.unwrap_or_default();
+        let changes = match part(client, &number, "changes").await {
+            // A server of an earlier version keeps none.
+            Err(CliError::Refused { status: 404, .. }) => Vec::new(),
+            told => told?,
+        };
         changed(console, &incident, &changes)?;
         console.line("")?;
         let title = console.paint(Ink::Bold, "Timeline");

@@ -1,12 +1,12 @@
 //! What pages nobody for a while.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::CliError;
 use super::args::{Silence, SilenceAdd};
 use super::client::Client;
 use super::terminal::{Cell, Console, Ink, clean, field, items, time};
-use super::when::{Near, when};
+use super::when::stretch;
 
 pub(super) async fn silences(console: &mut Console<'_>, client: &Client, asked: &Silence) -> Result<(), CliError> {
     match asked {
@@ -55,14 +55,9 @@ async fn list(console: &mut Console<'_>, client: &Client, all: bool) -> Result<(
 }
 
 async fn add(console: &mut Console<'_>, client: &Client, add: &SilenceAdd) -> Result<(), CliError> {
-    let from = add.from.as_deref().map(|from| when(console, from, Near::Future)).transpose()?;
-    let until = add.until.as_deref().map(|until| when(console, until, Near::Future)).transpose()?;
-    let mut body = Map::new();
+    let mut body = stretch(console, &add.stretch, "starts_at")?;
     body.insert("matchers".to_owned(), json!(add.matchers));
     body.extend(add.integration.as_ref().map(|id| ("integration".to_owned(), json!(id))));
-    body.extend(from.map(|from| ("starts_at".to_owned(), json!(from.rfc3339()))));
-    body.extend(until.map(|until| ("until".to_owned(), json!(until.rfc3339()))));
-    body.extend(add.span.map(|span| ("for".to_owned(), json!(format!("{}s", span.as_seconds())))));
     body.extend(add.why.as_ref().map(|why| ("comment".to_owned(), json!(why))));
     let made = client.order(&["api", "v1", "silences"], &Value::Object(body)).await?;
     if console.json {

@@ -1,8 +1,10 @@
 //! Times as people type them: the clock of today, a day and a clock, or RFC 3339.
 
 use jiff::civil;
+use serde_json::{Map, Value, json};
 
 use super::CliError;
+use super::args::Stretch;
 use super::terminal::Console;
 use crate::base::time::Time;
 
@@ -13,6 +15,18 @@ pub(super) enum Near {
     Past,
     /// The next time it will.
     Future,
+}
+
+/// From when until when, as the server is asked; `from` is what it calls the beginning.
+pub(super) fn stretch(console: &Console<'_>, asked: &Stretch, from: &str) -> Result<Map<String, Value>, CliError> {
+    let mut body = Map::new();
+    for (name, text) in [(from, &asked.from), ("until", &asked.until)] {
+        if let Some(text) = text {
+            body.insert(name.to_owned(), json!(when(console, text, Near::Future)?.rfc3339()));
+        }
+    }
+    body.extend(asked.span.map(|span| ("for".to_owned(), json!(format!("{}s", span.as_seconds())))));
+    Ok(body)
 }
 
 /// The moment that a text means here and now.

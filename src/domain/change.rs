@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::grouping;
 use super::input::Action;
 use super::routing::Routed;
 use super::setup::Setup;
@@ -36,7 +37,7 @@ impl Change {
             source: integration.source.clone(),
             service: routed.service.clone(),
             title: signal.title.clone(),
-            at: signal.at.map_or(now, |at| at.min(now)),
+            at: signal.at.filter(|at| grouping::is_believable(*at, now)).map_or(now, |at| at.min(now)),
             url: signal.url.clone(),
             labels: signal.labels.clone(),
         })

@@ -175,6 +175,7 @@ async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &H
         sample: Some(String::new()),
         asked: None,
         signals: vec![heartbeat::missed(integration, &beat, row.beat_at, row.due_at)],
+        beside_unreadable: false,
     };
     let body = save::json("journal row", &[entry])?;
     store::journal_add(&mut tx, &JournalRow { id: JournalId::make(&mut ids), at, signals: 1, body }).await?;

@@ -94,6 +94,7 @@ fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
             sample: None,
             asked: None,
             signals: vec![sources::set_aside(integration, row.id.as_str())],
+            beside_unreadable: true,
         })
         .collect()
 }
@@ -228,7 +229,8 @@ pub async fn rehearse(
         let at = house.clock.now();
         let mut moment = Moment::fresh(at);
         let request = JournalId::make(&mut moment.ids);
-        let entries = [Entry { request, integration, answer: false, sample: None, asked: None, signals }];
+        let beside_unreadable = Entry::cannot_all_be_read(&signals);
+        let entries = [Entry { request, integration, answer: false, sample: None, asked: None, signals, beside_unreadable }];
         let keys = keys(&entries);
         let entries = entries.map(|entry| Routes::of(&live.setup, entry));
         let mut tx = house.store.begin(WriteLane::Rest).await?;
@@ -257,7 +259,7 @@ struct Routes {
 impl Routes {
     fn of(setup: &Setup, mut entry: Entry) -> Self {
         let signals = std::mem::take(&mut entry.signals);
-        let beside_unreadable = signals.iter().any(|signal| matches!(signal.action, Action::Unreadable(_)));
+        let beside_unreadable = entry.beside_unreadable;
         let routed = signals.into_iter().map(|signal| Routed { beside_unreadable, ..routing::route(setup, signal) });
         Self { entry, signals: routed.collect() }
     }

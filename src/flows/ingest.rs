@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::domain::decide::Verdict;
-use crate::domain::input::Signal;
+use crate::domain::input::{Action, Signal};
 use crate::domain::setup::Integration;
 use crate::sources::proof::Flaw;
 pub use crate::sources::proof::Proof;
@@ -47,6 +47,16 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
     pub signals: Vec<Signal>,
+    /// Something in its message could not be read, though perhaps not in this part of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside_unreadable: bool,
+}
+
+impl Entry {
+    /// Whether any of these could not be read.
+    pub(super) fn cannot_all_be_read(signals: &[Signal]) -> bool {
+        signals.iter().any(|signal| matches!(signal.action, Action::Unreadable(_)))
+    }
 }
 
 /// Why a message was not taken.
@@ -186,7 +196,9 @@ async fn submit(
 ) -> Result<JournalId, IngestError> {
     let at = house.clock.now();
     let request = JournalId::make(&mut IdSource::fresh(at));
-    let entry = Entry { request: request.clone(), integration: integration.id.clone(), answer, sample: None, asked, signals };
+    let beside_unreadable = Entry::cannot_all_be_read(&signals);
+    let (integration, request_id) = (integration.id.clone(), request.clone());
+    let entry = Entry { request: request_id, integration, answer, sample: None, asked, signals, beside_unreadable };
     let (done, committed) = oneshot::channel();
     house.intake.try_send(Pending { entry, at, body, done }).map_err(|_| IngestError::CannotStore)?;
     failpoint::reach("intake.queued");
@@ -323,9 +335,16 @@ fn rows(batch: &[Pending], sampler: &mut Sampler, ids: &mut IdSource) -> Result<
             }
             held += part.len();
             // Field by field: a copy of the whole entry for each part would be quadratic in a group's size.
-            let Entry { request, integration, answer, asked, .. } = &pending.entry;
-            let (request, integration, signals) = (request.clone(), integration.clone(), part.to_vec());
-            entries.push(Entry { request, integration, answer: *answer, sample: sampled.take(), asked: asked.clone(), signals });
+            let Entry { request, integration, answer, asked, beside_unreadable, .. } = &pending.entry;
+            entries.push(Entry {
+                request: request.clone(),
+                integration: integration.clone(),
+                answer: *answer,
+                sample: sampled.take(),
+                asked: asked.clone(),
+                signals: part.to_vec(),
+                beside_unreadable: *beside_unreadable,
+            });
         }
     }
     close(&mut entries, &mut held)?;

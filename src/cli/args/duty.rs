@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use super::number;
+use super::stretch::Stretch;
 use crate::base::id::Number;
-use crate::base::time::Span;
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Who {
@@ -49,15 +49,8 @@ pub struct OverrideAdd {
     pub schedule: String,
     /// Who takes it: a user's id
     pub user: String,
-    /// From when [default: now]: 18:00, "2026-12-24 18:00" or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
-    /// Until when
-    #[arg(long, value_name = "TIME", required_unless_present = "span", conflicts_with = "span")]
-    pub until: Option<String>,
-    /// For how long, instead of --until
-    #[arg(long = "for", value_name = "SPAN", value_parser = Span::parse)]
-    pub span: Option<Span>,
+    #[command(flatten)]
+    pub stretch: Stretch,
 }
 
 #[derive(Debug, Clone, clap::Args)]

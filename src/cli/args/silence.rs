@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::base::time::Span;
+use super::stretch::Stretch;
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Silence {
@@ -46,15 +46,8 @@ pub struct SilenceAdd {
     /// Only alerts of this integration
     #[arg(long, value_name = "ID")]
     pub integration: Option<String>,
-    /// From when [default: now]: 18:00, "2026-12-24 18:00" or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
-    /// Until when
-    #[arg(long, value_name = "TIME", required_unless_present = "span", conflicts_with = "span")]
-    pub until: Option<String>,
-    /// For how long, instead of --until
-    #[arg(long = "for", value_name = "SPAN", value_parser = Span::parse)]
-    pub span: Option<Span>,
+    #[command(flatten)]
+    pub stretch: Stretch,
     /// Why, for those who wonder
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
