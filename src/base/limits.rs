@@ -54,6 +54,8 @@ pub const SWEEP: i64 = 256;
 pub const JSON_DEPTH: usize = 64;
 /// Values kept of one body of JSON, ten times what the largest real one has; the rest is passed over.
 pub const JSON_VALUES: usize = 4_096;
+/// Fields kept of one object, far more than an alert has.
+pub const JSON_FIELDS: usize = 2_048;
 /// Values of a body of which nothing may be left out, twenty for each of [`BATCH_ENTRIES`]; and in a large one a value for so many bytes:
 /// real ones have one for fifty.
 pub const JSON_WHOLE_VALUES: usize = 20 * (BATCH_ENTRIES + 1);

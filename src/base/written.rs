@@ -11,6 +11,9 @@ pub fn line(text: &str) -> String {
 /// line break; so do the marks that reverse the direction of what follows, because they make a page say what it does not.
 #[must_use]
 pub fn line_within(text: &str, most: usize) -> String {
+    if text.len() <= most && is_plain(text) {
+        return text.to_owned();
+    }
     let mut kept = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let (mut count, mut gap) = (0, false);
     for c in text.chars() {
@@ -36,6 +39,14 @@ pub fn line_within(text: &str, most: usize) -> String {
         gap = false;
     }
     kept
+}
+
+/// Whether a text is such a line already, of ASCII alone, as most are.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shows = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let has_gap = bytes.windows(2).any(|pair| pair == b"  ");
+    shows && !has_gap && bytes.first() != Some(&b' ') && bytes.last() != Some(&b' ')
 }
 
 /// As [`line_within`], and an address whole: a part of it would lead somewhere else. One of more than `most_of_address` bytes is left out.
@@ -107,6 +118,15 @@ mod tests {
         assert_eq!(line_within("Look at https://a for more, and then some", 30), "Look at https://a for more, a…");
         let alone = line_within(&long, 30);
         assert!(alone.ends_with('…') && alone.chars().count() == 30, "nothing would be left of it: {alone}");
+    }
+
+    /// The short way and the long one say the same.
+    #[test]
+    fn a_plain_line_is_itself() {
+        for (text, kept) in [("a b~", "a b~"), ("", ""), (" a", "a"), ("a ", "a"), ("a  b", "a b"), ("a\tb", "a b"), ("é", "é"), ("a\u{7f}b", "a b")] {
+            assert_eq!(line_within(text, 10), kept, "{text:?}");
+        }
+        assert_eq!((line_within("abcd", 4), line_within("abcde", 4)), ("abcd".to_owned(), "abc…".to_owned()));
     }
 
     #[test]

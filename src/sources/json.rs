@@ -27,7 +27,10 @@ pub fn json_whole(body: &[u8]) -> Result<Value, String> {
     let most = limits::JSON_WHOLE_VALUES.max(body.len() / limits::JSON_VALUE_BYTES);
     let room = Room { is_shared: false, ..Room::shared(most) };
     let value = read(body, &room, Part::Inner)?;
-    if room.is_cut.get() { Err(format!("it has more than {most} values")) } else { Ok(value) }
+    if room.is_cut.get() {
+        return Err(format!("it has more than {most} values, or more than {} fields in one object", limits::JSON_FIELDS));
+    }
+    Ok(value)
 }
 
 /// A group of alerts: an object whose list `alerts` is there to the last, each with bounds of its own.
@@ -96,6 +99,10 @@ fn read(body: &[u8], room: &Room, part: Part) -> Result<Value, String> {
 
 /// Counted before anything is built, so that no body can exhaust the stack.
 fn too_deep(text: &str) -> bool {
+    // One pass without branches tells of nearly every body that it cannot be: it has not as many brackets at all.
+    if text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() <= limits::JSON_DEPTH {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         if in_string {
@@ -240,6 +247,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
             };
             let value = map.next_value_seed(Reader { part, ..self.inner() })?;
             fields.insert(name, value);
+            // No alert has as many: what keeps it whole are its lists.
+            if fields.len() >= limits::JSON_FIELDS {
+                break;
+            }
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
             self.room.is_cut.set(true);
@@ -318,6 +329,16 @@ mod tests {
         let group = json_group(format!("{{\"x\":{0},\"alerts\":{0}}}", list(many)).as_bytes()).expect("JSON");
         assert_eq!(group["alerts"].as_array().map(Vec::len), Some(many));
         assert!(group["x"].as_array().is_some_and(|list| list.len() < limits::JSON_VALUES));
+    }
+
+    /// What decides may stand after them, so the body as a whole is refused, and its alert says so.
+    #[test]
+    fn an_object_of_more_fields_than_any_alert_has_is_not_read_in_part() {
+        let object = |n: usize| format!("{{{}\"state\":\"resolved\"}}", (1..n).map(|n| format!("\"{n}\":0,")).collect::<String>());
+        let whole = |n| json_whole(format!("[{}]", object(n)).as_bytes());
+        assert_eq!(whole(limits::JSON_FIELDS).expect("JSON")[0]["state"], "resolved");
+        let refused = whole(limits::JSON_FIELDS + 1);
+        assert!(refused.as_ref().is_err_and(|why| why.ends_with("2048 fields in one object")), "{refused:?}");
     }
 
     #[test]

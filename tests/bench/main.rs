@@ -22,6 +22,10 @@ use crate::floor::Floor;
 use crate::load::Timed;
 use crate::server::{On, Server};
 
+/// As in the binary, because readers are measured in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Promise 4, from the moment a sender begins to post: more than it says, for it counts from the commit.
 const HALF_WITHIN: Span = Span::millis(50);
 const NEARLY_ALL_WITHIN: Span = Span::millis(250);
