@@ -8,6 +8,8 @@ pub const BODY_BYTES: usize = 1 << 20;
 pub const CONNECTIONS: usize = 4_096;
 /// Largest body of a sender that sends a group in one, bytes: 20,000 of Alertmanager's alerts are 21 MB, and a 4xx is never repeated.
 pub const GROUP_BODY_BYTES: usize = 32 << 20;
+/// A body of at least so many bytes is read on a thread of its own.
+pub const READ_ASIDE_BYTES: usize = 128 << 10;
 /// How much of a body over its cap is read and thrown away, bytes, so that the sender sees the 413.
 pub const BODY_DRAIN_BYTES: usize = 8 << 20;
 /// How long a body over its cap is read and thrown away.
@@ -48,6 +50,9 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
+/// Between two folds of a flood the folder rests for this long at most, and it goes last for this long; then it takes half of the time.
+pub const FOLD_REST: Span = Span::millis(60);
+pub const FOLD_AFTER_INTAKE: Span = Span::seconds(15);
 /// Alerts ended by the clock in one transaction.
 pub const SWEEP: i64 = 256;
 /// How deeply JSON may be nested before it is called unreadable.
@@ -288,6 +293,9 @@ pub const LOG_LINES: u32 = 100;
 pub const LOG_SPAN: Span = Span::minutes(1);
 /// Room kept beside the SQLite database for a full disk, bytes: some ten thousand pages' worth.
 pub const BALLAST_BYTES: u64 = 64 << 20;
+/// SQLite's log is moved into the file once it has so many bytes, and how often it is looked at.
+pub const LOG_BYTES: u64 = 2 << 20;
+pub const LOG_LOOK: Span = Span::millis(100);
 /// How often the ballast is looked after.
 pub const BALLAST_LOOK: Span = Span::seconds(5);
 /// Pages that left without their intent, while nothing could be written, and wait to be recorded; past it no more leave so.

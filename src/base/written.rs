@@ -123,7 +123,9 @@ mod tests {
     /// The short way and the long one say the same.
     #[test]
     fn a_plain_line_is_itself() {
-        for (text, kept) in [("a b~", "a b~"), ("", ""), (" a", "a"), ("a ", "a"), ("a  b", "a b"), ("a\tb", "a b"), ("é", "é"), ("a\u{7f}b", "a b")] {
+        for (text, kept) in
+            [("a b~", "a b~"), ("", ""), (" a", "a"), ("a ", "a"), ("a  b", "a b"), ("a\tb", "a b"), ("é", "é"), ("a\u{7f}b", "a b")]
+        {
             assert_eq!(line_within(text, 10), kept, "{text:?}");
         }
         assert_eq!((line_within("abcd", 4), line_within("abcde", 4)), ("abcd".to_owned(), "abc…".to_owned()));

@@ -124,6 +124,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         owner,
         live,
         intake,
+        journaled: Arc::default(),
         page_lane,
         shouts: Shouts::default(),
         refusals: Refusals::default(),

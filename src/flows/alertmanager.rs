@@ -63,7 +63,7 @@ pub async fn asker(house: &House, secret: &str) -> Result<Option<Asker>, FlowErr
 /// # Errors
 /// [`IngestError::CannotStore`] when nothing was stored.
 pub async fn post(house: &House, door: &Door, inbound: &Inbound) -> Result<Option<String>, IngestError> {
-    let (signals, wrong) = source::batch(inbound, &door.integration);
+    let (signals, wrong) = ingest::read_aside(inbound, &door.integration, source::batch).await?;
     failpoint::reach("intake.read");
     ingest::accept(house, &door.integration, signals, inbound.body.clone(), None).await?;
     Ok(wrong)

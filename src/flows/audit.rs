@@ -68,3 +68,10 @@ pub async fn keep_ballast(house: &House) {
         tracing::warn!(%error, "the ballast of the disk cannot be made");
     }
 }
+
+/// Moves SQLite's log into its file while others write.
+pub async fn move_log(house: &House) {
+    if let Err(error) = store::checkpoint(&house.store).await {
+        tracing::warn!(%error, "the database's log cannot be moved into its file; it grows meanwhile");
+    }
+}

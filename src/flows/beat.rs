@@ -176,9 +176,12 @@ async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &H
         asked: None,
         signals: vec![heartbeat::missed(integration, &beat, row.beat_at, row.due_at)],
         beside_unreadable: false,
+        times: 1,
     };
     let body = save::json("journal row", &[entry])?;
-    store::journal_add(&mut tx, &JournalRow { id: JournalId::make(&mut ids), at, signals: 1, body }).await?;
+    let turn = store::journal_last_turn(&mut tx, &integration.id).await?;
+    let row = JournalRow { id: JournalId::make(&mut ids), at, signals: 1, body, integration: Some(integration.id.clone()), turn };
+    store::journal_add(&mut tx, &row).await?;
     failpoint::reach("beat.missed");
     tx.commit().await?;
     failpoint::reach("beat.missed_committed");

@@ -64,7 +64,7 @@ async fn set_aside(house: &House, why: &FlowError) -> Result<usize, FlowError> {
         entries => {
             let body = save::json("journal row", &entries)?;
             let signals = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-            Some(JournalRow { id: JournalId::make(&mut IdSource::fresh(at)), at, signals, body })
+            Some(JournalRow::first(JournalId::make(&mut IdSource::fresh(at)), at, signals, body))
         }
     };
     store::journal_set_aside(&mut tx, &row, &why.to_string(), instead.as_ref()).await?;
@@ -95,6 +95,7 @@ fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
             asked: None,
             signals: vec![sources::set_aside(integration, row.id.as_str())],
             beside_unreadable: true,
+            times: 1,
         })
         .collect()
 }
@@ -133,7 +134,8 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut heard = Heard::new(&live.setup, &before);
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
-        for (n, routed) in signals.into_iter().enumerate() {
+        let again = (1..entry.times).flat_map(|_| signals.clone()).collect::<Vec<_>>();
+        for (n, routed) in signals.into_iter().chain(again).enumerate() {
             let kept = Said::of(&routed.signal);
             let (title, said) = (routed.signal.title.clone(), ignored_because(&routed.signal.action));
             let rule = sample.as_ref().and_then(|_| routed.sentence());
@@ -230,7 +232,7 @@ pub async fn rehearse(
         let mut moment = Moment::fresh(at);
         let request = JournalId::make(&mut moment.ids);
         let beside_unreadable = Entry::cannot_all_be_read(&signals);
-        let entries = [Entry { request, integration, answer: false, sample: None, asked: None, signals, beside_unreadable }];
+        let entries = [Entry { request, integration, answer: false, sample: None, asked: None, signals, beside_unreadable, times: 1 }];
         let keys = keys(&entries);
         let entries = entries.map(|entry| Routes::of(&live.setup, entry));
         let mut tx = house.store.begin(WriteLane::Rest).await?;

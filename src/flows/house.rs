@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
@@ -36,6 +36,8 @@ pub struct House {
     pub live: watch::Receiver<Arc<Live>>,
     /// Where the intake's requests wait for their commit.
     pub intake: mpsc::Sender<Pending>,
+    /// How many batches this process has journaled, so that the folder sees whether the intake is busy.
+    pub journaled: Arc<AtomicU64>,
     /// When the courier of pages last looked for work.
     pub page_lane: Pulse,
     pub metrics: Metrics,

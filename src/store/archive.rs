@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::error::{Result, StoreError};
 use super::open::Store;
 use super::read::Reader;
-use super::sql::{Columns as _, Sql, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, Sql, numbered, pieces, sql, sql_made};
 use super::tx::{Conn, Tx};
 
 /// What belongs to processes and browsers that run now, and to nobody who reads a backup.
@@ -87,7 +87,7 @@ impl Snapshot {
         let (name, columns) = (&table.name, table.names());
         let find = match after {
             Some(_) => {
-                let places = tuples(1, keys.len());
+                let places = numbered(1, keys.len());
                 format!("SELECT {columns} FROM {name} WHERE ({order}) > {places} ORDER BY {order} LIMIT ${}", keys.len() + 1)
             }
             None => format!("SELECT {columns} FROM {name} ORDER BY {order} LIMIT $1"),
@@ -224,7 +224,7 @@ pub async fn archive_insert(tx: &mut Tx, table: &Table, rows: &[Vec<Value>]) -> 
         return Err(StoreError::Corrupt(format!("a row of {} has {} values, not {}", table.name, row.len(), table.columns.len())));
     }
     for rows in pieces(rows) {
-        let insert = format!("INSERT INTO {} ({}) VALUES {}", table.name, table.names(), tuples(rows.len(), table.columns.len()));
+        let insert = format!("INSERT INTO {} ({}) VALUES {}", table.name, table.names(), tx.tuples(rows.len(), table.columns.len()));
         let mut insert = sql_made(insert);
         for (column, value) in rows.iter().flat_map(|row| table.columns.iter().zip(row)) {
             insert = bind(insert, column, value)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::{Result, StoreError};
 use super::person::state_name;
 use super::read::Reader;
-use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, pieces, sql, sql_made};
 use super::tx::{Ask, Tx};
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::base::time::Time;
@@ -92,7 +92,7 @@ pub async fn attempt_insert(tx: &mut Tx, user: &UserId, attempt: &OpenAttempt, p
     let insert = insert.text(state_name(attempt.state)).time(attempt.look_at);
     tx.execute(insert.int(i64::from(attempt.asked)).int(i64::from(attempt.sent_before))).await?;
     for pages in pieces(pages) {
-        let insert = format!("INSERT INTO attempt_pages (attempt_id, page_id, incident_id) VALUES {}", tuples(pages.len(), 3));
+        let insert = format!("INSERT INTO attempt_pages (attempt_id, page_id, incident_id) VALUES {}", tx.tuples(pages.len(), 3));
         let insert = pages
             .iter()
             .fold(sql_made(insert), |insert, of| insert.text(attempt.id.as_str()).text(of.page.as_str()).text(of.incident.as_str()));

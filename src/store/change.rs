@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::read::{Page, Reader, bounded, cursor_read, page_of};
-use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::{ChangeId, IntegrationId, Number, ServiceId};
 use crate::base::limits;
@@ -41,7 +41,7 @@ fn place_of(cursor: &str) -> Result<(Time, String)> {
 pub async fn changes_add(tx: &mut Tx, changes: &[Change]) -> Result<()> {
     for rows in pieces(changes) {
         let add =
-            format!("INSERT INTO changes (id, integration, source, service, title, at, url, labels) VALUES {}", tuples(rows.len(), 8));
+            format!("INSERT INTO changes (id, integration, source, service, title, at, url, labels) VALUES {}", tx.tuples(rows.len(), 8));
         let add = rows.iter().fold(sql_made(add), |add, change| {
             add.text(change.id.as_str())
                 .text(change.integration.as_str())

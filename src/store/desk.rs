@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use super::error::Result;
 use super::fact::counter_add;
 use super::silence::{silences_hold, silences_live};
-use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
+use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, word_of};
 use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
@@ -78,8 +78,9 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
             let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
             let find = format!(
                 "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id FROM dedup_keys \
-                 WHERE integration = $1 AND dedup_key IN ({})",
-                list(2, texts.len())
+                 WHERE integration = {} AND dedup_key IN ({})",
+                tx.place(1),
+                tx.list(2, texts.len())
             );
             for row in tx.rows(sql_made(find).text(integration.as_str()).texts(&texts)).await? {
                 let Some(key) = asked.get(&row.text("dedup_key")?) else { continue };
@@ -96,7 +97,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
         let find = format!(
             "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, url, labels \
              FROM alerts WHERE id IN ({})",
-            list(1, ids.len())
+            tx.list(1, ids.len())
         );
         for row in tx.rows(sql_made(find).texts(ids)).await? {
             let id = row.text("id")?;
@@ -144,7 +145,7 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
     let mut incidents = BTreeMap::new();
     // Several lists would lock out of order; they come in one statement as long as a transaction keeps to its 256 alerts.
     for texts in texts.chunks(LIST) {
-        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{}", list(1, texts.len()), tx.dialect().for_update());
+        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{}", tx.list(1, texts.len()), tx.dialect().for_update());
         for row in tx.rows(sql_made(find).texts(texts)).await? {
             let incident = incident_of(&row)?;
             tx.hold(Scope::Incident(incident.id.clone()));
@@ -152,7 +153,7 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
         }
         let find = format!(
             "SELECT id, incident_id, user_id, urgency, failed FROM pages WHERE incident_id IN ({}) AND wanted = 1 ORDER BY id",
-            list(1, texts.len())
+            tx.list(1, texts.len())
         );
         for row in tx.rows(sql_made(find).texts(texts)).await? {
             if let Some(incident) = incidents.get_mut(&IncidentId::from_text(row.text("incident_id")?)) {
@@ -285,7 +286,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
              acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
              alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run, \
              response = excluded.response",
-            tuples(rows.len(), 20)
+            tx.tuples(rows.len(), 20)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -322,7 +323,7 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
              incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at",
-            tuples(rows.len(), 17)
+            tx.tuples(rows.len(), 17)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -354,7 +355,7 @@ async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
             "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at) VALUES {} \
              ON CONFLICT (integration, dedup_key) DO UPDATE SET alert_id = excluded.alert_id, changed_at = excluded.changed_at, \
              early_at = excluded.early_at, early_came_at = excluded.early_came_at",
-            tuples(rows.len(), 7)
+            tx.tuples(rows.len(), 7)
         );
         let save = rows.iter().fold(sql_made(save), |save, state| {
             save.text(state.key.integration.as_str())
@@ -476,7 +477,7 @@ async fn pages_insert(tx: &mut Tx, opened: &[(&PageId, PageChange<'_>)]) -> Resu
         let insert = format!(
             "INSERT INTO pages (id, incident_id, user_id, urgency, created_at, starts, started_at, wanted, ended, ended_at, live, plan, \
              planned_for, tried, failed) VALUES {}",
-            tuples(rows.len(), 15)
+            tx.tuples(rows.len(), 15)
         );
         let insert = rows.iter().fold(sql_made(insert), |insert, (id, change)| {
             let Some((incident, user, urgency, at)) = change.opened else { return insert };

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::{Result, StoreError};
 use super::read::Reader;
-use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::IncidentId;
 use crate::domain::fact::Fact;
@@ -29,7 +29,7 @@ pub async fn facts_append(tx: &mut Tx, facts: &[Fact]) -> Result<Option<i64>> {
     let first = last - count(facts.len()) + 1;
     let numbered: Vec<(i64, &Fact)> = (first..).zip(facts).collect();
     for rows in pieces(&numbered) {
-        let insert = format!("INSERT INTO facts (seq, incident_id, at, kind, actor, body) VALUES {}", tuples(rows.len(), 6));
+        let insert = format!("INSERT INTO facts (seq, incident_id, at, kind, actor, body) VALUES {}", tx.tuples(rows.len(), 6));
         let insert = rows.iter().fold(sql_made(insert), |insert, (seq, fact)| {
             insert.int(*seq).text(fact.incident.as_str()).time(fact.at).text(fact.what.kind()).json(&fact.actor).json(&fact.what)
         });

@@ -4,9 +4,9 @@ use super::WriteLane;
 use super::error::Result;
 use super::open::Store;
 use super::read::Reader;
-use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made};
+use super::sql::{Columns as _, LIST, Sql, list, pieces, sql, sql_made};
 use super::tx::Tx;
-use crate::base::id::JournalId;
+use crate::base::id::{IntegrationId, JournalId};
 use crate::base::time::Time;
 
 /// One accepted batch.
@@ -17,15 +17,36 @@ pub struct JournalRow {
     /// How many signals the body holds.
     pub signals: i64,
     pub body: String,
+    /// Whose they are; `None`: of several, or of nobody who could send too many.
+    pub integration: Option<IntegrationId>,
+    /// Rows are folded in the order of their turns, and those of one in the order of their ids.
+    pub turn: i64,
 }
 
-/// The durable act of the intake: when this returns, the batch survives a power cut.
+impl JournalRow {
+    /// A row that goes first, because nobody can send many of its kind.
+    #[must_use]
+    pub const fn first(id: JournalId, at: Time, signals: i64, body: String) -> Self {
+        Self { id, at, signals, body, integration: None, turn: 0 }
+    }
+}
+
+/// The durable act of the intake: when this returns, the rows survive a power cut, all of them.
 ///
 /// # Errors
-/// When it could not be stored; it must then not be acknowledged.
-pub async fn journal_append(store: &Store, row: &JournalRow) -> Result<()> {
-    store.alone(WriteLane::Intake).await?.conn.execute(insert(row)).await?;
-    Ok(())
+/// When they could not be stored, none of them; they must then not be acknowledged.
+pub async fn journal_append(store: &Store, rows: &[JournalRow]) -> Result<()> {
+    if let [row] = rows {
+        // A statement by itself is a transaction, and on the way of every sender.
+        store.alone(WriteLane::Intake).await?.conn.execute(insert(row)).await?;
+        return Ok(());
+    }
+    let mut tx = store.begin(WriteLane::Intake).await?;
+    for rows in pieces(rows) {
+        let append = format!("INSERT INTO journal (id, at, signals, body, integration, turn) VALUES {}", tx.tuples(rows.len(), COLUMNS));
+        tx.execute(rows.iter().fold(sql_made(append), |append, row| values(append, row))).await?;
+    }
+    tx.commit().await
 }
 
 /// A row that becomes durable with its transaction.
@@ -37,9 +58,15 @@ pub async fn journal_add(tx: &mut Tx, row: &JournalRow) -> Result<()> {
     Ok(())
 }
 
+const COLUMNS: usize = 6;
+
 fn insert(row: &JournalRow) -> Sql {
-    let insert = sql("INSERT INTO journal (id, at, signals, body) VALUES ($1, $2, $3, $4)");
-    insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body)
+    values(sql("INSERT INTO journal (id, at, signals, body, integration, turn) VALUES ($1, $2, $3, $4, $5, $6)"), row)
+}
+
+fn values(insert: Sql, row: &JournalRow) -> Sql {
+    let insert = insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body);
+    insert.text(row.integration.as_ref().map_or("", IntegrationId::as_str)).int(row.turn)
 }
 
 /// Takes a row that cannot be folded out of the way and keeps it, with what `instead` says of it in its place.
@@ -78,12 +105,13 @@ pub async fn journal_aside(reader: &Reader) -> Result<i64> {
     rows.first().map_or(Ok(0), |row| row.int("n"))
 }
 
-/// The oldest rows, locked: a second folder waits, and then finds them gone.
+/// The rows whose turn it is, locked: a second folder waits, and then finds them gone.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn journal_take(tx: &mut Tx, limit: i64) -> Result<Vec<JournalRow>> {
-    let take = format!("SELECT id, at, signals, body FROM journal ORDER BY id LIMIT $1{}", tx.dialect().for_update());
+    let take =
+        format!("SELECT id, at, signals, body, integration, turn FROM journal ORDER BY turn, id LIMIT $1{}", tx.dialect().for_update());
     let rows = tx.rows(sql_made(take).int(limit)).await?;
     rows.iter()
         .map(|row| {
@@ -92,6 +120,8 @@ pub async fn journal_take(tx: &mut Tx, limit: i64) -> Result<Vec<JournalRow>> {
                 at: row.time("at")?,
                 signals: row.int("signals")?,
                 body: row.text("body")?,
+                integration: Some(row.text("integration")?).filter(|id| !id.is_empty()).map(IntegrationId::from_text),
+                turn: row.int("turn")?,
             })
         })
         .collect()
@@ -116,6 +146,26 @@ pub async fn journal_delete(tx: &mut Tx, ids: &[JournalId]) -> Result<()> {
 pub async fn journal_pending(reader: &Reader) -> Result<i64> {
     let rows = reader.rows(sql("SELECT CAST(COUNT(*) AS BIGINT) AS n FROM journal")).await?;
     rows.first().map_or(Ok(0), |row| row.int("n"))
+}
+
+/// Of each integration that has rows waiting, its first turn and its last.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_turns(reader: &Reader) -> Result<Vec<(IntegrationId, i64, i64)>> {
+    let find =
+        "SELECT integration, MIN(turn) AS first_turn, MAX(turn) AS last_turn FROM journal WHERE integration <> '' GROUP BY integration";
+    let rows = reader.rows(sql(find)).await?;
+    rows.iter().map(|row| Ok((IntegrationId::from_text(row.text("integration")?), row.int("first_turn")?, row.int("last_turn")?))).collect()
+}
+
+/// The turn after which a row of this integration has to stand, so that it overtakes none of its own.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_last_turn(tx: &mut Tx, integration: &IntegrationId) -> Result<i64> {
+    let find = sql("SELECT CAST(COALESCE(MAX(turn), 0) AS BIGINT) AS turn FROM journal WHERE integration = $1");
+    tx.row(find.text(integration.as_str())).await?.map_or(Ok(0), |row| row.int("turn"))
 }
 
 /// Keeps what was decided for a request that asked to wait.

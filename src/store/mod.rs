@@ -11,6 +11,7 @@ mod audit;
 mod ballast;
 mod bells;
 mod change;
+mod checkpoint;
 mod closed;
 mod desk;
 mod dialect;
@@ -65,6 +66,7 @@ pub use audit::{audit_forgotten, audit_lost, audit_silent};
 pub use ballast::Ballast;
 pub use bells::{Ears, bell_ring};
 pub use change::{changes_add, changes_forget};
+pub use checkpoint::checkpoint;
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
@@ -80,8 +82,8 @@ pub use heartbeat::{
     heartbeats_excuse,
 };
 pub use journal::{
-    JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_pending,
-    journal_put_back, journal_set_aside, journal_take,
+    JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_last_turn,
+    journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use message_link::{message_link_create, message_link_find};

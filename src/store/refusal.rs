@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::read::Reader;
-use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, numbered, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::IntegrationId;
 use crate::base::time::Time;
@@ -32,7 +32,7 @@ pub async fn refusals_add(tx: &mut Tx, rows: &[RefusalRow], since: Time) -> Resu
              ON CONFLICT (integration, asked_by, why, header) DO UPDATE SET \
              n = CASE WHEN refusals.last_at < ${since} THEN excluded.n ELSE refusals.n + excluded.n END, \
              first_at = CASE WHEN refusals.last_at < ${since} THEN excluded.first_at ELSE refusals.first_at END, last_at = excluded.last_at",
-            tuples(rows.len(), 7),
+            numbered(rows.len(), 7),
             since = rows.len() * 7 + 1,
         );
         let add = rows.iter().fold(sql_made(add), |add, row| {

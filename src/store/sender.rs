@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use super::error::Result;
 use super::fact::counter_add;
 use super::read::{ALERT, AlertView, Reader, alert_of};
-use super::sql::{Columns as _, LIST, Sql, list, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, LIST, Sql, list, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::{AlertId, IntegrationId, JournalId};
 use crate::base::limits;
@@ -76,8 +76,10 @@ pub async fn tiny_ids_give(tx: &mut Tx, alerts: &[(AlertId, IntegrationId)]) -> 
     let first = last - i64::try_from(alerts.len()).unwrap_or(i64::MAX) + 1;
     let numbered: Vec<(i64, &(AlertId, IntegrationId))> = (first..).zip(alerts).collect();
     for rows in pieces(&numbered) {
-        let give =
-            format!("INSERT INTO tiny_ids (alert_id, integration, n) VALUES {} ON CONFLICT (alert_id) DO NOTHING", tuples(rows.len(), 3));
+        let give = format!(
+            "INSERT INTO tiny_ids (alert_id, integration, n) VALUES {} ON CONFLICT (alert_id) DO NOTHING",
+            tx.tuples(rows.len(), 3)
+        );
         let give = rows
             .iter()
             .fold(sql_made(give), |give, (n, (alert, integration))| give.text(alert.as_str()).text(integration.as_str()).int(*n));
@@ -105,7 +107,7 @@ pub async fn sender_requests_save(tx: &mut Tx, requests: &[SenderRequest]) -> Re
     for rows in pieces(requests) {
         let save = format!(
             "INSERT INTO sender_requests (id, integration, at, asked, verdict) VALUES {} ON CONFLICT (id) DO NOTHING",
-            tuples(rows.len(), 5)
+            tx.tuples(rows.len(), 5)
         );
         let save = rows.iter().fold(sql_made(save), |save, row| {
             save.text(row.id.as_str()).text(row.integration.as_str()).time(row.at).text(&row.asked).json(&row.verdict)

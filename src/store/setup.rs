@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::error::{Result, StoreError};
 use super::fact::counter_add;
 use super::read::Reader;
-use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, to_json, tuples};
+use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, to_json};
 use super::tx::Tx;
 use crate::base::id::IntegrationId;
 use crate::base::time::Time;
@@ -91,7 +91,7 @@ pub async fn setup_save(
         let save = format!(
             "INSERT INTO objects (kind, id, body, managed) VALUES {} \
              ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body, managed = excluded.managed, retired_at = NULL",
-            tuples(rows.len(), 4)
+            tx.tuples(rows.len(), 4)
         );
         let save = rows.iter().fold(sql_made(save), |save, (object, body)| {
             save.text(object.0.name()).text(&object.1).text(body).flag(managed.contains(object))
@@ -131,7 +131,7 @@ async fn secrets_save(tx: &mut Tx, secrets: &BTreeMap<String, String>) -> Result
     tx.execute(sql("DELETE FROM secrets")).await?;
     let rows: Vec<_> = secrets.iter().collect();
     for rows in pieces(&rows) {
-        let save = format!("INSERT INTO secrets (name, sealed) VALUES {}", tuples(rows.len(), 2));
+        let save = format!("INSERT INTO secrets (name, sealed) VALUES {}", tx.tuples(rows.len(), 2));
         let save = rows.iter().fold(sql_made(save), |save, (name, sealed)| save.text(name).text(sealed));
         tx.execute(save).await?;
     }
@@ -150,7 +150,7 @@ async fn keys_save(tx: &mut Tx, integrations: &[&str], keys: &[(String, Integrat
         let save = format!(
             "INSERT INTO integration_keys (digest, integration) VALUES {} \
              ON CONFLICT (digest) DO UPDATE SET integration = excluded.integration",
-            tuples(rows.len(), 2)
+            tx.tuples(rows.len(), 2)
         );
         let save = rows.iter().fold(sql_made(save), |save, (digest, id)| save.text(digest).text(id.as_str()));
         tx.execute(save).await?;

@@ -74,7 +74,7 @@ pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("the stored types have text keys and no failing serializer")
 }
 
-fn size_for(n: usize) -> usize {
+pub(super) fn size_for(n: usize) -> usize {
     SIZES.into_iter().find(|size| *size >= n).unwrap_or(n)
 }
 
@@ -86,8 +86,8 @@ pub(super) fn list(first: usize, n: usize) -> String {
     (first..first + size_for(n)).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
-/// `($1, $2), ($3, $4), …` after `VALUES`.
-pub(super) fn tuples(rows: usize, columns: usize) -> String {
+/// `($1, $2), ($3, $4), …` after `VALUES`, where other places follow. [`Tx::tuples`](super::tx::Tx::tuples) is for statements without any.
+pub(super) fn numbered(rows: usize, columns: usize) -> String {
     (0..rows)
         .map(|row| {
             let row = (0..columns).map(|column| format!("${}", row * columns + column + 1)).collect::<Vec<_>>().join(", ");
@@ -188,6 +188,6 @@ mod tests {
     #[test]
     fn lists_and_tuples_number_their_places() {
         assert_eq!(list(2, 3), "$2, $3, $4, $5");
-        assert_eq!(tuples(2, 2), "($1, $2), ($3, $4)");
+        assert_eq!(numbered(2, 2), "($1, $2), ($3, $4)");
     }
 }

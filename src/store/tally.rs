@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::Result;
 use super::read::Reader;
-use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::IntegrationId;
 use crate::base::time::Time;
@@ -19,7 +19,7 @@ pub async fn tally_add(tx: &mut Tx, tallies: &BTreeMap<(IntegrationId, &'static 
         let add = format!(
             "INSERT INTO tallies (integration, outcome, n, last_at) VALUES {} \
              ON CONFLICT (integration, outcome) DO UPDATE SET n = tallies.n + excluded.n, last_at = excluded.last_at",
-            tuples(rows.len(), 4)
+            tx.tuples(rows.len(), 4)
         );
         let add = rows
             .iter()

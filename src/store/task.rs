@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::read::Reader;
-use super::sql::{Columns as _, pieces, sql, sql_made, tuples};
+use super::sql::{Columns as _, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::{IncidentId, Number, TaskId, UserId};
 use crate::base::viewer::Viewer;
@@ -78,7 +78,7 @@ pub(super) async fn tasks_save(tx: &mut Tx, tasks: &[&Task]) -> Result<()> {
             "INSERT INTO tasks (id, incident_id, n, title, owner, state, blocked_on, back_at, created_at, created_by, changed_at) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET title = excluded.title, owner = excluded.owner, state = excluded.state, \
              blocked_on = excluded.blocked_on, back_at = excluded.back_at, changed_at = excluded.changed_at",
-            tuples(rows.len(), 11)
+            tx.tuples(rows.len(), 11)
         );
         let save = rows.iter().fold(sql_made(save), |save, task| {
             save.text(task.id.as_str())

@@ -11,6 +11,7 @@ mod heart;
 mod herald;
 mod janitor;
 mod messenger;
+mod mover;
 mod ringer;
 mod stoker;
 mod sweeper;
@@ -70,6 +71,7 @@ pub fn start(house: &House, queue: mpsc::Receiver<Pending>) -> Crew {
     crew.keeps("heart", house, heart::run);
     crew.keeps("herald", house, herald::run);
     crew.keeps("messenger", house, messenger::run);
+    crew.keeps("mover", house, mover::run);
     crew.keeps("ringer", house, ringer::run);
     crew.keeps("sweeper", house, sweeper::run);
     let opened_at = house.clock.now();
