@@ -87,6 +87,12 @@ pub const INCIDENT_SAMPLES: usize = 5;
 
 /// A group takes new alerts for this long in all, however many keep coming.
 pub const GROUP_LIFE: Span = Span::hours(24);
+
+/// Labels that alerts may be grouped by together.
+pub const GROUP_NAMES: usize = 10;
+
+/// Signs of what the alerts of a group have in common: what is longer is cut, and marked by a digest of the whole.
+pub const GROUP_CHARS: usize = 200;
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::group::Group;
 use super::incident::{IncidentRole, Kind};
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
@@ -31,6 +32,9 @@ pub enum What {
         title: String,
         severity: Severity,
         alert: AlertId,
+        /// What the alerts that join it have in common.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<Group>,
     },
     /// A rule took the signal that opened it: because of what, and which policy pages in place of its service's.
     IncidentRouted {

@@ -4,6 +4,7 @@ use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KE
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
 use super::fact::What;
+use super::group::{self, Group};
 use super::incident::{Incident, IncidentState};
 use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
@@ -14,7 +15,8 @@ use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 
-/// Decides one signal. The desk holds its key, that key's newest alert with its incident, and the service's newest open incident.
+/// Decides one signal. The desk holds its key, that key's newest alert with its incident, and the
+/// newest open incidents of the service and of its group.
 pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
     let (setup, signal) = (draft.setup, &routed.signal);
     if !signal.at.is_none_or(|at| is_believable(at, draft.now())) {
@@ -299,7 +301,8 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
 pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
     let signal = &routed.signal;
     let sender = Actor::Integration(key.integration.clone());
-    let verdict = if let Some((incident, reason)) = group(draft, service) {
+    let own = group::of(draft.setup, service, routed);
+    let verdict = if let Some((incident, reason)) = home(draft, service, own.as_ref()) {
         let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
         if draft.incident(&incident).is_some_and(|row| row.service != service.id && !row.response.services.contains(&service.id)) {
             draft.record(&incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
@@ -310,7 +313,8 @@ pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Ser
         Verdict::of(Outcome::Folded, reason).about(Some(alert.clone()), Some(incident))
     } else {
         let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
+        let (of, title) = (service.id.clone(), signal.title.clone());
+        let opened = What::IncidentOpened { service: of, title, severity, alert: alert.clone(), group: own };
         draft.record(&incident, &sender, opened);
         if let Some(Taken { rule, because }) = routed.taken.clone() {
             draft.record(&incident, &Actor::Reveille, What::IncidentRouted { rule, because, policy: routed.policy.clone() });
@@ -327,29 +331,35 @@ pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Ser
     verdict
 }
 
-/// The open incident that a new alert of this service joins now, and why: its own service's, else that of the nearest service it depends on.
-fn group(draft: &Draft, service: &Service) -> Option<(IncidentId, Reason)> {
-    if let Some(own) = near(draft, service) {
-        return Some((own, Reason::JoinedGroup));
+/// The open incident that a new alert of this service and this group joins now, and why: its own service's, else that of the nearest service
+/// it depends on, whatever that one's groups are.
+fn home(draft: &Draft, service: &Service, group: Option<&Group>) -> Option<(IncidentId, Reason)> {
+    let newest = |service: &Service| draft.desk.newest.get(&service.id);
+    let (own, reason) = match service.group_by {
+        Some(_) => (draft.desk.groups.get(&(service.id.clone(), group.cloned())), Reason::SameGroup),
+        None => (newest(service), Reason::JoinedGroup),
+    };
+    if let Some(own) = own.filter(|own| is_near(draft, service, own)) {
+        return Some((own.clone(), reason));
     }
     // Every alert alone is what its operator asked for, whatever it depends on.
     if service.group_window == Span::ZERO {
         return None;
     }
-    let causes = draft.setup.causes(&service.id).into_iter().skip(1);
-    let mut incidents = causes.filter_map(|cause| near(draft, draft.setup.services.get(&cause)?));
-    incidents.next().map(|incident| (incident, Reason::SymptomOfCause))
+    let causes = draft.setup.causes(&service.id).into_iter().skip(1).filter_map(|cause| draft.setup.services.get(&cause));
+    let mut incidents = causes.filter_map(|cause| newest(cause).filter(|incident| is_near(draft, cause, incident)));
+    incidents.next().map(|incident| (incident.clone(), Reason::SymptomOfCause))
 }
 
-/// The open incident of a service that new alerts still join.
-fn near(draft: &Draft, service: &Service) -> Option<IncidentId> {
+/// Whether new alerts still join an incident of this service.
+fn is_near(draft: &Draft, service: &Service, incident: &IncidentId) -> bool {
     let now = draft.now();
-    let incident = draft.incident(draft.desk.newest.get(&service.id)?)?;
-    let near = incident.is_open()
-        && service.group_window > Span::ZERO
-        && now.since(incident.joined_at) <= service.group_window
-        && now.since(incident.opened_at) <= limits::GROUP_LIFE;
-    near.then(|| incident.id.clone())
+    draft.incident(incident).is_some_and(|incident| {
+        incident.is_open()
+            && service.group_window > Span::ZERO
+            && now.since(incident.joined_at) <= service.group_window
+            && now.since(incident.opened_at) <= limits::GROUP_LIFE
+    })
 }
 
 fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {

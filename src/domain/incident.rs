@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, What};
+use super::group::Group;
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
@@ -63,6 +64,9 @@ pub struct Response {
     /// Pages in place of its service's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
+    /// What the alerts of its own service in it have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// The services beside its own whose alerts it took in.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub services: BTreeSet<ServiceId>,
@@ -259,6 +263,7 @@ impl Incident {
             _ => return None,
         };
         let declared_by = matches!(fact.what, What::IncidentDeclared { .. }).then(|| fact.actor.clone());
+        let group = if let What::IncidentOpened { group, .. } = &fact.what { group.clone() } else { None };
         Some(Self {
             id: fact.incident.clone(),
             number: Number(0),
@@ -280,7 +285,7 @@ impl Incident {
             epoch: FIRST_EPOCH,
             run: None,
             pages: Vec::new(),
-            response: Response { declared_by, ..Response::default() },
+            response: Response { group, declared_by, ..Response::default() },
         })
     }
 

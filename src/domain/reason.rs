@@ -9,6 +9,7 @@ pub enum Reason {
     // What became of a signal.
     NewCondition,
     JoinedGroup,
+    SameGroup,
     SymptomOfCause,
     JustRecords,
     AlreadyFiring,
@@ -108,6 +109,7 @@ impl Reason {
         match self {
             Self::NewCondition => "no open incident of this service was near enough to join",
             Self::JoinedGroup => "it came within the service's group window of the last alert that joined",
+            Self::SameGroup => "it has in common what its service groups alerts by, and came within the group window",
             Self::SymptomOfCause => "its service depends on the incident's service, and it came within that one's group window",
             Self::JustRecords => "its severity is recorded and pages nobody",
             Self::AlreadyFiring => "the same condition is firing already",

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::group::GroupBy;
 use super::mapping::Mapping;
 use super::routing::Route;
 use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
@@ -415,6 +416,9 @@ pub struct Service {
     pub name: String,
     pub policy: PolicyId,
     pub group_window: Span,
+    /// Only alerts that have this in common are one incident; `None`: all that come within the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<GroupBy>,
     /// A room opens at this severity and above.
     pub room_at: Option<Severity>,
     pub severity: SeverityTable,
@@ -440,6 +444,7 @@ impl Service {
             id,
             policy,
             group_window: Span::minutes(10),
+            group_by: None,
             room_at: None,
             severity: SeverityTable::default(),
             reopen_within: limits::REOPEN_WITHIN,
@@ -605,7 +610,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
         vec![
             ("name", a.name == b.name),
             ("policy", a.policy == b.policy),
-            ("group", a.group_window == b.group_window),
+            ("group", a.group_window == b.group_window && a.group_by == b.group_by),
             ("room_at", a.room_at == b.room_at),
             ("severity", a.severity == b.severity),
             ("reopen_within", a.reopen_within == b.reopen_within),

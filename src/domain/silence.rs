@@ -180,7 +180,7 @@ fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
 }
 
 /// The alert as the rules take it now; its words are those that its rule gave it.
-fn taken_again(setup: &Setup, alert: &Alert) -> Routed {
+pub(super) fn taken_again(setup: &Setup, alert: &Alert) -> Routed {
     let signal = Signal {
         integration: alert.key.integration.clone(),
         dedup_key: alert.key.dedup_key.clone(),

@@ -283,7 +283,10 @@ impl Trial {
         let mut desk = Desk { keys, incidents, silences, ..Desk::default() };
         let mut open: Vec<_> = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real).collect();
         open.sort_by_key(|incident| (incident.opened_at, incident.id.clone()));
-        desk.newest.extend(open.into_iter().map(|newest| (newest.service.clone(), newest.id.clone())));
+        for newest in open {
+            desk.newest.insert(newest.service.clone(), newest.id.clone());
+            desk.groups.insert((newest.service.clone(), newest.response.group.clone()), newest.id.clone());
+        }
         desk
     }
 

@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::change::Change;
-use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, decide};
+use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, Wanted, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input, Signal};
 use crate::domain::reason::Reason;
@@ -191,7 +191,8 @@ async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Ro
     let own = entries.iter().filter_map(|routes| Some(setup.integrations.get(&routes.entry.integration)?.service.clone()));
     let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
     let services = setup.with_causes(own.chain(routed.filter(|service| setup.services.contains_key(service))));
-    store::desk_load(tx, keys, &services).await
+    let signals: Vec<&Routed> = entries.iter().flat_map(|routes| &routes.signals).collect();
+    store::desk_load(tx, keys, &services, |keys| Wanted::by(setup, &signals, keys)).await
 }
 
 /// One signal on the desk; what is left of the decision beside it.

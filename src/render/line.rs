@@ -168,8 +168,9 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         Actor::Integration(_) | Actor::Reveille => verb.to_owned(),
     };
     match &fact.what {
-        What::IncidentOpened { service, title, severity, alert: _ } => {
-            Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)))
+        What::IncidentOpened { service, title, severity, alert: _, group } => {
+            let line = Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)));
+            line.because(group.as_ref().map(|group| format!("alerts with the same {group} join it")).unwrap_or_default())
         }
         What::IncidentRouted { rule, because, policy: None } => {
             Line::new(Tone::Quiet, format!("Routed by rule {rule}")).because(because.as_str())

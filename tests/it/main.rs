@@ -7,6 +7,7 @@ mod doors;
 mod doors_oncall;
 mod doors_signed;
 mod events;
+mod groups;
 mod heartbeat;
 mod hostile;
 mod keys;

@@ -11,7 +11,7 @@ use reveille::base::id::{EffectId, IdSource, IncidentId, IntegrationId, Number, 
 use reveille::base::time::{Span, Time};
 use reveille::boot::config::{self, Surroundings};
 use reveille::domain::alert::{Key, KeyState, UNREADABLE_KEY};
-use reveille::domain::decide::{Decision, Desk, Moment, State, decide};
+use reveille::domain::decide::{Decision, Desk, Moment, State, Wanted, decide};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::Incident;
@@ -30,9 +30,9 @@ user = [
 ]
 policy = [{ id = "p", repeat = 1, steps = [{ notify = ["user:ana"], escalate_after = "2m" }, { notify = ["user:bo", "everyone"], escalate_after = "3m" }] }]
 service = [
-  { id = "api", name = "API", policy = "p", group = { window = "5m" }, ack_lapse = "10m" },
+  { id = "api", name = "API", policy = "p", group = { window = "5m", by = "{{ labels.host | default('') }}" }, ack_lapse = "10m" },
   { id = "shop", name = "Shop", policy = "p", group = { window = "0s" } },
-  { id = "cart", name = "Cart", policy = "p", group = { window = "3m" }, depends_on = ["api"] },
+  { id = "cart", name = "Cart", policy = "p", group = { window = "3m", by = ["host"] }, depends_on = ["api"] },
 ]
 integration = [
   { id = "a", source = "generic", service = "api", key = "akey0000000000000000000000" },
@@ -196,7 +196,8 @@ impl Three {
             action,
             at: late.map(|late| self.now + Span::seconds(late)),
             url: None,
-            labels: BTreeMap::from([("host".to_owned(), "db-3".to_owned())]),
+            // Half of them have no host at all.
+            labels: (key % 2 == 0).then(|| ("host".to_owned(), format!("db-{key}"))).into_iter().collect(),
             ends_at: None,
         }
     }
@@ -236,6 +237,11 @@ fn asked(signals: &[Signal]) -> (BTreeSet<Key>, BTreeSet<ServiceId>) {
     let key = |signal: &Signal, dedup_key: &str| Key { integration: signal.integration.clone(), dedup_key: dedup_key.to_owned() };
     let keys = signals.iter().flat_map(|signal| [key(signal, &signal.dedup_key), key(signal, UNREADABLE_KEY)]).collect();
     (keys, SETUP.with_causes(signals.iter().map(|signal| SETUP.integrations[&signal.integration].service.clone())))
+}
+
+fn wanted(signals: &[Signal], keys: &BTreeMap<Key, KeyState>) -> Wanted {
+    let routed: Vec<_> = signals.iter().map(|signal| route(&SETUP, signal.clone())).collect();
+    Wanted::by(&SETUP, &routed.iter().collect::<Vec<_>>(), keys)
 }
 
 impl Memory {
@@ -304,6 +310,13 @@ impl Memory {
                 desk.incidents.insert(newest.id.clone(), newest.clone());
             }
         }
+        for (service, group) in wanted(signals, &desk.keys).groups {
+            let of = |incident: &&Incident| incident.service == service && incident.response.group == group && incident.is_open();
+            if let Some(newest) = self.incidents.values().filter(of).max_by_key(|incident| incident.number) {
+                desk.groups.insert((service, group), newest.id.clone());
+                desk.incidents.insert(newest.id.clone(), newest.clone());
+            }
+        }
         desk
     }
 
@@ -363,7 +376,9 @@ impl Memory {
         let reader = db.store.reader();
         let mut tx = db.begin().await;
         let services = SETUP.services.keys().cloned().collect();
-        let desk = store::desk_load(&mut tx, &self.keys.keys().cloned().collect(), &services).await.expect("the desk loads");
+        let desk = store::desk_load(&mut tx, &self.keys.keys().cloned().collect(), &services, |_| Wanted::default())
+            .await
+            .expect("the desk loads");
         assert_eq!(desk.keys, self.keys, "{which}");
         for (id, incident) in &self.incidents {
             let loaded = store::desk_load_incident(&mut tx, id).await.expect("it loads").expect("it is there");
@@ -394,7 +409,7 @@ async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
     let before = match happens {
         Happens::Signals(signals) => {
             let (keys, services) = asked(signals);
-            State::Desk(store::desk_load(&mut tx, &keys, &services).await.expect("the desk loads"))
+            State::Desk(store::desk_load(&mut tx, &keys, &services, |keys| wanted(signals, keys)).await.expect("the desk loads"))
         }
         Happens::Command(Command { incident, .. }) | Happens::Wake(Scope::Incident(incident), _) => {
             State::Desk(store::desk_load_incident(&mut tx, incident).await.expect("it loads").expect("it is there"))

@@ -1,5 +1,6 @@
 //! The configured objects of the file, with every reference between them looked up.
 
+mod group;
 mod mapping;
 mod routes;
 
@@ -32,6 +33,7 @@ const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] =
     &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
+const GROUP: &[&str] = &["window", "by"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] =
     &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
@@ -434,9 +436,20 @@ impl<'a> Objects<'_, 'a> {
         if let Some(name) = reader.get(table, "name").and_then(|field| reader.words(field)) {
             service.name = name;
         }
-        let group = reader.get(table, "group").and_then(|field| reader.table(field, &format!("group of service {id}"), &["window"]));
-        if let Some(window) = group.and_then(|group| reader.get(&group, "window")).and_then(|field| reader.span(field)) {
-            service.group_window = window;
+        if let Some(group) = reader.get(table, "group").and_then(|field| reader.table(field, &format!("group of service {id}"), GROUP)) {
+            if let Some(window) = reader.get(&group, "window").and_then(|field| reader.span(field)) {
+                service.group_window = window;
+            }
+            if let Some(field) = reader.get(&group, "by") {
+                if service.group_window == Span::ZERO {
+                    reader.doubt(
+                        field.spot(),
+                        "with a window of no time every alert stays alone, whatever it is grouped by",
+                        "leave by out, or give a window",
+                    );
+                }
+                service.group_by = self.group_by(field);
+            }
         }
         if let Some(field) = reader.get(table, "room_at") {
             service.room_at = reader.word(field, SEVERITIES);

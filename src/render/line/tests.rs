@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId, TaskId};
+use crate::domain::group::Group;
 use crate::domain::incident::IncidentRole;
 use crate::domain::reason::Reason;
 use crate::domain::setup::{Contact, Place, Service, Step, Target, User};
@@ -58,8 +59,9 @@ fn every_fact_is_one_plain_sentence() {
                 title: "TypeError: x is undefined".to_owned(),
                 severity: Severity::Sev1,
                 alert: AlertId::from_text("alr_1"),
+                group: Group::from_text("host = web-1".to_owned()),
             },
-            "Opened at sev1 for Public API: TypeError: x is undefined",
+            "Opened at sev1 for Public API: TypeError: x is undefined (alerts with the same host = web-1 join it)",
         ),
         (own(), What::AlertsJoined { count: 1, titles: vec!["A".to_owned()] }, "1 alert joined: A"),
         (own(), What::AlertsRefired { count: 9, titles: vec!["A".to_owned(), "B".to_owned()] }, "9 alerts fired again, among them: A; B"),

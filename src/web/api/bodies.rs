@@ -52,6 +52,8 @@ pub struct IncidentBody {
     service: Option<String>,
     /// The services beside that one whose alerts it took in, because they depend on it.
     also_services: Vec<String>,
+    /// What its service's alerts in it have in common, where the service groups by more than time.
+    group: Option<String>,
     #[schema(schema_with = words::kind)]
     kind: String,
     #[schema(schema_with = words::time)]
@@ -90,6 +92,7 @@ impl IncidentBody {
             severity: view.severity.name(),
             service: Some(view.service.to_string()).filter(|service| service != NO_SERVICE),
             also_services: view.response.services.iter().map(ToString::to_string).collect(),
+            group: view.response.group.as_ref().map(ToString::to_string),
             kind: view.kind,
             opened_at: view.opened_at.rfc3339(),
             acknowledged_at: view.acknowledged_at.map(Time::rfc3339),

@@ -1,0 +1,4 @@
+-- What the alerts of an incident have in common, where its service groups by more than time; empty for the group of those that have nothing
+-- of it, and for every other incident.
+ALTER TABLE incidents ADD COLUMN group_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX incidents_by_group ON incidents (service, group_key, state, number);
