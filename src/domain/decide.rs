@@ -15,9 +15,10 @@ use super::reason::Reason;
 use super::routing::Routed;
 use super::setup::Setup;
 use super::silence::Silence;
+use super::storm::Openings;
 use super::task::Task;
-use super::{command, declare, ending, escalation, grouping, page, silence};
-use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
+use super::{command, declare, ending, escalation, grouping, page, silence, storm};
+use crate::base::id::{AlertId, IdSource, IncidentId, PolicyId, ServiceId, UserId};
 use crate::base::time::Time;
 
 /// When the decision is made, and where its new ids come from.
@@ -51,6 +52,8 @@ pub struct Desk {
     pub newest: BTreeMap<ServiceId, IncidentId>,
     /// The newest open incident of each group that was asked for, of services that group by more than time.
     pub groups: BTreeMap<(ServiceId, Option<Group>), IncidentId>,
+    /// How fast the incidents open of each policy that was asked for and is not all new.
+    pub openings: BTreeMap<PolicyId, Openings>,
     /// Alerts that gave way to a newer one of their key while this batch was decided: they are saved beside the keys' own.
     pub past: Vec<Alert>,
     /// The silences in force that may cover these keys' alerts; a decision about an incident alone needs none.
@@ -64,13 +67,23 @@ pub struct Desk {
 pub struct Wanted {
     /// Groups of services that group by more than time: the newest open incident of each.
     pub groups: BTreeSet<(ServiceId, Option<Group>)>,
+    /// Policies by which incidents may open: how fast they do, and the umbrella of a storm.
+    pub policies: BTreeSet<PolicyId>,
 }
 
 impl Wanted {
     /// For a decision on these signals, or on these keys alone.
     #[must_use]
     pub fn by(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>) -> Self {
-        Self { groups: group::wanted(setup, signals, keys) }
+        let mut wanted = Self::default();
+        grouping::may_open(setup, signals, keys, |service, routed| {
+            if service.group_by.is_some() {
+                wanted.groups.insert((service.id.clone(), group::of(setup, service, routed)));
+            }
+            wanted.policies.insert(storm::policy_of(service, routed).clone());
+        });
+        wanted.policies.retain(|policy| setup.policies.get(policy).is_none_or(|policy| policy.storm > 0));
+        wanted
     }
 }
 

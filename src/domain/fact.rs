@@ -46,6 +46,13 @@ pub enum What {
     ServiceInvolved {
         service: ServiceId,
     },
+    /// More incidents of its policy opened within a minute than are ordinary: this one takes in what would open after it.
+    StormBegan {
+        policy: PolicyId,
+        incidents: u32,
+    },
+    /// What is new opens incidents of its own again.
+    StormEnded,
     /// A person or a script said that there is one. Without a service nobody is paged by itself.
     IncidentDeclared {
         service: Option<ServiceId>,
@@ -346,6 +353,8 @@ impl What {
             Self::IncidentOpened { .. } => "incident_opened",
             Self::IncidentRouted { .. } => "incident_routed",
             Self::ServiceInvolved { .. } => "service_involved",
+            Self::StormBegan { .. } => "storm_began",
+            Self::StormEnded => "storm_ended",
             Self::IncidentDeclared { .. } => "incident_declared",
             Self::SeverityChanged { .. } => "severity_changed",
             Self::TitleChanged { .. } => "title_changed",

@@ -1,18 +1,13 @@
 //! What alerts of one service have in common, where they are grouped by more than time. The values are a stranger's: a group is a text of
 //! bounded length, and two that differ stay two however long they are.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Key, KeyState};
-use super::input::Action;
 use super::routing::{Look, Routed};
 use super::setup::{Service, Setup};
-use super::silence;
 use super::template::Template;
-use crate::base::id::ServiceId;
 use crate::base::secret::digest_hex;
 use crate::base::{limits, written};
 
@@ -83,42 +78,9 @@ fn within(text: &str) -> String {
     format!("{} #{}", written::line_within(&line, limits::GROUP_CHARS - MARK - 2), digest.get(..MARK).unwrap_or(&digest))
 }
 
-/// The groups that a decision on these signals and these keys may look for. The keys are as they are stored.
-#[must_use]
-pub fn wanted(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>) -> BTreeSet<(ServiceId, Option<Group>)> {
-    let mut wanted = BTreeSet::new();
-    if setup.services.values().all(|service| service.group_by.is_none()) {
-        return wanted;
-    }
-    let mut add = |id: &ServiceId, routed: &Routed| {
-        if let Some(service) = setup.services.get(id).filter(|service| service.group_by.is_some()) {
-            wanted.insert((id.clone(), of(setup, service, routed)));
-        }
-    };
-    // An alert that has no incident joins one of the service that it began with, by what it is now or by what it was.
-    let houseless = |key: &Key| keys.get(key).and_then(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
-    for routed in signals {
-        match routed.signal.action {
-            Action::Trigger | Action::Unreadable(_) | Action::Remark(_) => {}
-            Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => continue,
-        }
-        add(&routed.service, routed);
-        let key = Key { integration: routed.signal.integration.clone(), dedup_key: routed.signal.dedup_key.clone() };
-        if let Some(alert) = houseless(&key) {
-            add(&alert.service, routed);
-        }
-    }
-    for alert in keys.keys().filter_map(houseless) {
-        let routed = silence::taken_again(setup, alert);
-        add(&alert.service, &routed);
-        add(&routed.service, &routed);
-    }
-    wanted
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::input::Signal;
+    use super::super::input::{Action, Signal};
     use super::super::routing::route;
     use super::super::trial::Trial;
     use super::*;

@@ -8,6 +8,7 @@ use super::fact::{Fact, What};
 use super::group::Group;
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
+use super::storm::Storm;
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 
@@ -70,6 +71,9 @@ pub struct Response {
     /// The services beside its own whose alerts it took in.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub services: BTreeSet<ServiceId>,
+    /// Where it took in, or takes in, what would have opened incidents of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
     /// Of the alerts that still hold, the ones that are silenced.
@@ -337,6 +341,14 @@ impl Incident {
             }
             What::ServiceInvolved { service } => {
                 self.response.services.insert(service.clone());
+            }
+            What::StormBegan { policy, .. } => {
+                self.response.storm = Some(Storm { policy: policy.clone(), began_at: fact.at, ended_at: None });
+            }
+            What::StormEnded => {
+                if let Some(storm) = &mut self.response.storm {
+                    storm.ended_at = Some(fact.at);
+                }
             }
             What::IncidentRouted { policy, .. } => self.response.policy.clone_from(policy),
             What::TitleChanged { title } => self.title.clone_from(title),

@@ -34,6 +34,7 @@ pub mod setup;
 mod severity;
 pub mod silence;
 mod snooze;
+pub mod storm;
 mod surely;
 pub mod task;
 pub mod template;

@@ -335,7 +335,7 @@ mod tests {
     fn night(routes: Vec<Route>) -> Trial {
         let mut night = Trial::new();
         night.setup.services.insert("database".into(), Service::new("database".into(), "nights".into()));
-        night.setup.policies.insert("dba".into(), Policy { id: "dba".into(), steps: vec![step(&["cy"], Some(5))], repeat: 0 });
+        night.setup.policies.insert("dba".into(), Policy { id: "dba".into(), steps: vec![step(&["cy"], Some(5))], repeat: 0, storm: 10 });
         night.setup.routes = routes;
         night
     }

@@ -308,6 +308,13 @@ pub struct Policy {
     pub steps: Vec<Step>,
     /// Further rounds when nobody answered the first.
     pub repeat: u32,
+    /// As many incidents that page by it may open within a minute before the next takes in what comes after it; 0: however many.
+    #[serde(default = "storm_incidents")]
+    pub storm: u32,
+}
+
+const fn storm_incidents() -> u32 {
+    limits::STORM_INCIDENTS
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -604,7 +611,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
         vec![("timezone", a.timezone == b.timezone), ("rotations", a.rotations == b.rotations)]
     });
     compare("policy", &old.policies, &new.policies, &mut changes, |a, b| {
-        vec![("steps", a.steps == b.steps), ("repeat", a.repeat == b.repeat)]
+        vec![("steps", a.steps == b.steps), ("repeat", a.repeat == b.repeat), ("storm", a.storm == b.storm)]
     });
     compare("service", &old.services, &new.services, &mut changes, |a, b| {
         vec![

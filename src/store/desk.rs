@@ -8,6 +8,7 @@ use super::error::Result;
 use super::fact::counter_add;
 use super::silence::{silences_hold, silences_live};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tuples, word_of};
+use super::storm::{openings_load, openings_save};
 use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
@@ -22,7 +23,7 @@ use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 use crate::domain::task::Task;
 
 /// Loads what signals with these keys may touch, and the silences that may cover it. The silences are held first,
-/// then the services are locked in their order, then the incidents by number. `wanted` says what else the decision looks at, by the keys as
+/// then the services are locked in their order, then how fast incidents open, by policy, then the incidents by number. `wanted` says what else the decision looks at, by the keys as
 /// they are.
 ///
 /// # Errors
@@ -59,11 +60,13 @@ pub async fn desk_load(
     }
     let mut groups = groups_find(tx, &also.groups).await?;
     wanted.extend(groups.values().cloned());
+    let openings = openings_load(tx, &also.policies).await?;
+    wanted.extend(openings.values().filter_map(|openings| openings.umbrella.clone()));
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
     groups.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
-    Ok(Desk { keys, incidents, newest, groups, silences, ..Desk::default() })
+    Ok(Desk { keys, incidents, newest, groups, openings, silences, ..Desk::default() })
 }
 
 /// The newest open incident of each of these groups, where there is one.
@@ -277,6 +280,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
     keys_save(tx, &keys).await?;
     let tasks: Vec<&Task> = after.tasks.values().filter(|task| before.tasks.get(&task.n) != Some(task)).collect();
     tasks_save(tx, &tasks).await?;
+    openings_save(tx, before, after).await?;
     services_save(tx, facts).await?;
     pages_save(tx, facts).await
 }
@@ -472,6 +476,8 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentReopened { .. }
             | What::IncidentRouted { .. }
             | What::ServiceInvolved { .. }
+            | What::StormBegan { .. }
+            | What::StormEnded
             | What::IncidentReminded { .. }
             | What::PageUnhelpful { .. }
             | What::AttemptPlaced { .. }

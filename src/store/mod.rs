@@ -42,6 +42,7 @@ mod setup;
 mod silence;
 mod spoken;
 mod sql;
+mod storm;
 mod tally;
 mod task;
 mod turns;

@@ -32,6 +32,7 @@ mod silences;
 mod slack;
 mod sns;
 mod storm;
+mod storm_mode;
 mod texts;
 mod tls;
 mod workspace;

@@ -148,5 +148,5 @@ fn policy(dice: &mut Dice, n: usize, users: &[UserId], schedules: &[ScheduleId])
             Step { notify, escalate_after }
         })
         .collect();
-    Policy { id: PolicyId::from_text(format!("policy{n}")), steps, repeat: *dice.pick(&[0, 0, 1, 2]) }
+    Policy { id: PolicyId::from_text(format!("policy{n}")), steps, repeat: *dice.pick(&[0, 0, 1, 2]), storm: *dice.pick(&[0, 1, 2, 10]) }
 }

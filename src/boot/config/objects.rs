@@ -29,7 +29,7 @@ const RULE: &[&str] = &["urgency", "after", "contact"];
 const LANGUAGES: &[(&str, Language)] = &[("en", Language::En), ("fr", Language::Fr), ("de", Language::De), ("es", Language::Es)];
 const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
-const POLICY: &[&str] = &["id", "repeat", "steps"];
+const POLICY: &[&str] = &["id", "repeat", "storm", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] =
     &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
@@ -387,6 +387,8 @@ impl<'a> Objects<'_, 'a> {
     fn policy(&self, id: &str, table: &Table<'a>) -> Option<Policy> {
         let reader = self.reader;
         let repeat = reader.get(table, "repeat").map_or(Some(0), |field| reader.whole(field, 0..=MOST_REPEATS));
+        let storm =
+            reader.get(table, "storm").map_or(Some(limits::STORM_INCIDENTS), |field| reader.whole(field, 0..=limits::STORM_INCIDENTS_MOST));
         let mut steps = Vec::new();
         for (n, table) in reader.tables(table, "steps", &format!("a step of policy {id}"), STEP).iter().enumerate() {
             reader.place(format!("policy.{id}.steps[{n}]"), Spot::File(table.spot));
@@ -395,7 +397,7 @@ impl<'a> Objects<'_, 'a> {
             let escalate_after = reader.get(table, "escalate_after").and_then(|field| reader.span(field));
             steps.push(Step { notify, escalate_after });
         }
-        Some(Policy { id: PolicyId::from_text(id), steps, repeat: repeat? })
+        Some(Policy { id: PolicyId::from_text(id), steps, repeat: repeat?, storm: storm? })
     }
 
     fn target(&self, text: &str, spot: Spot<'_>) -> Option<Target> {
