@@ -94,6 +94,27 @@ pub const INCIDENT_SAMPLES: usize = 5;
 
 /// A group takes new alerts for this long in all, however many keep coming.
 pub const GROUP_LIFE: Span = Span::hours(24);
+
+/// Incidents of one policy that may open within a minute before the next becomes the umbrella of what comes after it, unless configured.
+pub const STORM_INCIDENTS: u32 = 10;
+
+/// The most that can be configured: the moments of so many openings are kept for each policy.
+pub const STORM_INCIDENTS_MOST: u32 = 1_000;
+
+/// Within this long the openings are counted.
+pub const STORM_WINDOW: Span = Span::minutes(1);
+
+/// Without more openings in any minute than are ordinary, a storm is over after this long.
+pub const STORM_CALM: Span = Span::minutes(5);
+
+/// Alerts of an umbrella that are looked at to find the most telling of them; a page waits for it.
+pub const STORM_LOOKED_AT: i64 = 500;
+
+/// Labels that alerts may be grouped by together.
+pub const GROUP_NAMES: usize = 10;
+
+/// Signs of what the alerts of a group have in common: what is longer is cut, and marked by a digest of the whole.
+pub const GROUP_CHARS: usize = 200;
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.

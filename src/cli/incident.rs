@@ -152,7 +152,9 @@ fn header(console: &mut Console<'_>, incident: &Value) -> Result<(), CliError> {
     if !kind.is_empty() && kind != "real" {
         parts.push(format!("a {kind}"));
     }
-    console.line(&parts.join(" · "))
+    console.line(&parts.join(" · "))?;
+    let group = field(incident, "group");
+    if group.is_empty() { Ok(()) } else { console.long_line(&format!("its alerts have in common: {group}"), 2) }
 }
 
 /// What happens now, and what can be done.

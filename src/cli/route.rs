@@ -88,7 +88,11 @@ fn one(console: &mut Console<'_>, signal: &Value) -> Result<(), CliError> {
     let own = if signal["rule"].is_null() { "no rule takes it: its integration's own service " } else { "service " };
     let becomes = match (field(signal, "says").as_str(), field(signal, "incident_severity")) {
         ("fires" | "cannot be read", severity) if severity.is_empty() => "it would be recorded, and page nobody".to_owned(),
-        ("fires" | "cannot be read", severity) => format!("it would open an incident at {severity}, or join the open one"),
+        ("fires" | "cannot be read", severity) => {
+            let group = Some(field(signal, "group")).filter(|group| !group.is_empty());
+            let group = group.map(|group| format!(" of its group, {group}")).unwrap_or_default();
+            format!("it would open an incident at {severity}, or join the open one{group}")
+        }
         _ => "it opens nothing".to_owned(),
     };
     console.long_line(&format!("  {own}{}; {becomes}", field(signal, "service")), INDENT)?;

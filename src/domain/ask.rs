@@ -375,7 +375,7 @@ mod tests {
     fn a_policy_that_is_asked_for_pages_its_first_step_with_somebody_to_call() {
         let mut night = Trial::new();
         let steps = vec![step(&[], Some(5)), step(&["ana"], Some(5)), step(&["cy"], Some(5))];
-        night.setup.policies.insert("days".into(), super::super::setup::Policy { id: "days".into(), steps, repeat: 0 });
+        night.setup.policies.insert("days".into(), super::super::setup::Policy { id: "days".into(), steps, repeat: 0, storm: 10 });
         night.fires_as("db", AlertSeverity::Warning);
         let asked = |night: &mut Trial, policy: &str| night.asks("ana", Act::Page { whom: Whom::Policy(policy.into()) });
         assert_eq!(asked(&mut night, "weeks").reason, Reason::NoSuchPolicy);

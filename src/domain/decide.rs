@@ -1,21 +1,24 @@
 //! The one door of the law: a state, an input, the setup and the moment give facts, effects, timers and a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, Key, KeyState};
 use super::effect::Effect;
 use super::fact::{Fact, What};
+use super::group::{self, Group};
 use super::incident::{Incident, Kind};
 use super::input::{Actor, Input, Scope, Timer};
 use super::person::Person;
 use super::reason::Reason;
+use super::routing::Routed;
 use super::setup::Setup;
 use super::silence::Silence;
+use super::storm::Openings;
 use super::task::Task;
-use super::{command, declare, ending, escalation, grouping, page, silence};
-use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
+use super::{command, declare, ending, escalation, grouping, page, silence, storm};
+use crate::base::id::{AlertId, IdSource, IncidentId, PolicyId, ServiceId, UserId};
 use crate::base::time::Time;
 
 /// When the decision is made, and where its new ids come from.
@@ -47,12 +50,41 @@ pub struct Desk {
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// The newest open incident of each service, where there is one.
     pub newest: BTreeMap<ServiceId, IncidentId>,
+    /// The newest open incident of each group that was asked for, of services that group by more than time.
+    pub groups: BTreeMap<(ServiceId, Option<Group>), IncidentId>,
+    /// How fast the incidents open of each policy that was asked for and is not all new.
+    pub openings: BTreeMap<PolicyId, Openings>,
     /// Alerts that gave way to a newer one of their key while this batch was decided: they are saved beside the keys' own.
     pub past: Vec<Alert>,
     /// The silences in force that may cover these keys' alerts; a decision about an incident alone needs none.
     pub silences: Vec<Silence>,
     /// The board of the one incident that a command about tasks is for, by number.
     pub tasks: BTreeMap<i64, Task>,
+}
+
+/// What else a desk has to hold, once its keys are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Groups of services that group by more than time: the newest open incident of each.
+    pub groups: BTreeSet<(ServiceId, Option<Group>)>,
+    /// Policies by which incidents may open: how fast they do, and the umbrella of a storm.
+    pub policies: BTreeSet<PolicyId>,
+}
+
+impl Wanted {
+    /// For a decision on these signals, or on these keys alone.
+    #[must_use]
+    pub fn by(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>) -> Self {
+        let mut wanted = Self::default();
+        grouping::may_open(setup, signals, keys, |service, routed| {
+            if service.group_by.is_some() {
+                wanted.groups.insert((service.id.clone(), group::of(setup, service, routed)));
+            }
+            wanted.policies.insert(storm::policy_of(service, routed).clone());
+        });
+        wanted.policies.retain(|policy| setup.policies.get(policy).is_none_or(|policy| policy.storm > 0));
+        wanted
+    }
 }
 
 /// What follows from one input.
@@ -209,23 +241,25 @@ impl<'a> Draft<'a> {
         } else if let Some(row) = Incident::from_first(&fact) {
             if row.kind == Kind::Real && row.has_service() {
                 self.desk.newest.insert(row.service.clone(), row.id.clone());
+                self.desk.groups.insert((row.service.clone(), row.response.group.clone()), row.id.clone());
             }
             self.desk.incidents.insert(row.id.clone(), row);
         }
         self.facts.push(fact);
     }
 
-    /// The desk's newest open incident of this service, after one of them ended or came back.
+    /// The desk's newest open incidents of this service, after one of them ended or came back.
     pub fn find_newest(&mut self, service: &ServiceId) {
-        let open = self
-            .desk
-            .incidents
-            .values()
-            .filter(|incident| &incident.service == service && incident.kind == Kind::Real && incident.is_open());
-        match open.max_by_key(|incident| (incident.opened_at, &incident.id)).map(|incident| incident.id.clone()) {
-            Some(id) => self.desk.newest.insert(service.clone(), id),
-            None => self.desk.newest.remove(service),
-        };
+        let Desk { incidents, newest, groups, .. } = &mut self.desk;
+        newest.remove(service);
+        groups.retain(|(of, _), _| of != service);
+        let of = |incident: &&Incident| &incident.service == service && incident.kind == Kind::Real && incident.is_open();
+        let mut open: Vec<&Incident> = incidents.values().filter(of).collect();
+        open.sort_by_key(|incident| (incident.opened_at, &incident.id));
+        for incident in open {
+            newest.insert(service.clone(), incident.id.clone());
+            groups.insert((service.clone(), incident.response.group.clone()), incident.id.clone());
+        }
     }
 
     pub fn set(&mut self, incident: &IncidentId, timer: Timer, due_at: Option<Time>) {

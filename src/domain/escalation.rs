@@ -8,7 +8,7 @@ use super::incident::{IncidentState, Kind};
 use super::input::{Actor, Timer};
 use super::reason::Reason;
 use super::setup::{Policy, Setup, Severity, Step, Target, Urgency};
-use super::{ask, oncall, silence, snooze};
+use super::{ask, oncall, silence, snooze, storm};
 use crate::base::id::{IncidentId, PageId, PolicyId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -300,6 +300,7 @@ pub(super) fn wake(draft: &mut Draft, id: &IncidentId, timer: Timer) -> Verdict 
             told(Reason::LowUrgencyReminder)
         }
         (Timer::Silence, IncidentState::Triggered) => silence::end(draft, id),
+        (Timer::Storm, _) => storm::wake(draft, id),
         (Timer::Escalate | Timer::Remind | Timer::Lapse | Timer::AskLapse | Timer::Silence | Timer::Cover | Timer::Attend, _) => {
             Verdict::nothing()
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::group::Group;
 use super::incident::{IncidentRole, Kind};
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
@@ -31,6 +32,9 @@ pub enum What {
         title: String,
         severity: Severity,
         alert: AlertId,
+        /// What the alerts that join it have in common.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<Group>,
     },
     /// A rule took the signal that opened it: because of what, and which policy pages in place of its service's.
     IncidentRouted {
@@ -42,6 +46,13 @@ pub enum What {
     ServiceInvolved {
         service: ServiceId,
     },
+    /// More incidents of its policy opened within a minute than are ordinary: this one takes in what would open after it.
+    StormBegan {
+        policy: PolicyId,
+        incidents: u32,
+    },
+    /// What is new opens incidents of its own again.
+    StormEnded,
     /// A person or a script said that there is one. Without a service nobody is paged by itself.
     IncidentDeclared {
         service: Option<ServiceId>,
@@ -342,6 +353,8 @@ impl What {
             Self::IncidentOpened { .. } => "incident_opened",
             Self::IncidentRouted { .. } => "incident_routed",
             Self::ServiceInvolved { .. } => "service_involved",
+            Self::StormBegan { .. } => "storm_began",
+            Self::StormEnded => "storm_ended",
             Self::IncidentDeclared { .. } => "incident_declared",
             Self::SeverityChanged { .. } => "severity_changed",
             Self::TitleChanged { .. } => "title_changed",

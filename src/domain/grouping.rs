@@ -1,20 +1,25 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
+use std::collections::BTreeMap;
+
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
 use super::fact::What;
+use super::group::{self, Group};
 use super::incident::{Incident, IncidentState};
 use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::routing::{Routed, Taken};
-use super::setup::{AlertSeverity, Integration, Service, Severity};
+use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
+use super::storm::{self, Place};
 use super::{command, escalation, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
-use crate::base::limits;
 use crate::base::time::{Span, Time};
+use crate::base::{limits, written};
 
-/// Decides one signal. The desk holds its key, that key's newest alert with its incident, and the service's newest open incident.
+/// Decides one signal. The desk holds its key, that key's newest alert with its incident, and the
+/// newest open incidents of the service and of its group.
 pub(super) fn signal(draft: &mut Draft, routed: &Routed) -> Verdict {
     let (setup, signal) = (draft.setup, &routed.signal);
     if !signal.at.is_none_or(|at| is_believable(at, draft.now())) {
@@ -295,30 +300,18 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
     house(draft, routed, key, service, severity, &id)
 }
 
+/// An alert that has no incident and pages.
+struct Arrival<'a> {
+    routed: &'a Routed,
+    key: &'a Key,
+    service: &'a Service,
+    severity: Severity,
+    alert: &'a AlertId,
+}
+
 /// Finds the incident that an alert without one joins, or opens it.
 pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
-    let signal = &routed.signal;
-    let sender = Actor::Integration(key.integration.clone());
-    let verdict = if let Some((incident, reason)) = group(draft, service) {
-        let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
-        if draft.incident(&incident).is_some_and(|row| row.service != service.id && !row.response.services.contains(&service.id)) {
-            draft.record(&incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
-        }
-        draft.record(&incident, &sender, What::AlertsJoined { count: 1, titles: vec![signal.title.clone()] });
-        silence::settle(draft, &incident, was_covered, Reason::OthersFire);
-        severity::raise(draft, &incident, severity, &key.integration);
-        Verdict::of(Outcome::Folded, reason).about(Some(alert.clone()), Some(incident))
-    } else {
-        let incident = IncidentId::make(&mut draft.moment.ids);
-        let opened = What::IncidentOpened { service: service.id.clone(), title: signal.title.clone(), severity, alert: alert.clone() };
-        draft.record(&incident, &sender, opened);
-        if let Some(Taken { rule, because }) = routed.taken.clone() {
-            draft.record(&incident, &Actor::Reveille, What::IncidentRouted { rule, because, policy: routed.policy.clone() });
-        }
-        severity::want_room(draft, &incident, Reason::IncidentOpened);
-        escalation::start(draft, &incident, Reason::IncidentOpened);
-        Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
-    };
+    let verdict = place(draft, &Arrival { routed, key, service, severity, alert });
     let fired_at = fires_at(draft, verdict.incident.as_ref());
     if let Some(alert) = key_state(draft, key).alert.as_mut() {
         alert.incident.clone_from(&verdict.incident);
@@ -327,29 +320,121 @@ pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Ser
     verdict
 }
 
-/// The open incident that a new alert of this service joins now, and why: its own service's, else that of the nearest service it depends on.
-fn group(draft: &Draft, service: &Service) -> Option<(IncidentId, Reason)> {
-    if let Some(own) = near(draft, service) {
-        return Some((own, Reason::JoinedGroup));
+fn place(draft: &mut Draft, new: &Arrival) -> Verdict {
+    let alert = Some(new.alert.clone());
+    let group = group::of(draft.setup, new.service, new.routed);
+    if let Some((incident, reason)) = home(draft, new.service, group.as_ref()) {
+        join(draft, new, &incident);
+        return Verdict::of(Outcome::Folded, reason).about(alert, Some(incident));
+    }
+    match storm::place(draft, storm::policy_of(new.service, new.routed), new.severity) {
+        Place::Under(umbrella) => {
+            join(draft, new, &umbrella);
+            Verdict::of(Outcome::Folded, Reason::StormUmbrella).about(alert, Some(umbrella))
+        }
+        Place::Again(umbrella) => {
+            let reason = Reason::StormGoesOn;
+            draft.record(&umbrella, &Actor::Integration(new.key.integration.clone()), What::IncidentReopened { reason });
+            if let Some(service) = draft.incident(&umbrella).map(|incident| incident.service.clone()) {
+                draft.find_newest(&service);
+            }
+            escalation::start(draft, &umbrella, reason);
+            join(draft, new, &umbrella);
+            Verdict::of(Outcome::Folded, Reason::StormUmbrella).about(alert, Some(umbrella))
+        }
+        Place::Alone => {
+            let incident = open(draft, new, group, new.routed.signal.title.clone());
+            start(draft, &incident);
+            Verdict::of(Outcome::Opened, Reason::NewCondition).about(alert, Some(incident))
+        }
+        Place::Umbrella => {
+            let title = written::line_within(&format!("Storm: {}", new.routed.signal.title), limits::TITLE_CHARS);
+            let incident = open(draft, new, group, title);
+            storm::begin(draft, &incident, storm::policy_of(new.service, new.routed));
+            start(draft, &incident);
+            Verdict::of(Outcome::Opened, Reason::StormBegan).about(alert, Some(incident))
+        }
+    }
+}
+
+/// One more alert of an open incident.
+fn join(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
+    let Arrival { routed, key, service, severity, alert: _ } = new;
+    let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
+    if draft.incident(incident).is_some_and(|row| row.service != service.id && !row.response.services.contains(&service.id)) {
+        draft.record(incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
+    }
+    let sender = Actor::Integration(key.integration.clone());
+    draft.record(incident, &sender, What::AlertsJoined { count: 1, titles: vec![routed.signal.title.clone()] });
+    silence::settle(draft, incident, was_covered, Reason::OthersFire);
+    severity::raise(draft, incident, *severity, &key.integration);
+}
+
+/// A new incident, which nobody is paged for yet.
+fn open(draft: &mut Draft, new: &Arrival, group: Option<Group>, title: String) -> IncidentId {
+    let Arrival { routed, key, service, severity, alert } = *new;
+    let incident = IncidentId::make(&mut draft.moment.ids);
+    let opened = What::IncidentOpened { service: service.id.clone(), title, severity, alert: alert.clone(), group };
+    draft.record(&incident, &Actor::Integration(key.integration.clone()), opened);
+    if let Some(Taken { rule, because }) = routed.taken.clone() {
+        draft.record(&incident, &Actor::Reveille, What::IncidentRouted { rule, because, policy: routed.policy.clone() });
+    }
+    incident
+}
+
+fn start(draft: &mut Draft, incident: &IncidentId) {
+    severity::want_room(draft, incident, Reason::IncidentOpened);
+    escalation::start(draft, incident, Reason::IncidentOpened);
+}
+
+/// Calls `each` for whatever may open an incident of a service when these signals, or these keys alone, are decided. The keys are as they
+/// are stored.
+pub(super) fn may_open(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>, mut each: impl FnMut(&Service, &Routed)) {
+    // An alert that has no incident joins one of the service that it began with, by what it is now or by what it was.
+    let houseless = |key: &Key| keys.get(key).and_then(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
+    for routed in signals {
+        match routed.signal.action {
+            Action::Trigger | Action::Unreadable(_) | Action::Remark(_) => {}
+            Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => continue,
+        }
+        let own = houseless(&key_of(&routed.signal)).map(|alert| &alert.service).filter(|own| **own != routed.service);
+        own.into_iter().chain([&routed.service]).filter_map(|id| setup.services.get(id)).for_each(|service| each(service, routed));
+    }
+    for alert in keys.keys().filter_map(houseless) {
+        let routed = silence::taken_again(setup, alert);
+        each(&silence::service_of(setup, alert, &routed), &routed);
+    }
+}
+
+/// The open incident that a new alert of this service and this group joins now, and why: its own service's, else that of the nearest service
+/// it depends on, whatever that one's groups are.
+fn home(draft: &Draft, service: &Service, group: Option<&Group>) -> Option<(IncidentId, Reason)> {
+    let newest = |service: &Service| draft.desk.newest.get(&service.id);
+    let (own, reason) = match service.group_by {
+        Some(_) => (draft.desk.groups.get(&(service.id.clone(), group.cloned())), Reason::SameGroup),
+        None => (newest(service), Reason::JoinedGroup),
+    };
+    if let Some(own) = own.filter(|own| is_near(draft, service, own)) {
+        return Some((own.clone(), reason));
     }
     // Every alert alone is what its operator asked for, whatever it depends on.
     if service.group_window == Span::ZERO {
         return None;
     }
-    let causes = draft.setup.causes(&service.id).into_iter().skip(1);
-    let mut incidents = causes.filter_map(|cause| near(draft, draft.setup.services.get(&cause)?));
-    incidents.next().map(|incident| (incident, Reason::SymptomOfCause))
+    let causes = draft.setup.causes(&service.id).into_iter().skip(1).filter_map(|cause| draft.setup.services.get(&cause));
+    let mut incidents = causes.filter_map(|cause| newest(cause).filter(|incident| is_near(draft, cause, incident)));
+    incidents.next().map(|incident| (incident.clone(), Reason::SymptomOfCause))
 }
 
-/// The open incident of a service that new alerts still join.
-fn near(draft: &Draft, service: &Service) -> Option<IncidentId> {
+/// Whether new alerts still join an incident of this service.
+fn is_near(draft: &Draft, service: &Service, incident: &IncidentId) -> bool {
     let now = draft.now();
-    let incident = draft.incident(draft.desk.newest.get(&service.id)?)?;
-    let near = incident.is_open()
-        && service.group_window > Span::ZERO
-        && now.since(incident.joined_at) <= service.group_window
-        && now.since(incident.opened_at) <= limits::GROUP_LIFE;
-    near.then(|| incident.id.clone())
+    draft.incident(incident).is_some_and(|incident| {
+        incident.is_open()
+            && service.group_window > Span::ZERO
+            && now.since(incident.joined_at) <= service.group_window
+            && now.since(incident.opened_at) <= limits::GROUP_LIFE
+    })
 }
 
 fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {

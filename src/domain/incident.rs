@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, What};
+use super::group::Group;
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
+use super::storm::Storm;
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 
@@ -63,9 +65,15 @@ pub struct Response {
     /// Pages in place of its service's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
+    /// What the alerts of its own service in it have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// The services beside its own whose alerts it took in.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub services: BTreeSet<ServiceId>,
+    /// Where it took in, or takes in, what would have opened incidents of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
     /// Of the alerts that still hold, the ones that are silenced.
@@ -259,6 +267,7 @@ impl Incident {
             _ => return None,
         };
         let declared_by = matches!(fact.what, What::IncidentDeclared { .. }).then(|| fact.actor.clone());
+        let group = if let What::IncidentOpened { group, .. } = &fact.what { group.clone() } else { None };
         Some(Self {
             id: fact.incident.clone(),
             number: Number(0),
@@ -280,7 +289,7 @@ impl Incident {
             epoch: FIRST_EPOCH,
             run: None,
             pages: Vec::new(),
-            response: Response { declared_by, ..Response::default() },
+            response: Response { group, declared_by, ..Response::default() },
         })
     }
 
@@ -332,6 +341,14 @@ impl Incident {
             }
             What::ServiceInvolved { service } => {
                 self.response.services.insert(service.clone());
+            }
+            What::StormBegan { policy, .. } => {
+                self.response.storm = Some(Storm { policy: policy.clone(), began_at: fact.at, ended_at: None });
+            }
+            What::StormEnded => {
+                if let Some(storm) = &mut self.response.storm {
+                    storm.ended_at = Some(fact.at);
+                }
             }
             What::IncidentRouted { policy, .. } => self.response.policy.clone_from(policy),
             What::TitleChanged { title } => self.title.clone_from(title),

@@ -314,6 +314,8 @@ pub enum Timer {
     Remind,
     /// Incident: the silences of all its alerts should be over, and it pages if they are not said to be.
     Silence,
+    /// Incident: the storm whose umbrella it is may be over.
+    Storm,
     /// Silence: it begins or ends, or the alerts that it covers have not all been looked at.
     Cover,
     /// Person: something of their pages or their call chain is due.
@@ -321,7 +323,8 @@ pub enum Timer {
 }
 
 impl Timer {
-    pub const ALL: [Self; 7] = [Self::Escalate, Self::Lapse, Self::AskLapse, Self::Remind, Self::Silence, Self::Cover, Self::Attend];
+    pub const ALL: [Self; 8] =
+        [Self::Escalate, Self::Lapse, Self::AskLapse, Self::Remind, Self::Silence, Self::Storm, Self::Cover, Self::Attend];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -331,6 +334,7 @@ impl Timer {
             Self::AskLapse => "ask_lapse",
             Self::Remind => "remind",
             Self::Silence => "silence",
+            Self::Storm => "storm",
             Self::Cover => "cover",
             Self::Attend => "attend",
         }

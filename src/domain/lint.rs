@@ -477,7 +477,7 @@ mod tests {
         let schedule =
             Schedule { id: "day".into(), timezone: "UTC".to_owned(), rotations: vec![rotation(&["ana", "bo"])], overrides: Vec::new() };
         setup.schedules.insert("day".into(), schedule);
-        setup.policies.insert("p".into(), Policy { id: "p".into(), steps, repeat });
+        setup.policies.insert("p".into(), Policy { id: "p".into(), steps, repeat, storm: 10 });
         setup.services.insert("api".into(), Service::new("api".into(), "p".into()));
         let integration = Integration {
             id: "in".into(),

@@ -365,6 +365,7 @@ mod tests {
     #[test]
     fn a_storm_of_incidents_is_a_few_texts_and_the_last_says_the_rest() {
         let mut night = with(&NO_PHONE[..1], high(&[(0, "text")]));
+        night.setup.policies.get_mut(&"nights".into()).expect("it is there").storm = 0;
         for n in 0..60 {
             night.until(n);
             night.fires(&format!("host{n}"));

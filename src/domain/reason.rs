@@ -9,7 +9,12 @@ pub enum Reason {
     // What became of a signal.
     NewCondition,
     JoinedGroup,
+    SameGroup,
     SymptomOfCause,
+    StormBegan,
+    StormUmbrella,
+    StormGoesOn,
+    StormOver,
     JustRecords,
     AlreadyFiring,
     FiredAgain,
@@ -108,7 +113,14 @@ impl Reason {
         match self {
             Self::NewCondition => "no open incident of this service was near enough to join",
             Self::JoinedGroup => "it came within the service's group window of the last alert that joined",
+            Self::SameGroup => "it has in common what its service groups alerts by, and came within the group window",
             Self::SymptomOfCause => "its service depends on the incident's service, and it came within that one's group window",
+            Self::StormBegan => {
+                "with it, more incidents of its policy opened within a minute than are ordinary: it takes in what comes next"
+            }
+            Self::StormUmbrella => "its policy has a storm, and one incident takes in all that would open",
+            Self::StormGoesOn => "the storm goes on, and another alert came under its umbrella",
+            Self::StormOver => "for five minutes no more incidents opened than are ordinary",
             Self::JustRecords => "its severity is recorded and pages nobody",
             Self::AlreadyFiring => "the same condition is firing already",
             Self::FiredAgain => "the condition came back soon after it was resolved",

@@ -216,7 +216,7 @@ enum Lack<'a> {
 }
 
 /// A signal as rules look at it.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     signal: &'a Signal,
     source: &'a str,
     severity: AlertSeverity,
@@ -237,6 +237,11 @@ impl<'a> Look<'a> {
     fn new(signal: &'a Signal, integration: Option<&'a Integration>) -> Self {
         let source = integration.map_or("", |integration| integration.source.as_str());
         Self { signal, source, severity: severity(signal, integration), value: OnceCell::new() }
+    }
+
+    /// A signal as its rule left it.
+    pub(super) fn routed(routed: &'a Routed, integration: Option<&'a Integration>) -> Self {
+        Self { severity: routed.severity, ..Self::new(&routed.signal, integration) }
     }
 
     fn lacks<'r>(&self, route: &'r Route) -> Option<Lack<'r>> {
@@ -272,7 +277,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn value_of(&self, name: &str) -> &str {
+    pub(super) fn value_of(&self, name: &str) -> &str {
         match name {
             "title" => &self.signal.title,
             "severity" => self.severity.name(),
@@ -284,7 +289,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn value(&self) -> &Value {
+    pub(super) fn value(&self) -> &Value {
         self.value.get_or_init(|| {
             let signal = self.signal;
             minijinja::context! {
@@ -330,7 +335,7 @@ mod tests {
     fn night(routes: Vec<Route>) -> Trial {
         let mut night = Trial::new();
         night.setup.services.insert("database".into(), Service::new("database".into(), "nights".into()));
-        night.setup.policies.insert("dba".into(), Policy { id: "dba".into(), steps: vec![step(&["cy"], Some(5))], repeat: 0 });
+        night.setup.policies.insert("dba".into(), Policy { id: "dba".into(), steps: vec![step(&["cy"], Some(5))], repeat: 0, storm: 10 });
         night.setup.routes = routes;
         night
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::group::GroupBy;
 use super::mapping::Mapping;
 use super::routing::Route;
 use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
@@ -307,6 +308,13 @@ pub struct Policy {
     pub steps: Vec<Step>,
     /// Further rounds when nobody answered the first.
     pub repeat: u32,
+    /// As many incidents that page by it may open within a minute before the next takes in what comes after it; 0: however many.
+    #[serde(default = "storm_incidents")]
+    pub storm: u32,
+}
+
+const fn storm_incidents() -> u32 {
+    limits::STORM_INCIDENTS
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -415,6 +423,9 @@ pub struct Service {
     pub name: String,
     pub policy: PolicyId,
     pub group_window: Span,
+    /// Only alerts that have this in common are one incident; `None`: all that come within the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<GroupBy>,
     /// A room opens at this severity and above.
     pub room_at: Option<Severity>,
     pub severity: SeverityTable,
@@ -440,6 +451,7 @@ impl Service {
             id,
             policy,
             group_window: Span::minutes(10),
+            group_by: None,
             room_at: None,
             severity: SeverityTable::default(),
             reopen_within: limits::REOPEN_WITHIN,
@@ -599,13 +611,13 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
         vec![("timezone", a.timezone == b.timezone), ("rotations", a.rotations == b.rotations)]
     });
     compare("policy", &old.policies, &new.policies, &mut changes, |a, b| {
-        vec![("steps", a.steps == b.steps), ("repeat", a.repeat == b.repeat)]
+        vec![("steps", a.steps == b.steps), ("repeat", a.repeat == b.repeat), ("storm", a.storm == b.storm)]
     });
     compare("service", &old.services, &new.services, &mut changes, |a, b| {
         vec![
             ("name", a.name == b.name),
             ("policy", a.policy == b.policy),
-            ("group", a.group_window == b.group_window),
+            ("group", a.group_window == b.group_window && a.group_by == b.group_by),
             ("room_at", a.room_at == b.room_at),
             ("severity", a.severity == b.severity),
             ("reopen_within", a.reopen_within == b.reopen_within),

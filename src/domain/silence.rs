@@ -3,6 +3,8 @@
 //!
 //! After Alertmanager (`api/v2/openapi.yaml`): all matchers must match.
 
+use std::borrow::Cow;
+
 use super::alert::{Alert, AlertState, Key};
 use super::decide::{Desk, Draft, Outcome, Verdict};
 use super::escalation;
@@ -160,11 +162,8 @@ fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
     let setup = draft.setup;
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
-    // A stretch of firing keeps the service that it began with. Where that is gone it has its rule's or its integration's of now, and where
-    // that is gone too there is no policy, and so everyone is paged.
     let routed = taken_again(setup, &alert);
-    let gone = Service::new(alert.service.clone(), escalation::NO_POLICY.into());
-    let service = setup.services.get(&alert.service).or_else(|| setup.services.get(&routed.service)).unwrap_or(&gone);
+    let service = &service_of(setup, &alert, &routed);
     let worth = routed.of_service(service);
     let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
         if worth.urgency().is_none() {
@@ -179,8 +178,15 @@ fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     Verdict::of(Outcome::Repeated, Reason::SilenceEnded)
 }
 
+/// A stretch of firing keeps the service that it began with. Where that is gone it has its rule's or its integration's of now, and where
+/// that is gone too there is no policy, and so everyone is paged.
+pub(super) fn service_of<'a>(setup: &'a Setup, alert: &Alert, routed: &Routed) -> Cow<'a, Service> {
+    let found = setup.services.get(&alert.service).or_else(|| setup.services.get(&routed.service));
+    found.map_or_else(|| Cow::Owned(Service::new(alert.service.clone(), escalation::NO_POLICY.into())), Cow::Borrowed)
+}
+
 /// The alert as the rules take it now; its words are those that its rule gave it.
-fn taken_again(setup: &Setup, alert: &Alert) -> Routed {
+pub(super) fn taken_again(setup: &Setup, alert: &Alert) -> Routed {
     let signal = Signal {
         integration: alert.key.integration.clone(),
         dedup_key: alert.key.dedup_key.clone(),

@@ -13,7 +13,8 @@ use super::person::{Person, PersonPage};
 use super::routing::route;
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use super::silence::Silence;
-use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, SilenceId, UserId};
+use super::storm::Openings;
+use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, PolicyId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
 
@@ -47,6 +48,7 @@ pub struct Trial {
     pub now: Time,
     pub keys: BTreeMap<Key, KeyState>,
     pub incidents: BTreeMap<IncidentId, Incident>,
+    pub openings: BTreeMap<PolicyId, Openings>,
     pub persons: BTreeMap<UserId, Person>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
     pub facts: Vec<Fact>,
@@ -96,7 +98,7 @@ impl Trial {
             };
             setup.users.insert(id.into(), user);
         }
-        let policy = Policy { id: "nights".into(), steps: vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], repeat: 0 };
+        let policy = Policy { id: "nights".into(), steps: vec![step(&["ana"], Some(5)), step(&["bo"], Some(5))], repeat: 0, storm: 10 };
         setup.policies.insert("nights".into(), policy);
         setup.services.insert("api".into(), Service::new("api".into(), "nights".into()));
         let integration = Integration {
@@ -115,6 +117,7 @@ impl Trial {
             now: Time::from_seconds(START),
             keys: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            openings: BTreeMap::new(),
             persons: BTreeMap::new(),
             timers: BTreeMap::new(),
             facts: Vec::new(),
@@ -128,7 +131,7 @@ impl Trial {
     }
 
     pub fn steps(mut self, steps: Vec<Step>, repeat: u32) -> Self {
-        self.setup.policies.insert("nights".into(), Policy { id: "nights".into(), steps, repeat });
+        self.setup.policies.insert("nights".into(), Policy { id: "nights".into(), steps, repeat, storm: 10 });
         self
     }
 
@@ -280,10 +283,13 @@ impl Trial {
 
     fn desk(&self) -> Desk {
         let (keys, incidents, silences) = (self.keys.clone(), self.incidents.clone(), self.silences.clone());
-        let mut desk = Desk { keys, incidents, silences, ..Desk::default() };
+        let mut desk = Desk { keys, incidents, silences, openings: self.openings.clone(), ..Desk::default() };
         let mut open: Vec<_> = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real).collect();
         open.sort_by_key(|incident| (incident.opened_at, incident.id.clone()));
-        desk.newest.extend(open.into_iter().map(|newest| (newest.service.clone(), newest.id.clone())));
+        for newest in open {
+            desk.newest.insert(newest.service.clone(), newest.id.clone());
+            desk.groups.insert((newest.service.clone(), newest.response.group.clone()), newest.id.clone());
+        }
         desk
     }
 
@@ -373,6 +379,7 @@ impl Trial {
             State::Desk(desk) => {
                 self.keys.extend(desk.keys);
                 self.incidents.extend(desk.incidents);
+                self.openings.extend(desk.openings);
             }
             State::Person(person) => {
                 self.persons.insert(person.id.clone(), person);

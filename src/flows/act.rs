@@ -8,7 +8,7 @@ use super::{FlowError, save};
 use crate::base::failpoint;
 use crate::base::id::IncidentId;
 use crate::base::limits;
-use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, decide};
+use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, Wanted, decide};
 use crate::domain::fact::{Fact, What};
 use crate::domain::input::{Actor, Command, Declare, Input, Via};
 use crate::domain::reason::Reason;
@@ -81,7 +81,7 @@ async fn declare_in_one(house: &House, declare: Declare, once: Option<&Once>) ->
             let live = house.now_live();
             let now_of = live.setup.integrations.get(&key.integration).map(|integration| integration.service.clone());
             let services = now_of.into_iter().chain([service]).collect();
-            store::desk_load(&mut tx, &BTreeSet::from([key]), &services).await?
+            store::desk_load(&mut tx, &BTreeSet::from([key]), &services, |_| Wanted::default()).await?
         }
         None => Desk::default(),
     };

@@ -521,6 +521,8 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentReopened { .. }
         | What::IncidentReminded { .. }
         | What::ServiceInvolved { .. }
+        | What::StormBegan { .. }
+        | What::StormEnded
         | What::ContactClosed { .. } => true,
         What::RoomWanted { .. }
         | What::IncidentRouted { .. }

@@ -6,7 +6,7 @@ use super::house::House;
 use super::{FlowError, save};
 use crate::base::limits;
 use crate::domain::alert::Key;
-use crate::domain::decide::{Desk, Moment, State, decide};
+use crate::domain::decide::{Desk, Moment, State, Wanted, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Expiry, Input};
 use crate::store::{self, Ending, WriteLane};
@@ -44,7 +44,7 @@ async fn once(house: &House, batch: &[Ending]) -> Result<(), FlowError> {
     let now_of = |ending: &Ending| live.setup.integrations.get(&ending.key.integration).map(|integration| integration.service.clone());
     let services = live.setup.with_causes(batch.iter().flat_map(|ending| now_of(ending).into_iter().chain([ending.service.clone()])));
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let before = store::desk_load(&mut tx, &keys, &services).await?;
+    let before = store::desk_load(&mut tx, &keys, &services, |_| Wanted::default()).await?;
     let mut desk = before.clone();
     let mut moment = Moment::fresh(house.clock.now());
     let (mut facts, mut timers, mut gone) = (Vec::new(), Vec::new(), Vec::new());

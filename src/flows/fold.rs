@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::change::Change;
-use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, decide};
+use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, Wanted, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input, Signal};
 use crate::domain::reason::Reason;
@@ -131,6 +131,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut samples = Vec::new();
     let mut changes = Vec::new();
     let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
+    let mut folded: BTreeMap<Reason, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
@@ -148,6 +149,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             facts.extend(decision.facts);
             timers.extend(decision.timers);
             decided += 1;
+            if decision.verdict.outcome == Outcome::Folded {
+                *folded.entry(decision.verdict.reason).or_default() += 1;
+            }
             if let Some(sample) = &mut sample {
                 sample.made(title, said, rule, &decision.verdict);
             }
@@ -183,6 +187,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     for (rule, signals) in taken {
         house.metrics.routed(rule.as_str(), signals);
     }
+    for (reason, alerts) in folded {
+        house.metrics.folded(reason.name(), alerts);
+    }
     save::ring(house, &facts, &timers);
     Ok(decided)
 }
@@ -193,7 +200,8 @@ async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Ro
     let own = entries.iter().filter_map(|routes| Some(setup.integrations.get(&routes.entry.integration)?.service.clone()));
     let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
     let services = setup.with_causes(own.chain(routed.filter(|service| setup.services.contains_key(service))));
-    store::desk_load(tx, keys, &services).await
+    let signals: Vec<&Routed> = entries.iter().flat_map(|routes| &routes.signals).collect();
+    store::desk_load(tx, keys, &services, |keys| Wanted::by(setup, &signals, keys)).await
 }
 
 /// One signal on the desk; what is left of the decision beside it.

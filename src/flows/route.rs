@@ -9,6 +9,7 @@ use crate::base::id::{IntegrationId, PolicyId, RouteId};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
 use crate::base::time::Time;
+use crate::domain::group::{self, Group};
 use crate::domain::input::{Action, Signal};
 use crate::domain::routing::{self, Routed, Woken};
 use crate::domain::setup::{Integration, Severity};
@@ -37,6 +38,8 @@ pub struct TriedSignal {
     pub fires: bool,
     /// Of the incident that it would open or join; `None`: it would not.
     pub severity: Option<Severity>,
+    /// What the alerts that it would join have in common with it; `None`: its service knows no groups, or it is of none.
+    pub group: Option<Group>,
     /// Which policy it would start, if it opened one.
     pub policy: Option<PolicyId>,
     pub wakes: Vec<Woken>,
@@ -93,9 +96,11 @@ fn one(live: &Live, sent: Signal, now: Rehearsed, at: Time) -> TriedSignal {
         Action::Trigger | Action::Unreadable(_) => true,
         Action::Resolve | Action::Acknowledge | Action::Remark(_) | Action::Change(_) | Action::Ignore(_) => false,
     };
-    let severity = setup.services.get(&routed.service).filter(|_| fires).map(|service| routed.of_service(service));
+    let service = setup.services.get(&routed.service).filter(|_| fires);
+    let severity = service.map(|service| routed.of_service(service)).filter(|severity| severity.urgency().is_some());
+    let group = service.filter(|_| severity.is_some()).and_then(|service| group::of(setup, service, &routed));
     let (policy, wakes) = if fires { routing::wakes(setup, &routed, at) } else { (None, Vec::new()) };
-    TriedSignal { sent, routed, asked, fires, severity: severity.filter(|severity| severity.urgency().is_some()), policy, wakes, now }
+    TriedSignal { sent, routed, asked, fires, severity, group, policy, wakes, now }
 }
 
 /// What a signal says, in a word and, where it has them, the sender's own words.

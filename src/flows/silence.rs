@@ -9,7 +9,7 @@ use crate::base::id::{IdSource, IntegrationId, SilenceId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Alert, Key};
-use crate::domain::decide::{Desk, Moment, SetTimer, State, decide};
+use crate::domain::decide::{self, Desk, Moment, SetTimer, State, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Actor, Input, Scope, Timer};
 use crate::domain::matcher::Matcher;
@@ -215,7 +215,7 @@ async fn look(house: &House, tx: &mut Tx, alerts: &[&Alert]) -> Result<impl FnOn
     let services = live.setup.with_causes(alerts.iter().flat_map(|alert| now_of(alert).into_iter().chain([alert.service.clone()])));
     let (mut facts, mut timers) = (Vec::new(), Vec::new());
     if !keys.is_empty() {
-        let before = store::desk_load(tx, &keys, &services).await?;
+        let before = store::desk_load(tx, &keys, &services, |keys| decide::Wanted::by(&live.setup, &[], keys)).await?;
         let mut desk = before.clone();
         let mut moment = Moment::fresh(house.clock.now());
         for key in keys {

@@ -267,7 +267,9 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::ResolveAsked { .. }
         | What::IntegrationWentSilent { .. }
         | What::IncidentResolved { .. }
-        | What::IncidentReopened { .. } => true,
+        | What::IncidentReopened { .. }
+        | What::StormBegan { .. }
+        | What::StormEnded => true,
         What::RoomWanted { .. }
         | What::IncidentRouted { .. }
         | What::ServiceInvolved { .. }

@@ -263,6 +263,8 @@ pub struct IncidentPage {
     pub service: String,
     /// The services that it affects beside its own.
     pub also: Vec<String>,
+    /// What its alerts have in common.
+    pub group: Option<String>,
     pub severity: &'static str,
     pub state: IncidentState,
     pub opened_at: Stamp,

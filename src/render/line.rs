@@ -168,8 +168,9 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         Actor::Integration(_) | Actor::Reveille => verb.to_owned(),
     };
     match &fact.what {
-        What::IncidentOpened { service, title, severity, alert: _ } => {
-            Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)))
+        What::IncidentOpened { service, title, severity, alert: _, group } => {
+            let line = Line::new(Tone::Bad, format!("Opened at {} for {}: {title}", severity.name(), names.service(service)));
+            line.because(group.as_ref().map(|group| format!("alerts with the same {group} join it")).unwrap_or_default())
         }
         What::IncidentRouted { rule, because, policy: None } => {
             Line::new(Tone::Quiet, format!("Routed by rule {rule}")).because(because.as_str())
@@ -177,8 +178,17 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentRouted { rule, because, policy: Some(policy) } => {
             Line::new(Tone::Quiet, format!("Routed by rule {rule}, which pages by policy {policy}")).because(because.as_str())
         }
-        What::ServiceInvolved { service } => Line::new(Tone::Quiet, format!("{} is affected as well", names.service(service)))
-            .because("it depends on the service of this incident"),
+        What::ServiceInvolved { service } => {
+            Line::new(Tone::Quiet, format!("{} is affected as well", names.service(service))).because("its alerts join this incident")
+        }
+        What::StormBegan { policy, incidents } => {
+            let line = Line::new(Tone::Bad, "A storm: whatever would open an incident comes under this one".to_owned());
+            line.because(format!(
+                "more than {} of policy {policy} opened within a minute",
+                count_of((*incidents).into(), "incident", "incidents")
+            ))
+        }
+        What::StormEnded => Line::new(Tone::Good, "The storm is over: what is new opens its own incident again".to_owned()),
         What::IncidentDeclared { service, title, severity, kind, alert } => {
             let verb = if alert.is_some() { "Made an incident" } else { "Declared" };
             let of = match kind {

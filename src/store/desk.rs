@@ -8,24 +8,32 @@ use super::error::Result;
 use super::fact::counter_add;
 use super::silence::{silences_hold, silences_live};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, word_of};
+use super::storm::{openings_load, openings_save};
 use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
 use crate::base::time::Time;
 use crate::domain::alert::{Alert, AlertState, EarlyResolve, Key, KeyState};
-use crate::domain::decide::Desk;
+use crate::domain::decide::{Desk, Wanted};
 use crate::domain::fact::{Fact, What};
+use crate::domain::group::Group;
 use crate::domain::incident::{Incident, IncidentState, Kind, OpenPage};
 use crate::domain::input::Scope;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 use crate::domain::task::Task;
 
 /// Loads what signals with these keys may touch, and the silences that may cover it. The silences are held first,
-/// then the services are locked in their order, then the incidents by number.
+/// then the services are locked in their order, then how fast incidents open, by policy, then the incidents by number. `wanted` says what else the decision looks at, by the keys as
+/// they are.
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<ServiceId>) -> Result<Desk> {
+pub async fn desk_load(
+    tx: &mut Tx,
+    keys: &BTreeSet<Key>,
+    services: &BTreeSet<ServiceId>,
+    wanted: impl FnOnce(&BTreeMap<Key, KeyState>) -> Wanted,
+) -> Result<Desk> {
     silences_hold(tx).await?;
     if let Some(lock) = tx.dialect().lock_service() {
         for service in services {
@@ -34,6 +42,7 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
     }
     let silences = silences_live(tx).await?;
     let keys = keys_load(tx, keys).await?;
+    let also = wanted(&keys);
     let mut wanted: BTreeSet<IncidentId> =
         keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
     let mut newest = BTreeMap::new();
@@ -49,10 +58,44 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
             newest.insert(service.clone(), id);
         }
     }
+    let mut groups = groups_find(tx, &also.groups).await?;
+    wanted.extend(groups.values().cloned());
+    let openings = openings_load(tx, &also.policies).await?;
+    wanted.extend(openings.values().filter_map(|openings| openings.umbrella.clone()));
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
-    Ok(Desk { keys, incidents, newest, silences, ..Desk::default() })
+    groups.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
+    Ok(Desk { keys, incidents, newest, groups, openings, silences, ..Desk::default() })
+}
+
+/// The newest open incident of each of these groups, where there is one.
+async fn groups_find(
+    tx: &mut Tx,
+    wanted: &BTreeSet<(ServiceId, Option<Group>)>,
+) -> Result<BTreeMap<(ServiceId, Option<Group>), IncidentId>> {
+    let mut by_service: BTreeMap<&ServiceId, Vec<&str>> = BTreeMap::new();
+    for (service, group) in wanted {
+        by_service.entry(service).or_default().push(group_key(group.as_ref()));
+    }
+    let mut found = BTreeMap::new();
+    for (service, groups) in by_service {
+        for groups in groups.chunks(LIST) {
+            let find = format!(
+                "SELECT id, group_key FROM incidents WHERE number IN (SELECT MAX(number) FROM incidents WHERE service = $1 \
+                 AND state IN ('triggered', 'acknowledged') AND kind = 'real' AND group_key IN ({}) GROUP BY group_key)",
+                list(2, groups.len())
+            );
+            for row in tx.rows(sql_made(find).text(service.as_str()).texts(groups)).await? {
+                found.insert((service.clone(), Group::from_text(row.text("group_key")?)), IncidentId::from_text(row.text("id")?));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn group_key(group: Option<&Group>) -> &str {
+    group.map_or("", Group::as_str)
 }
 
 /// Loads one incident, locked, for a command or a wake-up.
@@ -238,6 +281,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
     keys_save(tx, &keys).await?;
     let tasks: Vec<&Task> = after.tasks.values().filter(|task| before.tasks.get(&task.n) != Some(task)).collect();
     tasks_save(tx, &tasks).await?;
+    openings_save(tx, before, after).await?;
     services_save(tx, facts).await?;
     pages_save(tx, facts).await
 }
@@ -280,13 +324,13 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
     for rows in pieces(incidents) {
         let save = format!(
             "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
-             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response) VALUES {} \
+             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response, group_key) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
              acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
              alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run, \
              response = excluded.response",
-            tx.tuples(rows.len(), 20)
+            tx.tuples(rows.len(), 21)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -309,6 +353,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .int(incident.epoch)
                 .maybe_json(incident.run.as_ref())
                 .json(&incident.response)
+                .text(group_key(incident.response.group.as_ref()))
         });
         tx.execute(save).await?;
     }
@@ -432,6 +477,8 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentReopened { .. }
             | What::IncidentRouted { .. }
             | What::ServiceInvolved { .. }
+            | What::StormBegan { .. }
+            | What::StormEnded
             | What::IncidentReminded { .. }
             | What::PageUnhelpful { .. }
             | What::AttemptPlaced { .. }

@@ -43,6 +43,7 @@ mod setup;
 mod silence;
 mod spoken;
 mod sql;
+mod storm;
 mod tally;
 mod task;
 mod turns;

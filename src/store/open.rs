@@ -40,6 +40,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "doors", include_str!("../../migrations/0015_doors.sql")),
     (16, "changes", include_str!("../../migrations/0016_changes.sql")),
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
+    (18, "groups", include_str!("../../migrations/0018_groups.sql")),
     (21, "turns", include_str!("../../migrations/0021_turns.sql")),
 ];
 

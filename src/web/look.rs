@@ -202,6 +202,7 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
             | What::IncidentEscalated
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
+            | What::StormBegan { .. }
     )
 }
 
@@ -229,6 +230,8 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         What::IncidentOpened { .. }
         | What::IncidentRouted { .. }
         | What::ServiceInvolved { .. }
+        | What::StormBegan { .. }
+        | What::StormEnded
         | What::AlertsJoined { .. }
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }

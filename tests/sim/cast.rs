@@ -3,6 +3,7 @@
 use reveille::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Role;
+use reveille::domain::group::GroupBy;
 use reveille::domain::routing::{Gives, Route};
 use reveille::domain::setup::{
     AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Override, Place, Policy, ResolveMode, Rotation, Rule,
@@ -33,6 +34,10 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let policy = if dice.percent(4) { "gone".into() } else { dice.pick(&policies).clone() };
         let mut service = Service::new(id.clone(), policy);
         service.group_window = *dice.pick(&[Span::ZERO, Span::minutes(1), Span::minutes(10), Span::minutes(10)]);
+        if dice.percent(30) {
+            let host = || GroupBy::Names(vec!["host".to_owned()]);
+            service.group_by = Some(if dice.percent(50) { host() } else { GroupBy::Template("{{ labels.host }}".to_owned().into()) });
+        }
         service.reopen_within = *dice.pick(&[Span::ZERO, Span::minutes(3), Span::minutes(10)]);
         service.ack_lapse = *dice.pick(&[None, Some(Span::minutes(5)), Some(Span::minutes(9)), Some(Span::minutes(30))]);
         service.room_at = *dice.pick(&[None, Some(Severity::Sev1), Some(Severity::Sev3)]);
@@ -148,5 +153,5 @@ fn policy(dice: &mut Dice, n: usize, users: &[UserId], schedules: &[ScheduleId])
             Step { notify, escalate_after }
         })
         .collect();
-    Policy { id: PolicyId::from_text(format!("policy{n}")), steps, repeat: *dice.pick(&[0, 0, 1, 2]) }
+    Policy { id: PolicyId::from_text(format!("policy{n}")), steps, repeat: *dice.pick(&[0, 0, 1, 2]), storm: *dice.pick(&[0, 1, 2, 10]) }
 }

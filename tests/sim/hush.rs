@@ -3,7 +3,7 @@
 use reveille::base::id::SilenceId;
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, KeyState};
-use reveille::domain::decide::{Desk, Outcome, State, Verdict};
+use reveille::domain::decide::{Desk, Outcome, State, Verdict, Wanted};
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState};
 use reveille::domain::input::{Input, Scope, Signal, Timer};
@@ -72,12 +72,17 @@ impl World {
         for state in &keys {
             self.rows.seat(&mut desk, state);
         }
+        let wanted = Wanted::by(&self.rows.setup, &[], &desk.keys);
+        self.rows.shelter(&mut desk, wanted);
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
         for KeyState { key, .. } in keys {
             let (next, verdict) = self.decide(state, &Input::Cover(key.clone()), &mut saved);
             state = next;
             self.say(|| format!("  {id} on {} -> {verdict:?}", key.dedup_key));
+            if let State::Desk(desk) = &state {
+                self.watch.uncovered(&self.rows, desk, &key, &verdict)?;
+            }
         }
         self.save(state, saved, None)
     }
@@ -101,6 +106,23 @@ impl Rows {
                 desk.newest.insert(newest.service.clone(), newest.id.clone());
                 desk.incidents.insert(newest.id.clone(), newest.clone());
             }
+        }
+    }
+
+    /// Puts what else a decision looks at on the desk.
+    pub(super) fn shelter(&self, desk: &mut Desk, wanted: Wanted) {
+        for (service, group) in wanted.groups {
+            let of = |incident: &&Incident| incident.service == service && incident.response.group == group && incident.joins();
+            if let Some(newest) = self.incidents.values().filter(of).max_by_key(|incident| incident.number) {
+                desk.groups.insert((service, group), newest.id.clone());
+                desk.incidents.insert(newest.id.clone(), newest.clone());
+            }
+        }
+        for policy in wanted.policies {
+            let Some(openings) = self.openings.get(&policy) else { continue };
+            let umbrella = openings.umbrella.as_ref().and_then(|id| self.incidents.get(id));
+            desk.incidents.extend(umbrella.map(|umbrella| (umbrella.id.clone(), umbrella.clone())));
+            desk.openings.insert(policy, openings.clone());
         }
     }
 

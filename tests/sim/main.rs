@@ -20,7 +20,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 1_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 23] = [
+const MUST_HAPPEN: [&str; 25] = [
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",
@@ -44,6 +44,8 @@ const MUST_HAPPEN: [&str; 23] = [
     "alerts_unsilenced",
     "incident_silenced",
     "silence_extended",
+    "storm_began",
+    "storm_ended",
 ];
 
 fn number(name: &str) -> Option<u64> {

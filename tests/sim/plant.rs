@@ -74,10 +74,16 @@ pub enum Bug {
     HushedForEver,
     /// A new alert joins a silenced incident, and nobody is paged.
     JoinsInSilence,
+    /// Alerts of different groups join one incident.
+    MixedGroups,
+    /// However many incidents open, none takes in the rest.
+    NoUmbrella,
+    /// A storm never ends.
+    EndlessStorm,
 }
 
 impl Bug {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -108,6 +114,9 @@ impl Bug {
         Self::PagesThroughSilence,
         Self::HushedForEver,
         Self::JoinsInSilence,
+        Self::MixedGroups,
+        Self::NoUmbrella,
+        Self::EndlessStorm,
     ];
 
     /// What `decide` is given.
@@ -119,7 +128,16 @@ impl Bug {
                     chain.started_at = chain.started_at - Span::seconds(20);
                 }
             }
-            (Self::NoGrouping, State::Desk(desk)) => desk.newest.clear(),
+            (Self::NoGrouping, State::Desk(desk)) => {
+                desk.newest.clear();
+                desk.groups.clear();
+            }
+            (Self::MixedGroups, State::Desk(desk)) => {
+                for ((service, _), incident) in &mut desk.groups {
+                    desk.newest.get(service).into_iter().for_each(|newest| incident.clone_from(newest));
+                }
+            }
+            (Self::NoUmbrella, State::Desk(desk)) => desk.openings.clear(),
             (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
@@ -278,7 +296,8 @@ impl Bug {
                     refold(before, decision);
                 }
             }
-            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence => {}
+            Self::EndlessStorm => decision.timers.retain(|set| set.timer != Timer::Storm || set.due_at.is_none()),
+            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::MixedGroups | Self::NoUmbrella | Self::PagesThroughSilence => {}
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
+use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, PolicyId, UserId};
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{AlertState, Key, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Outcome, Verdict};
 use reveille::domain::effect::{Effect, PageOf};
 use reveille::domain::fact::{Fact, What};
+use reveille::domain::group::GroupBy;
 use reveille::domain::incident::{Incident, IncidentState, Kind};
 use reveille::domain::input::{Act, Actor, CallEnd, Command, Declare, Input, News, Scope, Signal, Timer};
 use reveille::domain::person::AttemptState;
@@ -69,6 +70,8 @@ pub struct Watch {
     down: Vec<Time>,
     outcomes: BTreeMap<Outcome, i64>,
     expected_home: Option<IncidentId>,
+    /// Of each policy: when incidents opened or would have, and when they last did so faster than is ordinary.
+    weather: BTreeMap<PolicyId, (Vec<Time>, Option<Time>)>,
     wakes: BTreeMap<Scope, u32>,
     hour: i64,
     resends: BTreeSet<AttemptId>,
@@ -115,6 +118,7 @@ impl Watch {
             down: Vec::new(),
             outcomes: BTreeMap::new(),
             expected_home: None,
+            weather: BTreeMap::new(),
             wakes: BTreeMap::new(),
             hour: start.seconds() / 3_600,
             resends: BTreeSet::new(),
@@ -154,14 +158,23 @@ impl Watch {
         // Its own service's incident, else that of the nearest that it depends on.
         let joins = service.group_window > Span::ZERO;
         let mut homes = rows.setup.causes(&service.id).into_iter().take(if joins { usize::MAX } else { 1 });
-        self.expected_home = homes.find_map(|home| Self::home_at(rows, desk, rows.setup.services.get(&home)?));
+        self.expected_home = homes.find_map(|home| {
+            let home = rows.setup.services.get(&home)?;
+            let group = home.group_by.as_ref().filter(|_| home.id == service.id).map(|by| group_of(by, signal));
+            Self::home_at(rows, desk, home, group.as_ref())
+        });
     }
 
     /// The incident of this service that an alert may join now.
-    fn home_at(rows: &Rows, desk: &Desk, service: &Service) -> Option<IncidentId> {
+    fn home_at(rows: &Rows, desk: &Desk, service: &Service, group: Option<&Option<String>>) -> Option<IncidentId> {
         // Numbers are given when the batch is saved: what has none yet is the newest.
-        let open =
-            desk.incidents.values().filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open());
+        let is_of_group =
+            |incident: &Incident| group.is_none_or(|group| incident.response.group.as_ref().map(ToString::to_string) == *group);
+        let open = desk
+            .incidents
+            .values()
+            .filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open())
+            .filter(|incident| is_of_group(incident));
         let newest = open.max_by_key(|incident| (incident.number.0 == 0, incident.number, incident.id.clone()));
         let near = |incident: &&Incident| {
             service.group_window > Span::ZERO
@@ -172,10 +185,16 @@ impl Watch {
     }
 
     pub fn after_signal(&mut self, rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict) -> Result<(), String> {
+        let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
+        self.weather(rows, desk, &key, verdict)?;
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
         let joined = match verdict.outcome {
+            // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
+            Outcome::Folded if verdict.reason == Reason::StormUmbrella => {
+                verdict.incident.clone().filter(|id| self.expected_home.as_ref() == Some(id))
+            }
             Outcome::Folded => verdict.incident.clone(),
             Outcome::Opened => None,
             _ => return Ok(()),
@@ -190,6 +209,50 @@ impl Watch {
         let opened_at = |id: &Option<IncidentId>| id.as_ref().and_then(|id| desk.incidents.get(id)).map(|incident| incident.opened_at);
         let is_tie = joined.is_some() && expected.is_some() && opened_at(&joined) == opened_at(&expected);
         ensure(joined == expected || is_tie, || format!("grouping: {} should have joined {expected:?}: {verdict:?}", signal.dedup_key))
+    }
+
+    /// A silence's end: the alert is a signal without one.
+    pub fn uncovered(&mut self, rows: &Rows, desk: &Desk, key: &Key, verdict: &Verdict) -> Result<(), String> {
+        self.weather(rows, desk, key, verdict)
+    }
+
+    /// No more incidents of one policy open within a minute than are ordinary, and one that takes in the rest; and nothing comes under that
+    /// one when it has been calm.
+    fn weather(&mut self, rows: &Rows, desk: &Desk, key: &Key, verdict: &Verdict) -> Result<(), String> {
+        let alert = desk.keys.get(key).and_then(|state| state.alert.as_ref());
+        let incident = alert.and_then(|alert| alert.incident.as_ref()).and_then(|id| desk.incidents.get(id));
+        let (Some(alert), Some(incident)) = (alert, incident) else { return Ok(()) };
+        // That a body cannot be read is all that is said of it, wherever its alert went.
+        let is_unread = verdict.outcome == Outcome::Unreadable && alert.count == 1 && alert.first_at == rows.now;
+        let is_first = incident.opened_at == rows.now && incident.alerts_count == 1;
+        let is_under =
+            verdict.reason == Reason::StormUmbrella || is_unread && !is_first && self.expected_home.is_none() && incident.is_umbrella();
+        if verdict.outcome != Outcome::Opened && !is_under && !(is_unread && is_first) {
+            return Ok(());
+        }
+        let of_rule = || incident.response.policy.clone();
+        let of_service = || rows.setup.services.get(&incident.service).map(|service| service.policy.clone());
+        let of_storm = incident.response.storm.as_ref().map(|storm| storm.policy.clone());
+        let Some(policy) = of_storm.or_else(of_rule).or_else(of_service) else { return Ok(()) };
+        let most = rows.setup.policies.get(&policy).map_or(limits::STORM_INCIDENTS, |policy| policy.storm);
+        let most = usize::try_from(most).map_err(|error| error.to_string())?;
+        let (times, fast_at) = self.weather.entry(policy.clone()).or_default();
+        times.retain(|at| rows.now.since(*at) < Span::minutes(1));
+        times.push(rows.now);
+        if most > 0 && times.len() > most {
+            *fast_at = Some(rows.now);
+        }
+        if is_under {
+            let was_down = |at: Time| self.down.iter().any(|until| *until > at);
+            let is_stormy = fast_at.is_some_and(|at| rows.now.since(at) <= Span::minutes(5) + LATE || was_down(at));
+            return ensure(is_stormy && incident.is_umbrella(), || format!("storm: {} comes under {incident:?} in calm", key.dedup_key));
+        }
+        // An umbrella that a person made quiet takes in nothing worse.
+        let is_quiet = |other: &Incident| other.is_umbrella() && other.response.severity_by_hand && other.severity < incident.severity;
+        let excused = incident.is_umbrella() || desk.incidents.values().any(is_quiet);
+        ensure(most == 0 || times.len() <= most || excused, || {
+            format!("storm: {} of {policy} opened within a minute, and none is their umbrella: {incident:?}", times.len())
+        })
     }
 
     /// An incident has its alerts' highest severity, and what makes it page louder, or is worse than what was acknowledged, pages.
@@ -745,6 +808,7 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                     | Reason::FiredAgain
                     | Reason::SilenceEnded
                     | Reason::OthersFire
+                    | Reason::StormGoesOn
             ),
             (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
             (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
@@ -777,4 +841,13 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         _ => true,
     };
     ensure(holds, || format!("promise 12: {:?} follows from {input:?}", fact.what))
+}
+
+/// What a signal has in common with others of its service, by its own reading of the two ways that this world knows.
+fn group_of(by: &GroupBy, signal: &Signal) -> Option<String> {
+    let host = signal.labels.get("host")?;
+    Some(match by {
+        GroupBy::Names(_) => format!("host = {host}"),
+        GroupBy::Template(_) => host.clone(),
+    })
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, ServiceId, SilenceId, UserId};
+use reveille::base::id::{
+    AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, PolicyId, ServiceId, SilenceId, UserId,
+};
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::Role;
 use reveille::domain::alert::{Alert, AlertState, Key as AlertKey, KeyState, UNREADABLE_KEY};
-use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, decide};
+use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, Wanted, decide};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
@@ -15,6 +17,7 @@ use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 use reveille::domain::silence::Silence;
+use reveille::domain::storm::Openings;
 
 use super::cast;
 use super::dice::Dice;
@@ -35,6 +38,7 @@ pub struct Rows {
     pub keys: BTreeMap<AlertKey, KeyState>,
     pub alerts: BTreeMap<AlertId, Alert>,
     pub incidents: BTreeMap<IncidentId, Incident>,
+    pub openings: BTreeMap<PolicyId, Openings>,
     pub persons: BTreeMap<UserId, Person>,
     pub silences: BTreeMap<SilenceId, Silence>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
@@ -115,6 +119,7 @@ impl World {
             keys: BTreeMap::new(),
             alerts: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            openings: BTreeMap::new(),
             persons: BTreeMap::new(),
             silences: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -225,6 +230,7 @@ impl World {
             _ => Some(now),
         };
         let ends_at = dice.percent(15).then(|| now + dice.millis(10_000, 900_000));
+        let host = *dice.pick(&[None, Some("web-1"), Some("web-2")]);
         Signal {
             integration: integration.clone(),
             title: format!("{dedup_key} is wrong"),
@@ -234,7 +240,7 @@ impl World {
             at,
             ends_at,
             url: None,
-            labels: BTreeMap::new(),
+            labels: host.map(|host| ("host".to_owned(), host.to_owned())).into_iter().collect(),
         }
     }
 
@@ -471,7 +477,13 @@ impl World {
             _ => {
                 let mut dice = self.dice.clone();
                 let other = cast::setup(&mut dice);
+                let storms: BTreeMap<PolicyId, u32> =
+                    self.rows.setup.policies.iter().map(|(id, policy)| (id.clone(), policy.storm)).collect();
                 self.rows.setup.policies = other.policies;
+                // What has opened was counted as far as it was then.
+                for (id, policy) in &mut self.rows.setup.policies {
+                    policy.storm = storms.get(id).copied().unwrap_or(policy.storm);
+                }
             }
         }
         self.say(|| format!("SETUP CHANGES {id}"));
@@ -521,6 +533,9 @@ impl World {
                 }
             }
         }
+        let routed: Vec<_> = signals.iter().map(|signal| route(&self.rows.setup, signal.clone())).collect();
+        let wanted = Wanted::by(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk.keys);
+        self.rows.shelter(&mut desk, wanted);
         self.say(|| format!("batch of {}", signals.len()));
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
@@ -614,6 +629,7 @@ impl World {
         let mut person = None;
         match state {
             State::Desk(desk) => {
+                self.rows.openings.extend(desk.openings);
                 self.rows.alerts.extend(desk.past.into_iter().map(|alert| (alert.id.clone(), alert)));
                 for (key, state) in desk.keys {
                     if let Some(alert) = &state.alert {

@@ -6,7 +6,7 @@ use std::future::Future;
 use reveille::base::id::{AlertId, AttemptId, ContactId, IdSource, IncidentId, IntegrationId, Number, PageId, PolicyId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, Key, KeyState};
-use reveille::domain::decide::Desk;
+use reveille::domain::decide::{Desk, Wanted};
 use reveille::domain::effect::PageOf;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState, Kind, OpenPage, Response, Run};
@@ -227,7 +227,7 @@ pub fn fact(incident: &IncidentId, seconds: i64, what: What) -> Fact {
 pub async fn open_incident(db: &Db, ids: &mut Ids, name: &str, users: &[UserId]) -> (Incident, Vec<PageId>) {
     let mut tx = db.begin().await;
     let keys = BTreeSet::from([key(name)]);
-    let before = desk_load(&mut tx, &keys, &BTreeSet::from([service()])).await.expect("the desk loads");
+    let before = desk_load(&mut tx, &keys, &BTreeSet::from([service()]), |_| Wanted::default()).await.expect("the desk loads");
     let mut after = before.clone();
     let id = ids.incident();
     let (new_key, state) = key_of(alert(ids.alert(), key(name), Some(id.clone())));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use reveille::base::id::{ContactId, IntegrationId, Number, ServiceId, UserId};
 use reveille::domain::alert::{EarlyResolve, Key, KeyState};
+use reveille::domain::decide::Wanted;
 use reveille::domain::fact::What;
 use reveille::domain::incident::IncidentState;
 use reveille::domain::input::Actor;
@@ -21,7 +22,7 @@ on_both! {
         let mut tx = db.begin().await;
         let keys = BTreeSet::from([key("one"), key("two"), key("early")]);
         let services = BTreeSet::from([service()]);
-        let before = desk_load(&mut tx, &keys, &services).await.expect("an empty desk loads");
+        let before = desk_load(&mut tx, &keys, &services, |_| Wanted::default()).await.expect("an empty desk loads");
         assert!(before.keys.is_empty() && before.incidents.is_empty() && before.newest.is_empty());
         let mut after = before.clone();
         let id = ids.incident();
@@ -34,7 +35,7 @@ on_both! {
         tx.commit().await.expect("it commits");
 
         let mut tx = db.begin().await;
-        let loaded = desk_load(&mut tx, &keys, &services).await.expect("the desk loads");
+        let loaded = desk_load(&mut tx, &keys, &services, |_| Wanted::default()).await.expect("the desk loads");
         assert_eq!(loaded.keys, after.keys);
         assert_eq!(loaded.incidents, after.incidents);
         assert_eq!(loaded.newest[&service()], id);
@@ -44,7 +45,7 @@ on_both! {
         desk_save(&mut tx, &loaded, &mut counted, &[]).await.expect("the desk is saved");
         tx.commit().await.expect("it commits");
         let mut tx = db.begin().await;
-        assert_eq!(desk_load(&mut tx, &keys, &services).await.expect("the desk loads").keys, counted.keys);
+        assert_eq!(desk_load(&mut tx, &keys, &services, |_| Wanted::default()).await.expect("the desk loads").keys, counted.keys);
     }
 
     /// The newest open incident is found past a newer one that is resolved, and numbers grow by one.
@@ -64,7 +65,7 @@ on_both! {
         tx.commit().await.expect("it commits");
         assert_eq!(load_incident(db, &second.id).await, after.incidents[&second.id]);
         let mut tx = db.begin().await;
-        let desk = desk_load(&mut tx, &BTreeSet::new(), &BTreeSet::from([service(), ServiceId::from("other")])).await.expect("it loads");
+        let desk = desk_load(&mut tx, &BTreeSet::new(), &BTreeSet::from([service(), ServiceId::from("other")]), |_| Wanted::default()).await.expect("it loads");
         assert_eq!(desk.newest[&service()], first.id);
         assert_eq!(desk.newest.len(), 1);
         assert_eq!(desk_load_incident(&mut tx, &ids.incident()).await.expect("it asks"), None);
@@ -78,7 +79,7 @@ on_both! {
         let odd = ["nul \0 here", "🔥 ümlaut \u{202e} '; DROP TABLE alerts; -- %_ $1", "\"\\{}\n"];
         keys.extend(odd.iter().map(|name| key(name)));
         let mut tx = db.begin().await;
-        let before = desk_load(&mut tx, &keys, &BTreeSet::from([service()])).await.expect("it loads");
+        let before = desk_load(&mut tx, &keys, &BTreeSet::from([service()]), |_| Wanted::default()).await.expect("it loads");
         let mut after = before.clone();
         for key in &keys {
             let mut new = alert(ids.alert(), key.clone(), None);
@@ -90,7 +91,7 @@ on_both! {
         desk_save(&mut tx, &before, &mut after, &[]).await.expect("it is saved");
         tx.commit().await.expect("it commits");
         let mut tx = db.begin().await;
-        let loaded = desk_load(&mut tx, &keys, &BTreeSet::from([service()])).await.expect("it loads");
+        let loaded = desk_load(&mut tx, &keys, &BTreeSet::from([service()]), |_| Wanted::default()).await.expect("it loads");
         assert_eq!(loaded.keys.len(), 304);
         for (key, state) in &loaded.keys {
             let (old, new) = (after.keys[key].alert.as_ref().expect("an alert"), state.alert.as_ref().expect("an alert"));
@@ -105,7 +106,7 @@ on_both! {
         let mut ids = Ids::new();
         let mut tx = db.begin().await;
         let keys = BTreeSet::from([key("a\0"), key("a\u{fffd}")]);
-        let before = desk_load(&mut tx, &keys, &BTreeSet::new()).await.expect("it loads");
+        let before = desk_load(&mut tx, &keys, &BTreeSet::new(), |_| Wanted::default()).await.expect("it loads");
         let mut after = before.clone();
         for key in &keys {
             let (key, state) = key_of(alert(ids.alert(), key.clone(), None));
@@ -114,7 +115,7 @@ on_both! {
         desk_save(&mut tx, &before, &mut after, &[]).await.expect("it is saved");
         tx.commit().await.expect("it commits");
         let mut tx = db.begin().await;
-        assert_eq!(desk_load(&mut tx, &keys, &BTreeSet::new()).await.expect("it loads").keys.len(), 1);
+        assert_eq!(desk_load(&mut tx, &keys, &BTreeSet::new(), |_| Wanted::default()).await.expect("it loads").keys.len(), 1);
     }
 
     /// Facts about pages become rows of pages, and a page opened and ended by one decision is one row.

@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use reveille::base::id::{EffectId, IdSource, IncidentId, IntegrationId, Number, ServiceId, UserId};
+use reveille::base::id::{EffectId, IdSource, IncidentId, IntegrationId, Number, PolicyId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
 use reveille::boot::config::{self, Surroundings};
 use reveille::domain::alert::{Key, KeyState, UNREADABLE_KEY};
-use reveille::domain::decide::{Decision, Desk, Moment, State, decide};
+use reveille::domain::decide::{Decision, Desk, Moment, State, Wanted, decide};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::Incident;
@@ -19,6 +19,7 @@ use reveille::domain::input::{Act, Action, Actor, CallEnd, Command, Input, News,
 use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, Setup};
+use reveille::domain::storm::Openings;
 use reveille::store::{self, WriteLane};
 
 use crate::db::Db;
@@ -28,11 +29,11 @@ user = [
   { id = "ana", name = "Ana", admin = true, contacts = [{ id = "phone", kind = "voice", to = "+33100000001" }], rules = [{ urgency = "high", after = "0s", contact = "phone" }, { urgency = "low", after = "1m", contact = "phone" }] },
   { id = "bo", name = "Bo", contacts = [{ id = "phone", kind = "voice", to = "+46100000002" }], rules = [{ urgency = "high", after = "0s", contact = "phone" }] },
 ]
-policy = [{ id = "p", repeat = 1, steps = [{ notify = ["user:ana"], escalate_after = "2m" }, { notify = ["user:bo", "everyone"], escalate_after = "3m" }] }]
+policy = [{ id = "p", repeat = 1, storm = 2, steps = [{ notify = ["user:ana"], escalate_after = "2m" }, { notify = ["user:bo", "everyone"], escalate_after = "3m" }] }]
 service = [
-  { id = "api", name = "API", policy = "p", group = { window = "5m" }, ack_lapse = "10m" },
+  { id = "api", name = "API", policy = "p", group = { window = "5m", by = "{{ labels.host | default('') }}" }, ack_lapse = "10m" },
   { id = "shop", name = "Shop", policy = "p", group = { window = "0s" } },
-  { id = "cart", name = "Cart", policy = "p", group = { window = "3m" }, depends_on = ["api"] },
+  { id = "cart", name = "Cart", policy = "p", group = { window = "3m", by = ["host"] }, depends_on = ["api"] },
 ]
 integration = [
   { id = "a", source = "generic", service = "api", key = "akey0000000000000000000000" },
@@ -97,6 +98,7 @@ impl ReferenceStateMachine for Steps {
 #[derive(Default)]
 struct Memory {
     keys: BTreeMap<Key, KeyState>,
+    openings: BTreeMap<PolicyId, Openings>,
     incidents: BTreeMap<IncidentId, Incident>,
     persons: BTreeMap<UserId, Person>,
     own: BTreeMap<(Scope, Timer), Time>,
@@ -196,7 +198,8 @@ impl Three {
             action,
             at: late.map(|late| self.now + Span::seconds(late)),
             url: None,
-            labels: BTreeMap::from([("host".to_owned(), "db-3".to_owned())]),
+            // Half of them have no host at all.
+            labels: (key % 2 == 0).then(|| ("host".to_owned(), format!("db-{key}"))).into_iter().collect(),
             ends_at: None,
         }
     }
@@ -238,6 +241,11 @@ fn asked(signals: &[Signal]) -> (BTreeSet<Key>, BTreeSet<ServiceId>) {
     (keys, SETUP.with_causes(signals.iter().map(|signal| SETUP.integrations[&signal.integration].service.clone())))
 }
 
+fn wanted(signals: &[Signal], keys: &BTreeMap<Key, KeyState>) -> Wanted {
+    let routed: Vec<_> = signals.iter().map(|signal| route(&SETUP, signal.clone())).collect();
+    Wanted::by(&SETUP, &routed.iter().collect::<Vec<_>>(), keys)
+}
+
 impl Memory {
     fn happen(&mut self, happens: &Happens, moment: Moment) {
         let state = match happens {
@@ -265,6 +273,7 @@ impl Memory {
                     self.incidents.insert(id, incident);
                 }
                 self.keys.extend(desk.keys);
+                self.openings.extend(desk.openings);
                 decided.facts.iter().for_each(|fact| self.page(fact));
             }
             State::Person(person) => {
@@ -301,6 +310,20 @@ impl Memory {
             let open = self.incidents.values().filter(|incident| incident.service == service && incident.is_open());
             if let Some(newest) = open.max_by_key(|incident| incident.number) {
                 desk.newest.insert(service, newest.id.clone());
+                desk.incidents.insert(newest.id.clone(), newest.clone());
+            }
+        }
+        let Wanted { groups, policies } = wanted(signals, &desk.keys);
+        for policy in policies {
+            let Some(openings) = self.openings.get(&policy) else { continue };
+            let umbrella = openings.umbrella.as_ref().map(|id| (id.clone(), self.incidents[id].clone()));
+            desk.incidents.extend(umbrella);
+            desk.openings.insert(policy, openings.clone());
+        }
+        for (service, group) in groups {
+            let of = |incident: &&Incident| incident.service == service && incident.response.group == group && incident.is_open();
+            if let Some(newest) = self.incidents.values().filter(of).max_by_key(|incident| incident.number) {
+                desk.groups.insert((service, group), newest.id.clone());
                 desk.incidents.insert(newest.id.clone(), newest.clone());
             }
         }
@@ -363,8 +386,11 @@ impl Memory {
         let reader = db.store.reader();
         let mut tx = db.begin().await;
         let services = SETUP.services.keys().cloned().collect();
-        let desk = store::desk_load(&mut tx, &self.keys.keys().cloned().collect(), &services).await.expect("the desk loads");
+        let policies = || Wanted { policies: SETUP.policies.keys().cloned().collect(), ..Wanted::default() };
+        let desk =
+            store::desk_load(&mut tx, &self.keys.keys().cloned().collect(), &services, |_| policies()).await.expect("the desk loads");
         assert_eq!(desk.keys, self.keys, "{which}");
+        assert_eq!(desk.openings, self.openings, "{which}");
         for (id, incident) in &self.incidents {
             let loaded = store::desk_load_incident(&mut tx, id).await.expect("it loads").expect("it is there");
             assert_eq!(&loaded.incidents[id], incident, "{which}");
@@ -394,7 +420,7 @@ async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
     let before = match happens {
         Happens::Signals(signals) => {
             let (keys, services) = asked(signals);
-            State::Desk(store::desk_load(&mut tx, &keys, &services).await.expect("the desk loads"))
+            State::Desk(store::desk_load(&mut tx, &keys, &services, |keys| wanted(signals, keys)).await.expect("the desk loads"))
         }
         Happens::Command(Command { incident, .. }) | Happens::Wake(Scope::Incident(incident), _) => {
             State::Desk(store::desk_load_incident(&mut tx, incident).await.expect("it loads").expect("it is there"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reveille::base::id::{IntegrationId, SilenceId};
 use reveille::base::viewer::Viewer;
 use reveille::domain::alert::AlertState;
-use reveille::domain::decide::SetTimer;
+use reveille::domain::decide::{SetTimer, Wanted};
 use reveille::domain::input::{Actor, Scope, Timer};
 use reveille::domain::matcher::Matcher;
 use reveille::domain::silence::Silence;
@@ -74,7 +74,7 @@ on_both! {
         let mut ids = Ids::new();
         let keys: BTreeSet<_> = (0..7).map(|n| key(&format!("k{n}"))).collect();
         let mut tx = db.begin().await;
-        let before = desk_load(&mut tx, &keys, &BTreeSet::from([service()])).await.expect("it loads");
+        let before = desk_load(&mut tx, &keys, &BTreeSet::from([service()]), |_| Wanted::default()).await.expect("it loads");
         let mut after = before.clone();
         for (n, key) in keys.iter().enumerate() {
             let mut one = alert(ids.alert(), key.clone(), None);
@@ -113,7 +113,7 @@ on_both! {
     /// Who changes a silence waits for all who decide with those that they saw, and a second change for the first.
     async fn a_change_waits_for_what_was_decided_before(db: &Db) {
         let mut deciding = db.begin().await;
-        desk_load(&mut deciding, &BTreeSet::from([key("one")]), &BTreeSet::from([service()])).await.expect("it loads");
+        desk_load(&mut deciding, &BTreeSet::from([key("one")]), &BTreeSet::from([service()]), |_| Wanted::default()).await.expect("it loads");
         let changing = async {
             let mut tx = db.begin().await;
             silences_lock(&mut tx).await.expect("it is locked");
@@ -126,7 +126,7 @@ on_both! {
         silence_save(&mut changing, &row("s1", None, 60)).await.expect("it is saved");
         let next = async {
             let mut tx = db.begin().await;
-            let desk = desk_load(&mut tx, &BTreeSet::from([key("one")]), &BTreeSet::from([service()])).await.expect("it loads");
+            let desk = desk_load(&mut tx, &BTreeSet::from([key("one")]), &BTreeSet::from([service()]), |_| Wanted::default()).await.expect("it loads");
             desk.silences.len()
         };
         tokio::pin!(next);

@@ -33,7 +33,7 @@ fn setup() -> Setup {
         contacts: vec![Contact { id: "ana-phone".into(), kind: ContactKind::Voice, to: "+15550001".to_owned(), closed: None }],
         rules: Vec::new(),
     };
-    let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1 };
+    let policy = Policy { id: "day".into(), steps: Vec::new(), repeat: 1, storm: 10 };
     let integration = Integration {
         id: "rollbar".into(),
         source: "rollbar".to_owned(),

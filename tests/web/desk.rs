@@ -108,7 +108,7 @@ fn setup() -> Setup {
         Schedule { id: ScheduleId::from("platform"), timezone: "UTC".to_owned(), rotations: vec![rotation], overrides: Vec::new() };
     setup.schedules.insert(schedule.id.clone(), schedule);
     let step = Step { notify: vec![Target::User(UserId::from("ana"))], escalate_after: None };
-    let policy = Policy { id: PolicyId::from("platform"), steps: vec![step], repeat: 0 };
+    let policy = Policy { id: PolicyId::from("platform"), steps: vec![step], repeat: 0, storm: 10 };
     let mut service = Service::new(ServiceId::from("api"), policy.id.clone());
     "Public API".clone_into(&mut service.name);
     service.group_window = reveille::base::time::Span::ZERO;

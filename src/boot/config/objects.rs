@@ -1,5 +1,6 @@
 //! The configured objects of the file, with every reference between them looked up.
 
+mod group;
 mod mapping;
 mod routes;
 
@@ -28,10 +29,11 @@ const RULE: &[&str] = &["urgency", "after", "contact"];
 const LANGUAGES: &[(&str, Language)] = &[("en", Language::En), ("fr", Language::Fr), ("de", Language::De), ("es", Language::Es)];
 const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
-const POLICY: &[&str] = &["id", "repeat", "steps"];
+const POLICY: &[&str] = &["id", "repeat", "storm", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
 const SERVICE: &[&str] =
     &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
+const GROUP: &[&str] = &["window", "by"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] =
     &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
@@ -385,6 +387,8 @@ impl<'a> Objects<'_, 'a> {
     fn policy(&self, id: &str, table: &Table<'a>) -> Option<Policy> {
         let reader = self.reader;
         let repeat = reader.get(table, "repeat").map_or(Some(0), |field| reader.whole(field, 0..=MOST_REPEATS));
+        let storm =
+            reader.get(table, "storm").map_or(Some(limits::STORM_INCIDENTS), |field| reader.whole(field, 0..=limits::STORM_INCIDENTS_MOST));
         let mut steps = Vec::new();
         for (n, table) in reader.tables(table, "steps", &format!("a step of policy {id}"), STEP).iter().enumerate() {
             reader.place(format!("policy.{id}.steps[{n}]"), Spot::File(table.spot));
@@ -393,7 +397,7 @@ impl<'a> Objects<'_, 'a> {
             let escalate_after = reader.get(table, "escalate_after").and_then(|field| reader.span(field));
             steps.push(Step { notify, escalate_after });
         }
-        Some(Policy { id: PolicyId::from_text(id), steps, repeat: repeat? })
+        Some(Policy { id: PolicyId::from_text(id), steps, repeat: repeat?, storm: storm? })
     }
 
     fn target(&self, text: &str, spot: Spot<'_>) -> Option<Target> {
@@ -434,9 +438,20 @@ impl<'a> Objects<'_, 'a> {
         if let Some(name) = reader.get(table, "name").and_then(|field| reader.words(field)) {
             service.name = name;
         }
-        let group = reader.get(table, "group").and_then(|field| reader.table(field, &format!("group of service {id}"), &["window"]));
-        if let Some(window) = group.and_then(|group| reader.get(&group, "window")).and_then(|field| reader.span(field)) {
-            service.group_window = window;
+        if let Some(group) = reader.get(table, "group").and_then(|field| reader.table(field, &format!("group of service {id}"), GROUP)) {
+            if let Some(window) = reader.get(&group, "window").and_then(|field| reader.span(field)) {
+                service.group_window = window;
+            }
+            if let Some(field) = reader.get(&group, "by") {
+                if service.group_window == Span::ZERO {
+                    reader.doubt(
+                        field.spot(),
+                        "with a window of no time every alert stays alone, whatever it is grouped by",
+                        "leave by out, or give a window",
+                    );
+                }
+                service.group_by = self.group_by(field);
+            }
         }
         if let Some(field) = reader.get(table, "room_at") {
             service.room_at = reader.word(field, SEVERITIES);

@@ -43,6 +43,13 @@ impl<'a> Field<'a> {
         matches!(self.value, Value::File(value) if value.get_ref().as_table().is_some())
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        match self.value {
+            Value::File(value) => value.get_ref().as_str().is_some(),
+            Value::Variable(..) => true,
+        }
+    }
+
     pub(super) fn spot(&self) -> Spot<'a> {
         match self.value {
             Value::File(value) => Spot::File(value.span().start),

@@ -1,5 +1,6 @@
 //! Files that people write, and what they are told about them.
 
+mod groups;
 mod routes;
 
 use std::path::{Path, PathBuf};

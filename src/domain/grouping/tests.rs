@@ -1,3 +1,4 @@
+use super::super::group::GroupBy;
 use super::super::input::Act;
 use super::super::trial::Trial;
 use super::*;
@@ -28,6 +29,103 @@ fn an_alert_joins_within_the_window_of_the_last_that_joined() {
         }
         assert_eq!(night.incidents.len(), incidents, "{window} {times:?}");
     }
+}
+
+#[test]
+fn alerts_join_the_incident_of_their_own_group_and_no_other() {
+    // What alerts are grouped by, the hosts on which they fire one after the other, and the incident that each is in.
+    for (by, hosts, incidents) in [
+        (Some("host"), &["web-1", "web-2", "web-1", "web-2", "web-3"][..], &[0, 1, 0, 1, 2][..]),
+        (Some("host"), &["", "web-1", "", ""], &[0, 1, 0, 0]),
+        (Some("rack"), &["web-1", "web-2"], &[0, 0]),
+        (None, &["web-1", "web-2", ""], &[0, 0, 0]),
+    ] {
+        // The same in one batch and one by one.
+        for together in [false, true] {
+            let mut night = Trial::new();
+            night.service().group_by = by.map(|name| GroupBy::Names(vec![name.to_owned()]));
+            let signals: Vec<Signal> = hosts.iter().enumerate().map(|(n, host)| on_host(&format!("key{n}"), host)).collect();
+            let verdicts = if together {
+                night.batch(&signals)
+            } else {
+                signals.iter().map(|signal| night.batch(std::slice::from_ref(signal)).remove(0)).collect()
+            };
+            let mut opened: Vec<IncidentId> = Vec::new();
+            let joined = verdicts.iter().map(|verdict| {
+                let id = verdict.incident.clone().expect("it has one");
+                opened.iter().position(|one| *one == id).unwrap_or_else(|| {
+                    opened.push(id);
+                    opened.len() - 1
+                })
+            });
+            assert_eq!(joined.collect::<Vec<_>>(), incidents, "{by:?} {hosts:?} {together}");
+            let folded = if by.is_some() { Reason::SameGroup } else { Reason::JoinedGroup };
+            assert!(verdicts.iter().all(|verdict| verdict.reason == Reason::NewCondition || verdict.reason == folded), "{verdicts:?}");
+        }
+    }
+}
+
+/// An alert with the label `host`, where there is one.
+fn on_host(key: &str, host: &str) -> Signal {
+    let labels = (!host.is_empty()).then(|| ("host".to_owned(), host.to_owned())).into_iter().collect();
+    Signal { labels, ..Trial::signal_of(key, Action::Trigger, None, None) }
+}
+
+#[test]
+fn a_group_goes_on_as_long_as_its_own_window_and_comes_back_with_its_incident() {
+    let mut night = Trial::new();
+    night.service().group_by = Some(GroupBy::Names(vec!["host".to_owned()]));
+    let fires = |night: &mut Trial, key: &str, host: &str| night.batch(&[on_host(key, host)]).remove(0);
+    let one = fires(&mut night, "a", "web-1");
+    night.until(599);
+    fires(&mut night, "b", "web-2");
+    night.until(601);
+    assert_eq!(fires(&mut night, "c", "web-1").outcome, Outcome::Opened, "another group keeps nobody's window open");
+    // The older incident of the group is over and comes back: the newer one is still the newest.
+    let resolve = Signal { action: Action::Resolve, ..on_host("a", "web-1") };
+    night.batch(&[resolve]);
+    night.until(650);
+    assert_eq!(fires(&mut night, "a", "web-1").incident, one.incident);
+    let joined = fires(&mut night, "d", "web-1");
+    assert_eq!(joined.reason, Reason::SameGroup);
+    assert_ne!(joined.incident, one.incident);
+}
+
+#[test]
+fn what_only_recorded_and_what_was_silenced_joins_its_group_when_it_pages() {
+    let mut night = Trial::new();
+    night.service().group_by = Some(GroupBy::Names(vec!["host".to_owned()]));
+    for host in ["web-1", "web-2"] {
+        night.batch(&[on_host(host, host)]);
+    }
+    let quiet = Signal { severity: Some(AlertSeverity::Info), ..on_host("disk", "web-1") };
+    assert_eq!(night.batch(&[quiet]).remove(0).outcome, Outcome::Recorded);
+    let loud = night.batch(&[on_host("disk", "web-1")]).remove(0);
+    assert_eq!((loud.reason, &loud.incident), (Reason::SameGroup, &night.alert("web-1").incident));
+
+    night.silences("cpu is down", 0, 60);
+    assert_eq!(night.batch(&[on_host("cpu", "web-2")]).remove(0).outcome, Outcome::Suppressed);
+    night.until(61);
+    let verdict = night.covers().into_iter().find(|verdict| verdict.outcome == Outcome::Folded).expect("it pages");
+    assert_eq!((verdict.reason, &night.alert("cpu").incident), (Reason::SameGroup, &night.alert("web-2").incident));
+}
+
+#[test]
+fn a_symptom_joins_its_causes_newest_incident_whatever_that_ones_groups() {
+    let mut night = Trial::new();
+    for id in ["api", "shop"] {
+        night.serves(id);
+    }
+    night.service().group_by = Some(GroupBy::Names(vec!["host".to_owned()]));
+    let shop = night.setup.services.get_mut(&"shop".into()).expect("it is there");
+    shop.group_by = Some(GroupBy::Names(vec!["host".to_owned()]));
+    shop.depends_on.insert("api".into());
+    night.batch(&[on_host("a", "web-1")]);
+    night.until(1);
+    let newest = night.batch(&[on_host("b", "web-2")]).remove(0);
+    night.until(2);
+    let symptom = night.batch(&[Signal { integration: "shop".into(), ..on_host("cart", "shop-1") }]).remove(0);
+    assert_eq!((symptom.reason, symptom.incident), (Reason::SymptomOfCause, newest.incident));
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct TriedRow {
     pub service: String,
     /// Of the incident that it would open or join.
     pub incident_severity: Option<&'static str>,
+    /// What it has in common with the alerts that it would join.
+    pub group: Option<String>,
     pub fires: bool,
     pub labels: Vec<(String, String)>,
     pub rule: Option<String>,

@@ -71,6 +71,7 @@ fn incident(state: IncidentState) -> IncidentPage {
         title: HOSTILE.to_owned(),
         service: HOSTILE.to_owned(),
         also: vec![HOSTILE.to_owned()],
+        group: Some(HOSTILE.to_owned()),
         severity: "sev1",
         state,
         opened_at: stamp(),

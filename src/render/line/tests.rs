@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId, TaskId};
+use crate::domain::group::Group;
 use crate::domain::incident::IncidentRole;
 use crate::domain::reason::Reason;
 use crate::domain::setup::{Contact, Place, Service, Step, Target, User};
@@ -58,9 +59,16 @@ fn every_fact_is_one_plain_sentence() {
                 title: "TypeError: x is undefined".to_owned(),
                 severity: Severity::Sev1,
                 alert: AlertId::from_text("alr_1"),
+                group: Group::from_text("host = web-1".to_owned()),
             },
-            "Opened at sev1 for Public API: TypeError: x is undefined",
+            "Opened at sev1 for Public API: TypeError: x is undefined (alerts with the same host = web-1 join it)",
         ),
+        (
+            own(),
+            What::StormBegan { policy: "nights".into(), incidents: 10 },
+            "A storm: whatever would open an incident comes under this one (more than 10 incidents of policy nights opened within a minute)",
+        ),
+        (own(), What::StormEnded, "The storm is over: what is new opens its own incident again"),
         (own(), What::AlertsJoined { count: 1, titles: vec!["A".to_owned()] }, "1 alert joined: A"),
         (own(), What::AlertsRefired { count: 9, titles: vec!["A".to_owned(), "B".to_owned()] }, "9 alerts fired again, among them: A; B"),
         (Actor::Integration("api".into()), What::AlertsResolved { count: 2, titles: Vec::new(), silenced: 0 }, "2 alerts resolved"),
@@ -139,11 +147,7 @@ fn every_fact_is_one_plain_sentence() {
             What::IncidentRouted { rule: "db".into(), because: "team=\"db\"".to_owned(), policy: Some("dba".into()) },
             "Routed by rule db, which pages by policy dba (team=\"db\")",
         ),
-        (
-            own(),
-            What::ServiceInvolved { service: "api".into() },
-            "Public API is affected as well (it depends on the service of this incident)",
-        ),
+        (own(), What::ServiceInvolved { service: "api".into() }, "Public API is affected as well (its alerts join this incident)"),
         (own(), What::IncidentReopened { reason: Reason::StillFiring }, "Reopened (it still fires after a person resolved the incident)"),
         (
             own(),
@@ -313,7 +317,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 56, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 58, "each kind of fact has its case");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::words;
 use crate::base::time::Time;
 use crate::domain::incident::{IncidentRole, NO_SERVICE};
 use crate::domain::input::Actor;
+use crate::domain::storm::Storm;
 use crate::domain::task::Task;
 use crate::store::read::{AlertView, AttemptOutcome, IncidentView, OverrideView, PageView, StoreError};
 
@@ -52,6 +53,10 @@ pub struct IncidentBody {
     service: Option<String>,
     /// The services beside that one whose alerts it took in, because they depend on it.
     also_services: Vec<String>,
+    /// What its service's alerts in it have in common, where the service groups by more than time.
+    group: Option<String>,
+    /// Where it takes in, or took in, what would have opened incidents of their own.
+    storm: Option<StormBody>,
     #[schema(schema_with = words::kind)]
     kind: String,
     #[schema(schema_with = words::time)]
@@ -90,6 +95,8 @@ impl IncidentBody {
             severity: view.severity.name(),
             service: Some(view.service.to_string()).filter(|service| service != NO_SERVICE),
             also_services: view.response.services.iter().map(ToString::to_string).collect(),
+            group: view.response.group.as_ref().map(ToString::to_string),
+            storm: view.response.storm.as_ref().map(StormBody::of),
             kind: view.kind,
             opened_at: view.opened_at.rfc3339(),
             acknowledged_at: view.acknowledged_at.map(Time::rfc3339),
@@ -104,6 +111,24 @@ impl IncidentBody {
             firing_count: view.firing_count,
             url: format!("{}/incidents/{}", doors.public_url(), view.number.0),
         }
+    }
+}
+
+/// A storm: more incidents of one policy opened within a minute than are ordinary.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Storm)]
+pub struct StormBody {
+    policy: String,
+    #[schema(schema_with = words::time)]
+    began_at: String,
+    /// From then on, what is new opens incidents of its own again; null while the storm lasts.
+    #[schema(schema_with = words::maybe_time)]
+    ended_at: Option<String>,
+}
+
+impl StormBody {
+    fn of(storm: &Storm) -> Self {
+        Self { policy: storm.policy.to_string(), began_at: storm.began_at.rfc3339(), ended_at: storm.ended_at.map(Time::rfc3339) }
     }
 }
 

@@ -66,6 +66,8 @@ pub struct TriedSignalBody {
     pub service: String,
     /// Of the incident that it would open or join; null where it pages nobody.
     pub incident_severity: Option<&'static str>,
+    /// What alerts have to have in common with it to be in one incident, where its service groups by more than time.
+    pub group: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub url: Option<String>,
     /// When it happened, in the sender's time.
@@ -162,6 +164,7 @@ impl TriedSignalBody {
             severity: routed.severity.name(),
             service: routed.service.to_string(),
             incident_severity: tried.severity.map(crate::domain::setup::Severity::name),
+            group: tried.group.map(|group| group.to_string()),
             labels: routed.signal.labels,
             url: routed.signal.url,
             at: routed.signal.at.map(Time::rfc3339),

@@ -74,6 +74,7 @@ pub(in crate::web) async fn incident(
         title: view.title,
         service: names.service(&view.service).to_owned(),
         also: view.response.services.iter().map(|service| names.service(service).to_owned()).collect(),
+        group: view.response.group.as_ref().map(ToString::to_string),
         severity: view.severity.name(),
         state: view.state,
         opened_at: Stamp(view.opened_at),

@@ -112,6 +112,7 @@ fn row(tried: TriedSignal, names: &Names) -> TriedRow {
         severity: routed.severity.name(),
         service: names.service(&routed.service).to_owned(),
         incident_severity: tried.severity.map(Severity::name),
+        group: tried.group.map(|group| group.to_string()),
         fires: tried.fires,
         labels: routed.signal.labels.into_iter().collect(),
         rule: routed.taken.map(|taken| taken.rule.to_string()),
