@@ -2,13 +2,13 @@
 # `make` alone prints the list below, made from the captions after `##`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build web fmt lint house sim fuzz e2e bench clean
+.PHONY: help run test build web fmt lint house sim fuzz e2e bench bench-ingest clean
 
 # rustup's directory comes last, so that a toolchain the person chose keeps its place.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## print this list
-	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: ## build what has changed and start the demo: server, staged phones, a replayed night
 	@scripts/run
@@ -44,6 +44,9 @@ e2e: ## run the stories in a browser
 
 bench: ## measure a release build as a whole process
 	@scripts/bench
+
+bench-ingest: ## measure the intake beside Prometheus Alertmanager, with a table of ratios
+	@scripts/bench-ingest
 
 clean: ## remove everything that was built or installed here; data in var/ stays
 	@scripts/postgres stop

@@ -10,7 +10,7 @@ use crate::base::limits;
 use crate::base::time::{Span, Time};
 use crate::domain::setup::{Heartbeat, Integration, Pulse};
 use crate::sources::heartbeat;
-use crate::store::{self, HeartbeatRow, JournalRow, WriteLane};
+use crate::store::{self, Filed, HeartbeatRow, JournalRow, WriteLane};
 
 /// A beat came. The answer is when the next one is due; it is durable then.
 ///
@@ -180,8 +180,8 @@ async fn tell(house: &House, integration: &Integration, beat: Heartbeat, row: &H
     };
     let body = save::json("journal row", &[entry])?;
     let turn = store::journal_last_turn(&mut tx, &integration.id).await?;
-    let row = JournalRow { id: JournalId::make(&mut ids), at, signals: 1, body, integration: Some(integration.id.clone()), turn };
-    store::journal_add(&mut tx, &row).await?;
+    let row = JournalRow { id: JournalId::make(&mut ids), at, signals: 1, body };
+    store::journal_add(&mut tx, &Filed { row, integration: Some(integration.id.clone()), turn }).await?;
     failpoint::reach("beat.missed");
     tx.commit().await?;
     failpoint::reach("beat.missed_committed");

@@ -56,7 +56,7 @@ fn is_of_the_rows(error: &FlowError) -> bool {
 /// Keeps the oldest row aside, and has its integrations say so: somebody must look at the sender, since nothing was decided.
 async fn set_aside(house: &House, why: &FlowError) -> Result<usize, FlowError> {
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let Some(row) = store::journal_take(&mut tx, 1).await?.into_iter().next() else { return Ok(0) };
+    let Some(row) = store::journal_take(&mut tx, 1, limits::FOLD_SIGNALS).await?.into_iter().next() else { return Ok(0) };
     let at = house.clock.now();
     let instead = stand_ins(house, &row, at);
     let instead = match instead.as_slice() {
@@ -64,7 +64,7 @@ async fn set_aside(house: &House, why: &FlowError) -> Result<usize, FlowError> {
         entries => {
             let body = save::json("journal row", &entries)?;
             let signals = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-            Some(JournalRow::first(JournalId::make(&mut IdSource::fresh(at)), at, signals, body))
+            Some(JournalRow { id: JournalId::make(&mut IdSource::fresh(at)), at, signals, body })
         }
     };
     store::journal_set_aside(&mut tx, &row, &why.to_string(), instead.as_ref()).await?;
@@ -110,7 +110,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let live = house.now_live();
     let at = house.clock.now();
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let rows = some(store::journal_take(&mut tx, most_rows).await?);
+    let rows = store::journal_take(&mut tx, most_rows, limits::FOLD_SIGNALS).await?;
     if rows.is_empty() {
         tx.rollback().await?;
         return Ok(0);
@@ -281,20 +281,6 @@ fn ignored_because(action: &Action) -> Option<String> {
         Action::Change(said) | Action::Ignore(said) | Action::Unreadable(said) => Some(said.clone()),
         Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Remark(_) => None,
     }
-}
-
-/// As many of the oldest rows as one transaction may decide; always the first.
-fn some(rows: Vec<JournalRow>) -> Vec<JournalRow> {
-    let mut signals = 0;
-    let mut taken = Vec::new();
-    for row in rows {
-        signals += row.signals;
-        if !taken.is_empty() && signals > limits::FOLD_SIGNALS {
-            break;
-        }
-        taken.push(row);
-    }
-    taken
 }
 
 fn read(rows: &[JournalRow]) -> Result<Vec<Entry>, FlowError> {

@@ -24,7 +24,7 @@ use crate::domain::setup::Integration;
 use crate::sources::proof::Flaw;
 pub use crate::sources::proof::Proof;
 use crate::sources::{self, Source};
-use crate::store::{self, JournalRow, StoreError};
+use crate::store::{self, Filed, JournalRow, StoreError};
 
 pub use crate::sources::splunk_oncall;
 
@@ -363,7 +363,7 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: 
 
 /// The rows of one batch: of each integration its own, since each key has its own turns. A row holds at most
 /// [`limits::JOURNAL_BATCH_ROWS`] signals, because a row is folded in one transaction.
-fn rows(entries: Vec<(Time, Entry)>, fair: &mut Fair, ids: &mut IdSource) -> Result<Vec<JournalRow>, serde_json::Error> {
+fn rows(entries: Vec<(Time, Entry)>, fair: &mut Fair, ids: &mut IdSource) -> Result<Vec<Filed>, serde_json::Error> {
     let Some(at) = entries.iter().map(|(at, _)| *at).min() else { return Ok(Vec::new()) };
     ids.move_to(at);
     let mut rows = Vec::new();
@@ -410,13 +410,14 @@ impl Sheet {
         }
     }
 
-    fn row(self, at: Time, fair: &mut Fair, ids: &mut IdSource) -> Result<Option<JournalRow>, serde_json::Error> {
+    fn row(self, at: Time, fair: &mut Fair, ids: &mut IdSource) -> Result<Option<Filed>, serde_json::Error> {
         let Some(first) = self.entries.first() else { return Ok(None) };
         let integration = first.integration.clone();
         let signals = i64::try_from(self.signals).unwrap_or(i64::MAX);
         let turn = fair.turn(&integration, signals);
         let body = serde_json::to_string(&self.entries)?;
-        Ok(Some(JournalRow { id: JournalId::make(ids), at, signals, body, integration: Some(integration), turn }))
+        let row = JournalRow { id: JournalId::make(ids), at, signals, body };
+        Ok(Some(Filed { row, integration: Some(integration), turn }))
     }
 }
 

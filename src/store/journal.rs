@@ -17,17 +17,22 @@ pub struct JournalRow {
     /// How many signals the body holds.
     pub signals: i64,
     pub body: String,
-    /// Whose they are; `None`: of several, or of nobody who could send too many.
+}
+
+/// A row and its place among the others: rows are folded in the order of their turns, and those of one turn in the order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filed {
+    pub row: JournalRow,
+    /// Whose signals they are; `None`: of several, or of nobody who could send too many.
     pub integration: Option<IntegrationId>,
-    /// Rows are folded in the order of their turns, and those of one in the order of their ids.
     pub turn: i64,
 }
 
-impl JournalRow {
+impl Filed {
     /// A row that goes first, because nobody can send many of its kind.
     #[must_use]
-    pub const fn first(id: JournalId, at: Time, signals: i64, body: String) -> Self {
-        Self { id, at, signals, body, integration: None, turn: 0 }
+    pub const fn first(row: JournalRow) -> Self {
+        Self { row, integration: None, turn: 0 }
     }
 }
 
@@ -35,7 +40,7 @@ impl JournalRow {
 ///
 /// # Errors
 /// When they could not be stored, none of them; they must then not be acknowledged.
-pub async fn journal_append(store: &Store, rows: &[JournalRow]) -> Result<()> {
+pub async fn journal_append(store: &Store, rows: &[Filed]) -> Result<()> {
     if let [row] = rows {
         // A statement by itself is a transaction, and on the way of every sender.
         store.alone(WriteLane::Intake).await?.conn.execute(insert(row)).await?;
@@ -53,20 +58,20 @@ pub async fn journal_append(store: &Store, rows: &[JournalRow]) -> Result<()> {
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn journal_add(tx: &mut Tx, row: &JournalRow) -> Result<()> {
+pub async fn journal_add(tx: &mut Tx, row: &Filed) -> Result<()> {
     tx.execute(insert(row)).await?;
     Ok(())
 }
 
 const COLUMNS: usize = 6;
 
-fn insert(row: &JournalRow) -> Sql {
-    values(sql("INSERT INTO journal (id, at, signals, body, integration, turn) VALUES ($1, $2, $3, $4, $5, $6)"), row)
+fn insert(filed: &Filed) -> Sql {
+    values(sql("INSERT INTO journal (id, at, signals, body, integration, turn) VALUES ($1, $2, $3, $4, $5, $6)"), filed)
 }
 
-fn values(insert: Sql, row: &JournalRow) -> Sql {
+fn values(insert: Sql, Filed { row, integration, turn }: &Filed) -> Sql {
     let insert = insert.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body);
-    insert.text(row.integration.as_ref().map_or("", IntegrationId::as_str)).int(row.turn)
+    insert.text(integration.as_ref().map_or("", IntegrationId::as_str)).int(*turn)
 }
 
 /// Takes a row that cannot be folded out of the way and keeps it, with what `instead` says of it in its place.
@@ -78,7 +83,7 @@ pub async fn journal_set_aside(tx: &mut Tx, row: &JournalRow, reason: &str, inst
     tx.execute(keep.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body).text(reason)).await?;
     tx.execute(sql("DELETE FROM journal WHERE id = $1").text(row.id.as_str())).await?;
     if let Some(instead) = instead {
-        tx.execute(insert(instead)).await?;
+        tx.execute(insert(&Filed::first(instead.clone()))).await?;
     }
     Ok(())
 }
@@ -105,26 +110,32 @@ pub async fn journal_aside(reader: &Reader) -> Result<i64> {
     rows.first().map_or(Ok(0), |row| row.int("n"))
 }
 
-/// The rows whose turn it is, locked: a second folder waits, and then finds them gone.
+/// The rows whose turn it is, locked: a second folder waits, and then finds them gone. At most `most` of them, and so many that they hold
+/// at most `signals` signals; always the first.
 ///
 /// # Errors
 /// As every call of the database.
-pub async fn journal_take(tx: &mut Tx, limit: i64) -> Result<Vec<JournalRow>> {
-    let take =
-        format!("SELECT id, at, signals, body, integration, turn FROM journal ORDER BY turn, id LIMIT $1{}", tx.dialect().for_update());
-    let rows = tx.rows(sql_made(take).int(limit)).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(JournalRow {
-                id: JournalId::from_text(row.text("id")?),
-                at: row.time("at")?,
-                signals: row.int("signals")?,
-                body: row.text("body")?,
-                integration: Some(row.text("integration")?).filter(|id| !id.is_empty()).map(IntegrationId::from_text),
-                turn: row.int("turn")?,
-            })
-        })
-        .collect()
+pub async fn journal_take(tx: &mut Tx, most: i64, signals: i64) -> Result<Vec<JournalRow>> {
+    // Without the bodies, of which a full journal has far more than one fold takes.
+    let look = format!("SELECT id, signals FROM journal ORDER BY turn, id LIMIT $1{}", tx.dialect().for_update());
+    let (mut ids, mut held) = (Vec::new(), 0);
+    for row in tx.rows(sql_made(look).int(most)).await? {
+        held += row.int("signals")?;
+        if held > signals && !ids.is_empty() {
+            break;
+        }
+        ids.push(row.text("id")?);
+    }
+    let mut taken = Vec::new();
+    for ids in ids.chunks(LIST) {
+        let take = format!("SELECT id, at, signals, body FROM journal WHERE id IN ({})", tx.list(1, ids.len()));
+        for row in tx.rows(sql_made(take).texts(ids)).await? {
+            let id = JournalId::from_text(row.text("id")?);
+            taken.push(JournalRow { id, at: row.time("at")?, signals: row.int("signals")?, body: row.text("body")? });
+        }
+    }
+    taken.sort_by_key(|row| ids.iter().position(|id| id == row.id.as_str()));
+    Ok(taken)
 }
 
 /// Deletes what was folded, in the transaction that folded it.

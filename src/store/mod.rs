@@ -83,7 +83,7 @@ pub use heartbeat::{
     heartbeats_excuse,
 };
 pub use journal::{
-    JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_last_turn,
+    Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_last_turn,
     journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};

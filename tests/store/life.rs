@@ -3,7 +3,7 @@
 use reveille::base::id::{IdSource, JournalId};
 use reveille::base::time::Time;
 use reveille::store::{
-    JournalRow, Store, StoreError, StoreOptions, WriteLane, answer_find, answer_save, attempt_insert, journal_append, journal_pending,
+    Filed, JournalRow, Store, StoreError, StoreOptions, WriteLane, answer_find, answer_save, attempt_insert, journal_append, journal_pending,
 };
 
 use crate::db::{Db, Ids, ana, at, attempt, until};
@@ -21,7 +21,7 @@ on_both! {
         for n in 0..50 {
             let (store, tell) = (db.store.clone(), tell.clone());
             work.spawn(async move {
-                journal_append(&store, &row()).await.expect("it is stored");
+                journal_append(&store, &[Filed::first(row())]).await.expect("it is stored");
                 tell.send(n).expect("the test listens");
             });
         }
@@ -120,7 +120,7 @@ on_both! {
         for store in [db.store.clone(), beside.clone()] {
             work.spawn(async move {
                 for _ in 0..20 {
-                    journal_append(&store, &row()).await?;
+                    journal_append(&store, &[Filed::first(row())]).await?;
                 }
                 Ok::<_, StoreError>(())
             });

@@ -8,7 +8,7 @@ use reveille::base::viewer::{Role, Scope};
 use reveille::domain::fact::What;
 use reveille::domain::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Service, Setup, User};
 use reveille::store::{
-    JournalRow, ObjectKind, Session, StoreError, Token, WriteLane, answer_find, answer_save, answers_forget, fact_last_seq, facts_after,
+    Filed, JournalRow, ObjectKind, Session, StoreError, Token, WriteLane, answer_find, answer_save, answers_forget, fact_last_seq, facts_after,
     facts_append, integration_find, journal_append, journal_delete, journal_pending, journal_take, lease_drop, lease_hold, link_create,
     link_use, session_create, session_end, session_find, sessions_end, setup_load, setup_save, setup_version, tally_add, tally_list,
     token_create, token_find, token_list, token_touch,
@@ -57,17 +57,17 @@ on_both! {
     /// The journal gives the oldest first, and what a fold deleted is gone with its commit only.
     async fn the_journal_is_taken_oldest_first(db: &Db) {
         for n in [3, 1, 2] {
-            journal_append(&db.store, &journal_row(n)).await.expect("it is stored");
+            journal_append(&db.store, &[Filed::first(journal_row(n))]).await.expect("it is stored");
         }
         assert_eq!(journal_pending(&db.store.reader()).await.expect("it reads"), 3);
         let mut tx = db.begin().await;
-        let taken = journal_take(&mut tx, 2).await.expect("it takes");
+        let taken = journal_take(&mut tx, 2, 100).await.expect("it takes");
         assert_eq!(taken, [journal_row(1), journal_row(2)]);
         journal_delete(&mut tx, &taken.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await.expect("it deletes");
         assert_eq!(journal_pending(&db.store.reader()).await.expect("it reads"), 3, "not before the commit");
         tx.commit().await.expect("it commits");
         let mut tx = db.begin().await;
-        assert_eq!(journal_take(&mut tx, 10).await.expect("it takes"), [journal_row(3)]);
+        assert_eq!(journal_take(&mut tx, 10, 100).await.expect("it takes"), [journal_row(3)]);
     }
 
     async fn answers_are_found_until_forgotten(db: &Db) {
