@@ -91,13 +91,16 @@ pub fn call(words: &CallWords, language: Language) -> Spoken {
     said.push((if words.repeat { p.here_again } else { p.here }).to_owned());
     said.extend(words.drill.then(|| p.drill.to_owned()));
     if let Some(incident) = words.incidents.first().filter(|_| !several) {
-        said.push(format!("{}.", headline(incident, language)));
-        if incident.storm.is_none() {
-            said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
-        }
         // What a person declared may have no alert at all.
         let counted = (incident.alerts_count > 0).then(|| alerts(incident, language));
-        said.push(format!("{}.", counted.into_iter().chain([opened(incident, language)]).collect::<Vec<_>>().join(", ")));
+        let since = counted.into_iter().chain([opened(incident, language)]).collect::<Vec<_>>().join(", ");
+        if incident.storm.is_some() {
+            said.push(format!("{}: {since}.", headline(incident, language)));
+        } else {
+            said.push(format!("{}.", headline(incident, language)));
+            said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
+            said.push(format!("{since}."));
+        }
         said.extend(telling(incident, limits::SPOKEN_TITLE_CHARS, language));
     } else {
         said.push(counted(count(total), p.several, p.several));

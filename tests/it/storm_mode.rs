@@ -89,7 +89,7 @@ story!(the_call_of_a_storm_says_its_totals_and_what_tells_most, &alone(), |app| 
     let call = app.phone("ana").rings_after("2m").await.answer().await;
     let said = call.said();
     assert!(said.contains("a storm of 391 alerts from 2 services"), "{said}");
-    for title in ["the vault is sealed", "cart", "host 10"] {
+    for title in ["the vault is sealed", "cart ", "host "] {
         assert!(said.contains(title), "{title} is not in: {said}");
     }
     call.press('1').await;
