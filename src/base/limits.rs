@@ -110,6 +110,12 @@ pub const STORM_CALM: Span = Span::minutes(5);
 /// Alerts of an umbrella that are looked at to find the most telling of them; a page waits for it.
 pub const STORM_LOOKED_AT: i64 = 500;
 
+/// Alerts of an incident that are looked at to tell in which order its hosts fell.
+pub const FALLS_LOOKED_AT: i64 = 2_000;
+
+/// Hosts that are named in the order in which they fell; the rest are a number.
+pub const FALLS_SHOWN: usize = 30;
+
 /// Labels that alerts may be grouped by together.
 pub const GROUP_NAMES: usize = 10;
 

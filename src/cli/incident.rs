@@ -1,5 +1,7 @@
 //! `incident list`, `show` and the commands.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::CliError;
@@ -11,6 +13,7 @@ use super::watch;
 use crate::base::id::Number;
 use crate::base::limits;
 use crate::base::time::Time;
+use crate::domain::fall;
 use crate::domain::incident::IncidentState;
 
 /// Lists of parts are read to their end, but for ever is no end: so many pages of a thousand.
@@ -110,6 +113,7 @@ pub(super) async fn show(console: &mut Console<'_>, client: &Client, show: &Inci
             told => told?,
         };
         changed(console, &incident, &changes)?;
+        fell(console, &part(client, &number, "alerts").await?)?;
         console.line("")?;
         let title = console.paint(Ink::Bold, "Timeline");
         console.line(&title)?;
@@ -192,6 +196,28 @@ fn now(console: &mut Console<'_>, incident: &Value, pages: &[Value]) -> Result<(
         }
         None => console.line(&format!("  It is {}.", field(incident, "state"))),
     }
+}
+
+/// Which host fell first, and which after it.
+fn fell(console: &mut Console<'_>, alerts: &[Value]) -> Result<(), CliError> {
+    let alerts: Vec<(BTreeMap<String, String>, Time)> = alerts
+        .iter()
+        .filter_map(|alert| Some((serde_json::from_value(alert.get("labels")?.clone()).ok()?, time(alert, "first_at")?)))
+        .collect();
+    let fell = fall::order(alerts.iter().map(|(labels, at)| (labels, *at)));
+    if fell.is_empty() {
+        return Ok(());
+    }
+    console.line("")?;
+    let title = console.paint(Ink::Bold, "In the order they fell");
+    console.line(&title)?;
+    let named = fell
+        .iter()
+        .take(limits::FALLS_SHOWN)
+        .map(|fall| format!("{} {}", field(&json!({ "host": fall.host }), "host"), console.moment(fall.at)));
+    let more = fell.len().saturating_sub(limits::FALLS_SHOWN);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    console.long_line(&format!("  {}", named.chain(more).collect::<Vec<_>>().join(", ")), 2)
 }
 
 /// What was changed on purpose in the day before it.

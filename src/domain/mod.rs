@@ -15,6 +15,7 @@ pub mod effect;
 mod ending;
 mod escalation;
 pub mod fact;
+pub mod fall;
 pub mod group;
 mod grouping;
 pub mod incident;

@@ -1,7 +1,8 @@
 //! When the incidents of one policy open faster than anybody can read them, one becomes the umbrella of all that would open after it. What
 //! is worse than the umbrella raises it, and pages as any raise does.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::incident::Incident;
 use super::input::{Actor, Timer};
 use super::reason::Reason;
 use super::routing::Routed;
-use super::setup::{Service, Severity};
+use super::setup::{AlertSeverity, Service, Severity};
 use crate::base::id::{IncidentId, PolicyId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -116,12 +117,53 @@ fn end(draft: &mut Draft, id: &IncidentId) {
     draft.set(id, Timer::Storm, None);
 }
 
+/// One alert of a storm, as far as it is told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallen {
+    pub title: String,
+    pub severity: AlertSeverity,
+    pub fired_at: Time,
+}
+
+/// The titles of the three that tell most of a storm: the worst of all, one of the rarest kind, and the first to fall. No two are of one kind
+/// as long as there are others.
+#[must_use]
+pub fn telling(alerts: &[Fallen]) -> Vec<String> {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for alert in alerts {
+        *kinds.entry(kind(&alert.title)).or_default() += 1;
+    }
+    let rarity = |alert: &Fallen| kinds.get(&kind(&alert.title)).copied().unwrap_or_default();
+    let mut told: Vec<&Fallen> = Vec::new();
+    for place in 0..TELLING {
+        let is_new = |alert: &&&Fallen| told.iter().all(|other| kind(&other.title) != kind(&alert.title));
+        let is_other = |alert: &&&Fallen| told.iter().all(|other| other.title != alert.title);
+        let mut left: Vec<&Fallen> = alerts.iter().filter(|alert| is_new(&alert)).collect();
+        if left.is_empty() {
+            left = alerts.iter().filter(|alert| is_other(&alert)).collect();
+        }
+        told.extend(match place {
+            0 => left.into_iter().min_by_key(|alert| (Reverse(alert.severity), rarity(alert), alert.fired_at)),
+            1 => left.into_iter().min_by_key(|alert| (rarity(alert), Reverse(alert.fired_at))),
+            _ => left.into_iter().min_by_key(|alert| alert.fired_at),
+        });
+    }
+    told.into_iter().map(|alert| alert.title.clone()).collect()
+}
+
+const TELLING: usize = 3;
+
+/// What is wrong, without its numbers: `web-1 is down` and `web-17 is down` are of one kind.
+fn kind(title: &str) -> String {
+    title.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#").to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::decide::Outcome;
     use super::super::incident::IncidentState;
     use super::super::input::{Act, Action, Scope, Signal};
-    use super::super::setup::{AlertSeverity, Policy};
+    use super::super::setup::Policy;
     use super::super::trial::{Trial, step};
     use super::*;
 
@@ -286,5 +328,20 @@ mod tests {
         night.until(400);
         assert_eq!(night.wakes(Scope::Incident(umbrella), Timer::Storm).reason, Reason::NothingDue);
         assert_eq!(night.count("storm_ended"), 1);
+    }
+
+    #[test]
+    fn the_worst_the_rarest_and_the_first_are_told() {
+        let fallen = |title: &str, severity, second| Fallen { title: title.to_owned(), severity, fired_at: Time::from_seconds(second) };
+        let mut alerts: Vec<Fallen> = (0..50).map(|n| fallen(&format!("web-{n} is down"), AlertSeverity::Error, 10 + n)).collect();
+        alerts.push(fallen("queue 7 is full", AlertSeverity::Warning, 5));
+        alerts.push(fallen("queue 8 is full", AlertSeverity::Warning, 6));
+        alerts.push(fallen("the core switch is gone", AlertSeverity::Error, 40));
+        alerts.push(fallen("db-3 is read-only", AlertSeverity::Critical, 45));
+        assert_eq!(telling(&alerts), ["db-3 is read-only", "the core switch is gone", "queue 7 is full"]);
+        // Where all are of one kind, they are three all the same; and no more than there are.
+        assert_eq!(telling(&alerts[..50]), ["web-0 is down", "web-49 is down", "web-1 is down"]);
+        assert_eq!(telling(&alerts[..1]), ["web-0 is down"]);
+        assert_eq!(telling(&[]), Vec::<String>::new());
     }
 }

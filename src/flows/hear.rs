@@ -16,7 +16,8 @@ use crate::domain::effect::PageOf;
 use crate::domain::incident::{Incident, IncidentState};
 use crate::domain::input::{Act, Actor, Command, Input, News, Via};
 use crate::domain::setup::Language;
-use crate::render::spoken::{self, DetailWords, Done, Spoken, SpokenDetail, SpokenIncident};
+use crate::domain::storm;
+use crate::render::spoken::{self, DetailWords, Done, Spoken, SpokenDetail, SpokenIncident, SpokenStorm};
 use crate::store::{self, AttemptRow, ClosedContact};
 
 /// Why a callback was not taken.
@@ -153,7 +154,10 @@ async fn pressed(house: &House, live: &Live, row: &AttemptRow, key: char) -> Res
         '3' => {
             let mut details = Vec::new();
             for (id, incident) in incidents.into_iter().take(named) {
-                let samples = store::alert_titles(&house.store.page_reader(), &id, limits::INCIDENT_SAMPLES).await?;
+                let samples = match &incident.storm {
+                    Some(storm) => storm.telling.clone(),
+                    None => store::alert_titles(&house.store.page_reader(), &id, limits::INCIDENT_SAMPLES).await?,
+                };
                 details.push(SpokenDetail { samples: samples.into_iter().filter(|title| *title != incident.title).collect(), incident });
             }
             return Ok(words(spoken::detail(&DetailWords { incidents: details, more }, language)));
@@ -214,7 +218,7 @@ fn language(live: &Live, row: &AttemptRow) -> Language {
 
 /// What a call says of the incidents of these pages, the worst and newest first.
 pub(super) async fn spoken_incidents(house: &House, live: &Live, pages: &[PageOf]) -> Result<Vec<(IncidentId, SpokenIncident)>, FlowError> {
-    Ok(said_of(house, live, incidents_of(house, pages).await?))
+    Ok(said_of(house, live, incidents_of(house, pages).await?).await)
 }
 
 /// The incidents of these pages, the worst and newest first.
@@ -228,23 +232,34 @@ pub(super) async fn incidents_of(house: &House, pages: &[PageOf]) -> Result<Vec<
 }
 
 /// What is said of each.
-pub(super) fn said_of(house: &House, live: &Live, incidents: Vec<Incident>) -> Vec<(IncidentId, SpokenIncident)> {
+pub(super) async fn said_of(house: &House, live: &Live, incidents: Vec<Incident>) -> Vec<(IncidentId, SpokenIncident)> {
     let now = house.clock.now();
-    incidents
-        .into_iter()
-        .map(|incident| {
-            let service = live.setup.services.get(&incident.service);
-            let spoken = SpokenIncident {
-                number: incident.number,
-                severity: incident.severity,
-                service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
-                title: incident.title,
-                alerts_count: incident.alerts_count,
-                opened_ago: now.since(incident.opened_at),
-            };
-            (incident.id, spoken)
-        })
-        .collect()
+    let mut said = Vec::new();
+    for incident in incidents {
+        let service = live.setup.services.get(&incident.service);
+        let spoken = SpokenIncident {
+            number: incident.number,
+            severity: incident.severity,
+            service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),
+            storm: storm_of(house, &incident).await,
+            title: incident.title,
+            alerts_count: incident.alerts_count,
+            opened_ago: now.since(incident.opened_at),
+        };
+        said.push((incident.id, spoken));
+    }
+    said
+}
+
+/// What is told of a storm. That its alerts cannot be read keeps no page from leaving.
+async fn storm_of(house: &House, incident: &Incident) -> Option<SpokenStorm> {
+    incident.response.storm.as_ref()?;
+    let alerts = store::storm_alerts(&house.store.page_reader(), &incident.id).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, incident = %incident.id, "what tells most of a storm cannot be read, and is left out of a page");
+        Vec::new()
+    });
+    let services = i64::try_from(incident.response.services.len() + 1).unwrap_or(i64::MAX);
+    Some(SpokenStorm { services, telling: storm::telling(&alerts) })
 }
 
 /// The channel's words from the rendered ones.

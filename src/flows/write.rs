@@ -32,7 +32,7 @@ pub(super) async fn content(house: &House, live: &Live, tx: &mut Tx, channel: &d
     let incidents = incidents_of(house, pages).await?;
     // A call that also speaks for something real is no drill.
     let drill = incidents.iter().all(|incident| incident.kind != Kind::Real);
-    let mut all = said_of(house, live, incidents);
+    let mut all = said_of(house, live, incidents).await;
     let shown = match channel.kind() {
         ContactKind::Voice | ContactKind::Sms => limits::SPOKEN_INCIDENTS,
         ContactKind::Email | ContactKind::SlackDm | ContactKind::Webhook => limits::WRITTEN_INCIDENTS,

@@ -64,8 +64,11 @@ pub fn text(words: &TextWords, language: Language) -> String {
             let service = plain(&incident.service_name, limits::SPOKEN_NAME_CHARS);
             let on = if service.is_empty() { String::new() } else { format!(" {service}") };
             let before = format!("#{} {}{on}: ", incident.number.0, severity(incident.severity));
-            let after = if total == 1 && incident.alerts_count > 1 { format!(", {}", alerts(incident, language)) } else { String::new() };
-            (before, plain(&incident.title, limits::TITLE_CHARS), after)
+            let counted = incident.storm.is_some() || total == 1 && incident.alerts_count > 1;
+            let after = if counted { format!(", {}", alerts(incident, language)) } else { String::new() };
+            // A storm's own title is one of thousands.
+            let title = incident.storm.as_ref().map(|storm| storm.telling.join(", ")).filter(|told| !told.is_empty());
+            (before, plain(title.as_ref().unwrap_or(&incident.title), limits::TITLE_CHARS), after)
         })
         .collect();
     let made = |titles: usize| {
@@ -226,6 +229,7 @@ mod tests {
             title: title.to_owned(),
             alerts_count: 12,
             opened_ago: Span::minutes(5),
+            storm: None,
         }
     }
 

@@ -109,6 +109,7 @@ pub struct Row {
     pub state: IncidentState,
     pub opened_at: Stamp,
     pub alerts_count: i64,
+    pub is_storm: bool,
     /// `Bo Lind has it`, `Resolved by Bo Lind`.
     pub who: Option<String>,
 }
@@ -254,6 +255,15 @@ fn host_of(address: &str) -> &str {
     authority.rsplit('@').next().unwrap_or(authority)
 }
 
+/// An umbrella of a storm.
+#[derive(Debug, Clone)]
+pub struct StormBanner {
+    pub policy: String,
+    pub services: i64,
+    pub began_at: Stamp,
+    pub ended_at: Option<Stamp>,
+}
+
 #[derive(Template)]
 #[template(path = "incident.html")]
 pub struct IncidentPage {
@@ -265,6 +275,10 @@ pub struct IncidentPage {
     pub also: Vec<String>,
     /// What its alerts have in common.
     pub group: Option<String>,
+    pub storm: Option<StormBanner>,
+    /// Hosts, and when the first alert of each came.
+    pub fell: Vec<(String, Stamp)>,
+    pub fell_more: usize,
     pub severity: &'static str,
     pub state: IncidentState,
     pub opened_at: Stamp,

@@ -137,6 +137,9 @@ struct HookIncident<'a> {
     severity: &'static str,
     service: &'a str,
     alerts_count: i64,
+    /// The most telling alerts of a storm.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    telling: &'a [String],
     url: Option<&'a str>,
 }
 
@@ -152,10 +155,19 @@ pub fn hook(attempt: &str, user: &str, at: &str, incidents: &[(SpokenIncident, O
         severity: incident.severity.name(),
         service: &incident.service_name,
         alerts_count: incident.alerts_count,
+        telling: incident.storm.as_ref().map_or(&[], |storm| &storm.telling),
         url: url.as_deref(),
     });
     let told = Hook { id: attempt, kind: "page", at: at.to_owned(), user, incidents: incidents.collect() };
     serde_json::to_string(&told).expect("plain values serialise")
+}
+
+/// How many alerts, and of a storm the most telling.
+fn told(incident: &SpokenIncident, language: Language) -> String {
+    let alerts = alerts(incident, language);
+    let told = incident.storm.iter().flat_map(|storm| &storm.telling).map(|title| plain(title, limits::TITLE_CHARS));
+    let told: Vec<String> = told.filter(|title| !title.is_empty()).collect();
+    if told.is_empty() { alerts } else { format!("{alerts} ({})", told.join("; ")) }
 }
 
 impl Line {
@@ -172,7 +184,7 @@ impl Line {
                 Severity::Sev4 => "SEV4",
             },
             service: if service.is_empty() { words::of(language).no_service.to_owned() } else { service },
-            alerts: alerts(incident, language),
+            alerts: told(incident, language),
             opened: opened(incident, language),
             url,
         }
@@ -193,6 +205,7 @@ mod tests {
             title: title.to_owned(),
             alerts_count: 12,
             opened_ago: Span::minutes(5),
+            storm: None,
         };
         (incident, Some(format!("https://reveille.example.com/incidents/{number}")))
     }

@@ -30,6 +30,17 @@ pub struct SpokenIncident {
     pub title: String,
     pub alerts_count: i64,
     pub opened_ago: Span,
+    /// Where it is the umbrella of a storm.
+    pub storm: Option<SpokenStorm>,
+}
+
+/// What is told of a storm beside its number of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpokenStorm {
+    /// Services whose alerts it took in.
+    pub services: i64,
+    /// Titles of the most telling of them.
+    pub telling: Vec<String>,
 }
 
 /// What key 3 asks for.
@@ -80,15 +91,24 @@ pub fn call(words: &CallWords, language: Language) -> Spoken {
     said.push((if words.repeat { p.here_again } else { p.here }).to_owned());
     said.extend(words.drill.then(|| p.drill.to_owned()));
     if let Some(incident) = words.incidents.first().filter(|_| !several) {
-        said.push(format!("{}.", headline(incident, language)));
-        said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
         // What a person declared may have no alert at all.
         let counted = (incident.alerts_count > 0).then(|| alerts(incident, language));
-        said.push(format!("{}.", counted.into_iter().chain([opened(incident, language)]).collect::<Vec<_>>().join(", ")));
+        let since = counted.into_iter().chain([opened(incident, language)]).collect::<Vec<_>>().join(", ");
+        if incident.storm.is_some() {
+            said.push(format!("{}: {since}.", headline(incident, language)));
+        } else {
+            said.push(format!("{}.", headline(incident, language)));
+            said.push(format!("{}.", title(&incident.title, limits::SPOKEN_TITLE_CHARS, language)));
+            said.push(format!("{since}."));
+        }
+        said.extend(telling(incident, limits::SPOKEN_TITLE_CHARS, language));
     } else {
         said.push(counted(count(total), p.several, p.several));
-        said.extend(words.incidents.iter().map(|incident| {
-            format!("{}: {}.", headline(incident, language), title(&incident.title, limits::SPOKEN_TITLE_CHARS_EACH, language))
+        said.extend(words.incidents.iter().flat_map(|incident| {
+            let title = || title(&incident.title, limits::SPOKEN_TITLE_CHARS_EACH, language);
+            let what = if incident.storm.is_some() { alerts(incident, language) } else { title() };
+            let told = telling(incident, limits::SPOKEN_TITLE_CHARS_EACH, language);
+            std::iter::once(format!("{}: {what}.", headline(incident, language))).chain(told)
         }));
         said.extend(more(words.more, language));
     }
@@ -228,7 +248,17 @@ fn headline(incident: &SpokenIncident, language: Language) -> String {
 
 pub(super) fn alerts(incident: &SpokenIncident, language: Language) -> String {
     let p = words::of(language);
-    counted(incident.alerts_count, p.alerts_one, p.alerts_many)
+    let alerts = counted(incident.alerts_count, p.alerts_one, p.alerts_many);
+    let Some(storm) = &incident.storm else { return alerts };
+    let services = counted(storm.services, p.services_one, p.services_many);
+    fill(p.storm, &[("alerts", &alerts), ("services", &services)])
+}
+
+/// The most telling alerts of a storm.
+fn telling(incident: &SpokenIncident, most: usize, language: Language) -> Option<String> {
+    let told = incident.storm.as_ref().map(|storm| &storm.telling).filter(|told| !told.is_empty())?;
+    let titles: Vec<String> = told.iter().map(|told| format!("{}.", title(told, most, language))).collect();
+    Some(format!("{} {}", words::of(language).among, titles.join(" ")))
 }
 
 pub(super) fn opened(incident: &SpokenIncident, language: Language) -> String {
@@ -337,6 +367,7 @@ mod tests {
             title: title.to_owned(),
             alerts_count: 12,
             opened_ago: Span::minutes(5),
+            storm: None,
         }
     }
 

@@ -18,6 +18,7 @@ mod dialect;
 mod error;
 mod expiry;
 mod fact;
+mod fall;
 mod find;
 mod follow;
 mod follower;
@@ -113,7 +114,7 @@ pub use silence::{
     SilencePlace, SilenceRow, audit_silences, silence_change, silence_load, silence_note, silence_piece, silence_save, silences_count,
     silences_forget, silences_live, silences_lock,
 };
-pub use spoken::{alert_titles, incident_find, incident_find_by_number};
+pub use spoken::{alert_titles, incident_find, incident_find_by_number, storm_alerts};
 pub use tally::{tally_add, tally_list};
 pub use task::tasks_load;
 pub use tx::{Ask, Tx};

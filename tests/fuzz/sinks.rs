@@ -105,6 +105,7 @@ fn about(text: &str) -> SpokenIncident {
         title: text.to_owned(),
         alerts_count: 3,
         opened_ago: Span::minutes(2),
+        storm: None,
     }
 }
 

@@ -16,6 +16,19 @@ async fn on_host(app: &App, title: &str, host: &str) -> Heard {
     app.hears(GENERIC, &json!({"title": title, "severity": "error", "labels": {"host": host}})).await
 }
 
+story!(the_order_in_which_hosts_fell_stands_on_their_incident, |app| {
+    for (host, wait) in [("web-3", "2s"), ("web-1", "1s"), ("db-1", "5s"), ("web-3", "1s")] {
+        on_host(app, &format!("{host} is down {wait}"), host).await;
+        app.advance(wait).await;
+    }
+    assert_eq!(app.incidents().await.len(), 1);
+    let page = app.browser("ana").await.get("/incidents/1").await.text;
+    let fell = page.split("In the order they fell").nth(1).expect("it has a part of its own");
+    let places = ["web-3", "web-1", "db-1"].map(|host| fell.find(host).unwrap_or_else(|| panic!("{host} is not there")));
+    assert!(places.is_sorted(), "{places:?}");
+    app.everyone_takes_notice();
+});
+
 story!(each_host_has_an_incident_of_its_own, &by("[\"host\"]"), |app| {
     for (title, host, outcome, incident) in [
         ("disk full", "web-1", "opened", 1),

@@ -78,6 +78,29 @@ fn with_another_team() -> String {
     alone.replace(shop, "name = \"Shop\"\npolicy = \"shop\"\n").replacen("[[service]]\nid = \"api\"\n", policy, 1)
 }
 
+story!(the_call_of_a_storm_says_its_totals_and_what_tells_most, &alone(), |app| {
+    flood(app, GENERIC, "host", 300).await;
+    flood(app, SHOP, "cart", 100).await;
+    app.hears(SHOP, &body("the vault is sealed", "critical")).await;
+    app.phone("ana").takes_notice();
+    for number in 1..=10 {
+        app.command(number, "acknowledge").await;
+    }
+    let call = app.phone("ana").rings_after("2m").await.answer().await;
+    let said = call.said();
+    assert!(said.contains("a storm of 391 alerts from 2 services"), "{said}");
+    for title in ["the vault is sealed", "cart ", "host "] {
+        assert!(said.contains(title), "{title} is not in: {said}");
+    }
+    call.press('1').await;
+    app.settle().await;
+    app.incident(11).await.is_acknowledged_by("ana");
+    let browser = app.browser("ana").await;
+    let page = browser.get("/incidents/11").await.text;
+    assert!(page.contains("whatever would open an incident of policy platform comes under this one"), "{page}");
+    assert!(browser.get("/").await.text.contains("storm"));
+});
+
 story!(where_it_is_turned_off_every_alert_keeps_its_own_incident, &without(), |app| {
     flood(app, GENERIC, "host", 30).await;
     assert_eq!(app.incidents().await.len(), 30);

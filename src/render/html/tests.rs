@@ -40,6 +40,7 @@ fn row(state: IncidentState) -> Row {
         state,
         opened_at: stamp(),
         alerts_count: 1,
+        is_storm: true,
         who: Some(HOSTILE.to_owned()),
     }
 }
@@ -72,6 +73,9 @@ fn incident(state: IncidentState) -> IncidentPage {
         service: HOSTILE.to_owned(),
         also: vec![HOSTILE.to_owned()],
         group: Some(HOSTILE.to_owned()),
+        storm: Some(StormBanner { policy: HOSTILE.to_owned(), services: 2, began_at: stamp(), ended_at: None }),
+        fell: vec![(HOSTILE.to_owned(), stamp())],
+        fell_more: 3,
         severity: "sev1",
         state,
         opened_at: stamp(),

@@ -51,6 +51,7 @@ fn incident(number: i64, alerts_count: i64, opened_ago: Span) -> SpokenIncident 
         title: TITLE.to_owned(),
         alerts_count,
         opened_ago,
+        storm: None,
     }
 }
 

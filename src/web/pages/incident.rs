@@ -15,7 +15,9 @@ use crate::domain::input::{Act, Actor, Via, Whom};
 use crate::domain::local;
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
-use crate::render::html::{AlertRow, AttemptRow, Choice, Entry, IncidentPage, Offers, PageCard, RoleRow, RoomLink, Stamp, TaskRow};
+use crate::render::html::{
+    AlertRow, AttemptRow, Choice, Entry, IncidentPage, Offers, PageCard, RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
+};
 use crate::render::line::{self, Names};
 use crate::store::read::{AlertView, AttemptOutcome, FactRow, PageView};
 use crate::web::Doors;
@@ -47,6 +49,7 @@ pub(in crate::web) async fn incident(
     let reader = doors.house.store.reader();
     let pages = reader.incident_pages(viewer, number).await?;
     let alerts = reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?;
+    let fell = reader.incident_fell(viewer, number).await?;
     let changes = reader.incident_changes(viewer, number).await?;
     let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
     let has_earlier = facts.len() > usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
@@ -75,6 +78,14 @@ pub(in crate::web) async fn incident(
         service: names.service(&view.service).to_owned(),
         also: view.response.services.iter().map(|service| names.service(service).to_owned()).collect(),
         group: view.response.group.as_ref().map(ToString::to_string),
+        storm: view.response.storm.as_ref().map(|storm| StormBanner {
+            policy: storm.policy.to_string(),
+            services: i64::try_from(view.response.services.len() + 1).unwrap_or(i64::MAX),
+            began_at: Stamp(storm.began_at),
+            ended_at: storm.ended_at.map(Stamp),
+        }),
+        fell_more: fell.len().saturating_sub(limits::FALLS_SHOWN),
+        fell: fell.into_iter().take(limits::FALLS_SHOWN).map(|fall| (fall.host, Stamp(fall.at))).collect(),
         severity: view.severity.name(),
         state: view.state,
         opened_at: Stamp(view.opened_at),

@@ -178,6 +178,7 @@ fn row(view: IncidentView, names: &Names) -> Row {
         state: view.state,
         opened_at: Stamp(view.opened_at),
         alerts_count: view.alerts_count,
+        is_storm: view.response.storm.is_some(),
         who,
     }
 }
