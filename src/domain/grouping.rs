@@ -251,7 +251,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
             draft.find_newest(&incident.service);
-            escalation::start(draft, &incident.id, reason);
+            escalation::resume(draft, &incident.id, incident.response.left_at, reason);
         }
         severity::raise(draft, &incident.id, severity, &signal.integration);
     }
