@@ -87,6 +87,12 @@ pub const INCIDENT_SAMPLES: usize = 5;
 
 /// A group takes new alerts for this long in all, however many keep coming.
 pub const GROUP_LIFE: Span = Span::hours(24);
+/// How many stretches of time say whether an alert flaps, as Nagios keeps the newest 21 states; and how long one is unless configured.
+pub const FLAP_BUCKETS: i64 = 20;
+pub const FLAP_BUCKET: Span = Span::minutes(1);
+pub const FLAP_BUCKET_LONGEST: Span = Span::hours(1);
+/// The longest time that a service waits to see whether an alert passes by itself.
+pub const QUIET_LONGEST: Span = Span::hours(1);
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.

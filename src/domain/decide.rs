@@ -14,7 +14,7 @@ use super::reason::Reason;
 use super::setup::Setup;
 use super::silence::Silence;
 use super::task::Task;
-use super::{command, declare, ending, escalation, grouping, page, silence};
+use super::{command, declare, ending, escalation, grouping, hold, page, silence};
 use crate::base::id::{AlertId, IdSource, IncidentId, ServiceId, UserId};
 use crate::base::time::Time;
 
@@ -129,6 +129,7 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
                 Input::Declare(declare) => declare::declare(&mut draft, declare),
                 Input::Expiry(expiry) => ending::expire(&mut draft, expiry),
                 Input::Cover(key) => silence::cover(&mut draft, key),
+                Input::Held(key) => hold::end(&mut draft, key),
                 Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
                 Input::Wake { scope: Scope::Person(_) | Scope::Silence(_), .. } | Input::Report(_) => Verdict::nothing(),
             };
@@ -142,7 +143,8 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
             | Input::Command(_)
             | Input::Declare(_)
             | Input::Expiry(_)
-            | Input::Cover(_) => Decision {
+            | Input::Cover(_)
+            | Input::Held(_) => Decision {
                 state: State::Person(person),
                 facts: Vec::new(),
                 effects: Vec::new(),

@@ -441,6 +441,9 @@ impl Incident {
             // The incident was made of the first; the rest is told of a page and changes nothing that the incident decides by.
             What::IncidentOpened { .. }
             | What::IncidentDeclared { .. }
+            | What::AlertsWaited { .. }
+            | What::AlertsFlapping { .. }
+            | What::AlertsSteady { .. }
             | What::NoteAdded { .. }
             | What::UpdatePosted { .. }
             | What::TaskChanged { .. }

@@ -429,6 +429,36 @@ pub struct Service {
     /// Where its trouble may come from: its alerts join the incident of one of these, when none of its own is near.
     #[serde(default)]
     pub depends_on: BTreeSet<ServiceId>,
+    /// How long a new alert fires before it calls anybody; what is over by then calls nobody. Zero: it calls at once.
+    #[serde(default)]
+    pub quiet_for: Span,
+    /// When an alert comes and goes so often that it counts as one; `None`: never.
+    #[serde(default = "Flapping::usual")]
+    pub flapping: Option<Flapping>,
+}
+
+/// When a condition counts as flapping: of its newest [`limits::FLAP_BUCKETS`] stretches of time, the weighted part in which it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flapping {
+    /// One stretch of time.
+    pub bucket: Span,
+    /// From this many percent on it flaps.
+    pub high: u32,
+    /// Below this many it is steady again.
+    pub low: u32,
+}
+
+impl Default for Flapping {
+    fn default() -> Self {
+        Self { bucket: limits::FLAP_BUCKET, high: 30, low: 15 }
+    }
+}
+
+impl Flapping {
+    #[expect(clippy::unnecessary_wraps, reason = "what a service has where nothing is said")]
+    fn usual() -> Option<Self> {
+        Some(Self::default())
+    }
 }
 
 impl Service {
@@ -447,6 +477,8 @@ impl Service {
             resolve: ResolveMode::Auto,
             close_after: None,
             depends_on: BTreeSet::new(),
+            quiet_for: Span::ZERO,
+            flapping: Some(Flapping::default()),
         }
     }
 }

@@ -7,13 +7,13 @@ use super::alert::{Alert, AlertState, Key};
 use super::decide::{Desk, Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
-use super::grouping;
+use super::hold;
 use super::incident::{Incident, IncidentState, Kind};
 use super::input::{Action, Actor, Signal, Timer};
 use super::matcher::Matcher;
 use super::reason::Reason;
 use super::routing::{self, Routed};
-use super::setup::{Service, Setup};
+use super::setup::{Service, Setup, Severity};
 use super::severity;
 use crate::base::id::{IncidentId, IntegrationId, SilenceId};
 use crate::base::limits;
@@ -134,6 +134,7 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
     match (alert.state, silence) {
         (AlertState::Firing, Some(silence)) => {
             set_state(draft, key, AlertState::Suppressed);
+            hold::give_up(draft, key);
             if let Some(incident) = &incident {
                 let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
                 let Silence { id, ends_at, created_by, comment, .. } = silence;
@@ -158,25 +159,34 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
 /// No silence covers it any more: it counts as firing again.
 fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
-    let setup = draft.setup;
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
-    // A stretch of firing keeps the service that it began with. Where that is gone it has its rule's or its integration's of now, and where
-    // that is gone too there is no policy, and so everyone is paged.
-    let routed = taken_again(setup, &alert);
-    let gone = Service::new(alert.service.clone(), escalation::NO_POLICY.into());
-    let service = setup.services.get(&alert.service).or_else(|| setup.services.get(&routed.service)).unwrap_or(&gone);
-    let worth = routed.of_service(service);
-    let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
-        if worth.urgency().is_none() {
-            return Verdict::of(Outcome::Recorded, Reason::JustRecords);
-        }
-        return grouping::house(draft, &routed, key, service, worth, &alert.id);
-    };
+    let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else { return house_again(draft, &alert) };
+    let worth = worth_again(draft.setup, &alert).2;
     let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
     draft.record(incident, &Actor::Reveille, What::AlertsUnsilenced { count: 1, titles: vec![alert.title.clone()] });
     settle(draft, incident, was_covered, Reason::SilenceEnded);
     severity::raise(draft, incident, worth, &key.integration);
     Verdict::of(Outcome::Repeated, Reason::SilenceEnded)
+}
+
+/// An alert that fires and has no incident finds one, in the words that its rules gave it.
+pub(super) fn house_again(draft: &mut Draft, alert: &Alert) -> Verdict {
+    let (routed, service, worth) = worth_again(draft.setup, alert);
+    if worth.urgency().is_none() {
+        return Verdict::of(Outcome::Recorded, Reason::JustRecords);
+    }
+    hold::house(draft, &routed, &alert.key, &service, worth, &alert.id)
+}
+
+/// What the rules make of an alert now.
+pub(super) fn worth_again(setup: &Setup, alert: &Alert) -> (Routed, Service, Severity) {
+    // A stretch of firing keeps the service that it began with. Where that is gone it has its rule's or its integration's of now, and where
+    // that is gone too there is no policy, and so everyone is paged.
+    let routed = taken_again(setup, alert);
+    let known = setup.services.get(&alert.service).or_else(|| setup.services.get(&routed.service));
+    let service = known.cloned().unwrap_or_else(|| Service::new(alert.service.clone(), escalation::NO_POLICY.into()));
+    let worth = routed.of_service(&service);
+    (routed, service, worth)
 }
 
 /// The alert as the rules take it now; its words are those that its rule gave it.

@@ -244,6 +244,9 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::AlertsWaited { .. }
+        | What::AlertsFlapping { .. }
+        | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }
         | What::SilenceExtended { .. }
         | What::IncidentSilenced { .. }

@@ -77,7 +77,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
             let asked: BTreeMap<String, &Key> = keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect();
             let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
             let find = format!(
-                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id FROM dedup_keys \
+                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id, changes FROM dedup_keys \
                  WHERE integration = $1 AND dedup_key IN ({})",
                 list(2, texts.len())
             );
@@ -94,7 +94,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
     let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
     for ids in ids.chunks(LIST) {
         let find = format!(
-            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, url, labels \
+            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, hold, url, labels \
              FROM alerts WHERE id IN ({})",
             list(1, ids.len())
         );
@@ -115,7 +115,8 @@ fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
         (Some(at), Some(came_at)) => Some(EarlyResolve { at, came_at }),
         (None, _) | (_, None) => None,
     };
-    Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve })
+    let changes = row.maybe_json("changes")?.unwrap_or_default();
+    Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve, changes })
 }
 
 pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
@@ -134,6 +135,7 @@ pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
         resolved_at: row.maybe_time("resolved_at")?,
         incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
         ends_at: row.maybe_time("ends_at")?,
+        hold: row.maybe_json("hold")?,
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
     })
@@ -228,6 +230,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
                 old.alert.as_ref().map(|alert| &alert.id) != state.alert.as_ref().map(|alert| &alert.id)
                     || old.changed_at != state.changed_at
                     || old.early_resolve != state.early_resolve
+                    || old.changes != state.changes
             }
             None => **state != KeyState::new(state.key.clone()),
         })
@@ -318,11 +321,12 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
     for rows in pieces(alerts) {
         let save = format!(
             "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
-             fired_at, resolved_at, incident_id, url, labels, ends_at) VALUES {} \
+             fired_at, resolved_at, incident_id, url, labels, ends_at, hold, held_until) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
-             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at",
-            tuples(rows.len(), 17)
+             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at, \
+             hold = excluded.hold, held_until = excluded.held_until",
+            tuples(rows.len(), 19)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -342,6 +346,8 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .maybe_text(alert.url.as_ref())
                 .json(&alert.labels)
                 .maybe_time(alert.ends_at)
+                .maybe_json(alert.hold.as_ref())
+                .maybe_time(alert.hold.and_then(|hold| hold.until()))
         });
         tx.execute(save).await?;
     }
@@ -351,10 +357,10 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
 async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
     for rows in pieces(keys) {
         let save = format!(
-            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at) VALUES {} \
+            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at, changes) VALUES {} \
              ON CONFLICT (integration, dedup_key) DO UPDATE SET alert_id = excluded.alert_id, changed_at = excluded.changed_at, \
-             early_at = excluded.early_at, early_came_at = excluded.early_came_at",
-            tuples(rows.len(), 7)
+             early_at = excluded.early_at, early_came_at = excluded.early_came_at, changes = excluded.changes",
+            tuples(rows.len(), 8)
         );
         let save = rows.iter().fold(sql_made(save), |save, state| {
             save.text(state.key.integration.as_str())
@@ -364,6 +370,7 @@ async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
                 .maybe_time(state.changed_at)
                 .maybe_time(state.early_resolve.map(|early| early.at))
                 .maybe_time(state.early_resolve.map(|early| early.came_at))
+                .maybe_json(Some(&state.changes).filter(|changes| !changes.is_empty()))
         });
         tx.execute(save).await?;
     }
@@ -414,6 +421,9 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::AlertsRefired { .. }
             | What::AlertsResolved { .. }
             | What::AlertsSilenced { .. }
+            | What::AlertsWaited { .. }
+            | What::AlertsFlapping { .. }
+            | What::AlertsSteady { .. }
             | What::AlertsUnsilenced { .. }
             | What::SilenceExtended { .. }
             | What::IncidentSilenced { .. }

@@ -69,7 +69,9 @@ pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
-pub use expiry::{Ending, alert_key, alerts_aged, alerts_ended, alerts_write_down};
+pub use expiry::{
+    Ending, alert_held_put_off, alert_key, alerts_aged, alerts_ended, alerts_held, alerts_let_go, alerts_write_down, audit_held,
+};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use follower::{
     FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,

@@ -161,8 +161,16 @@ pub fn after_signal(rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict
 pub fn pages_nobody(rows: &Rows, input: Option<&Input>, facts: &[Fact]) -> Result<(), String> {
     let by_clock = match input {
         None | Some(Input::Wake { timer: Timer::Lapse, .. }) => true,
-        Some(Input::Signal(_) | Input::Command(_) | Input::Declare(_) | Input::Expiry(_) | Input::Cover(_) | Input::Report(_)) => false,
-        Some(Input::Wake { .. }) => false,
+        Some(
+            Input::Signal(_)
+            | Input::Command(_)
+            | Input::Declare(_)
+            | Input::Expiry(_)
+            | Input::Cover(_)
+            | Input::Held(_)
+            | Input::Report(_)
+            | Input::Wake { .. },
+        ) => false,
     };
     let hushed = facts.iter().filter(|fact| matches!(fact.what, What::IncidentSilenced { .. }));
     for fact in hushed.filter(|_| by_clock) {

@@ -412,7 +412,15 @@ impl Watch {
     fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
             Some(Input::Command(Command { act, .. })) => Some(act),
-            Some(Input::Signal(_) | Input::Declare(_) | Input::Expiry(_) | Input::Cover(_) | Input::Report(_) | Input::Wake { .. })
+            Some(
+                Input::Signal(_)
+                | Input::Declare(_)
+                | Input::Expiry(_)
+                | Input::Cover(_)
+                | Input::Held(_)
+                | Input::Report(_)
+                | Input::Wake { .. },
+            )
             | None => None,
         };
         let is_declared = matches!(input, Some(Input::Declare(_)));
@@ -760,6 +768,8 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             Reason::AskedToEscalate => act == Some(&Act::Escalate),
             Reason::LowUrgencyReminder => woken == Some(Timer::Remind),
             Reason::StepBegan => woken != Some(Timer::Escalate),
+            // Signals come in batches: what nobody answered is back.
+            Reason::FiredAgain => input.is_none(),
             _ => false,
         },
         What::StepSkipped { reason, .. } => matches!(reason, Reason::NobodyInStep | Reason::OnlyPlacesInStep),

@@ -1,6 +1,7 @@
 //! The configured objects of the file, with every reference between them looked up.
 
 mod mapping;
+mod quiet;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +31,21 @@ const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
-const SERVICE: &[&str] =
-    &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
+const SERVICE: &[&str] = &[
+    "id",
+    "name",
+    "policy",
+    "group",
+    "room_at",
+    "severity",
+    "reopen_within",
+    "ack_lapse",
+    "resolve",
+    "close_after",
+    "depends_on",
+    "quiet_for",
+    "flapping",
+];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] =
     &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
@@ -463,6 +477,7 @@ impl<'a> Objects<'_, 'a> {
             }
             service.close_after = Some(after);
         }
+        self.quiet(&mut service, table);
         let causes = reader.get(table, "depends_on").and_then(|field| reader.texts(field));
         for (text, spot) in causes.into_iter().flatten() {
             if text == id {
