@@ -76,6 +76,7 @@ struct Instruments {
     restarts: Family<Labels, Counter>,
     forgotten: Family<Labels, Counter>,
     routed: Family<Labels, Counter>,
+    held: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -98,6 +99,7 @@ impl Metrics {
             restarts: Family::default(),
             forgotten: Family::default(),
             routed: Family::default(),
+            held: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -121,6 +123,7 @@ impl Metrics {
         registry.register("worker_restarts", "Workers that panicked and were started again", restarts.clone());
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
         registry.register("routed", "Signals that a routing rule took", routed.clone());
+        registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -173,6 +176,11 @@ impl Metrics {
     /// A rule took so many signals.
     pub fn routed(&self, rule: &str, signals: u64) {
         self.0.routed.get_or_create(&vec![("rule", rule.to_owned())]).inc_by(signals);
+    }
+
+    /// So many signals called nobody, or ended nothing, because of this.
+    pub fn held(&self, by: &'static str, signals: u64) {
+        self.0.held.get_or_create(&vec![("reason", by.to_owned())]).inc_by(signals);
     }
 
     /// Rows were thrown away.

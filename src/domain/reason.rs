@@ -106,6 +106,14 @@ impl Reason {
         }
     }
 
+    /// What kept a signal from calling anybody, or from ending what it was about, in one word; `None` where nothing did.
+    #[must_use]
+    pub fn held_by(self) -> Option<&'static str> {
+        let words =
+            [(Self::Silenced, "silence"), (Self::WaitsToPass, "quiet"), (Self::PassedByItself, "passed"), (Self::Flapping, "flapping")];
+        words.into_iter().find(|(reason, _)| *reason == self).map(|(_, word)| word)
+    }
+
     /// As a person reads it.
     #[must_use]
     pub const fn sentence(self) -> &'static str {

@@ -130,6 +130,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut samples = Vec::new();
     let mut changes = Vec::new();
     let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
+    let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
@@ -146,6 +147,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             facts.extend(decision.facts);
             timers.extend(decision.timers);
             decided += 1;
+            if let Some(by) = decision.verdict.reason.held_by() {
+                *held.entry(by).or_default() += 1;
+            }
             if let Some(sample) = &mut sample {
                 sample.made(title, said, rule, &decision.verdict);
             }
@@ -180,6 +184,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     failpoint::reach("fold.committed");
     for (rule, signals) in taken {
         house.metrics.routed(rule.as_str(), signals);
+    }
+    for (by, signals) in held {
+        house.metrics.held(by, signals);
     }
     save::ring(house, &facts, &timers);
     Ok(decided)

@@ -67,6 +67,15 @@ pub async fn alerts_held(reader: &Reader, now: Time, limit: i64) -> Result<Vec<E
     reader.rows(sql_made(find).time(now).int(limit)).await?.iter().map(ending_of).collect()
 }
 
+/// When the next of what is held is to be looked at.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn held_next_due(reader: &Reader) -> Result<Option<Time>> {
+    let next = sql("SELECT CAST(MIN(held_until) AS BIGINT) AS held_until FROM alerts WHERE held_until IS NOT NULL");
+    reader.rows(next).await?.first().map_or(Ok(None), |row| row.maybe_time("held_until"))
+}
+
 /// What was to be looked at by `before` and was not.
 ///
 /// # Errors

@@ -71,6 +71,7 @@ pub use dialect::Dialect;
 pub use error::{Result, StoreError};
 pub use expiry::{
     Ending, alert_held_put_off, alert_key, alerts_aged, alerts_ended, alerts_held, alerts_let_go, alerts_write_down, audit_held,
+    held_next_due,
 };
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use follower::{

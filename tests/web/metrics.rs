@@ -37,6 +37,7 @@ async fn every_metric_is_documented_and_every_documented_one_is_there() {
     metrics.restart("folder");
     metrics.forgotten("alerts", 1);
     metrics.routed("db", 1);
+    metrics.held("quiet", 1);
     metrics.hook_refused("shop", "signature");
     desk.get("/healthz", &[]).await;
     let answer = desk.get("/metrics", &[]).await;
