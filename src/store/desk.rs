@@ -12,7 +12,7 @@ use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
 use crate::base::time::Time;
-use crate::domain::alert::{Alert, AlertState, EarlyResolve, Key, KeyState};
+use crate::domain::alert::{Alert, AlertState, EarlyResolve, Hold, Key, KeyState};
 use crate::domain::decide::Desk;
 use crate::domain::fact::{Fact, What};
 use crate::domain::incident::{Incident, IncidentState, Kind, OpenPage};
@@ -37,9 +37,9 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
     let mut wanted: BTreeSet<IncidentId> =
         keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
     let mut newest = BTreeMap::new();
-    // What only recorded so far belongs to the service that it began with, and may have to join there.
+    // What only recorded so far belongs to the service that it began with, and may have to join there; so does what passed by itself.
     let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
-    let own = recording.filter(|alert| alert.state == AlertState::Firing).map(|alert| &alert.service);
+    let own = recording.filter(|alert| alert.state == AlertState::Firing || alert.hold == Some(Hold::Passed)).map(|alert| &alert.service);
     for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
         let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
                         ORDER BY number DESC LIMIT 1");

@@ -90,12 +90,13 @@ impl Rows {
     }
 
     /// Puts a key and the incidents that its alert may touch on the desk.
-    fn seat(&self, desk: &mut Desk, state: &KeyState) {
+    pub(super) fn seat(&self, desk: &mut Desk, state: &KeyState) {
         let incident = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.incidents.get(id));
         desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
         desk.keys.insert(state.key.clone(), state.clone());
         let service = self.setup.integrations.get(&state.key.integration).map(|integration| integration.service.clone());
-        for service in self.setup.with_causes(service) {
+        let own = state.alert.as_ref().map(|alert| alert.service.clone());
+        for service in self.setup.with_causes(service.into_iter().chain(own)) {
             let open = self.incidents.values().filter(|incident| incident.service == service && incident.joins());
             if let Some(newest) = open.max_by_key(|incident| incident.number) {
                 desk.newest.insert(newest.service.clone(), newest.id.clone());

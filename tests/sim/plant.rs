@@ -2,9 +2,11 @@
 
 use reveille::base::id::PageId;
 use reveille::base::time::Span;
-use reveille::domain::decide::{Decision, Outcome, State};
+use reveille::domain::alert::{Alert, Hold, Key};
+use reveille::domain::decide::{Decision, Desk, Outcome, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
+use reveille::domain::flap::Changes;
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Actor, Command, Declare, Input, News, Report, Scope, Timer};
 use reveille::domain::reason::Reason;
@@ -74,10 +76,22 @@ pub enum Bug {
     HushedForEver,
     /// A new alert joins a silenced incident, and nobody is paged.
     JoinsInSilence,
+    /// An alert has waited long enough, and nobody is called for it.
+    WaitsForEver,
+    /// Each repeat of an alert that waits begins the wait anew.
+    WaitsAnew,
+    /// What is to be waited for is not written down.
+    WaitForgotten,
+    /// What flaps is over as soon as its sender says so.
+    FlapsFreely,
+    /// What flapped stays as it was when it is steady.
+    FlapsForEver,
+    /// What comes back starts at the first step of its policy.
+    StartsAgain,
 }
 
 impl Bug {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 36] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -108,6 +122,12 @@ impl Bug {
         Self::PagesThroughSilence,
         Self::HushedForEver,
         Self::JoinsInSilence,
+        Self::WaitsForEver,
+        Self::WaitsAnew,
+        Self::WaitForgotten,
+        Self::FlapsFreely,
+        Self::FlapsForEver,
+        Self::StartsAgain,
     ];
 
     /// What `decide` is given.
@@ -121,6 +141,15 @@ impl Bug {
             }
             (Self::NoGrouping, State::Desk(desk)) => desk.newest.clear(),
             (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
+            (Self::FlapsFreely, State::Desk(desk)) => {
+                for state in desk.keys.values_mut() {
+                    state.changes = Changes::none();
+                    for alert in state.alert.iter_mut().filter(|alert| matches!(alert.hold, Some(Hold::Flapping { .. }))) {
+                        alert.hold = None;
+                    }
+                }
+            }
+            (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
     }
@@ -278,9 +307,48 @@ impl Bug {
                     refold(before, decision);
                 }
             }
-            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence => {}
+            Self::WaitsForEver => {
+                if let (Input::Held(key), State::Desk(desk)) = (input, before)
+                    && matches!(decision.verdict.outcome, Outcome::Opened | Outcome::Folded)
+                {
+                    let mut desk = desk.clone();
+                    alert_of(&mut desk, key).into_iter().for_each(|alert| alert.hold = None);
+                    decision.state = State::Desk(desk);
+                    decision.facts.clear();
+                    decision.timers.clear();
+                }
+            }
+            Self::WaitsAnew | Self::WaitForgotten => {
+                if let (Input::Signal(_), State::Desk(desk), Reason::WaitsToPass) = (input, &mut decision.state, decision.verdict.reason) {
+                    for alert in desk.keys.values_mut().filter_map(|key| key.alert.as_mut()) {
+                        alert.hold = match alert.hold {
+                            Some(Hold::Quiet { .. }) if self == Self::WaitForgotten => None,
+                            Some(Hold::Quiet { until }) if decision.verdict.outcome == Outcome::Repeated => {
+                                Some(Hold::Quiet { until: until + Span::minutes(4) })
+                            }
+                            hold => hold,
+                        };
+                    }
+                }
+            }
+            Self::FlapsForEver => {
+                if let (Input::Held(key), State::Desk(desk), Reason::SteadyAgain, Outcome::Resolved) =
+                    (input, before, decision.verdict.reason, decision.verdict.outcome)
+                {
+                    let mut desk = desk.clone();
+                    alert_of(&mut desk, key).into_iter().for_each(|alert| alert.hold = None);
+                    decision.state = State::Desk(desk);
+                    decision.facts.clear();
+                    decision.timers.clear();
+                }
+            }
+            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence | Self::FlapsFreely | Self::StartsAgain => {}
         }
     }
+}
+
+fn alert_of<'a>(desk: &'a mut Desk, key: &Key) -> Option<&'a mut Alert> {
+    desk.keys.get_mut(key)?.alert.as_mut()
 }
 
 /// The incidents' rows as the remaining facts make them.
