@@ -129,6 +129,10 @@ pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
 pub const SILENCE_GRACE: Span = Span::seconds(30);
 /// Silences that may be in force or planned at once: every signal is held against those in force.
 pub const SILENCES: i64 = 500;
+/// Maintenance windows, of which each has two silences; how far ahead these are made; and how often it is looked whether there are more.
+pub const MAINTENANCE: usize = 200;
+pub const MAINTENANCE_AHEAD: Span = Span::hours(24 * 366);
+pub const MAINTENANCE_LOOK: Span = Span::hours(24);
 /// Matchers of one silence.
 pub const MATCHERS: usize = 32;
 /// Longest name and value of a matcher, of a rule's and of a silence's, and the room that a pattern's automaton may take, bytes: a hostile

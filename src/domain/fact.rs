@@ -88,6 +88,13 @@ pub enum What {
         titles: Vec<String>,
         waited: Span,
     },
+    /// Alerts that find their incident only now: they began under a silence, which is over.
+    AlertsOutlasted {
+        count: i64,
+        titles: Vec<String>,
+        /// Whose silence it was.
+        by: String,
+    },
     /// Alerts come and go: they count as firing until they are steady. How often the one that does so most has changed, and in how long.
     AlertsFlapping {
         count: i64,
@@ -388,6 +395,7 @@ impl What {
             Self::AlertsSilenced { .. } => "alerts_silenced",
             Self::AlertsUnsilenced { .. } => "alerts_unsilenced",
             Self::AlertsWaited { .. } => "alerts_waited",
+            Self::AlertsOutlasted { .. } => "alerts_outlasted",
             Self::AlertsFlapping { .. } => "alerts_flapping",
             Self::AlertsSteady { .. } => "alerts_steady",
             Self::SilenceExtended { .. } => "silence_extended",
@@ -487,6 +495,10 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
             if times > changes {
                 (*changes, *within) = (*times, *span);
             }
+            true
+        }
+        (What::AlertsOutlasted { count, titles, by }, What::AlertsOutlasted { count: more, titles: others, by: other }) if by == other => {
+            add(count, titles, *more, others);
             true
         }
         (What::AlertsSteady { count, titles, is_over }, What::AlertsSteady { count: more, titles: others, is_over: ends })

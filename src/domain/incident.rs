@@ -442,6 +442,7 @@ impl Incident {
             What::IncidentOpened { .. }
             | What::IncidentDeclared { .. }
             | What::AlertsWaited { .. }
+            | What::AlertsOutlasted { .. }
             | What::AlertsFlapping { .. }
             | What::AlertsSteady { .. }
             | What::NoteAdded { .. }

@@ -22,6 +22,7 @@ pub mod incident;
 pub mod input;
 pub mod lint;
 pub mod local;
+pub mod maintenance;
 pub mod mapping;
 pub mod matcher;
 mod message;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::maintenance::Maintenance;
 use super::mapping::Mapping;
 use super::routing::Route;
 use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
@@ -23,6 +24,9 @@ pub struct Setup {
     /// In the order in which they are asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// In the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
 }
 
 impl Setup {
@@ -583,7 +587,7 @@ impl Pulse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub what: ChangeKind,
-    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`.
+    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`, `maintenance`.
     pub kind: &'static str,
     pub id: String,
     /// Which of its keys differ, where it was changed.
@@ -645,6 +649,8 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("resolve", a.resolve == b.resolve),
             ("close_after", a.close_after == b.close_after),
             ("depends_on", a.depends_on == b.depends_on),
+            ("quiet_for", a.quiet_for == b.quiet_for),
+            ("flapping", a.flapping == b.flapping),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {
@@ -671,6 +677,17 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("title", a.gives.title == b.gives.title),
             ("labels", a.gives.labels == b.gives.labels),
             ("order", at == now_at),
+        ]
+    });
+    let windows = |setup: &Setup| setup.maintenance.iter().map(|window| (window.id.clone(), window.clone())).collect();
+    compare("maintenance", &windows(old), &windows(new), &mut changes, |a: &Maintenance, b| {
+        vec![
+            ("comment", a.comment == b.comment),
+            ("match", a.matchers == b.matchers),
+            ("start", a.start == b.start),
+            ("for", a.lasts == b.lasts),
+            ("every", a.every == b.every),
+            ("timezone", a.timezone == b.timezone),
         ]
     });
     changes

@@ -160,13 +160,27 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
 fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
-    let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else { return house_again(draft, &alert) };
+    let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
+        return outlasted(draft, &alert);
+    };
     let worth = worth_again(draft.setup, &alert).2;
     let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
     draft.record(incident, &Actor::Reveille, What::AlertsUnsilenced { count: 1, titles: vec![alert.title.clone()] });
     settle(draft, incident, was_covered, Reason::SilenceEnded);
     severity::raise(draft, incident, worth, &key.integration);
     Verdict::of(Outcome::Repeated, Reason::SilenceEnded)
+}
+
+/// It began under a silence, and finds its incident only now. The timeline says whose that was.
+fn outlasted(draft: &mut Draft, alert: &Alert) -> Verdict {
+    let now = draft.now();
+    let over = draft.desk.silences.iter().filter(|silence| silence.state(now) == SilenceState::Expired && silence.is_about(alert));
+    let by = over.max_by_key(|silence| silence.ends_at).map(|silence| silence.created_by.clone());
+    let verdict = house_again(draft, alert);
+    if let (Some(incident), Some(by)) = (&verdict.incident, by) {
+        draft.record(incident, &Actor::Reveille, What::AlertsOutlasted { count: 1, titles: vec![alert.title.clone()], by });
+    }
+    verdict
 }
 
 /// An alert that fires and has no incident finds one, in the words that its rules gave it.

@@ -492,6 +492,7 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
         | What::AlertsWaited { .. }
+        | What::AlertsOutlasted { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

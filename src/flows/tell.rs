@@ -245,6 +245,7 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
         | What::AlertsWaited { .. }
+        | What::AlertsOutlasted { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

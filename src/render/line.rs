@@ -260,6 +260,9 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             let how = format!("had fired for {} without passing by itself", lasting(*waited));
             Line::new(Tone::Quiet, alerts(*count, &how, titles))
         }
+        What::AlertsOutlasted { count, titles, by } => {
+            Line::new(Tone::Bad, alerts(*count, &format!("began under {}, which is over", silence_of(by)), titles))
+        }
         What::AlertsFlapping { count, titles, changes, within } => {
             let how = format!("flapping: changed {} in {}", count_of(*changes, "time", "times"), lasting(*within));
             Line::new(Tone::Bad, alerts(*count, &how, titles)).because("it counts as firing until it is steady")
@@ -490,6 +493,11 @@ fn alerts(count: i64, verb: &str, titles: &[String]) -> String {
     }
     let some = if i64::try_from(titles.len()).is_ok_and(|shown| shown < count) { ", among them" } else { "" };
     format!("{head}{some}: {}", titles.join("; "))
+}
+
+/// As it stands in a sentence: a window of maintenance says itself what it is.
+fn silence_of(by: &str) -> String {
+    if by.starts_with("maintenance ") { by.to_owned() } else { format!("a silence of {by}") }
 }
 
 /// `40 seconds`, `2 minutes`, `3 hours`.

@@ -422,6 +422,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::AlertsResolved { .. }
             | What::AlertsSilenced { .. }
             | What::AlertsWaited { .. }
+            | What::AlertsOutlasted { .. }
             | What::AlertsFlapping { .. }
             | What::AlertsSteady { .. }
             | What::AlertsUnsilenced { .. }

@@ -111,7 +111,7 @@ pub use sender::{AlertNote, SenderRequest, alert_notes_save, asides_add, sender_
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use silence::{
     SilencePlace, SilenceRow, audit_silences, silence_change, silence_load, silence_note, silence_piece, silence_save, silences_count,
-    silences_forget, silences_live, silences_lock,
+    silences_forget, silences_live, silences_live_rows, silences_lock,
 };
 pub use spoken::{alert_titles, incident_find, incident_find_by_number};
 pub use tally::{tally_add, tally_list};

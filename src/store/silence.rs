@@ -107,6 +107,15 @@ pub async fn silences_live(from: &mut impl Ask) -> Result<Vec<Silence>> {
     from.ask(find).await?.iter().map(|row| silence_of(row).map(|row| row.silence)).collect()
 }
 
+/// The same, with all that is kept of them.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn silences_live_rows(tx: &mut Tx) -> Result<Vec<SilenceRow>> {
+    let find = sql_made(format!("{SILENCE} WHERE live = 1 ORDER BY id"));
+    tx.rows(find).await?.iter().map(silence_of).collect()
+}
+
 /// Waits for every transaction that holds the silences, and keeps others out until this one ends: what they decided is seen, and what
 /// they will decide sees this. Before any other lock.
 ///

@@ -234,6 +234,7 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
         | What::AlertsWaited { .. }
+        | What::AlertsOutlasted { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

@@ -119,3 +119,59 @@ story!(what_comes_and_goes_faster_than_its_policy_reaches_its_next_step, |app| {
     app.everyone_takes_notice();
     app.command(1, "acknowledge").await;
 });
+
+/// The team, whose shop is worked on from ten minutes on, for an hour, every week.
+fn maintained(app_start: reveille::base::time::Time) -> String {
+    let begins = reveille::domain::local::field("UTC", app_start + reveille::base::time::Span::minutes(10)).expect("a time");
+    format!(
+        "{TEAM}\n[[maintenance]]\nid = \"disks\"\ncomment = \"the disks are moved\"\nmatch = ['alertname=~\"disk.*\"']\nstart = \"{begins}\"\nfor = \"1h\"\nevery = \"1w\"\n"
+    )
+}
+
+/// Lays ahead what is configured, without waiting for the server's own sweeper.
+async fn lays(app: &App) {
+    reveille::flows::maintenance::lay(app.house(), &mut reveille::flows::maintenance::Laid::default()).await.expect("it is laid ahead");
+    app.settle().await;
+}
+
+async fn silences(app: &App) -> Vec<Value> {
+    app.get("/api/v1/silences").await["items"].as_array().expect("a list").clone()
+}
+
+story!(maintenance_is_silent_and_what_still_fires_pages_at_its_end, |app| {
+    app.applies(&maintained(app.clock.now())).await;
+    lays(&app).await;
+    lays(&app).await;
+    let laid = silences(&app).await;
+    let told: Vec<_> =
+        laid.iter().map(|one| (one["created_by"].as_str().unwrap_or_default(), one["state"].as_str().unwrap_or_default())).collect();
+    assert_eq!(told, [("maintenance disks", "pending"); 2], "{laid:?}");
+    app.advance("15m").await;
+    assert_eq!(app.hears(GENERIC, &says("disk full", "firing")).await.outcome, "suppressed");
+    assert_eq!(app.hears(GENERIC, &says("web down", "firing")).await.outcome, "opened");
+    app.phone("ana").rings().await.press('1').await;
+    app.resolves("web down").await;
+    app.advance("50m").await;
+    app.phone("ana").rings_after("5m").await.press('1').await;
+    let incident = app.incident(2).await;
+    assert_eq!(incident.entry("alerts_outlasted")["text"], "1 alert began under maintenance disks, which is over: disk full");
+    // Next week is laid ahead as soon as this turn is over.
+    lays(&app).await;
+    assert_eq!(silences(&app).await.iter().filter(|one| one["state"] == "pending").count(), 2);
+});
+
+story!(a_turn_that_a_person_ends_stays_ended_and_a_window_that_is_gone_ends, |app| {
+    app.applies(&maintained(app.clock.now())).await;
+    lays(&app).await;
+    app.advance("15m").await;
+    app.hears(GENERIC, &says("disk full", "firing")).await;
+    let active = silences(&app).await.into_iter().find(|one| one["state"] == "active").expect("one is in force");
+    let request = app.http.delete(format!("{}/api/v1/silences/{}", app.url, active["id"].as_str().expect("an id"))).bearer_auth(&app.token);
+    crate::app::answer(request).await;
+    app.phone("ana").rings().await.press('1').await;
+    lays(&app).await;
+    assert!(silences(&app).await.iter().all(|one| one["state"] != "active"), "it is not made again");
+    app.applies(TEAM).await;
+    lays(&app).await;
+    assert!(silences(&app).await.iter().all(|one| one["state"] == "expired"), "the window is gone");
+});

@@ -50,6 +50,7 @@ fn setup() -> Setup {
         services: BTreeMap::from([(service(), Service::new(service(), "day".into()))]),
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
         routes: Vec::new(),
+        maintenance: Vec::new(),
     }
 }
 

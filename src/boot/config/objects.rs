@@ -1,5 +1,6 @@
 //! The configured objects of the file, with every reference between them looked up.
 
+mod maintenance;
 mod mapping;
 mod quiet;
 mod routes;
@@ -21,8 +22,22 @@ use crate::domain::setup::{
     Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
-const ROOT: &[&str] =
-    &["server", "slack", "twilio", "smtp", "mail", "retention", "user", "schedule", "policy", "service", "integration", "webhook", "route"];
+const ROOT: &[&str] = &[
+    "server",
+    "slack",
+    "twilio",
+    "smtp",
+    "mail",
+    "retention",
+    "user",
+    "schedule",
+    "policy",
+    "service",
+    "integration",
+    "webhook",
+    "route",
+    "maintenance",
+];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
@@ -116,6 +131,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let (users, schedules, policies) = (tables("user", USER), tables("schedule", SCHEDULE), tables("policy", POLICY));
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
     let (webhooks, routes) = (tables("webhook", WEBHOOK), tables("route", routes::ROUTE));
+    let windows = tables("maintenance", maintenance::MAINTENANCE);
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -157,6 +173,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     }
     config.keys = keys.live;
     config.setup.routes = objects.routes(&names(reader, "route", &routes));
+    config.setup.maintenance = objects.maintenance(&names(reader, "maintenance", &windows));
     voice_without_provider(reader, root, &config.setup, &config.settings);
     webhooks_without_secret(reader, &config.setup, &config.settings);
     config

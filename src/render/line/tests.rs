@@ -61,6 +61,11 @@ fn every_fact_is_one_plain_sentence() {
             What::AlertsFlapping { count: 1, titles: vec!["db is down".to_owned()], changes: 9, within: Span::seconds(1_190) },
             "1 alert flapping: changed 9 times in 20 minutes: db is down (it counts as firing until it is steady)",
         ),
+        (
+            own(),
+            What::AlertsOutlasted { count: 1, titles: vec!["db is down".to_owned()], by: "maintenance disks".to_owned() },
+            "1 alert began under maintenance disks, which is over: db is down",
+        ),
         (own(), What::AlertsSteady { count: 2, titles: Vec::new(), is_over: true }, "2 alerts flapping no more, and over"),
         (own(), What::AlertsSteady { count: 1, titles: Vec::new(), is_over: false }, "1 alert flapping no more, and firing"),
         (
@@ -325,7 +330,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 59, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 60, "each kind of fact has its case");
 }
 
 #[test]
