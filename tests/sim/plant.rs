@@ -2,11 +2,10 @@
 
 use reveille::base::id::PageId;
 use reveille::base::time::Span;
-use reveille::domain::alert::{Alert, Hold, Key};
+use reveille::domain::alert::{Alert, AlertState, Hold, Key};
 use reveille::domain::decide::{Decision, Desk, Outcome, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
-use reveille::domain::flap::Changes;
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Actor, Command, Declare, Input, News, Report, Scope, Timer};
 use reveille::domain::reason::Reason;
@@ -141,14 +140,6 @@ impl Bug {
             }
             (Self::NoGrouping, State::Desk(desk)) => desk.newest.clear(),
             (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
-            (Self::FlapsFreely, State::Desk(desk)) => {
-                for state in desk.keys.values_mut() {
-                    state.changes = Changes::none();
-                    for alert in state.alert.iter_mut().filter(|alert| matches!(alert.hold, Some(Hold::Flapping { .. }))) {
-                        alert.hold = None;
-                    }
-                }
-            }
             (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
@@ -331,6 +322,16 @@ impl Bug {
                     }
                 }
             }
+            Self::FlapsFreely => {
+                if let (Input::Signal(_), State::Desk(desk), Reason::Flapping) = (input, &mut decision.state, decision.verdict.reason) {
+                    let is_over = |alert: &&mut Alert| matches!(alert.hold, Some(Hold::Flapping { is_over: true, .. }));
+                    for alert in desk.keys.values_mut().filter_map(|key| key.alert.as_mut()).filter(is_over) {
+                        alert.state = AlertState::Resolved;
+                        alert.hold = None;
+                        decision.verdict.outcome = Outcome::Resolved;
+                    }
+                }
+            }
             Self::FlapsForEver => {
                 if let (Input::Held(key), State::Desk(desk), Reason::SteadyAgain, Outcome::Resolved) =
                     (input, before, decision.verdict.reason, decision.verdict.outcome)
@@ -342,7 +343,7 @@ impl Bug {
                     decision.timers.clear();
                 }
             }
-            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence | Self::FlapsFreely | Self::StartsAgain => {}
+            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence | Self::StartsAgain => {}
         }
     }
 }
