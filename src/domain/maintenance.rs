@@ -149,7 +149,7 @@ impl Maintenance {
 /// # Errors
 /// A sentence that shows how it is written.
 pub fn starts(timezone: &str, text: &str) -> Result<String, String> {
-    let text = written::line_within(text, 40).to_owned();
+    let text = written::line_within(text, 40);
     if local::at(timezone, &text).is_some() {
         return Ok(text);
     }
