@@ -156,6 +156,8 @@ given_ids! {
     ServiceId;
     IntegrationId;
     RouteId;
+    /// A maintenance window.
+    MaintenanceId;
     /// A UUID, as Alertmanager's clients expect it.
     SilenceId;
 }

@@ -121,6 +121,12 @@ pub const GROUP_NAMES: usize = 10;
 
 /// Signs of what the alerts of a group have in common: what is longer is cut, and marked by a digest of the whole.
 pub const GROUP_CHARS: usize = 200;
+/// How many stretches of time say whether an alert flaps, as Nagios keeps the newest 21 states; and how long one is unless configured.
+pub const FLAP_BUCKETS: i64 = 20;
+pub const FLAP_BUCKET: Span = Span::minutes(1);
+pub const FLAP_BUCKET_LONGEST: Span = Span::hours(1);
+/// The longest time that a service waits to see whether an alert passes by itself.
+pub const QUIET_LONGEST: Span = Span::hours(1);
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.
@@ -157,6 +163,10 @@ pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
 pub const SILENCE_GRACE: Span = Span::seconds(30);
 /// Silences that may be in force or planned at once: every signal is held against those in force.
 pub const SILENCES: i64 = 500;
+/// Maintenance windows, of which each has two silences; how far ahead these are made; and how often it is looked whether there are more.
+pub const MAINTENANCE: usize = 200;
+pub const MAINTENANCE_AHEAD: Span = Span::hours(24 * 366);
+pub const MAINTENANCE_LOOK: Span = Span::hours(24);
 /// Matchers of one silence.
 pub const MATCHERS: usize = 32;
 /// Longest name and value of a matcher, of a rule's and of a silence's, and the room that a pattern's automaton may take, bytes: a hostile

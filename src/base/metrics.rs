@@ -77,6 +77,7 @@ struct Instruments {
     forgotten: Family<Labels, Counter>,
     routed: Family<Labels, Counter>,
     folds: Family<Labels, Counter>,
+    held: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -100,6 +101,7 @@ impl Metrics {
             forgotten: Family::default(),
             routed: Family::default(),
             folds: Family::default(),
+            held: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -124,6 +126,7 @@ impl Metrics {
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
         registry.register("routed", "Signals that a routing rule took", routed.clone());
         registry.register("folds", "Alerts that joined an incident instead of opening one, by the reason", instruments.folds.clone());
+        registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -181,6 +184,11 @@ impl Metrics {
     /// So many alerts joined an incident for this reason.
     pub fn folded(&self, reason: String, alerts: u64) {
         self.0.folds.get_or_create(&vec![("reason", reason)]).inc_by(alerts);
+    }
+
+    /// So many signals called nobody, or ended nothing, because of this.
+    pub fn held(&self, by: &'static str, signals: u64) {
+        self.0.held.get_or_create(&vec![("reason", by.to_owned())]).inc_by(signals);
     }
 
     /// Rows were thrown away.

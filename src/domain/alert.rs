@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::flap::Changes;
 use super::incident::Incident;
 use super::setup::AlertSeverity;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
@@ -29,6 +30,9 @@ pub struct KeyState {
     pub changed_at: Option<Time>,
     /// A resolve that came before its trigger: the sender's time of it, and when it came.
     pub early_resolve: Option<EarlyResolve>,
+    /// How often it came and went lately.
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub changes: Changes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +44,7 @@ pub struct EarlyResolve {
 impl KeyState {
     #[must_use]
     pub const fn new(key: Key) -> Self {
-        Self { key, alert: None, changed_at: None, early_resolve: None }
+        Self { key, alert: None, changed_at: None, early_resolve: None, changes: Changes::none() }
     }
 }
 
@@ -66,8 +70,34 @@ pub struct Alert {
     /// Until when it holds, by its sender's last word; past it, it is over.
     #[serde(default)]
     pub ends_at: Option<Time>,
+    /// What it is, or was, held for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
+}
+
+/// What is waited for before an alert is taken at its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// It fires, and calls people when it still does then.
+    Quiet { until: Time },
+    /// It was over before that: nobody was called.
+    Passed,
+    /// It comes and goes: it stays as it is until it has been steady for long enough. `is_over`: its sender's last word.
+    Flapping { since: Time, is_over: bool, until: Time },
+}
+
+impl Hold {
+    /// When it is to be looked at again.
+    #[must_use]
+    pub const fn until(&self) -> Option<Time> {
+        match self {
+            Self::Quiet { until } | Self::Flapping { until, .. } => Some(*until),
+            Self::Passed => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +126,11 @@ impl AlertState {
 }
 
 impl Alert {
+    /// A newer one of its key takes its place: nothing is waited for any more.
+    pub(super) fn given_way(self) -> Self {
+        Self { hold: self.hold.filter(|hold| *hold == Hold::Passed), ..self }
+    }
+
     /// Whether it still holds and nothing silences it.
     #[must_use]
     pub fn is_firing(&self, incident: Option<&Incident>) -> bool {

@@ -17,7 +17,7 @@ use super::setup::Setup;
 use super::silence::Silence;
 use super::storm::Openings;
 use super::task::Task;
-use super::{command, declare, ending, escalation, grouping, page, silence, storm};
+use super::{command, declare, ending, escalation, grouping, hold, page, silence, storm};
 use crate::base::id::{AlertId, IdSource, IncidentId, PolicyId, ServiceId, UserId};
 use crate::base::time::Time;
 
@@ -161,6 +161,7 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
                 Input::Declare(declare) => declare::declare(&mut draft, declare),
                 Input::Expiry(expiry) => ending::expire(&mut draft, expiry),
                 Input::Cover(key) => silence::cover(&mut draft, key),
+                Input::Held(key) => hold::end(&mut draft, key),
                 Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
                 Input::Wake { scope: Scope::Person(_) | Scope::Silence(_), .. } | Input::Report(_) => Verdict::nothing(),
             };
@@ -174,7 +175,8 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
             | Input::Command(_)
             | Input::Declare(_)
             | Input::Expiry(_)
-            | Input::Cover(_) => Decision {
+            | Input::Cover(_)
+            | Input::Held(_) => Decision {
                 state: State::Person(person),
                 facts: Vec::new(),
                 effects: Vec::new(),

@@ -48,6 +48,7 @@ pub(super) fn declare(draft: &mut Draft, declare: &Declare) -> Verdict {
     if let Some(alert) = promoted.and_then(|(key, _)| draft.desk.keys.get_mut(&key)).and_then(|state| state.alert.as_mut()) {
         alert.incident = Some(id.clone());
         alert.fired_at = now;
+        alert.hold = None;
     }
     let reason = if pages {
         escalation::start(draft, &id, reason);

@@ -1,6 +1,6 @@
 //! How an alert ends: by its sender's word, past the time its sender gave it, or by age; and its incident with the last of them.
 
-use super::alert::{AlertState, Key};
+use super::alert::{AlertState, Hold, Key};
 use super::decide::{Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
@@ -16,6 +16,8 @@ use crate::base::time::Span;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     Sender,
+    /// Its sender's word, which was not believed before it had been steady for a while.
+    Steady,
     /// Its time has passed; `reason` says which.
     Clock {
         reason: Reason,
@@ -36,13 +38,17 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
     if let Some(alert) = draft.desk.keys.get_mut(key).and_then(|state| state.alert.as_mut()) {
         alert.state = AlertState::Resolved;
         alert.resolved_at = Some(now);
+        alert.hold = match alert.hold {
+            Some(Hold::Quiet { .. }) => Some(Hold::Passed),
+            Some(Hold::Passed | Hold::Flapping { .. }) | None => None,
+        };
         if by == By::Sender {
             alert.last_at = now;
         }
     }
     if let Some(incident) = &incident {
         let actor = match by {
-            By::Sender => Actor::Integration(key.integration.clone()),
+            By::Sender | By::Steady => Actor::Integration(key.integration.clone()),
             By::Clock { .. } => Actor::Reveille,
         };
         let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
@@ -60,6 +66,7 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
 fn last_is_over(draft: &mut Draft, id: &IncidentId, key: &Key, actor: &Actor, by: By) {
     let reason = match by {
         By::Sender => Reason::AllAlertsResolved,
+        By::Steady => Reason::SteadyAgain,
         By::Clock { integration_silent: true, .. } => {
             draft.record(id, actor, What::IntegrationWentSilent { integration: key.integration.clone() });
             return;
@@ -97,6 +104,7 @@ pub(super) fn expire(draft: &mut Draft, expiry: &Expiry) -> Verdict {
     let reason = match by {
         By::Clock { reason, .. } => reason,
         By::Sender => Reason::ConditionOver,
+        By::Steady => Reason::SteadyAgain,
     };
     if let Some((alert, incident)) = close(draft, &expiry.key, by) {
         return Verdict::of(Outcome::Resolved, reason).about(Some(alert), incident);

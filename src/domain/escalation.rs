@@ -48,6 +48,25 @@ pub(super) fn start_but(draft: &mut Draft, id: &IncidentId, reason: Reason, answ
     self::begin(draft, id, begin, urgency, reason, answered);
 }
 
+/// The incident that its senders resolved at `left_at` before anybody answered is back: its policy goes on where it was, and its clock has
+/// run on meanwhile. One that starts again each time would never come past its first step while an alert comes and goes.
+pub(super) fn resume(draft: &mut Draft, id: &IncidentId, left_at: Option<Time>, reason: Reason) {
+    let Some(incident) = draft.incident(id) else { return };
+    let run = incident.run.as_ref().filter(|run| run.urgency == Urgency::High && incident.severity.urgency() == Some(Urgency::High));
+    let (Some(next_at), Some((exhausted, round, at)), false) =
+        (left_at, run.map(|run| (run.exhausted, run.round, run.step)), incident.is_covered())
+    else {
+        start(draft, id, reason);
+        return;
+    };
+    clear_timers(draft, id);
+    if exhausted {
+        widen(draft, id, None);
+    } else {
+        step_until(draft, id, (round, at), Some(next_at), reason, None);
+    }
+}
+
 /// The policy that a routing rule gave the incident, else its service's, as it is now.
 pub(super) fn policy_of<'a>(draft: &Draft<'a>, id: &IncidentId) -> Option<&'a Policy> {
     let setup: &'a Setup = draft.setup;
@@ -101,8 +120,20 @@ pub(super) fn next(draft: &mut Draft, id: &IncidentId, reason: Reason, answered:
     }
 }
 
-/// Begins this step, or the first after it that has somebody to call. Empty steps are skipped at once and said so.
-fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reason: Reason, answered: Option<&UserId>) {
+fn step(draft: &mut Draft, id: &IncidentId, round: u32, at: usize, reason: Reason, answered: Option<&UserId>) {
+    step_until(draft, id, (round, at), None, reason, answered);
+}
+
+/// Begins this step, or the first after it that has somebody to call. Empty steps are skipped at once and said so. `until` is when the
+/// step's wait is over, where it began before.
+fn step_until(
+    draft: &mut Draft,
+    id: &IncidentId,
+    (mut round, mut at): (u32, usize),
+    mut until: Option<Time>,
+    reason: Reason,
+    answered: Option<&UserId>,
+) {
     let now = draft.now();
     let Some(run) = draft.incident(id).and_then(|incident| incident.run.clone()) else { return };
     // Whoever is in no step now is in none in a further round at this same moment.
@@ -127,9 +158,10 @@ fn step(draft: &mut Draft, id: &IncidentId, mut round: u32, mut at: usize, reaso
             let reason = if step.names_only_places() { Reason::OnlyPlacesInStep } else { Reason::NobodyInStep };
             draft.record(id, &Actor::Reveille, What::StepSkipped { round, step: at, reason });
             at += 1;
+            until = None;
             continue;
         }
-        let next_at = (run.urgency == Urgency::High).then(|| now + step.wait());
+        let next_at = (run.urgency == Urgency::High).then(|| until.unwrap_or(now + step.wait()));
         draft.record(id, &Actor::Reveille, What::StepStarted { round, step: at, users: users.iter().cloned().collect(), next_at, reason });
         match run.urgency {
             Urgency::High => draft.set(id, Timer::Escalate, next_at),
@@ -411,6 +443,53 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_back_unanswered_goes_on_where_its_policy_was() {
+        // It fires for a minute and is over for one, again and again: nobody answers, so bo is called after ana's five minutes.
+        let mut night = Trial::new();
+        for minute in 0..8 {
+            night.until(minute * 120);
+            night.fires("db");
+            night.until(minute * 120 + 60);
+            night.resolves("db");
+        }
+        let first = |contact: &str| night.calls().iter().find(|(_, called, _)| called == contact).map(|(at, ..)| *at);
+        assert_eq!((first("ana"), first("bo"), night.count("policy_started")), (Some(0), Some(300), 1));
+        let steps: Vec<_> = started(&night).into_iter().map(|(at, _, step, _)| (at, step)).collect();
+        assert_eq!(steps[..5], [(0, 0), (120, 0), (240, 0), (300, 1), (360, 1)]);
+        assert!(night.count("policy_exhausted") == 1 && night.calls().iter().any(|(_, called, _)| called == "cy"), "and then everyone");
+    }
+
+    #[test]
+    fn where_a_steps_wait_ended_while_it_was_over_the_next_step_is_called_too() {
+        let mut night = Trial::new();
+        night.fires("db");
+        night.until(60);
+        night.resolves("db");
+        night.until(400);
+        night.fires("db");
+        night.until(400);
+        assert_eq!(started(&night), [(0, 0, 0, 1), (400, 0, 0, 1), (400, 0, 1, 1)]);
+        night.has_rung(&[(0, "ana", false), (400, "ana", false), (400, "bo", false)]);
+    }
+
+    #[test]
+    fn what_was_answered_or_closed_by_hand_starts_at_the_first_step() {
+        for act in [Act::Acknowledge, Act::Resolve] {
+            let mut night = Trial::new();
+            night.fires("db");
+            night.until(310);
+            let is_closed = act == Act::Resolve;
+            night.asks("bo", act);
+            night.until(400);
+            night.resolves("db");
+            night.until(500);
+            night.fires("db");
+            assert_eq!(night.count("policy_started"), 2, "{is_closed}");
+            assert_eq!(started(&night).last(), Some(&(500, 0, 0, 1)));
+        }
+    }
+
+    #[test]
     fn a_policy_that_is_gone_pages_everyone() {
         let mut night = Trial::new();
         night.setup.policies.clear();
@@ -641,7 +720,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reopened_incident_pages_from_the_first_step_with_pages_of_its_own() {
+    fn a_reopened_incident_pages_again_with_pages_of_its_own() {
         let mut night = Trial::new().phone("ana", Phone::Voicemail);
         night.fires("db");
         night.until(10);
@@ -652,6 +731,6 @@ mod tests {
         assert_eq!((night.count("page_opened"), night.count("page_restarted")), (2, 0));
         night.until(400);
         // The bar holds: three minutes after the chain that the resolve ended.
-        night.has_rung(&[(0, "ana", false), (180, "ana", false), (300, "ana", true), (360, "bo", false)]);
+        night.has_rung(&[(0, "ana", false), (180, "ana", false), (300, "ana", true), (300, "bo", false)]);
     }
 }

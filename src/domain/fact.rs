@@ -12,7 +12,7 @@ use crate::base::id::{
     AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, RouteId, ServiceId, SilenceId, TaskId, UserId,
 };
 use crate::base::limits;
-use crate::base::time::Time;
+use crate::base::time::{Span, Time};
 
 /// One fact of one incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,32 @@ pub enum What {
     AlertsUnsilenced {
         count: i64,
         titles: Vec<String>,
+    },
+    /// Alerts had fired for as long as their service waits to see whether they pass by themselves, and they had not.
+    AlertsWaited {
+        count: i64,
+        titles: Vec<String>,
+        waited: Span,
+    },
+    /// Alerts that find their incident only now: they began under a silence, which is over.
+    AlertsOutlasted {
+        count: i64,
+        titles: Vec<String>,
+        /// Whose silence it was.
+        by: String,
+    },
+    /// Alerts come and go: they count as firing until they are steady. How often the one that does so most has changed, and in how long.
+    AlertsFlapping {
+        count: i64,
+        titles: Vec<String>,
+        changes: i64,
+        within: Span,
+    },
+    /// They come and go no more. `is_over`: by their senders' last word they are over.
+    AlertsSteady {
+        count: i64,
+        titles: Vec<String>,
+        is_over: bool,
     },
     /// A silence of its alerts lasts longer than was told.
     SilenceExtended {
@@ -381,6 +407,10 @@ impl What {
             Self::AlertsResolved { .. } => "alerts_resolved",
             Self::AlertsSilenced { .. } => "alerts_silenced",
             Self::AlertsUnsilenced { .. } => "alerts_unsilenced",
+            Self::AlertsWaited { .. } => "alerts_waited",
+            Self::AlertsOutlasted { .. } => "alerts_outlasted",
+            Self::AlertsFlapping { .. } => "alerts_flapping",
+            Self::AlertsSteady { .. } => "alerts_steady",
             Self::SilenceExtended { .. } => "silence_extended",
             Self::IncidentSilenced { .. } => "incident_silenced",
             Self::SeverityRaised { .. } => "severity_raised",
@@ -461,6 +491,31 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
         }
         (What::AlertsSilenced { count, titles, silence, .. }, What::AlertsSilenced { count: more, titles: others, silence: other, .. })
             if silence == other =>
+        {
+            add(count, titles, *more, others);
+            true
+        }
+        (What::AlertsWaited { count, titles, waited }, What::AlertsWaited { count: more, titles: others, waited: longer }) => {
+            add(count, titles, *more, others);
+            *waited = (*waited).max(*longer);
+            true
+        }
+        (
+            What::AlertsFlapping { count, titles, changes, within },
+            What::AlertsFlapping { count: more, titles: others, changes: times, within: span },
+        ) => {
+            add(count, titles, *more, others);
+            if times > changes {
+                (*changes, *within) = (*times, *span);
+            }
+            true
+        }
+        (What::AlertsOutlasted { count, titles, by }, What::AlertsOutlasted { count: more, titles: others, by: other }) if by == other => {
+            add(count, titles, *more, others);
+            true
+        }
+        (What::AlertsSteady { count, titles, is_over }, What::AlertsSteady { count: more, titles: others, is_over: ends })
+            if is_over == ends =>
         {
             add(count, titles, *more, others);
             true

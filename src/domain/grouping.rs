@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
+use super::alert::{Alert, AlertState, EarlyResolve, Hold, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
 use super::fact::What;
@@ -13,7 +13,7 @@ use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
 use super::storm::{self, Place};
-use super::{command, escalation, remark, severity, silence};
+use super::{command, escalation, flap, hold, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
@@ -99,12 +99,18 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
     if is_stale(draft, &key, signal.at) {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
+    if let Some(verdict) = flap::over(draft, &key) {
+        changed(draft, &key, signal.at);
+        return verdict;
+    }
+    let was_waited_for = hold::is_waited_for(draft, &key);
     if let Some((alert, incident)) = close(draft, &key, By::Sender) {
         if let Some(alert) = key_state(draft, &key).alert.as_mut() {
             alert.count += 1;
         }
         changed(draft, &key, signal.at);
-        return Verdict::of(Outcome::Resolved, Reason::ConditionOver).about(Some(alert), incident);
+        let reason = if was_waited_for { Reason::PassedByItself } else { Reason::ConditionOver };
+        return Verdict::of(Outcome::Resolved, reason).about(Some(alert), incident);
     }
     let closed_with_incident = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
     if closed_with_incident.is_some_and(|alert| alert.state != AlertState::Resolved) {
@@ -151,6 +157,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
         }
         return Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(alert), incident);
     }
+    let incident = incident.or_else(|| hold::house_at_once(draft, &key));
     let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
     if let Some(alert) = key_state(draft, &key).alert.as_mut() {
         alert.count += 1;
@@ -201,6 +208,10 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
 
     if alert.holds(incident.as_ref()) {
         count(draft, &key, signal, said);
+        let came_back = flap::again(draft, &key);
+        if came_back {
+            changed(draft, &key, signal.at);
+        }
         if let Some(verdict) = silence::look(draft, &key) {
             return verdict;
         }
@@ -208,9 +219,10 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             severity::raise(draft, &incident.id, severity, &signal.integration);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
-            return house(draft, routed, &key, own, severity, &alert.id);
+            return hold::house(draft, routed, &key, own, severity, &alert.id);
         }
-        return Verdict::of(Outcome::Repeated, Reason::AlreadyFiring).about(alert_id, incident_id);
+        let reason = if came_back { Reason::Flapping } else { Reason::AlreadyFiring };
+        return Verdict::of(Outcome::Repeated, reason).about(alert_id, incident_id);
     }
 
     // Over, either with its incident or by its sender's word.
@@ -233,7 +245,8 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     // was promoted belongs to its incident while that is open.
     let recorded = routed.record || own.severity.of(alert.severity).urgency().is_none();
     let is_promoted = recorded && incident.as_ref().is_some_and(Incident::is_open);
-    if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted) {
+    let has_passed = alert.hold == Some(Hold::Passed);
+    if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted && !has_passed) {
         return fresh(draft, routed, &key, integration, service);
     }
     if silence::covering(&draft.desk, &alert, now).is_some() {
@@ -256,9 +269,13 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
             draft.find_newest(&incident.service);
-            escalation::start(draft, &incident.id, reason);
+            escalation::resume(draft, &incident.id, incident.response.left_at, reason);
         }
         severity::raise(draft, &incident.id, severity, &signal.integration);
+        flap::see(draft, &key);
+    } else if severity.urgency().is_some() {
+        // It passed by itself before, and nobody was called.
+        return hold::house(draft, routed, &key, own, severity, &alert.id);
     }
     Verdict::of(Outcome::Reopened, reason).about(alert_id, incident_id)
 }
@@ -283,6 +300,7 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
         resolved_at: None,
         incident: None,
         ends_at: ends_at(signal, now),
+        hold: None,
         url: signal.url.clone(),
         labels: signal.labels.clone(),
     };
@@ -290,14 +308,17 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
     let state = key_state(draft, key);
     let past = state.alert.replace(alert);
     state.early_resolve = None;
-    draft.desk.past.extend(past);
+    if past.is_some() {
+        flap::fired(draft, key);
+    }
+    draft.desk.past.extend(past.map(Alert::given_way));
     if let Some(verdict) = silence::look(draft, key) {
         return verdict;
     }
     if severity.urgency().is_none() {
         return Verdict::of(Outcome::Recorded, Reason::JustRecords).about(Some(id), None);
     }
-    house(draft, routed, key, service, severity, &id)
+    hold::house(draft, routed, key, service, severity, &id)
 }
 
 /// An alert that has no incident and pages.
@@ -486,7 +507,9 @@ fn refire(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
         alert.state = AlertState::Firing;
         alert.fired_at = fired_at;
         alert.resolved_at = None;
+        alert.hold = None;
     }
+    flap::fired(draft, key);
 }
 
 /// Older than the last state change of its own alert, in the sender's own time. Without either time, it counts.

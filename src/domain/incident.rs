@@ -82,6 +82,10 @@ pub struct Response {
     pub silence: Option<Hush>,
     /// Nobody is paged, because all that still holds is silenced.
     pub is_hushed: bool,
+    /// When its policy would have gone on, had its senders not resolved it before anybody answered: should it come back soon, the policy
+    /// goes on there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<Time>,
     /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
     pub told_by_senders: BTreeSet<String>,
 }
@@ -429,14 +433,14 @@ impl Incident {
             What::AcknowledgementRenewed { lapses_at } => self.lapses_at = *lapses_at,
             What::AcknowledgementLapsed | What::IncidentEscalated | What::SnoozeEnded | What::IncidentReassigned { .. } => self.trigger(),
             What::IncidentResolved { .. } => {
+                let by_person = matches!(fact.actor, Actor::User(_) | Actor::Token(_));
+                let is_unanswered = self.state == IncidentState::Triggered && !by_person;
+                self.response.left_at = self.run.as_ref().filter(|_| is_unanswered).and_then(|run| run.next_at);
                 self.state = IncidentState::Resolved;
                 self.resolved_at = Some(fact.at);
                 // Past anything that fired since the last end, also within one microsecond: see `Alert::is_firing`.
                 self.closed_at = Some(self.closed_at.map_or(fact.at, |before| fact.at.max(before + Span(2))));
-                self.resolved_by = match &fact.actor {
-                    Actor::User(_) | Actor::Token(_) => Some(fact.actor.clone()),
-                    Actor::Integration(_) | Actor::Reveille => None,
-                };
+                self.resolved_by = by_person.then(|| fact.actor.clone());
                 self.firing_count = 0;
                 self.unsilence(self.response.silenced_count);
                 self.response.is_hushed = false;
@@ -447,12 +451,17 @@ impl Incident {
             }
             What::IncidentReopened { .. } => {
                 self.trigger();
+                self.response.left_at = None;
                 self.resolved_at = None;
                 self.resolved_by = None;
             }
             // The incident was made of the first; the rest is told of a page and changes nothing that the incident decides by.
             What::IncidentOpened { .. }
             | What::IncidentDeclared { .. }
+            | What::AlertsWaited { .. }
+            | What::AlertsOutlasted { .. }
+            | What::AlertsFlapping { .. }
+            | What::AlertsSteady { .. }
             | What::NoteAdded { .. }
             | What::UpdatePosted { .. }
             | What::TaskChanged { .. }

@@ -22,6 +22,8 @@ pub enum Input {
     Expiry(Expiry),
     /// Silences began, ended or changed: whether this key's alert is covered is to be seen again. The desk holds its key.
     Cover(Key),
+    /// The clock says that what this key's alert was held for may be over. The desk holds its key.
+    Held(Key),
     Report(Report),
     Wake {
         scope: Scope,

@@ -59,6 +59,11 @@ pub fn lint(setup: &Setup, at: Time, usable: &[ContactKind]) -> Vec<Finding> {
     }
     linter.services();
     linter.routes();
+    for window in &setup.maintenance {
+        for (text, suggestion) in window.doubts(setup, at) {
+            linter.warn(format!("maintenance.{}", window.id), text, suggestion);
+        }
+    }
     linter.findings
 }
 

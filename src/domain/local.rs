@@ -3,6 +3,7 @@
 use jiff::civil;
 
 use super::oncall::zone;
+use super::setup::Every;
 use crate::base::time::Time;
 
 /// The newest instant not after `now` at which clocks of this zone showed `HH:MM`.
@@ -25,6 +26,26 @@ pub fn at(zone_name: &str, text: &str) -> Option<Time> {
     let (day, clock) = text.trim().split_once(['T', ' '])?;
     let day: civil::Date = day.parse().ok()?;
     instant(day.to_datetime(clock_of(clock)?), &zone(zone_name)?)
+}
+
+/// When turn `k` of something begins that began at this local time, as [`at`] reads it, and comes again so often. `None` where there is no
+/// such time, and beyond the calendar.
+#[must_use]
+pub fn at_turn(zone_name: &str, text: &str, every: Option<Every>, k: i64) -> Option<Time> {
+    let (day, clock) = text.trim().split_once(['T', ' '])?;
+    let day: civil::Date = day.parse().ok()?;
+    let first = day.to_datetime(clock_of(clock)?);
+    let length = |n: u32| k.checked_mul(i64::from(n));
+    let span = jiff::Span::new();
+    // Always counted from the first, so that a month's missing day does not move the later ones.
+    let span = match every {
+        None => span,
+        Some(Every::Hours(n)) => span.try_hours(length(n)?).ok()?,
+        Some(Every::Days(n)) => span.try_days(length(n)?).ok()?,
+        Some(Every::Weeks(n)) => span.try_weeks(length(n)?).ok()?,
+        Some(Every::Months(n)) => span.try_months(length(n)?).ok()?,
+    };
+    instant(first.checked_add(span).ok()?, &zone(zone_name)?)
 }
 
 /// As a browser's field for a local time takes it: `YYYY-MM-DDTHH:MM`.

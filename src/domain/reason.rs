@@ -30,6 +30,10 @@ pub enum Reason {
     IntegrationGone,
     Silenced,
     OthersFire,
+    WaitsToPass,
+    PassedByItself,
+    Flapping,
+    SteadyAgain,
 
     NoSuchTask,
     NoSuchUser,
@@ -107,6 +111,14 @@ impl Reason {
         }
     }
 
+    /// What kept a signal from calling anybody, or from ending what it was about, in one word; `None` where nothing did.
+    #[must_use]
+    pub fn held_by(self) -> Option<&'static str> {
+        let words =
+            [(Self::Silenced, "silence"), (Self::WaitsToPass, "quiet"), (Self::PassedByItself, "passed"), (Self::Flapping, "flapping")];
+        words.into_iter().find(|(reason, _)| *reason == self).map(|(_, word)| word)
+    }
+
     /// As a person reads it.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
@@ -137,6 +149,10 @@ impl Reason {
             Self::Silenced => "a silence covers it",
             Self::OthersFire => "an alert joined that no silence covers",
             Self::SilenceEnded => "no silence covers it any more, and it still fires",
+            Self::WaitsToPass => "its service waits to see whether it passes by itself",
+            Self::PassedByItself => "it was over before its service would have called anybody",
+            Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",
+            Self::SteadyAgain => "it has been steady for long enough to be taken at its word",
             Self::NoSuchTask => "the incident has no task of that number",
             Self::NoSuchUser => "there is no such user",
             Self::NoSuchPolicy => "there is no such policy",

@@ -12,7 +12,7 @@ use super::incident::{Incident, IncidentState};
 use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::setup::AlertSeverity;
-use super::{escalation, grouping, routing, severity, snooze};
+use super::{escalation, hold, routing, severity, snooze};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -116,7 +116,7 @@ fn regrade(draft: &mut Draft, signal: &Signal, key: &Key, alert: &Alert, inciden
         if let Some(incident) = incident {
             severity::raise(draft, &incident.id, severity, &signal.integration);
         } else if alert.incident.is_none() && severity.urgency().is_some() {
-            return grouping::house(draft, &routed, key, service, severity, &alert.id);
+            return hold::house(draft, &routed, key, service, severity, &alert.id);
         }
     }
     Verdict::of(Outcome::Recorded, Reason::AskedFor).about(Some(alert.id.clone()), alert.incident.clone())

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::group::GroupBy;
+use super::maintenance::Maintenance;
 use super::mapping::Mapping;
 use super::routing::Route;
 use crate::base::id::{ContactId, IntegrationId, OverrideId, PolicyId, ScheduleId, ServiceId, UserId};
@@ -24,6 +25,9 @@ pub struct Setup {
     /// In the order in which they are asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// In the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
 }
 
 impl Setup {
@@ -440,6 +444,36 @@ pub struct Service {
     /// Where its trouble may come from: its alerts join the incident of one of these, when none of its own is near.
     #[serde(default)]
     pub depends_on: BTreeSet<ServiceId>,
+    /// How long a new alert fires before it calls anybody; what is over by then calls nobody. Zero: it calls at once.
+    #[serde(default)]
+    pub quiet_for: Span,
+    /// When an alert comes and goes so often that it counts as one; `None`: never.
+    #[serde(default = "Flapping::usual")]
+    pub flapping: Option<Flapping>,
+}
+
+/// When a condition counts as flapping: of its newest [`limits::FLAP_BUCKETS`] stretches of time, the weighted part in which it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flapping {
+    /// One stretch of time.
+    pub bucket: Span,
+    /// From this many percent on it flaps.
+    pub high: u32,
+    /// Below this many it is steady again.
+    pub low: u32,
+}
+
+impl Default for Flapping {
+    fn default() -> Self {
+        Self { bucket: limits::FLAP_BUCKET, high: 30, low: 15 }
+    }
+}
+
+impl Flapping {
+    #[expect(clippy::unnecessary_wraps, reason = "what a service has where nothing is said")]
+    fn usual() -> Option<Self> {
+        Some(Self::default())
+    }
 }
 
 impl Service {
@@ -459,6 +493,8 @@ impl Service {
             resolve: ResolveMode::Auto,
             close_after: None,
             depends_on: BTreeSet::new(),
+            quiet_for: Span::ZERO,
+            flapping: Some(Flapping::default()),
         }
     }
 }
@@ -563,7 +599,7 @@ impl Pulse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub what: ChangeKind,
-    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`.
+    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`, `maintenance`.
     pub kind: &'static str,
     pub id: String,
     /// Which of its keys differ, where it was changed.
@@ -625,6 +661,8 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("resolve", a.resolve == b.resolve),
             ("close_after", a.close_after == b.close_after),
             ("depends_on", a.depends_on == b.depends_on),
+            ("quiet_for", a.quiet_for == b.quiet_for),
+            ("flapping", a.flapping == b.flapping),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {
@@ -651,6 +689,17 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("title", a.gives.title == b.gives.title),
             ("labels", a.gives.labels == b.gives.labels),
             ("order", at == now_at),
+        ]
+    });
+    let windows = |setup: &Setup| setup.maintenance.iter().map(|window| (window.id.clone(), window.clone())).collect();
+    compare("maintenance", &windows(old), &windows(new), &mut changes, |a: &Maintenance, b| {
+        vec![
+            ("comment", a.comment == b.comment),
+            ("match", a.matchers == b.matchers),
+            ("start", a.start == b.start),
+            ("for", a.lasts == b.lasts),
+            ("every", a.every == b.every),
+            ("timezone", a.timezone == b.timezone),
         ]
     });
     changes

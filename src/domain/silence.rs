@@ -9,13 +9,13 @@ use super::alert::{Alert, AlertState, Key};
 use super::decide::{Desk, Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
-use super::grouping;
+use super::hold;
 use super::incident::{Incident, IncidentState, Kind};
 use super::input::{Action, Actor, Signal, Timer};
 use super::matcher::Matcher;
 use super::reason::Reason;
 use super::routing::{self, Routed};
-use super::setup::{Service, Setup};
+use super::setup::{Service, Setup, Severity};
 use super::severity;
 use crate::base::id::{IncidentId, IntegrationId, SilenceId};
 use crate::base::limits;
@@ -136,6 +136,7 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
     match (alert.state, silence) {
         (AlertState::Firing, Some(silence)) => {
             set_state(draft, key, AlertState::Suppressed);
+            hold::give_up(draft, key);
             if let Some(incident) = &incident {
                 let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
                 let Silence { id, ends_at, created_by, comment, .. } = silence;
@@ -160,22 +161,45 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
 /// No silence covers it any more: it counts as firing again.
 fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
-    let setup = draft.setup;
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
-    let routed = taken_again(setup, &alert);
-    let service = &service_of(setup, &alert, &routed);
-    let worth = routed.of_service(service);
     let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
-        if worth.urgency().is_none() {
-            return Verdict::of(Outcome::Recorded, Reason::JustRecords);
-        }
-        return grouping::house(draft, &routed, key, service, worth, &alert.id);
+        return outlasted(draft, &alert);
     };
+    let worth = worth_again(draft.setup, &alert).2;
     let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
     draft.record(incident, &Actor::Reveille, What::AlertsUnsilenced { count: 1, titles: vec![alert.title.clone()] });
     settle(draft, incident, was_covered, Reason::SilenceEnded);
     severity::raise(draft, incident, worth, &key.integration);
     Verdict::of(Outcome::Repeated, Reason::SilenceEnded)
+}
+
+/// It began under a silence, and finds its incident only now. The timeline says whose that was.
+fn outlasted(draft: &mut Draft, alert: &Alert) -> Verdict {
+    let now = draft.now();
+    let over = draft.desk.silences.iter().filter(|silence| silence.state(now) == SilenceState::Expired && silence.is_about(alert));
+    let by = over.max_by_key(|silence| silence.ends_at).map(|silence| silence.created_by.clone());
+    let verdict = house_again(draft, alert);
+    if let (Some(incident), Some(by)) = (&verdict.incident, by) {
+        draft.record(incident, &Actor::Reveille, What::AlertsOutlasted { count: 1, titles: vec![alert.title.clone()], by });
+    }
+    verdict
+}
+
+/// An alert that fires and has no incident finds one, in the words that its rules gave it.
+pub(super) fn house_again(draft: &mut Draft, alert: &Alert) -> Verdict {
+    let (routed, service, worth) = worth_again(draft.setup, alert);
+    if worth.urgency().is_none() {
+        return Verdict::of(Outcome::Recorded, Reason::JustRecords);
+    }
+    hold::house(draft, &routed, &alert.key, &service, worth, &alert.id)
+}
+
+/// What the rules make of an alert now.
+pub(super) fn worth_again<'a>(setup: &'a Setup, alert: &Alert) -> (Routed, Cow<'a, Service>, Severity) {
+    let routed = taken_again(setup, alert);
+    let service = service_of(setup, alert, &routed);
+    let worth = routed.of_service(&service);
+    (routed, service, worth)
 }
 
 /// A stretch of firing keeps the service that it began with. Where that is gone it has its rule's or its integration's of now, and where

@@ -259,6 +259,11 @@ impl Trial {
         self.decides(&Input::Expiry(Expiry { key, heard_at: heard_at.map(Self::time) }))
     }
 
+    /// The clock looks at what this key's alert is held for.
+    pub fn looks(&mut self, key: &str) -> Verdict {
+        self.decides(&Input::Held(Key { integration: "bar".into(), dedup_key: key.to_owned() }))
+    }
+
     /// A silence for all alerts of this title, in seconds of the night; the alerts are looked at when it is made.
     pub fn silences(&mut self, title: &str, from: i64, until: i64) -> SilenceId {
         let id = SilenceId::from_text(format!("silence{}", self.silences.len()));

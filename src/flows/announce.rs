@@ -491,6 +491,10 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::AlertsWaited { .. }
+        | What::AlertsOutlasted { .. }
+        | What::AlertsFlapping { .. }
+        | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }
         | What::SilenceExtended { .. }
         | What::IncidentSilenced { .. }

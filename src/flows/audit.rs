@@ -2,6 +2,7 @@
 
 use super::house::House;
 use super::{FlowError, report, silence};
+use crate::base::limits;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{News, Scope, Timer};
 use crate::store::{self, WriteLane};
@@ -12,7 +13,16 @@ use crate::store::{self, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
-    Ok(lost(house).await? + forgotten(house).await? + silent(house).await? + silence::audit(house).await?)
+    Ok(lost(house).await? + forgotten(house).await? + silent(house).await? + silence::audit(house).await? + held(house).await?)
+}
+
+/// Alerts that were to be looked at a while ago. They are looked at one batch after the other, as soon as anybody sweeps.
+async fn held(house: &House) -> Result<usize, FlowError> {
+    let late = store::audit_held(&house.store.reader(), house.clock.now() - limits::OVERDUE).await?;
+    if late > 0 {
+        tracing::error!(alerts = late, "alerts wait to be called for, or to be over, longer than they should; please report this");
+    }
+    Ok(usize::try_from(late).unwrap_or(0))
 }
 
 /// Somebody whose telephone nobody will look at again.

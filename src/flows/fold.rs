@@ -132,6 +132,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut changes = Vec::new();
     let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
     let mut folded: BTreeMap<Reason, u64> = BTreeMap::new();
+    let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
     for Routes { entry, signals } in entries {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
@@ -151,6 +152,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             decided += 1;
             if decision.verdict.outcome == Outcome::Folded {
                 *folded.entry(decision.verdict.reason).or_default() += 1;
+            }
+            if let Some(by) = decision.verdict.reason.held_by() {
+                *held.entry(by).or_default() += 1;
             }
             if let Some(sample) = &mut sample {
                 sample.made(title, said, rule, &decision.verdict);
@@ -189,6 +193,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     }
     for (reason, alerts) in folded {
         house.metrics.folded(reason.name(), alerts);
+    }
+    for (by, signals) in held {
+        house.metrics.held(by, signals);
     }
     save::ring(house, &facts, &timers);
     Ok(decided)

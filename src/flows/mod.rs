@@ -22,6 +22,7 @@ pub mod house;
 pub mod ingest;
 pub mod invite;
 pub mod link;
+pub mod maintenance;
 pub mod once;
 pub mod opsgenie;
 pub mod overrides;

@@ -157,7 +157,7 @@ async fn end_once(house: &House, actor: &Actor, id: &SilenceId, of: Option<&Inte
     Ok(())
 }
 
-async fn close(tx: &mut Tx, mut row: SilenceRow, now: Time) -> Result<(), FlowError> {
+pub(super) async fn close(tx: &mut Tx, mut row: SilenceRow, now: Time) -> Result<(), FlowError> {
     row.silence.starts_at = row.silence.starts_at.min(now);
     row.silence.ends_at = now;
     row.silence.updated_at = now;
@@ -165,7 +165,7 @@ async fn close(tx: &mut Tx, mut row: SilenceRow, now: Time) -> Result<(), FlowEr
     look_at_once(tx, &row.silence.id, now).await
 }
 
-async fn look_at_once(tx: &mut Tx, id: &SilenceId, now: Time) -> Result<(), FlowError> {
+pub(super) async fn look_at_once(tx: &mut Tx, id: &SilenceId, now: Time) -> Result<(), FlowError> {
     let due_at = Some(now);
     Ok(store::wake_set(tx, &SetTimer { scope: Scope::Silence(id.clone()), timer: Timer::Cover, due_at }).await?)
 }

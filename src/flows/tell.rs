@@ -244,6 +244,10 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::AlertsWaited { .. }
+        | What::AlertsOutlasted { .. }
+        | What::AlertsFlapping { .. }
+        | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }
         | What::SilenceExtended { .. }
         | What::IncidentSilenced { .. }

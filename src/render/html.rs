@@ -4,6 +4,7 @@ mod board;
 mod change;
 mod desk;
 mod heartbeat;
+mod hold;
 mod integration;
 pub mod link;
 mod reference;
@@ -18,6 +19,7 @@ pub use desk::{
     ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
 };
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
+pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 pub use route::{RoutePage, TriedRow};
@@ -184,6 +186,7 @@ pub struct AlertRow {
     pub source: String,
     pub severity: &'static str,
     pub state: &'static str,
+    pub hold: Option<HoldTag>,
     pub count: i64,
     pub first_at: Stamp,
     pub last_at: Stamp,

@@ -266,6 +266,21 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Quiet, alerts(*count, &format!("silenced by {by}"), titles)).because(comment).then("over", Some(*until))
         }
         What::AlertsUnsilenced { count, titles } => Line::new(Tone::Bad, alerts(*count, "no longer silenced", titles)),
+        What::AlertsWaited { count, titles, waited } => {
+            let how = format!("had fired for {} without passing by itself", lasting(*waited));
+            Line::new(Tone::Quiet, alerts(*count, &how, titles))
+        }
+        What::AlertsOutlasted { count, titles, by } => {
+            Line::new(Tone::Bad, alerts(*count, &format!("began under {}, which is over", silence_of(by)), titles))
+        }
+        What::AlertsFlapping { count, titles, changes, within } => {
+            let how = format!("flapping: changed {} in {}", count_of(*changes, "time", "times"), lasting(*within));
+            Line::new(Tone::Bad, alerts(*count, &how, titles)).because("it counts as firing until it is steady")
+        }
+        What::AlertsSteady { count, titles, is_over: true } => Line::new(Tone::Good, alerts(*count, "flapping no more, and over", titles)),
+        What::AlertsSteady { count, titles, is_over: false } => {
+            Line::new(Tone::Bad, alerts(*count, "flapping no more, and firing", titles))
+        }
         What::SilenceExtended { until, silence: _ } => {
             Line::new(Tone::Quiet, "The silence lasts longer".to_owned()).then("over", Some(*until))
         }
@@ -488,6 +503,24 @@ fn alerts(count: i64, verb: &str, titles: &[String]) -> String {
     }
     let some = if i64::try_from(titles.len()).is_ok_and(|shown| shown < count) { ", among them" } else { "" };
     format!("{head}{some}: {}", titles.join("; "))
+}
+
+/// As it stands in a sentence: a window of maintenance says itself what it is.
+fn silence_of(by: &str) -> String {
+    if by.starts_with("maintenance ") { by.to_owned() } else { format!("a silence of {by}") }
+}
+
+/// `40 seconds`, `2 minutes`, `3 hours`.
+#[must_use]
+pub fn lasting(span: Span) -> String {
+    let seconds = span.as_seconds().max(0);
+    if seconds < 60 || (seconds < 120 && seconds % 60 != 0) {
+        count_of(seconds, "second", "seconds")
+    } else if seconds < 7_200 {
+        count_of((seconds + 30) / 60, "minute", "minutes")
+    } else {
+        count_of((seconds + 1_800) / 3_600, "hour", "hours")
+    }
 }
 
 /// `1 alert`, `12 alerts`.

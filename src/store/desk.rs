@@ -13,7 +13,7 @@ use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
 use crate::base::time::Time;
-use crate::domain::alert::{Alert, AlertState, EarlyResolve, Key, KeyState};
+use crate::domain::alert::{Alert, AlertState, EarlyResolve, Hold, Key, KeyState};
 use crate::domain::decide::{Desk, Wanted};
 use crate::domain::fact::{Fact, What};
 use crate::domain::group::Group;
@@ -46,9 +46,9 @@ pub async fn desk_load(
     let mut wanted: BTreeSet<IncidentId> =
         keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
     let mut newest = BTreeMap::new();
-    // What only recorded so far belongs to the service that it began with, and may have to join there.
+    // What only recorded so far belongs to the service that it began with, and may have to join there; so does what passed by itself.
     let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
-    let own = recording.filter(|alert| alert.state == AlertState::Firing).map(|alert| &alert.service);
+    let own = recording.filter(|alert| alert.state == AlertState::Firing || alert.hold == Some(Hold::Passed)).map(|alert| &alert.service);
     for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
         let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
                         ORDER BY number DESC LIMIT 1");
@@ -120,7 +120,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
             let asked: BTreeMap<String, &Key> = keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect();
             let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
             let find = format!(
-                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id FROM dedup_keys \
+                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id, changes FROM dedup_keys \
                  WHERE integration = {} AND dedup_key IN ({})",
                 tx.place(1),
                 tx.list(2, texts.len())
@@ -138,7 +138,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
     let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
     for ids in ids.chunks(LIST) {
         let find = format!(
-            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, url, labels \
+            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, hold, url, labels \
              FROM alerts WHERE id IN ({})",
             tx.list(1, ids.len())
         );
@@ -159,7 +159,8 @@ fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
         (Some(at), Some(came_at)) => Some(EarlyResolve { at, came_at }),
         (None, _) | (_, None) => None,
     };
-    Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve })
+    let changes = row.maybe_json("changes")?.unwrap_or_default();
+    Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve, changes })
 }
 
 pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
@@ -178,6 +179,7 @@ pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
         resolved_at: row.maybe_time("resolved_at")?,
         incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
         ends_at: row.maybe_time("ends_at")?,
+        hold: row.maybe_json("hold")?,
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
     })
@@ -272,6 +274,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
                 old.alert.as_ref().map(|alert| &alert.id) != state.alert.as_ref().map(|alert| &alert.id)
                     || old.changed_at != state.changed_at
                     || old.early_resolve != state.early_resolve
+                    || old.changes != state.changes
             }
             None => **state != KeyState::new(state.key.clone()),
         })
@@ -364,11 +367,12 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
     for rows in pieces(alerts) {
         let save = format!(
             "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
-             fired_at, resolved_at, incident_id, url, labels, ends_at) VALUES {} \
+             fired_at, resolved_at, incident_id, url, labels, ends_at, hold, held_until) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
-             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at",
-            tx.tuples(rows.len(), 17)
+             incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at, \
+             hold = excluded.hold, held_until = excluded.held_until",
+            tx.tuples(rows.len(), 19)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -388,6 +392,8 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .maybe_text(alert.url.as_ref())
                 .json(&alert.labels)
                 .maybe_time(alert.ends_at)
+                .maybe_json(alert.hold.as_ref())
+                .maybe_time(alert.hold.and_then(|hold| hold.until()))
         });
         tx.execute(save).await?;
     }
@@ -397,10 +403,10 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
 async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
     for rows in pieces(keys) {
         let save = format!(
-            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at) VALUES {} \
+            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at, changes) VALUES {} \
              ON CONFLICT (integration, dedup_key) DO UPDATE SET alert_id = excluded.alert_id, changed_at = excluded.changed_at, \
-             early_at = excluded.early_at, early_came_at = excluded.early_came_at",
-            tx.tuples(rows.len(), 7)
+             early_at = excluded.early_at, early_came_at = excluded.early_came_at, changes = excluded.changes",
+            tx.tuples(rows.len(), 8)
         );
         let save = rows.iter().fold(sql_made(save), |save, state| {
             save.text(state.key.integration.as_str())
@@ -410,6 +416,7 @@ async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
                 .maybe_time(state.changed_at)
                 .maybe_time(state.early_resolve.map(|early| early.at))
                 .maybe_time(state.early_resolve.map(|early| early.came_at))
+                .maybe_json(Some(&state.changes).filter(|changes| !changes.is_empty()))
         });
         tx.execute(save).await?;
     }
@@ -460,6 +467,10 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::AlertsRefired { .. }
             | What::AlertsResolved { .. }
             | What::AlertsSilenced { .. }
+            | What::AlertsWaited { .. }
+            | What::AlertsOutlasted { .. }
+            | What::AlertsFlapping { .. }
+            | What::AlertsSteady { .. }
             | What::AlertsUnsilenced { .. }
             | What::SilenceExtended { .. }
             | What::IncidentSilenced { .. }

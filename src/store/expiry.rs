@@ -1,6 +1,8 @@
 //! Alerts whose time may be over: found by index, in batches; what becomes of them is decided under their service's lock.
 
+use super::WriteLane;
 use super::error::Result;
+use super::open::Store;
 use super::read::Reader;
 use super::sql::{Columns as _, LIST, list, sql, sql_made};
 use super::tx::Tx;
@@ -54,6 +56,57 @@ pub async fn alerts_aged(reader: &Reader, service: &ServiceId, before: Time, lim
         endings.extend(reader.rows(sql_made(find).text(service.as_str()).time(before).int(limit)).await?);
     }
     endings.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).map(ending_of).collect()
+}
+
+/// What was held for until now, longest past first.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_held(reader: &Reader, now: Time, limit: i64) -> Result<Vec<Ending>> {
+    let find = format!("{ENDING} WHERE a.held_until IS NOT NULL AND a.held_until <= $1 ORDER BY a.held_until LIMIT $2");
+    reader.rows(sql_made(find).time(now).int(limit)).await?.iter().map(ending_of).collect()
+}
+
+/// When the next of what is held is to be looked at.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn held_next_due(reader: &Reader) -> Result<Option<Time>> {
+    let next = sql("SELECT CAST(MIN(held_until) AS BIGINT) AS held_until FROM alerts WHERE held_until IS NOT NULL");
+    reader.rows(next).await?.first().map_or(Ok(None), |row| row.maybe_time("held_until"))
+}
+
+/// What was to be looked at by `before` and was not.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn audit_held(reader: &Reader, before: Time) -> Result<i64> {
+    let held = sql("SELECT COUNT(*) AS n FROM alerts WHERE held_until IS NOT NULL AND held_until <= $1");
+    reader.rows(held.time(before)).await?.first().map_or(Ok(0), |row| row.int("n"))
+}
+
+/// Nothing is waited for any more: these gave way to a newer alert of their key.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_let_go(tx: &mut Tx, alerts: &[AlertId]) -> Result<()> {
+    for ids in alerts.chunks(LIST) {
+        let ids: Vec<&str> = ids.iter().map(AlertId::as_str).collect();
+        let let_go =
+            format!("UPDATE alerts SET hold = NULL, held_until = NULL WHERE held_until IS NOT NULL AND id IN ({})", list(1, ids.len()));
+        tx.execute(sql_made(let_go).texts(&ids)).await?;
+    }
+    Ok(())
+}
+
+/// Looks at an alert later that could not be decided on, so that it does not stand before all others for ever.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alert_held_put_off(store: &Store, alert: &AlertId, until: Time) -> Result<()> {
+    let put_off = sql("UPDATE alerts SET held_until = $2 WHERE id = $1 AND held_until IS NOT NULL");
+    store.alone(WriteLane::Page).await?.conn.execute(put_off.text(alert.as_str()).time(until)).await?;
+    Ok(())
 }
 
 /// Writes down that alerts are over which gave way to a newer one of their key; they ended with their incident long before.

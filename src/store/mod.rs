@@ -73,7 +73,10 @@ pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
 pub use desk::{desk_load, desk_load_incident, desk_save};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
-pub use expiry::{Ending, alert_key, alerts_aged, alerts_ended, alerts_write_down};
+pub use expiry::{
+    Ending, alert_held_put_off, alert_key, alerts_aged, alerts_ended, alerts_held, alerts_let_go, alerts_write_down, audit_held,
+    held_next_due,
+};
 pub use fact::{FactRow, fact_last_seq, facts_after, facts_append};
 pub use follower::{
     FollowerRow, follower_add, follower_advance, follower_claim, follower_find, follower_list, follower_remove, follower_renew,
@@ -84,8 +87,8 @@ pub use heartbeat::{
     heartbeats_excuse,
 };
 pub use journal::{
-    Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete, journal_last_turn,
-    journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
+    Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete,
+    journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use message_link::{message_link_create, message_link_find};
@@ -112,7 +115,7 @@ pub use sender::{AlertNote, SenderRequest, alert_notes_save, asides_add, sender_
 pub use setup::{ObjectKind, SavedSetup, integration_find, setup_load, setup_save, setup_version};
 pub use silence::{
     SilencePlace, SilenceRow, audit_silences, silence_change, silence_load, silence_note, silence_piece, silence_save, silences_count,
-    silences_forget, silences_live, silences_lock,
+    silences_forget, silences_live, silences_live_rows, silences_lock,
 };
 pub use spoken::{alert_titles, incident_find, incident_find_by_number, storm_alerts};
 pub use tally::{tally_add, tally_list};

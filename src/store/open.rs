@@ -41,6 +41,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "changes", include_str!("../../migrations/0016_changes.sql")),
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
     (18, "groups", include_str!("../../migrations/0018_groups.sql")),
+    (19, "quiet", include_str!("../../migrations/0019_quiet.sql")),
     (21, "turns", include_str!("../../migrations/0021_turns.sql")),
 ];
 

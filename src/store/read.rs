@@ -29,7 +29,7 @@ use crate::base::limits;
 use crate::base::metrics::Calls;
 use crate::base::time::Time;
 use crate::base::viewer::Viewer;
-use crate::domain::alert::AlertState;
+use crate::domain::alert::{AlertState, Hold};
 use crate::domain::incident::{IncidentState, Kind, Response, Run};
 use crate::domain::input::Actor;
 use crate::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
@@ -106,6 +106,8 @@ pub struct AlertView {
     pub incident: Option<Number>,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
+    /// What it is or was held for, by its own row: what ended with its incident is held for nothing.
+    pub hold: Option<Hold>,
 }
 
 /// Which alerts; `None` is all.
@@ -192,7 +194,7 @@ pub(super) const INVOLVES: &str = "id IN (SELECT incident_id FROM incident_servi
 pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
                      CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
                      a.first_at, a.last_at, CASE WHEN a.state <> 'resolved' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
-                     i.number, a.url, a.labels FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
+                     i.number, a.url, a.labels, a.hold FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
 
 const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p.wanted, p.ended, p.ended_at, p.failed FROM pages p \
                     JOIN incidents i ON i.id = p.incident_id";
@@ -458,6 +460,7 @@ pub(super) fn alert_of(row: &AnyRow) -> Result<AlertView> {
         incident: row.maybe_int("number")?.map(Number),
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
+        hold: row.maybe_json("hold")?,
     })
 }
 

@@ -107,6 +107,15 @@ pub async fn silences_live(from: &mut impl Ask) -> Result<Vec<Silence>> {
     from.ask(find).await?.iter().map(|row| silence_of(row).map(|row| row.silence)).collect()
 }
 
+/// The same, with all that is kept of them.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn silences_live_rows(tx: &mut Tx) -> Result<Vec<SilenceRow>> {
+    let find = sql_made(format!("{SILENCE} WHERE live = 1 ORDER BY id"));
+    tx.rows(find).await?.iter().map(silence_of).collect()
+}
+
 /// Waits for every transaction that holds the silences, and keeps others out until this one ends: what they decided is seen, and what
 /// they will decide sees this. Before any other lock.
 ///
@@ -195,7 +204,7 @@ pub async fn silence_piece(tx: &mut Tx, place: &SilencePlace, limit: i64) -> Res
     // The condition is the index's own, word for word, or it is not used.
     let find = format!(
         "SELECT id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, \
-         incident_id, ends_at, url, labels FROM alerts WHERE state = '{}' AND (service, id) > ($1, $2) ORDER BY service, id LIMIT $3",
+         incident_id, ends_at, hold, url, labels FROM alerts WHERE state = '{}' AND (service, id) > ($1, $2) ORDER BY service, id LIMIT $3",
         state.name()
     );
     let rows = tx.rows(sql_made(find).text(service.as_str()).text(id.as_str()).int(limit)).await?;
@@ -274,7 +283,7 @@ impl Reader {
         let Some(of) = sees(viewer) else { return Ok(Vec::new()) };
         // What fired in an incident that was resolved since is over, whatever its own row says.
         let find = sql("SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, a.state, a.count, a.first_at, \
-                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.url, a.labels, k.changed_at, i.number FROM alerts a \
+                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.hold, a.url, a.labels, k.changed_at, i.number FROM alerts a \
                         LEFT JOIN incidents i ON i.id = a.incident_id \
                         LEFT JOIN dedup_keys k ON k.dedup_key = a.dedup_key AND k.integration = a.integration AND k.alert_id = a.id \
                         WHERE a.state IN ('firing', 'suppressed') AND ($1 = '' OR a.integration = $1) \

@@ -236,6 +236,10 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::AlertsWaited { .. }
+        | What::AlertsOutlasted { .. }
+        | What::AlertsFlapping { .. }
+        | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }
         | What::SilenceExtended { .. }
         | What::IncidentSilenced { .. }

@@ -1,13 +1,22 @@
-//! Ends alerts whose time is over. One sweeper per database: the lease is taken over when its holder is gone.
+//! Ends alerts whose time is over, and lays maintenance ahead. One sweeper per database: the lease is taken over when its holder is gone.
 
 use super::{BREATH, safety_poll};
 use crate::flows::House;
 use crate::flows::expire;
+use crate::flows::maintenance::{self, Laid};
 
 pub(super) async fn run(house: House) {
+    let mut laid = Laid::default();
     loop {
         let swept = match expire::hold_lease(&house).await {
-            Ok(true) => expire::sweep(&house).await,
+            Ok(true) => match maintenance::lay(&house, &mut laid).await {
+                Ok(()) => expire::sweep(&house).await,
+                Err(error) => {
+                    // What waits to be called for does not wait for it.
+                    let swept = expire::sweep(&house).await;
+                    swept.and(Err(error))
+                }
+            },
             Ok(false) => Ok(0),
             Err(error) => Err(error),
         };

@@ -470,6 +470,7 @@ impl App {
             let mut due = vec![
                 self.clock.next_deadline(),
                 store::wake_next_due(&reader).await.expect("wake-ups read"),
+                store::held_next_due(&reader).await.expect("what is held reads"),
                 heartbeats.iter().map(|row| row.due_at).filter(|due| *due > now).min(),
             ];
             for lane in Lane::ALL {
@@ -479,9 +480,19 @@ impl App {
                 Some(next) if next < target => self.clock.advance_to(next),
                 Some(_) | None => break,
             }
+            self.lets_go().await;
         }
         self.clock.advance_to(target);
+        self.lets_go().await;
         self.settle().await;
+    }
+
+    /// Decides on what was held until now, without waiting for the server's own sweeper.
+    async fn lets_go(&self) {
+        let next = store::held_next_due(&self.house().store.reader()).await.expect("what is held reads");
+        if next.is_some_and(|at| at <= self.clock.now()) {
+            self.sweeps().await;
+        }
     }
 
     // People.

@@ -22,6 +22,7 @@ mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod provider;
+mod quiet;
 mod receiver;
 mod replays;
 mod response;

@@ -42,6 +42,8 @@ pub enum Way {
     Beats,
     /// What fires is silenced, and the silence ends.
     Silences,
+    /// What fires is given time to pass by itself, and does not.
+    Waits,
 }
 
 impl Way {
@@ -54,12 +56,16 @@ impl Way {
             // A beat may have found no door while nobody was here: it is given another of its periods first, and looked for every second.
             Self::Misses => LEAVES_WITHIN + Span::seconds(2),
             Self::Silences => LEAVES_WITHIN + SILENCED,
+            // It is looked at every second, by whoever has the sweeper's lease.
+            Self::Waits => LEAVES_WITHIN + WAITED,
         }
     }
 
     fn fault(self) -> Option<Fault> {
         match self {
-            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge | Self::Misses | Self::Beats | Self::Silences => None,
+            Self::Posts | Self::Escalates | Self::Press | Self::Acknowledge | Self::Misses | Self::Beats | Self::Silences | Self::Waits => {
+                None
+            }
             Self::AnswerLost => Some(Fault::PlaceButDrop),
             Self::NothingPlaced => Some(Fault::Refuse { status: 500, code: 20_500 }),
         }
@@ -145,6 +151,11 @@ pub const COVER: &[(&str, Way)] = &[
 /// How long it lasts.
 const SILENCED: Span = Span::seconds(3);
 
+/// What waits to pass by itself is looked at when its time is over.
+pub const HOLD: &[(&str, Way)] = &[("fold.committed", Way::Waits), ("sweep.before_commit", Way::Waits), ("sweep.committed", Way::Waits)];
+/// How long it waits.
+const WAITED: Span = Span::seconds(2);
+
 /// Makes a table into two tests, one for each database.
 macro_rules! killed_at {
     ($name:ident, $cases:expr) => {
@@ -171,6 +182,7 @@ killed_at!(at_each_step_of_a_settlement, SETTLE);
 killed_at!(at_each_step_of_an_answer, ANSWER);
 killed_at!(at_each_step_of_a_heartbeat, BEAT);
 killed_at!(at_each_step_of_a_silence, COVER);
+killed_at!(at_each_step_of_a_wait, HOLD);
 
 async fn all(on: On, cases: &'static [(&'static str, Way)]) {
     // A story's own steps stay on one thread; its stage and its client do not.
@@ -207,9 +219,9 @@ async fn killed(on: On, at: &'static str, way: Way) -> String {
         // A sender that was not answered comes again.
         assert!(posted.post(&ground, "db-0").await, "the server takes alerts again");
     }
-    if matches!(way, Way::Silences) {
+    if matches!(way, Way::Silences | Way::Waits) {
         let opened = async || (!ground.items("/api/v1/incidents").await.is_empty()).then_some(());
-        ground.until(&server, "the silence is over, and an incident is opened", PATIENCE, opened).await;
+        ground.until(&server, "the silence or the wait is over, and an incident is opened", PATIENCE, opened).await;
     }
     posted.is_kept(&ground, &server).await;
     let paged = the_page_leaves(&ground, &server, placed_before, way.leaves_within()).await;
@@ -226,6 +238,9 @@ pub fn prepare(ground: &Ground, way: Way) {
     }
     if matches!(way, Way::Escalates) {
         ground.configure_with("escalate_after = \"5m\"", "escalate_after = \"1s\"");
+    }
+    if matches!(way, Way::Waits) {
+        ground.configure_with("[[service]]", &format!("[[service]]\nquiet_for = \"{WAITED}\""));
     }
     if matches!(way, Way::Misses) {
         beat::awaited_every(ground, "1s");
@@ -251,7 +266,7 @@ pub async fn lives_and_dies(ground: &Ground, mut server: Server, way: Way) -> Po
     }
     match way {
         Way::Beats => assert!(!beat::beats(ground).await, "nobody answered"),
-        Way::Misses | Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced | Way::Silences => {}
+        Way::Misses | Way::Posts | Way::Escalates | Way::AnswerLost | Way::NothingPlaced | Way::Silences | Way::Waits => {}
         Way::Press => {
             let call = ground.until(&server, "the phone rings", PATIENCE, async || ground.ringing()).await;
             ground.stage.answer(&call.sid).await.expect("it rings");

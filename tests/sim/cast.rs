@@ -6,11 +6,12 @@ use reveille::base::viewer::Role;
 use reveille::domain::group::GroupBy;
 use reveille::domain::routing::{Gives, Route};
 use reveille::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Language, Override, Place, Policy, ResolveMode, Rotation, Rule,
-    Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
+    AlertSeverity, Contact, ContactKind, Date, Every, Flapping, Handoff, Integration, Language, Override, Place, Policy, ResolveMode,
+    Rotation, Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
 };
 
 use super::dice::Dice;
+use super::held;
 
 pub fn setup(dice: &mut Dice) -> Setup {
     let mut setup = Setup::default();
@@ -43,6 +44,10 @@ pub fn setup(dice: &mut Dice) -> Setup {
         service.room_at = *dice.pick(&[None, Some(Severity::Sev1), Some(Severity::Sev3)]);
         service.resolve = *dice.pick(&[ResolveMode::Auto, ResolveMode::Auto, ResolveMode::Ask]);
         service.close_after = *dice.pick(&[None, None, Some(Span::minutes(4)), Some(Span::minutes(20))]);
+        // Half of them call at once; and some believe a sender that changes its mind once.
+        service.quiet_for = *dice.pick(&[Span::ZERO, Span::ZERO, Span::seconds(30), held::LONGEST]);
+        let quick = Flapping { high: 10, low: 6, ..Flapping::default() };
+        service.flapping = *dice.pick(&[None, Some(Flapping::default()), Some(quick), Some(quick)]);
         if dice.percent(30) {
             let mut any = || *dice.pick(&Severity::ALL);
             service.severity = SeverityTable { critical: any(), error: any(), warning: any(), info: any() };

@@ -95,12 +95,13 @@ impl Rows {
     }
 
     /// Puts a key and the incidents that its alert may touch on the desk.
-    fn seat(&self, desk: &mut Desk, state: &KeyState) {
+    pub(super) fn seat(&self, desk: &mut Desk, state: &KeyState) {
         let incident = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.incidents.get(id));
         desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
         desk.keys.insert(state.key.clone(), state.clone());
         let service = self.setup.integrations.get(&state.key.integration).map(|integration| integration.service.clone());
-        for service in self.setup.with_causes(service) {
+        let own = state.alert.as_ref().map(|alert| alert.service.clone());
+        for service in self.setup.with_causes(service.into_iter().chain(own)) {
             let open = self.incidents.values().filter(|incident| incident.service == service && incident.joins());
             if let Some(newest) = open.max_by_key(|incident| incident.number) {
                 desk.newest.insert(newest.service.clone(), newest.id.clone());
@@ -183,8 +184,16 @@ pub fn after_signal(rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict
 pub fn pages_nobody(rows: &Rows, input: Option<&Input>, facts: &[Fact]) -> Result<(), String> {
     let by_clock = match input {
         None | Some(Input::Wake { timer: Timer::Lapse, .. }) => true,
-        Some(Input::Signal(_) | Input::Command(_) | Input::Declare(_) | Input::Expiry(_) | Input::Cover(_) | Input::Report(_)) => false,
-        Some(Input::Wake { .. }) => false,
+        Some(
+            Input::Signal(_)
+            | Input::Command(_)
+            | Input::Declare(_)
+            | Input::Expiry(_)
+            | Input::Cover(_)
+            | Input::Held(_)
+            | Input::Report(_)
+            | Input::Wake { .. },
+        ) => false,
     };
     let hushed = facts.iter().filter(|fact| matches!(fact.what, What::IncidentSilenced { .. }));
     for fact in hushed.filter(|_| by_clock) {

@@ -3,6 +3,7 @@
 
 mod cast;
 mod dice;
+mod held;
 mod hush;
 mod plant;
 mod provider;
@@ -17,10 +18,10 @@ use watch::Due;
 use world::World;
 
 /// Worlds that a planted bug may hide in before it must be found.
-const SEEDS_FOR_A_BUG: u64 = 1_000;
+const SEEDS_FOR_A_BUG: u64 = 4_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 25] = [
+const MUST_HAPPEN: [&str; 28] = [
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",
@@ -46,6 +47,9 @@ const MUST_HAPPEN: [&str; 25] = [
     "silence_extended",
     "storm_began",
     "storm_ended",
+    "alerts_waited",
+    "alerts_flapping",
+    "alerts_steady",
 ];
 
 fn number(name: &str) -> Option<u64> {

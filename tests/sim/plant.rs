@@ -2,7 +2,8 @@
 
 use reveille::base::id::PageId;
 use reveille::base::time::Span;
-use reveille::domain::decide::{Decision, Outcome, State};
+use reveille::domain::alert::{Alert, AlertState, Hold, Key};
+use reveille::domain::decide::{Decision, Desk, Outcome, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::Incident;
@@ -80,10 +81,22 @@ pub enum Bug {
     NoUmbrella,
     /// A storm never ends.
     EndlessStorm,
+    /// An alert has waited long enough, and nobody is called for it.
+    WaitsForEver,
+    /// Each repeat of an alert that waits begins the wait anew.
+    WaitsAnew,
+    /// What is to be waited for is not written down.
+    WaitForgotten,
+    /// What flaps is over as soon as its sender says so.
+    FlapsFreely,
+    /// What flapped stays as it was when it is steady.
+    FlapsForEver,
+    /// What comes back starts at the first step of its policy.
+    StartsAgain,
 }
 
 impl Bug {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -117,6 +130,12 @@ impl Bug {
         Self::MixedGroups,
         Self::NoUmbrella,
         Self::EndlessStorm,
+        Self::WaitsForEver,
+        Self::WaitsAnew,
+        Self::WaitForgotten,
+        Self::FlapsFreely,
+        Self::FlapsForEver,
+        Self::StartsAgain,
     ];
 
     /// What `decide` is given.
@@ -139,6 +158,7 @@ impl Bug {
             }
             (Self::NoUmbrella, State::Desk(desk)) => desk.openings.clear(),
             (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
+            (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
     }
@@ -297,9 +317,64 @@ impl Bug {
                 }
             }
             Self::EndlessStorm => decision.timers.retain(|set| set.timer != Timer::Storm || set.due_at.is_none()),
-            Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::MixedGroups | Self::NoUmbrella | Self::PagesThroughSilence => {}
+            Self::WaitsForEver => {
+                if let (Input::Held(key), State::Desk(desk)) = (input, before)
+                    && matches!(decision.verdict.outcome, Outcome::Opened | Outcome::Folded)
+                {
+                    let mut desk = desk.clone();
+                    alert_of(&mut desk, key).into_iter().for_each(|alert| alert.hold = None);
+                    decision.state = State::Desk(desk);
+                    decision.facts.clear();
+                    decision.timers.clear();
+                }
+            }
+            Self::WaitsAnew | Self::WaitForgotten => {
+                if let (Input::Signal(_), State::Desk(desk), Reason::WaitsToPass) = (input, &mut decision.state, decision.verdict.reason) {
+                    for alert in desk.keys.values_mut().filter_map(|key| key.alert.as_mut()) {
+                        alert.hold = match alert.hold {
+                            Some(Hold::Quiet { .. }) if self == Self::WaitForgotten => None,
+                            Some(Hold::Quiet { until }) if decision.verdict.outcome == Outcome::Repeated => {
+                                Some(Hold::Quiet { until: until + Span::minutes(4) })
+                            }
+                            hold => hold,
+                        };
+                    }
+                }
+            }
+            Self::FlapsFreely => {
+                if let (Input::Signal(_), State::Desk(desk), Reason::Flapping) = (input, &mut decision.state, decision.verdict.reason) {
+                    let is_over = |alert: &&mut Alert| matches!(alert.hold, Some(Hold::Flapping { is_over: true, .. }));
+                    for alert in desk.keys.values_mut().filter_map(|key| key.alert.as_mut()).filter(is_over) {
+                        alert.state = AlertState::Resolved;
+                        alert.hold = None;
+                        decision.verdict.outcome = Outcome::Resolved;
+                    }
+                }
+            }
+            Self::FlapsForEver => {
+                if let (Input::Held(key), State::Desk(desk), Reason::SteadyAgain, Outcome::Resolved) =
+                    (input, before, decision.verdict.reason, decision.verdict.outcome)
+                {
+                    let mut desk = desk.clone();
+                    alert_of(&mut desk, key).into_iter().for_each(|alert| alert.hold = None);
+                    decision.state = State::Desk(desk);
+                    decision.facts.clear();
+                    decision.timers.clear();
+                }
+            }
+            Self::NoBar
+            | Self::EarlyRepeat
+            | Self::NoGrouping
+            | Self::MixedGroups
+            | Self::NoUmbrella
+            | Self::PagesThroughSilence
+            | Self::StartsAgain => {}
         }
     }
+}
+
+fn alert_of<'a>(desk: &'a mut Desk, key: &Key) -> Option<&'a mut Alert> {
+    desk.keys.get_mut(key)?.alert.as_mut()
 }
 
 /// The incidents' rows as the remaining facts make them.

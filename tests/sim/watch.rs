@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, PolicyId, UserId};
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
-use reveille::domain::alert::{AlertState, Key, UNREADABLE_KEY};
+use reveille::domain::alert::{Alert, AlertState, Hold, Key, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Outcome, Verdict};
 use reveille::domain::effect::{Effect, PageOf};
 use reveille::domain::fact::{Fact, What};
@@ -16,8 +16,8 @@ use reveille::domain::person::AttemptState;
 use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
-use super::hush;
 use super::world::Rows;
+use super::{held, hush};
 
 /// How late a worker may be.
 const LATE: Span = Span::seconds(1);
@@ -84,6 +84,9 @@ pub struct Watch {
     pub accepted: i64,
     pub opened: usize,
     pub answered: usize,
+    /// The alert of the signal's key, before it was decided.
+    alert_before: Option<Alert>,
+    unanswered: held::Unanswered,
     told_by_senders: BTreeMap<IncidentId, BTreeSet<String>>,
     /// The kinds of facts that were seen.
     pub kinds: BTreeSet<&'static str>,
@@ -109,7 +112,7 @@ fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeve
 }
 
 impl Watch {
-    pub const fn new(start: Time) -> Self {
+    pub fn new(start: Time) -> Self {
         Self {
             shadows: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -126,6 +129,8 @@ impl Watch {
             unknown_messages: BTreeSet::new(),
             sent: BTreeSet::new(),
             refused: BTreeSet::new(),
+            alert_before: None,
+            unanswered: held::Unanswered::default(),
             told_by_senders: BTreeMap::new(),
             accepted: 0,
             opened: 0,
@@ -150,10 +155,20 @@ impl Watch {
         self.accepted += 1;
         self.expected_home = None;
         let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
+        self.alert_before = desk.keys.get(&key).and_then(|state| state.alert.clone());
         // What only recorded so far belongs to the service that it began with.
         let recording = desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-        let recording = recording.filter(|alert| alert.state == AlertState::Firing && alert.incident.is_none());
-        let own = recording.and_then(|alert| rows.setup.services.get(&alert.service));
+        let recording = recording.filter(|alert| alert.incident.is_none());
+        let service_of = |alert: &Alert| rows.setup.services.get(&alert.service);
+        // What passed by itself goes on where it comes back soon.
+        let goes_on = |alert: &&Alert| match alert.hold {
+            Some(Hold::Passed) => {
+                let within = service_of(alert).or_else(|| Some(routed(rows, signal)?.0)).map_or(Span::ZERO, |own| own.reopen_within);
+                alert.resolved_at.is_some_and(|at| rows.now.since(at) <= within)
+            }
+            Some(Hold::Quiet { .. } | Hold::Flapping { .. }) | None => alert.state == AlertState::Firing,
+        };
+        let own = recording.filter(goes_on).and_then(service_of);
         let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
         // Its own service's incident, else that of the nearest that it depends on.
         let joins = service.group_window > Span::ZERO;
@@ -190,6 +205,7 @@ impl Watch {
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
+        held::after_signal(desk, signal, self.alert_before.as_ref(), verdict)?;
         let joined = match verdict.outcome {
             // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
             Outcome::Folded if verdict.reason == Reason::StormUmbrella => {
@@ -364,6 +380,7 @@ impl Watch {
         for fact in facts {
             self.kinds.insert(fact.what.kind());
             reason_fits(fact, input)?;
+            self.unanswered.see(fact, self.shadows.get(&fact.incident))?;
             self.fold(fact)?;
             self.answers_come_from_people(fact, input)?;
             self.note(fact, now);
@@ -475,7 +492,15 @@ impl Watch {
     fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
             Some(Input::Command(Command { act, .. })) => Some(act),
-            Some(Input::Signal(_) | Input::Declare(_) | Input::Expiry(_) | Input::Cover(_) | Input::Report(_) | Input::Wake { .. })
+            Some(
+                Input::Signal(_)
+                | Input::Declare(_)
+                | Input::Expiry(_)
+                | Input::Cover(_)
+                | Input::Held(_)
+                | Input::Report(_)
+                | Input::Wake { .. },
+            )
             | None => None,
         };
         let is_declared = matches!(input, Some(Input::Declare(_)));
@@ -644,6 +669,7 @@ impl Watch {
             hush::is_hushed_rightly(rows, incident)?;
         }
         hush::ends(rows, down_until)?;
+        held::ends(rows, down_until)?;
         for person in rows.persons.values() {
             let attend = rows.timers.get(&(Scope::Person(person.id.clone()), Timer::Attend));
             let planned = person.pages.iter().find(|page| page.wanted && (page.starts > page.planned_for || !page.plan.is_empty()));
@@ -824,6 +850,8 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             Reason::AskedToEscalate => act == Some(&Act::Escalate),
             Reason::LowUrgencyReminder => woken == Some(Timer::Remind),
             Reason::StepBegan => woken != Some(Timer::Escalate),
+            // Signals come in batches: what nobody answered is back.
+            Reason::FiredAgain => input.is_none(),
             _ => false,
         },
         What::StepSkipped { reason, .. } => matches!(reason, Reason::NobodyInStep | Reason::OnlyPlacesInStep),

@@ -263,11 +263,12 @@ impl World {
         let awake = |at: Time| at.max(self.down_until);
         let timer = self.rows.timers.iter().min_by_key(|(_, at)| **at).map(|(name, at)| (name.clone(), awake(*at)));
         let row = self.rows.outbox.iter().min_by_key(|row| row.free_at).map(|row| (row.id, awake(row.free_at)));
-        let nexts = [event.map(|(at, _)| at), timer.as_ref().map(|(_, at)| *at), row.map(|(_, at)| at)];
+        let held = self.next_held().map(awake);
+        let nexts = [event.map(|(at, _)| at), timer.as_ref().map(|(_, at)| *at), row.map(|(_, at)| at), held];
         let Some(next) = nexts.iter().flatten().min().copied() else { return Ok(false) };
         // Workers come in any order, and a little late.
         let now = self.rows.now.max(next);
-        let able: Vec<usize> = (0..3).filter(|n| nexts[*n].is_some_and(|at| at <= now)).collect();
+        let able: Vec<usize> = (0..4).filter(|n| nexts[*n].is_some_and(|at| at <= now)).collect();
         let chosen = *self.dice.pick(&able);
         self.rows.now = now + if chosen == 0 { Span::ZERO } else { self.dice.millis(0, 20) };
         match (chosen, event, timer, row) {
@@ -278,6 +279,7 @@ impl World {
                 }
             }
             (1, _, Some(((scope, timer), _)), _) => self.wake(scope, timer)?,
+            (3, _, _, _) => self.lets_go()?,
             (_, _, _, Some((id, _))) => self.claim(id)?,
             (_, _, _, None) => return Err("nothing was chosen".to_owned()),
         }

@@ -209,6 +209,7 @@ pub fn alert(id: AlertId, key: Key, incident: Option<IncidentId>) -> Alert {
         resolved_at: None,
         incident,
         ends_at: Some(at(600)),
+        hold: None,
         url: Some("https://example.org/1".to_owned()),
         labels: BTreeMap::from([("host".to_owned(), "web1".to_owned())]),
     }

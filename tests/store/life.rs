@@ -3,7 +3,8 @@
 use reveille::base::id::{IdSource, JournalId};
 use reveille::base::time::Time;
 use reveille::store::{
-    Filed, JournalRow, Store, StoreError, StoreOptions, WriteLane, answer_find, answer_save, attempt_insert, journal_append, journal_pending,
+    Filed, JournalRow, Store, StoreError, StoreOptions, WriteLane, answer_find, answer_save, attempt_insert, journal_append,
+    journal_pending,
 };
 
 use crate::db::{Db, Ids, ana, at, attempt, until};

@@ -8,10 +8,10 @@ use reveille::base::viewer::{Role, Scope};
 use reveille::domain::fact::What;
 use reveille::domain::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Service, Setup, User};
 use reveille::store::{
-    Filed, JournalRow, ObjectKind, Session, StoreError, Token, WriteLane, answer_find, answer_save, answers_forget, fact_last_seq, facts_after,
-    facts_append, integration_find, journal_append, journal_delete, journal_pending, journal_take, lease_drop, lease_hold, link_create,
-    link_use, session_create, session_end, session_find, sessions_end, setup_load, setup_save, setup_version, tally_add, tally_list,
-    token_create, token_find, token_list, token_touch,
+    Filed, JournalRow, ObjectKind, Session, StoreError, Token, WriteLane, answer_find, answer_save, answers_forget, fact_last_seq,
+    facts_after, facts_append, integration_find, journal_append, journal_delete, journal_pending, journal_take, lease_drop, lease_hold,
+    link_create, link_use, session_create, session_end, session_find, sessions_end, setup_load, setup_save, setup_version, tally_add,
+    tally_list, token_create, token_find, token_list, token_touch,
 };
 
 use crate::db::{Ids, ana, at, fact, open_incident, service};
@@ -50,6 +50,7 @@ fn setup() -> Setup {
         services: BTreeMap::from([(service(), Service::new(service(), "day".into()))]),
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
         routes: Vec::new(),
+        maintenance: Vec::new(),
     }
 }
 

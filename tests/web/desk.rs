@@ -185,6 +185,7 @@ impl Desk {
             owner: "web".into(),
             live,
             intake,
+            journaled: std::sync::Arc::default(),
             page_lane,
             shouts: Shouts::default(),
             refusals: Refusals::default(),

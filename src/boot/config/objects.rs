@@ -1,7 +1,9 @@
 //! The configured objects of the file, with every reference between them looked up.
 
 mod group;
+mod maintenance;
 mod mapping;
+mod quiet;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +23,22 @@ use crate::domain::setup::{
     Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
-const ROOT: &[&str] =
-    &["server", "slack", "twilio", "smtp", "mail", "retention", "user", "schedule", "policy", "service", "integration", "webhook", "route"];
+const ROOT: &[&str] = &[
+    "server",
+    "slack",
+    "twilio",
+    "smtp",
+    "mail",
+    "retention",
+    "user",
+    "schedule",
+    "policy",
+    "service",
+    "integration",
+    "webhook",
+    "route",
+    "maintenance",
+];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
 const RULE: &[&str] = &["urgency", "after", "contact"];
@@ -31,8 +47,21 @@ const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "storm", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
-const SERVICE: &[&str] =
-    &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
+const SERVICE: &[&str] = &[
+    "id",
+    "name",
+    "policy",
+    "group",
+    "room_at",
+    "severity",
+    "reopen_within",
+    "ack_lapse",
+    "resolve",
+    "close_after",
+    "depends_on",
+    "quiet_for",
+    "flapping",
+];
 const GROUP: &[&str] = &["window", "by"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] =
@@ -104,6 +133,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let (users, schedules, policies) = (tables("user", USER), tables("schedule", SCHEDULE), tables("policy", POLICY));
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
     let (webhooks, routes) = (tables("webhook", WEBHOOK), tables("route", routes::ROUTE));
+    let windows = tables("maintenance", maintenance::MAINTENANCE);
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -145,6 +175,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     }
     config.keys = keys.live;
     config.setup.routes = objects.routes(&names(reader, "route", &routes));
+    config.setup.maintenance = objects.maintenance(&names(reader, "maintenance", &windows));
     voice_without_provider(reader, root, &config.setup, &config.settings);
     webhooks_without_secret(reader, &config.setup, &config.settings);
     config
@@ -478,6 +509,7 @@ impl<'a> Objects<'_, 'a> {
             }
             service.close_after = Some(after);
         }
+        self.quiet(&mut service, table);
         let causes = reader.get(table, "depends_on").and_then(|field| reader.texts(field));
         for (text, spot) in causes.into_iter().flatten() {
             if text == id {

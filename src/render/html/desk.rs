@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Frame, LabelLink, Stamp, label_links};
+use super::{Choice, Frame, HoldTag, LabelLink, Stamp, label_links};
 
 /// One of a person's sessions.
 #[derive(Debug, Clone)]
@@ -106,6 +106,7 @@ pub struct RecordedRow {
     pub source: String,
     pub severity: &'static str,
     pub state: &'static str,
+    pub hold: Option<HoldTag>,
     pub count: i64,
     pub last_at: Stamp,
     /// By name.

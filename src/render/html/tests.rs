@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::alert::{AlertState, Hold};
 use crate::domain::task::TaskState;
 use crate::render::line::{Then, Tone};
 
@@ -89,6 +90,7 @@ fn incident(state: IncidentState) -> IncidentPage {
             source: HOSTILE.to_owned(),
             severity: "error",
             state: "firing",
+            hold: HoldTag::of(AlertState::Firing, Some(Hold::Quiet { until: stamp().0 })),
             count: 3,
             first_at: stamp(),
             last_at: stamp(),
@@ -234,6 +236,7 @@ fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
             source: "generic".to_owned(),
             severity: "error",
             state: "firing",
+            hold: None,
             count: 1,
             first_at: stamp(),
             last_at: stamp(),

@@ -54,6 +54,23 @@ fn every_fact_is_one_plain_sentence() {
     let cases = [
         (
             own(),
+            What::AlertsWaited { count: 1, titles: vec!["db is down".to_owned()], waited: Span::minutes(2) },
+            "1 alert had fired for 2 minutes without passing by itself: db is down",
+        ),
+        (
+            own(),
+            What::AlertsFlapping { count: 1, titles: vec!["db is down".to_owned()], changes: 9, within: Span::seconds(1_190) },
+            "1 alert flapping: changed 9 times in 20 minutes: db is down (it counts as firing until it is steady)",
+        ),
+        (
+            own(),
+            What::AlertsOutlasted { count: 1, titles: vec!["db is down".to_owned()], by: "maintenance disks".to_owned() },
+            "1 alert began under maintenance disks, which is over: db is down",
+        ),
+        (own(), What::AlertsSteady { count: 2, titles: Vec::new(), is_over: true }, "2 alerts flapping no more, and over"),
+        (own(), What::AlertsSteady { count: 1, titles: Vec::new(), is_over: false }, "1 alert flapping no more, and firing"),
+        (
+            own(),
             What::IncidentOpened {
                 service: ServiceId::from("api"),
                 title: "TypeError: x is undefined".to_owned(),
@@ -317,7 +334,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 58, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 62, "each kind of fact has its case");
 }
 
 #[test]

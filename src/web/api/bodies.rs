@@ -10,6 +10,7 @@ use super::super::answer::WebError;
 use super::super::look::{EntryBody, Params};
 use super::words;
 use crate::base::time::Time;
+use crate::domain::alert::{AlertState, Hold};
 use crate::domain::incident::{IncidentRole, NO_SERVICE};
 use crate::domain::input::Actor;
 use crate::domain::storm::Storm;
@@ -159,11 +160,28 @@ pub struct AlertBody {
     incident: Option<i64>,
     url: Option<String>,
     labels: BTreeMap<String, String>,
+    /// While its service waits to see whether it passes by itself: when it calls people.
+    #[schema(schema_with = words::maybe_time)]
+    quiet_until: Option<String>,
+    /// It was over before that, and nobody was called.
+    passed_by_itself: bool,
+    /// While it comes and goes: since when it counts as firing, whatever its sender says.
+    #[schema(schema_with = words::maybe_time)]
+    flapping_since: Option<String>,
 }
 
 impl From<AlertView> for AlertBody {
     fn from(view: AlertView) -> Self {
+        let (mut quiet_until, mut flapping_since) = (None, None);
+        match view.hold.filter(|_| view.state == AlertState::Firing) {
+            Some(Hold::Quiet { until }) => quiet_until = Some(until.rfc3339()),
+            Some(Hold::Flapping { since, .. }) => flapping_since = Some(since.rfc3339()),
+            Some(Hold::Passed) | None => {}
+        }
         Self {
+            quiet_until,
+            passed_by_itself: view.hold == Some(Hold::Passed),
+            flapping_since,
             id: view.id.to_string(),
             dedup_key: view.dedup_key,
             title: view.title,

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::declare;
 use crate::base::id::AlertId;
-use crate::render::html::{AlertsPage, RecordedRow, Stamp};
+use crate::render::html::{AlertsPage, HoldTag, RecordedRow, Stamp};
 use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::Caller;
@@ -33,6 +33,7 @@ pub(in crate::web) async fn alerts(
         source: alert.source,
         severity: alert.severity.name(),
         state: alert.state.name(),
+        hold: HoldTag::of(alert.state, alert.hold),
         count: alert.count,
         last_at: Stamp(alert.last_at),
         labels: alert.labels.into_iter().collect(),

@@ -16,7 +16,7 @@ use crate::domain::local;
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
 use crate::render::html::{
-    AlertRow, AttemptRow, Choice, Entry, IncidentPage, Offers, PageCard, RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
+    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Offers, PageCard, RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
 };
 use crate::render::line::{self, Names};
 use crate::store::read::{AlertView, AttemptOutcome, FactRow, PageView};
@@ -110,6 +110,7 @@ fn alert_row(alert: AlertView) -> AlertRow {
         source: alert.source,
         severity: alert.severity.name(),
         state: alert.state.name(),
+        hold: HoldTag::of(alert.state, alert.hold),
         count: alert.count,
         first_at: Stamp(alert.first_at),
         last_at: Stamp(alert.last_at),
