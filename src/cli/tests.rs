@@ -420,6 +420,12 @@ fn whole(asked: &Asked) -> Response {
             { "id": "chg_1", "title": "api 4.2 is out", "service": "api", "at": "2015-07-29T02:57:00Z" },
         ], "next": null }))
         .into_response(),
+        Some("alerts") => Json(json!({ "items": [
+            { "id": "alr_3", "labels": { "host": "web-1" }, "first_at": "2015-07-29T03:00:09Z" },
+            { "id": "alr_2", "labels": { "host": "web-2" }, "first_at": "2015-07-29T03:00:05Z" },
+            { "id": "alr_1", "labels": { "host": "web-1" }, "first_at": "2015-07-29T03:00:01Z" },
+        ], "next": null }))
+        .into_response(),
         Some("pages") => Json(json!({ "items": [
             { "id": "pag_1", "user": "ana", "channel": "voice", "state": "ended", "created_at": "2015-07-29T03:00:00Z", "attempts": [] },
             { "id": "pag_2", "user": "bo", "channel": "voice", "state": "ringing", "created_at": "2015-07-29T03:05:00Z", "attempts": [{}] },
@@ -446,6 +452,9 @@ Now
 
 changed    service  what
 3m before  api      api 4.2 is out
+
+In the order they fell
+  web-1 05:00:01, web-2 05:00:05
 
 Timeline
   Wed 2015-07-29 CEST

@@ -218,7 +218,9 @@ mod tests {
 
     fn changed_at(minutes: &[i64]) -> Changes {
         let mut changes = Changes::none();
-        minutes.iter().for_each(|minute| changes.note(at(*minute), Span::minutes(1)));
+        for minute in minutes {
+            changes.note(at(*minute), Span::minutes(1));
+        }
         changes
     }
 

@@ -1,6 +1,6 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::alert::{Alert, AlertState, EarlyResolve, Hold, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
@@ -14,7 +14,7 @@ use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
 use super::storm::{self, Place};
 use super::{command, escalation, flap, hold, remark, severity, silence};
-use crate::base::id::{AlertId, IncidentId};
+use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
 
@@ -413,13 +413,22 @@ fn start(draft: &mut Draft, incident: &IncidentId) {
 pub(super) fn may_open(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>, mut each: impl FnMut(&Service, &Routed)) {
     // An alert that has no incident joins one of the service that it began with, by what it is now or by what it was.
     let houseless = |key: &Key| keys.get(key).and_then(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
+    // One that only records begins with the service of this signal, and may have to join there by what the next one says.
+    let mut services: BTreeMap<(&IntegrationId, &str), BTreeSet<&ServiceId>> = BTreeMap::new();
+    let mut opening = Vec::with_capacity(signals.len());
     for routed in signals {
         match routed.signal.action {
             Action::Trigger | Action::Unreadable(_) | Action::Remark(_) => {}
             Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) => continue,
         }
-        let own = houseless(&key_of(&routed.signal)).map(|alert| &alert.service).filter(|own| **own != routed.service);
-        own.into_iter().chain([&routed.service]).filter_map(|id| setup.services.get(id)).for_each(|service| each(service, routed));
+        let of_key = services.entry((&routed.signal.integration, &routed.signal.dedup_key)).or_default();
+        of_key.insert(&routed.service);
+        of_key.extend(houseless(&key_of(&routed.signal)).map(|alert| &alert.service));
+        opening.push(routed);
+    }
+    for routed in opening {
+        let of_key = services.get(&(&routed.signal.integration, routed.signal.dedup_key.as_str())).into_iter().flatten();
+        of_key.filter_map(|id| setup.services.get(id)).for_each(|service| each(service, routed));
     }
     for alert in keys.keys().filter_map(houseless) {
         let routed = silence::taken_again(setup, alert);

@@ -49,7 +49,7 @@ pub async fn journal_append(store: &Store, rows: &[Filed]) -> Result<()> {
     let mut tx = store.begin(WriteLane::Intake).await?;
     for rows in pieces(rows) {
         let append = format!("INSERT INTO journal (id, at, signals, body, integration, turn) VALUES {}", tx.tuples(rows.len(), COLUMNS));
-        tx.execute(rows.iter().fold(sql_made(append), |append, row| values(append, row))).await?;
+        tx.execute(rows.iter().fold(sql_made(append), values)).await?;
     }
     tx.commit().await
 }

@@ -27,7 +27,7 @@ story!(what_passes_by_itself_calls_nobody, &patient(), |app| {
     assert_eq!((heard.outcome.as_str(), heard.incident), ("recorded", None));
     assert_eq!(heard.reason, "its service waits to see whether it passes by itself");
     let until = (app.clock.now() + reveille::base::time::Span::minutes(2)).rfc3339();
-    assert_eq!(alert(&app).await["quiet_until"], until);
+    assert_eq!(alert(app).await["quiet_until"], until);
     let ana = app.browser("ana").await;
     let page = ana.get("/alerts").await;
     assert!(page.text.contains("quiet until") && page.text.contains("disk full"), "{}", page.text);
@@ -35,12 +35,12 @@ story!(what_passes_by_itself_calls_nobody, &patient(), |app| {
     let heard = app.hears(GENERIC, &says("disk full", "resolved")).await;
     assert_eq!((heard.outcome.as_str(), heard.reason.as_str()), ("resolved", "it was over before its service would have called anybody"));
     app.advance("1h").await;
-    let passed = alert(&app).await;
+    let passed = alert(app).await;
     assert_eq!((&passed["passed_by_itself"], &passed["state"]), (&json!(true), &json!("resolved")), "{passed}");
     assert!(ana.get("/alerts").await.text.contains("passed by itself, nobody was called"));
     assert_eq!(app.incidents().await.len(), 0);
     app.phone("ana").is_silent().await;
-    let metrics = metrics(&app).await;
+    let metrics = metrics(app).await;
     for line in ["reveille_held_total{reason=\"quiet\"} 1", "reveille_held_total{reason=\"passed\"} 1"] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
@@ -57,7 +57,7 @@ story!(what_stays_calls_after_the_wait_also_where_the_server_was_away, &patient(
     let incident = app.incident(1).await;
     incident.is_acknowledged_by("ana");
     assert_eq!(incident.entry("alerts_waited")["text"], "1 alert had fired for 6 minutes without passing by itself: disk full");
-    assert_eq!(alert(&app).await["quiet_until"], Value::Null);
+    assert_eq!(alert(app).await["quiet_until"], Value::Null);
     // To the second, where nobody was away.
     app.resolves("disk full").await;
     app.advance("1h").await;
@@ -86,7 +86,7 @@ story!(what_flaps_is_one_incident_that_ends_when_it_is_steady, |app| {
     assert_eq!((app.incidents().await.len(), incident.times("alerts_flapping")), (1, 1), "{:?}", incident.kinds());
     let text = incident.entry("alerts_flapping")["text"].as_str().unwrap_or_default().to_owned();
     assert!(text.starts_with("1 alert flapping: changed 6 times in "), "{text}");
-    assert!(alert(&app).await["flapping_since"].is_string());
+    assert!(alert(app).await["flapping_since"].is_string());
     let reopened = incident.times("incident_reopened");
     app.command(1, "acknowledge").await;
     // Its sender says that it is over, and it is not believed yet.
@@ -100,7 +100,7 @@ story!(what_flaps_is_one_incident_that_ends_when_it_is_steady, |app| {
     let incident = app.incident(1).await;
     incident.is("resolved");
     assert_eq!((incident.times("incident_reopened"), incident.times("alerts_steady")), (reopened, 1), "{:?}", incident.kinds());
-    assert_eq!(alert(&app).await["flapping_since"], Value::Null);
+    assert_eq!(alert(app).await["flapping_since"], Value::Null);
 });
 
 story!(what_comes_and_goes_faster_than_its_policy_reaches_its_next_step, |app| {
@@ -140,9 +140,9 @@ async fn silences(app: &App) -> Vec<Value> {
 
 story!(maintenance_is_silent_and_what_still_fires_pages_at_its_end, |app| {
     app.applies(&maintained(app.clock.now())).await;
-    lays(&app).await;
-    lays(&app).await;
-    let laid = silences(&app).await;
+    lays(app).await;
+    lays(app).await;
+    let laid = silences(app).await;
     let told: Vec<_> =
         laid.iter().map(|one| (one["created_by"].as_str().unwrap_or_default(), one["state"].as_str().unwrap_or_default())).collect();
     assert_eq!(told, [("maintenance disks", "pending"); 2], "{laid:?}");
@@ -156,22 +156,22 @@ story!(maintenance_is_silent_and_what_still_fires_pages_at_its_end, |app| {
     let incident = app.incident(2).await;
     assert_eq!(incident.entry("alerts_outlasted")["text"], "1 alert began under maintenance disks, which is over: disk full");
     // Next week is laid ahead as soon as this turn is over.
-    lays(&app).await;
-    assert_eq!(silences(&app).await.iter().filter(|one| one["state"] == "pending").count(), 2);
+    lays(app).await;
+    assert_eq!(silences(app).await.iter().filter(|one| one["state"] == "pending").count(), 2);
 });
 
 story!(a_turn_that_a_person_ends_stays_ended_and_a_window_that_is_gone_ends, |app| {
     app.applies(&maintained(app.clock.now())).await;
-    lays(&app).await;
+    lays(app).await;
     app.advance("15m").await;
     app.hears(GENERIC, &says("disk full", "firing")).await;
-    let active = silences(&app).await.into_iter().find(|one| one["state"] == "active").expect("one is in force");
+    let active = silences(app).await.into_iter().find(|one| one["state"] == "active").expect("one is in force");
     let request = app.http.delete(format!("{}/api/v1/silences/{}", app.url, active["id"].as_str().expect("an id"))).bearer_auth(&app.token);
     crate::app::answer(request).await;
     app.phone("ana").rings().await.press('1').await;
-    lays(&app).await;
-    assert!(silences(&app).await.iter().all(|one| one["state"] != "active"), "it is not made again");
+    lays(app).await;
+    assert!(silences(app).await.iter().all(|one| one["state"] != "active"), "it is not made again");
     app.applies(TEAM).await;
-    lays(&app).await;
-    assert!(silences(&app).await.iter().all(|one| one["state"] == "expired"), "the window is gone");
+    lays(app).await;
+    assert!(silences(app).await.iter().all(|one| one["state"] == "expired"), "the window is gone");
 });

@@ -6,7 +6,7 @@ use reveille::base::id::IncidentId;
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, Hold, KeyState};
-use reveille::domain::decide::{Desk, Outcome, State, Verdict};
+use reveille::domain::decide::{Desk, Outcome, State, Verdict, Wanted};
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState, Run};
 use reveille::domain::input::{Action, Actor, Input, Signal};
@@ -35,6 +35,8 @@ impl World {
         for state in &keys {
             self.rows.seat(&mut desk, state);
         }
+        let wanted = Wanted::by(&self.rows.setup, &[], &desk.keys);
+        self.rows.shelter(&mut desk, wanted);
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
         for KeyState { key, alert, .. } in keys {
@@ -45,6 +47,7 @@ impl World {
             state = next;
             self.say(|| format!("  held: {} -> {verdict:?}", key.dedup_key));
             if let (State::Desk(desk), Some(before)) = (&state, &alert) {
+                self.watch.uncovered(&self.rows, desk, &key, &verdict)?;
                 is_let_go(desk, before, &verdict, open)?;
             }
         }
@@ -66,7 +69,8 @@ fn is_let_go(desk: &Desk, before: &Alert, verdict: &Verdict, open: bool) -> Resu
             let is_excused = matches!(verdict.reason, Reason::JustRecords | Reason::WaitsToPass);
             ensure(is_told || is_excused, || format!("promise 1: nobody is called for {alert:?}, which has not passed: {verdict:?}"))
         }
-        Some(Hold::Flapping { is_over, .. }) if open => {
+        // One that a person's resolve closed, and of which its sender has said since that it is over, is over already.
+        Some(Hold::Flapping { is_over, .. }) if open && before.state != AlertState::Resolved => {
             let is_over_now = alert.state == AlertState::Resolved;
             ensure(is_over == is_over_now, || format!("flapping: {before:?} is steady, and becomes {alert:?}"))
         }

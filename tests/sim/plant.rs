@@ -322,7 +322,9 @@ impl Bug {
                     && matches!(decision.verdict.outcome, Outcome::Opened | Outcome::Folded)
                 {
                     let mut desk = desk.clone();
-                    alert_of(&mut desk, key).into_iter().for_each(|alert| alert.hold = None);
+                    if let Some(alert) = alert_of(&mut desk, key) {
+                        alert.hold = None;
+                    }
                     decision.state = State::Desk(desk);
                     decision.facts.clear();
                     decision.timers.clear();
@@ -356,7 +358,9 @@ impl Bug {
                     (input, before, decision.verdict.reason, decision.verdict.outcome)
                 {
                     let mut desk = desk.clone();
-                    alert_of(&mut desk, key).into_iter().for_each(|alert| alert.hold = None);
+                    if let Some(alert) = alert_of(&mut desk, key) {
+                        alert.hold = None;
+                    }
                     decision.state = State::Desk(desk);
                     decision.facts.clear();
                     decision.timers.clear();

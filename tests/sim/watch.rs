@@ -227,7 +227,7 @@ impl Watch {
         ensure(joined == expected || is_tie, || format!("grouping: {} should have joined {expected:?}: {verdict:?}", signal.dedup_key))
     }
 
-    /// A silence's end: the alert is a signal without one.
+    /// The end of a silence, or of a wait: the alert is a signal without one.
     pub fn uncovered(&mut self, rows: &Rows, desk: &Desk, key: &Key, verdict: &Verdict) -> Result<(), String> {
         self.weather(rows, desk, key, verdict)
     }
@@ -238,8 +238,15 @@ impl Watch {
         let alert = desk.keys.get(key).and_then(|state| state.alert.as_ref());
         let incident = alert.and_then(|alert| alert.incident.as_ref()).and_then(|id| desk.incidents.get(id));
         let (Some(alert), Some(incident)) = (alert, incident) else { return Ok(()) };
-        // That a body cannot be read is all that is said of it, wherever its alert went.
-        let is_unread = verdict.outcome == Outcome::Unreadable && alert.count == 1 && alert.first_at == rows.now;
+        // That a body cannot be read is all that is said of it, wherever its alert went; and so it is with what was waited for, and is
+        // acknowledged at its sender.
+        let before = self.alert_before.as_ref().filter(|before| before.key == *key);
+        let has_found_one = before.is_some_and(|before| before.incident != alert.incident);
+        let is_unread = match verdict.outcome {
+            Outcome::Unreadable => has_found_one || alert.count == 1 && alert.first_at == rows.now,
+            Outcome::Acknowledged => has_found_one,
+            _ => false,
+        };
         let is_first = incident.opened_at == rows.now && incident.alerts_count == 1;
         let is_under =
             verdict.reason == Reason::StormUmbrella || is_unread && !is_first && self.expected_home.is_none() && incident.is_umbrella();

@@ -59,7 +59,7 @@ async fn long_words_stay_in_their_column_on_a_terminal() {
             Json(json!({ "items": [entry(1, "incident_opened", "Opened at sev1 for Public API: the primary database has stopped answering")], "next": null }))
                 .into_response()
         }
-        Some("pages" | "changes") => Json(json!({ "items": [], "next": null })).into_response(),
+        Some("pages" | "changes" | "alerts") => Json(json!({ "items": [], "next": null })).into_response(),
         Some(_) | None => Json(incident(42, "triggered", title)).into_response(),
     })
     .await;

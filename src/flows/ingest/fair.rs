@@ -20,16 +20,13 @@ impl Fair {
     /// The turn of a key's next row, which has so many signals.
     pub fn turn(&mut self, integration: &IntegrationId, signals: i64) -> i64 {
         let now = self.now;
-        match self.next.get_mut(integration) {
-            Some(next) => {
-                let turn = now.max(*next);
-                *next = turn.saturating_add(signals);
-                turn
-            }
-            None => {
-                self.next.insert(integration.clone(), now.saturating_add(signals));
-                now
-            }
+        if let Some(next) = self.next.get_mut(integration) {
+            let turn = now.max(*next);
+            *next = turn.saturating_add(signals);
+            turn
+        } else {
+            self.next.insert(integration.clone(), now.saturating_add(signals));
+            now
         }
     }
 
