@@ -421,7 +421,7 @@ fn every_failpoint_of_the_program_is_in_a_table() {
             reachable.extend(call.split('"').skip(1).step_by(2).map(str::to_owned));
         }
     }
-    let tables = [INTAKE, FOLD, SEND, SETTLE, ANSWER, BEAT, COVER];
+    let tables = [INTAKE, FOLD, SEND, SETTLE, ANSWER, BEAT, COVER, HOLD];
     let named = tables.into_iter().flatten().map(|(at, _)| at.split(':').next().unwrap_or(at).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(reachable, named);
 }
