@@ -332,6 +332,8 @@ def main():
     parser.add_argument("--reveille", required=True, help="the binary")
     parser.add_argument("--target", required=True, help="a folder on a disk")
     options = parser.parse_args()
+    # Each server runs in a folder of its own.
+    options.reveille, options.target = os.path.abspath(options.reveille), os.path.abspath(options.target)
     unknown = [load for load in options.loads if load not in LOADS]
     if unknown:
         parser.error(f"there is no load {unknown[0]}; there are {', '.join(LOADS)}")

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 
 PATIENCE = 60
-KEY = "benchkey00000000000000001"
+KEY = "benchkey00000000000099999"
 
 
 def free_port():
