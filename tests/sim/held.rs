@@ -6,7 +6,7 @@ use reveille::base::id::IncidentId;
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, Hold, KeyState};
-use reveille::domain::decide::{Desk, Outcome, State, Verdict, Wanted};
+use reveille::domain::decide::{Desk, Outcome, State, Verdict};
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState, Run};
 use reveille::domain::input::{Action, Actor, Input, Signal};
@@ -31,14 +31,8 @@ impl World {
         let now = self.rows.now;
         let is_due = |key: &&KeyState| key.alert.as_ref().and_then(|alert| alert.hold?.until()).is_some_and(|until| until <= now);
         let keys: Vec<KeyState> = self.rows.keys.values().filter(is_due).cloned().collect();
-        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
-        for state in &keys {
-            self.rows.seat(&mut desk, state);
-        }
-        let wanted = Wanted::by(&self.rows.setup, &[], &desk.keys);
-        self.rows.shelter(&mut desk, wanted);
         let mut saved = Saved::default();
-        let mut state = State::Desk(desk);
+        let mut state = State::Desk(self.rows.desk_about(&keys));
         for KeyState { key, alert, .. } in keys {
             let held_in = alert.as_ref().and_then(|alert| alert.incident.as_ref());
             let open =

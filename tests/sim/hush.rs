@@ -68,14 +68,8 @@ impl World {
         }
         let keys: Vec<KeyState> =
             self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| silence.is_about(alert))).cloned().collect();
-        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
-        for state in &keys {
-            self.rows.seat(&mut desk, state);
-        }
-        let wanted = Wanted::by(&self.rows.setup, &[], &desk.keys);
-        self.rows.shelter(&mut desk, wanted);
         let mut saved = Saved::default();
-        let mut state = State::Desk(desk);
+        let mut state = State::Desk(self.rows.desk_about(&keys));
         for KeyState { key, .. } in keys {
             let (next, verdict) = self.decide(state, &Input::Cover(key.clone()), &mut saved);
             state = next;
@@ -108,6 +102,17 @@ impl Rows {
                 desk.incidents.insert(newest.id.clone(), newest.clone());
             }
         }
+    }
+
+    /// A desk for decisions on these keys, which no signal is about.
+    pub(super) fn desk_about(&self, keys: &[KeyState]) -> Desk {
+        let mut desk = Desk { silences: self.active(), ..Desk::default() };
+        for state in keys {
+            self.seat(&mut desk, state);
+        }
+        let wanted = Wanted::by(&self.setup, &[], &desk.keys);
+        self.shelter(&mut desk, wanted);
+        desk
     }
 
     /// Puts what else a decision looks at on the desk.

@@ -321,13 +321,7 @@ impl Bug {
                 if let (Input::Held(key), State::Desk(desk)) = (input, before)
                     && matches!(decision.verdict.outcome, Outcome::Opened | Outcome::Folded)
                 {
-                    let mut desk = desk.clone();
-                    if let Some(alert) = alert_of(&mut desk, key) {
-                        alert.hold = None;
-                    }
-                    decision.state = State::Desk(desk);
-                    decision.facts.clear();
-                    decision.timers.clear();
+                    just_let_go(desk, key, decision);
                 }
             }
             Self::WaitsAnew | Self::WaitForgotten => {
@@ -357,13 +351,7 @@ impl Bug {
                 if let (Input::Held(key), State::Desk(desk), Reason::SteadyAgain, Outcome::Resolved) =
                     (input, before, decision.verdict.reason, decision.verdict.outcome)
                 {
-                    let mut desk = desk.clone();
-                    if let Some(alert) = alert_of(&mut desk, key) {
-                        alert.hold = None;
-                    }
-                    decision.state = State::Desk(desk);
-                    decision.facts.clear();
-                    decision.timers.clear();
+                    just_let_go(desk, key, decision);
                 }
             }
             Self::NoBar
@@ -377,8 +365,15 @@ impl Bug {
     }
 }
 
-fn alert_of<'a>(desk: &'a mut Desk, key: &Key) -> Option<&'a mut Alert> {
-    desk.keys.get_mut(key)?.alert.as_mut()
+/// Nothing comes of it but that the alert is held no more.
+fn just_let_go(before: &Desk, key: &Key, decision: &mut Decision) {
+    let mut desk = before.clone();
+    if let Some(alert) = desk.keys.get_mut(key).and_then(|state| state.alert.as_mut()) {
+        alert.hold = None;
+    }
+    decision.state = State::Desk(desk);
+    decision.facts.clear();
+    decision.timers.clear();
 }
 
 /// The incidents' rows as the remaining facts make them.
