@@ -9,6 +9,7 @@ use super::effect::Effect;
 use super::fact::{Fact, What};
 use super::incident::{Incident, Kind};
 use super::input::{Actor, Input, Scope, Timer};
+use super::merge::{self, Holding};
 use super::person::Person;
 use super::reason::Reason;
 use super::setup::Setup;
@@ -53,6 +54,8 @@ pub struct Desk {
     pub silences: Vec<Silence>,
     /// The board of the one incident that a command about tasks is for, by number.
     pub tasks: BTreeMap<i64, Task>,
+    /// How many alerts hold of each incident that is to come out of another again.
+    pub holding: BTreeMap<IncidentId, Holding>,
 }
 
 /// What follows from one input.
@@ -207,7 +210,7 @@ impl<'a> Draft<'a> {
                 _ => self.desk.tasks.extend(Task::from_first(&fact).map(|task| (task.n, task))),
             }
         } else if let Some(row) = Incident::from_first(&fact) {
-            if row.kind == Kind::Real && row.has_service() {
+            if row.kind == Kind::Real && row.has_service() && row.response.split_from.is_none() {
                 self.desk.newest.insert(row.service.clone(), row.id.clone());
             }
             self.desk.incidents.insert(row.id.clone(), row);
@@ -217,12 +220,7 @@ impl<'a> Draft<'a> {
 
     /// The desk's newest open incident of this service, after one of them ended or came back.
     pub fn find_newest(&mut self, service: &ServiceId) {
-        let open = self
-            .desk
-            .incidents
-            .values()
-            .filter(|incident| &incident.service == service && incident.kind == Kind::Real && incident.is_open());
-        match open.max_by_key(|incident| (incident.opened_at, &incident.id)).map(|incident| incident.id.clone()) {
+        match merge::newest(&self.desk.incidents, service).map(|incident| incident.id.clone()) {
             Some(id) => self.desk.newest.insert(service.clone(), id),
             None => self.desk.newest.remove(service),
         };

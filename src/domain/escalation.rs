@@ -8,7 +8,7 @@ use super::incident::{IncidentState, Kind};
 use super::input::{Actor, Timer};
 use super::reason::Reason;
 use super::setup::{Policy, Setup, Severity, Step, Target, Urgency};
-use super::{ask, oncall, silence, snooze};
+use super::{ask, merge, oncall, silence, snooze};
 use crate::base::id::{IncidentId, PageId, PolicyId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -229,9 +229,19 @@ pub(super) fn end_pages_but(draft: &mut Draft, id: &IncidentId, actor: &Actor, r
     }
 }
 
+/// Ends every open page of what goes into another incident: nobody has answered by that, also not the one who says so.
+pub(super) fn end_pages_into(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
+    for page in draft.incident(id).map(|incident| incident.pages.clone()).unwrap_or_default() {
+        let ended = What::PageEnded { page: page.id, user: page.user.clone(), reason: Reason::Merged };
+        draft.record(id, actor, ended);
+        draft.nudge(&page.user);
+    }
+}
+
 /// Resolves the incident and stops everything about it. `answered_by` is the person whose page this answers.
 pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason, answered_by: Option<&Actor>) {
     draft.record(id, actor, What::IncidentResolved { reason });
+    merge::end_with(draft, id);
     end_pages(draft, id, answered_by.unwrap_or(actor), Reason::Resolved);
     clear_timers(draft, id);
     if let Some(service) = draft.incident(id).map(|incident| incident.service.clone()) {

@@ -1,5 +1,7 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
+use std::borrow::Cow;
+
 use super::alert::{Alert, AlertState, EarlyResolve, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::ending::{By, close};
@@ -9,7 +11,7 @@ use super::input::{Action, Actor, Signal};
 use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Severity};
-use super::{command, escalation, remark, severity, silence};
+use super::{command, escalation, merge, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -122,7 +124,7 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
 /// It is not firing; whether there ever was such an alert, the verdict says by naming it.
 fn over(draft: &Draft, key: &Key) -> Verdict {
     let alert = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref());
-    let (id, incident) = (alert.map(|alert| alert.id.clone()), alert.and_then(|alert| alert.incident.clone()));
+    let (id, incident) = (alert.map(|alert| alert.id.clone()), alert.and_then(|alert| draft.desk.home_of(alert)));
     Verdict::of(Outcome::Ignored, Reason::NotFiring).about(id, incident)
 }
 
@@ -134,9 +136,9 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let firing = firing.filter(|alert| draft.desk.holds(alert));
     let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
-    let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
+    let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), draft.desk.home_of(alert))) else {
         return over(draft, &key);
     };
     if is_silenced {
@@ -191,8 +193,8 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     let setup = draft.setup;
     let own = setup.services.get(&alert.service).unwrap_or(service);
     let severity = routed.of_service(own);
-    let incident = alert.incident.as_ref().and_then(|id| draft.incident(id)).cloned();
-    let (alert_id, incident_id) = (Some(alert.id.clone()), alert.incident.clone());
+    let incident = draft.desk.incident_of(&alert).map(Cow::into_owned);
+    let (alert_id, incident_id) = (Some(alert.id.clone()), draft.desk.home_of(&alert));
 
     if alert.holds(incident.as_ref()) {
         count(draft, &key, signal, said);
@@ -317,6 +319,7 @@ pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Ser
         }
         severity::want_room(draft, &incident, Reason::IncidentOpened);
         escalation::start(draft, &incident, Reason::IncidentOpened);
+        merge::take_symptoms(draft, &incident, service);
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
     };
     let fired_at = fires_at(draft, verdict.incident.as_ref());

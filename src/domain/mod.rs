@@ -22,6 +22,7 @@ pub mod lint;
 pub mod local;
 pub mod mapping;
 pub mod matcher;
+pub mod merge;
 mod message;
 pub mod oncall;
 mod page;

@@ -50,6 +50,15 @@ impl Setup {
         found
     }
 
+    /// All services that depend on this one, however far.
+    #[must_use]
+    pub fn effects(&self, service: &ServiceId) -> BTreeSet<ServiceId> {
+        if self.services.values().all(|service| service.depends_on.is_empty()) {
+            return BTreeSet::new();
+        }
+        self.services.keys().filter(|other| *other != service && self.causes(other).contains(service)).cloned().collect()
+    }
+
     /// What a decision about these services has to look at: they and all that they depend on.
     #[must_use]
     pub fn with_causes(&self, services: impl IntoIterator<Item = ServiceId>) -> BTreeSet<ServiceId> {
@@ -429,6 +438,13 @@ pub struct Service {
     /// Where its trouble may come from: its alerts join the incident of one of these, when none of its own is near.
     #[serde(default)]
     pub depends_on: BTreeSet<ServiceId>,
+    /// A new incident of it takes in those of services that depend on it and opened shortly before.
+    #[serde(default = "taken")]
+    pub takes_symptoms: bool,
+}
+
+const fn taken() -> bool {
+    true
 }
 
 impl Service {
@@ -447,6 +463,7 @@ impl Service {
             resolve: ResolveMode::Auto,
             close_after: None,
             depends_on: BTreeSet::new(),
+            takes_symptoms: true,
         }
     }
 }
@@ -613,6 +630,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("resolve", a.resolve == b.resolve),
             ("close_after", a.close_after == b.close_after),
             ("depends_on", a.depends_on == b.depends_on),
+            ("takes_symptoms", a.takes_symptoms == b.takes_symptoms),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {

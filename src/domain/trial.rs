@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::alert::{Alert, Key, KeyState, UNREADABLE_KEY};
+use super::alert::{Alert, AlertState, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use super::effect::Effect;
 use super::fact::{Fact, What, coalesce};
-use super::incident::{Incident, Kind};
+use super::incident::Incident;
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::matcher::{Matcher, Operator};
+use super::merge;
 use super::person::{Person, PersonPage};
 use super::routing::route;
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use super::silence::Silence;
-use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, SilenceId, UserId};
+use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, ServiceId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Role;
 
@@ -281,9 +282,16 @@ impl Trial {
     fn desk(&self) -> Desk {
         let (keys, incidents, silences) = (self.keys.clone(), self.incidents.clone(), self.silences.clone());
         let mut desk = Desk { keys, incidents, silences, ..Desk::default() };
-        let mut open: Vec<_> = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real).collect();
-        open.sort_by_key(|incident| (incident.opened_at, incident.id.clone()));
-        desk.newest.extend(open.into_iter().map(|newest| (newest.service.clone(), newest.id.clone())));
+        let newest = |service: &ServiceId| Some((service.clone(), merge::newest(&self.incidents, service)?.id.clone()));
+        desk.newest.extend(self.setup.services.keys().filter_map(newest));
+        for alert in self.keys.values().filter_map(|state| state.alert.as_ref()) {
+            if !desk.holds(alert) {
+                continue;
+            }
+            let holding = desk.holding.entry(alert.incident.clone().unwrap_or_else(|| IncidentId::from_text("inc_none"))).or_default();
+            holding.firing += 1;
+            holding.silenced += i64::from(alert.state == AlertState::Suppressed);
+        }
         desk
     }
 
@@ -318,8 +326,8 @@ impl Trial {
         self.obeys(Actor::Token("cron".to_owned()), act, &incident)
     }
 
-    fn obeys(&mut self, actor: Actor, act: Act, incident: &IncidentId) -> Verdict {
-        let desk = Desk { incidents: self.incidents.clone(), ..Desk::default() };
+    pub fn obeys(&mut self, actor: Actor, act: Act, incident: &IncidentId) -> Verdict {
+        let desk = self.desk();
         let command = Command { incident: incident.clone(), actor, via: Via::Web, act };
         let decision = self.decided(State::Desk(desk), &Input::Command(command));
         let verdict = decision.verdict.clone();

@@ -519,6 +519,13 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentEscalated
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
+        | What::IncidentMerged { .. }
+        | What::IncidentTakenIn { .. }
+        | What::EndedWith { .. }
+        | What::IncidentSplitOff { .. }
+        | What::IncidentSplit { .. }
+        | What::IncidentUnmerged { .. }
+        | What::LinkSuspected { .. }
         | What::IncidentReminded { .. }
         | What::ServiceInvolved { .. }
         | What::ContactClosed { .. } => true,

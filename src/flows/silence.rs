@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::house::House;
 use super::once::{self, Once};
 use super::{FlowError, act, save};
-use crate::base::id::{IdSource, IntegrationId, SilenceId};
+use crate::base::id::{IdSource, IntegrationId, ServiceId, SilenceId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Alert, Key};
@@ -13,6 +13,7 @@ use crate::domain::decide::{Desk, Moment, SetTimer, State, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Actor, Input, Scope, Timer};
 use crate::domain::matcher::Matcher;
+use crate::domain::merge::Symptoms;
 use crate::domain::silence::{Silence, SilenceState};
 use crate::store::{self, SilencePlace, SilenceRow, Tx, WriteLane};
 
@@ -212,10 +213,12 @@ async fn look(house: &House, tx: &mut Tx, alerts: &[&Alert]) -> Result<impl FnOn
     let keys: BTreeSet<Key> = alerts.iter().map(|alert| alert.key.clone()).collect();
     // The folder locks the service that an integration belongs to now, whichever an alert was counted to.
     let now_of = |alert: &Alert| live.setup.integrations.get(&alert.key.integration).map(|integration| integration.service.clone());
-    let services = live.setup.with_causes(alerts.iter().flat_map(|alert| now_of(alert).into_iter().chain([alert.service.clone()])));
+    let own: BTreeSet<ServiceId> = alerts.iter().flat_map(|alert| now_of(alert).into_iter().chain([alert.service.clone()])).collect();
+    let symptoms = Symptoms::of(&live.setup, &own, house.clock.now());
+    let services = live.setup.with_causes(own);
     let (mut facts, mut timers) = (Vec::new(), Vec::new());
     if !keys.is_empty() {
-        let before = store::desk_load(tx, &keys, &services).await?;
+        let before = store::desk_load_with(tx, &keys, &services, &symptoms).await?;
         let mut desk = before.clone();
         let mut moment = Moment::fresh(house.clock.now());
         for key in keys {

@@ -267,7 +267,14 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::ResolveAsked { .. }
         | What::IntegrationWentSilent { .. }
         | What::IncidentResolved { .. }
-        | What::IncidentReopened { .. } => true,
+        | What::IncidentReopened { .. }
+        | What::IncidentMerged { .. }
+        | What::IncidentTakenIn { .. }
+        | What::EndedWith { .. }
+        | What::IncidentSplitOff { .. }
+        | What::IncidentSplit { .. }
+        | What::IncidentUnmerged { .. }
+        | What::LinkSuspected { .. } => true,
         What::RoomWanted { .. }
         | What::IncidentRouted { .. }
         | What::ServiceInvolved { .. }

@@ -11,12 +11,14 @@ use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, tupl
 use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
+use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Alert, AlertState, EarlyResolve, Key, KeyState};
 use crate::domain::decide::Desk;
 use crate::domain::fact::{Fact, What};
 use crate::domain::incident::{Incident, IncidentState, Kind, OpenPage};
 use crate::domain::input::Scope;
+use crate::domain::merge::{self, Holding, Symptoms};
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 use crate::domain::task::Task;
 
@@ -26,6 +28,14 @@ use crate::domain::task::Task;
 /// # Errors
 /// As every call of the database.
 pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<ServiceId>) -> Result<Desk> {
+    desk_load_with(tx, keys, services, &Symptoms::default()).await
+}
+
+/// The same, where signals may open an incident that takes in others.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn desk_load_with(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<ServiceId>, symptoms: &Symptoms) -> Result<Desk> {
     silences_hold(tx).await?;
     if let Some(lock) = tx.dialect().lock_service() {
         for service in services {
@@ -41,18 +51,104 @@ pub async fn desk_load(tx: &mut Tx, keys: &BTreeSet<Key>, services: &BTreeSet<Se
     let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
     let own = recording.filter(|alert| alert.state == AlertState::Firing).map(|alert| &alert.service);
     for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
-        let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
-                        ORDER BY number DESC LIMIT 1");
+        let find = sql("SELECT id FROM (\
+                          SELECT id, number FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
+                          AND split_from IS NULL \
+                          UNION ALL SELECT i.id, i.number FROM incidents own JOIN incidents i ON i.id = own.merged_into \
+                          WHERE own.service = $1 AND own.merged_into IS NOT NULL AND own.kind = 'real' AND i.split_from IS NULL \
+                          AND i.state IN ('triggered', 'acknowledged')) found ORDER BY number DESC LIMIT 1");
         if let Some(row) = tx.row(find.text(service.as_str())).await? {
             let id = IncidentId::from_text(row.text("id")?);
             wanted.insert(id.clone());
             newest.insert(service.clone(), id);
         }
     }
+    wanted.extend(symptoms_find(tx, symptoms).await?);
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
     Ok(Desk { keys, incidents, newest, silences, ..Desk::default() })
+}
+
+/// Open incidents that a new one may take in, the newest first.
+async fn symptoms_find(tx: &mut Tx, symptoms: &Symptoms) -> Result<Vec<IncidentId>> {
+    let services: Vec<&str> = symptoms.services.iter().map(ServiceId::as_str).take(LIST).collect();
+    let Some(since) = symptoms.since.filter(|_| !services.is_empty()) else { return Ok(Vec::new()) };
+    let find = format!(
+        "SELECT id FROM incidents WHERE service IN ({}) AND state IN ('triggered', 'acknowledged') AND kind = 'real' AND opened_at >= $1 \
+         ORDER BY number DESC LIMIT $2",
+        list(3, services.len())
+    );
+    let most = i64::try_from(limits::SYMPTOMS).unwrap_or(i64::MAX);
+    tx.rows(sql_made(find).time(since).int(most).texts(&services))
+        .await?
+        .iter()
+        .map(|row| row.text("id").map(IncidentId::from_text))
+        .collect()
+}
+
+/// Loads two incidents, locked in their order with all that went into them. `None` where there are not two.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn desk_load_two(tx: &mut Tx, one: &IncidentId, other: &IncidentId) -> Result<Option<Desk>> {
+    let mut wanted = BTreeSet::from([one.clone(), other.clone()]);
+    let near = sql("SELECT id, merged_into FROM incidents WHERE id IN ($1, $2) OR merged_into IN ($1, $2)");
+    for row in tx.rows(near.text(one.as_str()).text(other.as_str())).await? {
+        wanted.insert(IncidentId::from_text(row.text("id")?));
+        wanted.extend(row.maybe_text("merged_into")?.map(IncidentId::from_text));
+    }
+    let incidents = incidents_load(tx, &wanted).await?;
+    let both = [one, other].iter().all(|id| incidents.contains_key(*id));
+    Ok(both.then(|| Desk { incidents, ..Desk::default() }))
+}
+
+/// The keys of these alerts, and the services that they are about; those that there are no more are left out.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_keys(tx: &mut Tx, alerts: &BTreeSet<AlertId>) -> Result<(BTreeSet<Key>, BTreeSet<ServiceId>)> {
+    let ids: Vec<&str> = alerts.iter().map(AlertId::as_str).collect();
+    let (mut keys, mut services) = (BTreeSet::new(), BTreeSet::new());
+    for ids in ids.chunks(LIST) {
+        let find = format!("SELECT integration, dedup_key, service FROM alerts WHERE id IN ({})", list(1, ids.len()));
+        for row in tx.rows(sql_made(find).texts(ids)).await? {
+            keys.insert(Key { integration: IntegrationId::from_text(row.text("integration")?), dedup_key: row.text("dedup_key")? });
+            services.insert(ServiceId::from_text(row.text("service")?));
+        }
+    }
+    Ok((keys, services))
+}
+
+/// How many alerts still hold of those that began with these incidents.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_holding_of(tx: &mut Tx, incidents: &BTreeSet<IncidentId>) -> Result<BTreeMap<IncidentId, Holding>> {
+    let ids: Vec<&str> = incidents.iter().map(IncidentId::as_str).collect();
+    let mut holding = BTreeMap::new();
+    for ids in ids.chunks(LIST) {
+        let find = format!(
+            "SELECT a.incident_id, COUNT(*) AS firing, CAST(SUM(CASE WHEN a.state = 'suppressed' THEN 1 ELSE 0 END) AS BIGINT) AS silenced \
+             FROM alerts a JOIN incidents i ON i.id = a.incident_id WHERE a.incident_id IN ({}) AND a.state <> 'resolved' \
+             AND (i.closed_at IS NULL OR a.fired_at > i.closed_at) GROUP BY a.incident_id",
+            list(1, ids.len())
+        );
+        for row in tx.rows(sql_made(find).texts(ids)).await? {
+            let held = Holding { firing: row.int("firing")?, silenced: row.int("silenced")? };
+            holding.insert(IncidentId::from_text(row.text("incident_id")?), held);
+        }
+    }
+    Ok(holding)
+}
+
+/// The service of an incident, not locked.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn incident_service(tx: &mut Tx, id: &IncidentId) -> Result<Option<ServiceId>> {
+    let find = sql("SELECT service FROM incidents WHERE id = $1").text(id.as_str());
+    tx.row(find).await?.map(|row| row.text("service").map(ServiceId::from_text)).transpose()
 }
 
 /// Loads one incident, locked, for a command or a wake-up.
@@ -139,12 +235,32 @@ pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
     })
 }
 
+/// These, and what they went into or took in, locked. What is found out only after the first lock may come before it in their order, so
+/// its own is not waited for: two that wait for each other would wait for ever.
 async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTreeMap<IncidentId, Incident>> {
-    let texts: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
     let mut incidents = BTreeMap::new();
+    incidents_lock(tx, ids, tx.dialect().for_update(), &mut incidents).await?;
+    let mut asked = ids.clone();
+    loop {
+        let more: BTreeSet<IncidentId> = merge::family(&incidents).difference(&asked).cloned().collect();
+        if more.is_empty() {
+            return Ok(incidents);
+        }
+        incidents_lock(tx, &more, tx.dialect().for_update_now(), &mut incidents).await?;
+        asked.extend(more);
+    }
+}
+
+async fn incidents_lock(
+    tx: &mut Tx,
+    ids: &BTreeSet<IncidentId>,
+    lock: &'static str,
+    incidents: &mut BTreeMap<IncidentId, Incident>,
+) -> Result<()> {
+    let texts: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
     // Several lists would lock out of order; they come in one statement as long as a transaction keeps to its 256 alerts.
     for texts in texts.chunks(LIST) {
-        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{}", list(1, texts.len()), tx.dialect().for_update());
+        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{lock}", list(1, texts.len()));
         for row in tx.rows(sql_made(find).texts(texts)).await? {
             let incident = incident_of(&row)?;
             tx.hold(Scope::Incident(incident.id.clone()));
@@ -165,7 +281,7 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
             }
         }
     }
-    Ok(incidents)
+    Ok(())
 }
 
 pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, state, opened_at, joined_at, acknowledged_at, \
@@ -244,7 +360,13 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
 /// The services that an incident took in, for whoever looks for the incidents of one.
 async fn services_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
     for fact in facts {
+        let mut involved: Vec<&ServiceId> = Vec::new();
         if let What::ServiceInvolved { service } = &fact.what {
+            involved.push(service);
+        } else if let What::IncidentTakenIn { services, .. } = &fact.what {
+            involved.extend(services);
+        }
+        for service in involved {
             let save =
                 sql("INSERT INTO incident_services (incident_id, service) VALUES ($1, $2) ON CONFLICT (incident_id, service) DO NOTHING");
             tx.execute(save.text(fact.incident.as_str()).text(service.as_str())).await?;
@@ -279,13 +401,13 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
     for rows in pieces(incidents) {
         let save = format!(
             "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
-             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response) VALUES {} \
+             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response, merged_into, split_from) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
              acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
              alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run, \
-             response = excluded.response",
-            tuples(rows.len(), 20)
+             response = excluded.response, merged_into = excluded.merged_into",
+            tuples(rows.len(), 22)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -308,6 +430,8 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .int(incident.epoch)
                 .maybe_json(incident.run.as_ref())
                 .json(&incident.response)
+                .maybe_text(incident.response.merged_into.as_ref().map(IncidentId::as_str))
+                .maybe_text(incident.response.split_from.as_ref().map(IncidentId::as_str))
         });
         tx.execute(save).await?;
     }
@@ -429,6 +553,13 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentEscalated
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
+            | What::IncidentMerged { .. }
+            | What::IncidentTakenIn { .. }
+            | What::EndedWith { .. }
+            | What::IncidentSplitOff { .. }
+            | What::IncidentSplit { .. }
+            | What::IncidentUnmerged { .. }
+            | What::LinkSuspected { .. }
             | What::IncidentRouted { .. }
             | What::ServiceInvolved { .. }
             | What::IncidentReminded { .. }

@@ -40,6 +40,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "doors", include_str!("../../migrations/0015_doors.sql")),
     (16, "changes", include_str!("../../migrations/0016_changes.sql")),
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
+    (20, "merged", include_str!("../../migrations/0020_merged.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
