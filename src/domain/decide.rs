@@ -1,6 +1,6 @@
 //! The one door of the law: a state, an input, the setup and the moment give facts, effects, timers and a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -216,6 +216,16 @@ impl<'a> Draft<'a> {
             self.desk.incidents.insert(row.id.clone(), row);
         }
         self.facts.push(fact);
+    }
+
+    /// The same of every service that alerts of this incident's may be about: its own, and those of what went into it.
+    pub fn find_newest_of(&mut self, id: &IncidentId) {
+        let Some(incident) = self.incident(id) else { return };
+        let brought = incident.response.took_in.iter().filter_map(|id| self.incident(id));
+        let services: BTreeSet<ServiceId> = brought.map(|one| one.service.clone()).chain([incident.service.clone()]).collect();
+        for service in services {
+            self.find_newest(&service);
+        }
     }
 
     /// The desk's newest open incident of this service, after one of them ended or came back.

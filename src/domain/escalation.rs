@@ -244,9 +244,7 @@ pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason:
     merge::end_with(draft, id);
     end_pages(draft, id, answered_by.unwrap_or(actor), Reason::Resolved);
     clear_timers(draft, id);
-    if let Some(service) = draft.incident(id).map(|incident| incident.service.clone()) {
-        draft.find_newest(&service);
-    }
+    draft.find_newest_of(id);
 }
 
 /// When an acknowledgement given now lapses.

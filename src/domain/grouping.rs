@@ -252,7 +252,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
         } else {
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
-            draft.find_newest(&incident.service);
+            draft.find_newest_of(&incident.id);
             escalation::start(draft, &incident.id, reason);
         }
         severity::raise(draft, &incident.id, severity, &signal.integration);

@@ -127,7 +127,7 @@ fn take_in(draft: &mut Draft, id: &IncidentId, actor: &Actor, into: &IncidentId,
     for also in also {
         draft.record(&also, actor, merged.clone());
     }
-    draft.find_newest(&one.service);
+    draft.find_newest_of(into);
     silence::settle(draft, into, was_covered, Reason::TookIn);
     severity::raise_by(draft, into, one.severity, actor);
     go_on_calling(draft, into, &one.pages);
@@ -174,7 +174,7 @@ pub(super) fn unmerge(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verd
     for also in along {
         draft.record(&also, actor, What::IncidentMerged { into: other(&one), reason: Reason::Unmerged });
     }
-    draft.find_newest(&one.service);
+    draft.find_newest_of(id);
     if held.firing > 0 {
         page_unless_theirs(draft, id, actor, home.state, Reason::Unmerged);
     }

@@ -23,7 +23,9 @@ pub(super) fn raise_by(draft: &mut Draft, id: &IncidentId, to: Severity, actor: 
     if to <= from || !incident.is_open() || incident.response.severity_by_hand {
         return;
     }
-    let pages_again = incident.state == IncidentState::Acknowledged || from.urgency() < to.urgency();
+    // What is silenced as a whole pages nobody, so nothing takes an answer away.
+    let lapses = incident.state == IncidentState::Acknowledged && !incident.is_covered();
+    let pages_again = lapses || incident.state == IncidentState::Triggered && from.urgency() < to.urgency();
     draft.record(id, actor, What::SeverityRaised { from, to });
     want_room(draft, id, Reason::SeverityRaised);
     if pages_again {

@@ -95,27 +95,11 @@ impl Rows {
         desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
         desk.keys.insert(state.key.clone(), state.clone());
         let service = self.setup.integrations.get(&state.key.integration).map(|integration| integration.service.clone());
-        for service in self.setup.with_causes(service) {
-            let open = self.incidents.values().filter(|incident| incident.service == service && incident.joins());
-            if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                desk.newest.insert(newest.service.clone(), newest.id.clone());
-                desk.incidents.insert(newest.id.clone(), newest.clone());
-            }
-        }
+        self.seat_newest(desk, &service.into_iter().collect::<Vec<_>>());
     }
 
     fn covers(&self, alert: &Alert) -> bool {
         self.silences.values().any(|silence| silence.state(self.now) == SilenceState::Active && is_about(silence, alert))
-    }
-}
-
-trait Joins {
-    fn joins(&self) -> bool;
-}
-
-impl Joins for Incident {
-    fn joins(&self) -> bool {
-        self.is_open() && self.kind == reveille::domain::incident::Kind::Real
     }
 }
 
@@ -175,8 +159,8 @@ pub fn pages_nobody(rows: &Rows, input: Option<&Input>, facts: &[Fact]) -> Resul
 /// Promise 3: whatever is silenced is heard again.
 pub fn ends(rows: &Rows, down_until: Time) -> Result<(), String> {
     for alert in rows.keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.state == AlertState::Suppressed) {
-        let incident = alert.incident.as_ref().and_then(|id| rows.incidents.get(id));
-        if !alert.holds(incident) {
+        let own = alert.incident.as_ref().and_then(|id| rows.incidents.get(id));
+        if !alert.holds(own) {
             continue;
         }
         let is_kept = rows.silences.values().any(|silence| {
@@ -193,7 +177,8 @@ pub fn is_hushed_rightly(rows: &Rows, incident: &Incident) -> Result<(), String>
     if incident.state != IncidentState::Triggered || !incident.response.is_hushed {
         return Ok(());
     }
-    let of = |alert: &&Alert| alert.incident.as_ref() == Some(&incident.id) && alert.holds(Some(incident));
+    let holds = |alert: &Alert| alert.holds(alert.incident.as_ref().and_then(|id| rows.incidents.get(id)));
+    let of = |alert: &&Alert| rows.home_of(alert).is_some_and(|home| home.id == incident.id) && holds(alert);
     let loud = rows.alerts.values().filter(of).find(|alert| alert.state == AlertState::Firing);
     ensure(loud.is_none(), || format!("promise 3: {loud:?} is not silenced, and its incident is hushed: {incident:?}"))?;
     let silenced = rows.alerts.values().filter(of).count();

@@ -4,6 +4,7 @@
 mod cast;
 mod dice;
 mod hush;
+mod merge;
 mod plant;
 mod provider;
 mod watch;
@@ -20,7 +21,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 1_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 23] = [
+const MUST_HAPPEN: [&str; 30] = [
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",
@@ -44,6 +45,13 @@ const MUST_HAPPEN: [&str; 23] = [
     "alerts_unsilenced",
     "incident_silenced",
     "silence_extended",
+    "incident_merged",
+    "incident_taken_in",
+    "ended_with",
+    "incident_split_off",
+    "incident_split",
+    "incident_unmerged",
+    "link_suspected",
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -352,6 +352,9 @@ impl World {
         if self.is_down() || incidents.is_empty() || users.is_empty() {
             return Ok(());
         }
+        if self.dice.percent(30) {
+            return self.regroups();
+        }
         let actor = if self.dice.percent(70) { Actor::User(self.dice.pick(&users).clone()) } else { Actor::Token("ops".to_owned()) };
         let user = self.dice.pick(&users).clone();
         let whom = match self.dice.below(4) {
@@ -415,6 +418,7 @@ impl World {
             desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
             desk.keys.insert(state.key.clone(), state.clone());
         }
+        self.rows.complete(&mut desk);
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
         for KeyState { key, .. } in keys {
@@ -512,14 +516,7 @@ impl World {
             let own = desk.keys.values().filter_map(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
             let mut services: Vec<ServiceId> = own.map(|alert| alert.service.clone()).collect();
             services.push(route(&self.rows.setup, signal.clone()).service);
-            for service in self.rows.setup.with_causes(services) {
-                let of = |incident: &&Incident| incident.service == service && incident.kind == Kind::Real;
-                let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
-                if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                    desk.newest.insert(newest.service.clone(), newest.id.clone());
-                    desk.incidents.insert(newest.id.clone(), newest.clone());
-                }
-            }
+            self.rows.seat_newest(&mut desk, &services);
         }
         self.say(|| format!("batch of {}", signals.len()));
         let mut saved = Saved::default();
@@ -540,8 +537,8 @@ impl World {
         self.watch.counts(&self.rows)
     }
 
-    fn obey(&mut self, command: Command) -> Result<(), String> {
-        let desk = self.desk_of(&command.incident);
+    pub(super) fn obey(&mut self, command: Command) -> Result<(), String> {
+        let desk = self.desk_for(&command);
         self.say(|| format!("{:?} by {} through {:?} on {}", command.act, command.actor.text(), command.via, command.incident));
         self.transact(State::Desk(desk), &Input::Command(command))
     }
@@ -571,7 +568,9 @@ impl World {
 
     fn desk_of(&self, id: &IncidentId) -> Desk {
         let incidents = self.rows.incidents.get(id).map(|incident| (id.clone(), incident.clone())).into_iter().collect();
-        Desk { incidents, ..Desk::default() }
+        let mut desk = Desk { incidents, ..Desk::default() };
+        self.rows.complete(&mut desk);
+        desk
     }
 
     fn person_of(&self, id: &UserId) -> Person {

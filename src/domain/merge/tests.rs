@@ -239,7 +239,10 @@ fn a_split_takes_some_open_alerts_and_pages_unless_somebody_has_the_whole() {
         let verdict = splits(&mut night, BTreeSet::from([all[2].clone()]));
         let part = night.incidents[&verdict.incident.expect("it has opened")].clone();
         let state = if acknowledged { IncidentState::Acknowledged } else { IncidentState::Triggered };
-        assert_eq!((verdict.outcome, part.title.as_str(), part.state, part.severity), (Outcome::Opened, "fan is down", state, Severity::Sev2));
+        assert_eq!(
+            (verdict.outcome, part.title.as_str(), part.state, part.severity),
+            (Outcome::Opened, "fan is down", state, Severity::Sev2)
+        );
         assert_eq!((part.alerts_count, part.firing_count, part.response.split_from.clone()), (1, 1, Some(whole.clone())));
         assert_eq!((night.incidents[&whole].alerts_count, night.incidents[&whole].firing_count), (2, 2));
         let answered = acknowledged.then(|| Actor::User("cy".into()));
