@@ -74,10 +74,18 @@ pub enum Bug {
     HushedForEver,
     /// A new alert joins a silenced incident, and nobody is paged.
     JoinsInSilence,
+    /// Whoever was called for what went into another incident is called no more.
+    DroppedByMerge,
+    /// What goes into another incident leaves its alerts behind.
+    LeftBehind,
+    /// An incident is over, and what went into it fires on.
+    OutlivesItsHome,
+    /// The alerts that are split off stay where they were.
+    SplitOnPaper,
 }
 
 impl Bug {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -108,6 +116,10 @@ impl Bug {
         Self::PagesThroughSilence,
         Self::HushedForEver,
         Self::JoinsInSilence,
+        Self::DroppedByMerge,
+        Self::LeftBehind,
+        Self::OutlivesItsHome,
+        Self::SplitOnPaper,
     ];
 
     /// What `decide` is given.
@@ -276,6 +288,31 @@ impl Bug {
                 if let Some(at) = decision.facts.iter().position(is_it) {
                     decision.facts.truncate(at);
                     refold(before, decision);
+                }
+            }
+            Self::DroppedByMerge => {
+                if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentTakenIn { .. })) {
+                    decision.facts.retain(|fact| !matches!(fact.what, What::PageOpened { .. }));
+                    refold(before, decision);
+                }
+            }
+            Self::LeftBehind => {
+                for fact in &mut decision.facts {
+                    if let What::IncidentTakenIn { held, .. } = &mut fact.what {
+                        held.firing = 0;
+                    }
+                }
+                refold(before, decision);
+            }
+            Self::OutlivesItsHome => {
+                decision.facts.retain(|fact| !matches!(fact.what, What::EndedWith { .. }));
+                refold(before, decision);
+            }
+            Self::SplitOnPaper => {
+                if let (State::Desk(after), State::Desk(before)) = (&mut decision.state, before)
+                    && decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentSplit { .. }))
+                {
+                    after.keys.clone_from(&before.keys);
                 }
             }
             Self::NoBar | Self::EarlyRepeat | Self::NoGrouping | Self::PagesThroughSilence => {}

@@ -30,8 +30,20 @@ const SCHEDULE: &[&str] = &["id", "timezone", "rotations"];
 const ROTATION: &[&str] = &["members", "every", "handoff", "start"];
 const POLICY: &[&str] = &["id", "repeat", "steps"];
 const STEP: &[&str] = &["notify", "escalate_after"];
-const SERVICE: &[&str] =
-    &["id", "name", "policy", "group", "room_at", "severity", "reopen_within", "ack_lapse", "resolve", "close_after", "depends_on"];
+const SERVICE: &[&str] = &[
+    "id",
+    "name",
+    "policy",
+    "group",
+    "room_at",
+    "severity",
+    "reopen_within",
+    "ack_lapse",
+    "resolve",
+    "close_after",
+    "depends_on",
+    "takes_symptoms",
+];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
 const INTEGRATION: &[&str] =
     &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
@@ -470,6 +482,9 @@ impl<'a> Objects<'_, 'a> {
             } else if let Some(cause) = self.known(text, spot, "service", &ids(&self.services)) {
                 service.depends_on.insert(ServiceId::from_text(cause));
             }
+        }
+        if let Some(takes) = reader.get(table, "takes_symptoms").and_then(|field| reader.truth(field)) {
+            service.takes_symptoms = takes;
         }
         policy.map(|_| service)
     }
