@@ -229,15 +229,6 @@ pub(super) fn end_pages_but(draft: &mut Draft, id: &IncidentId, actor: &Actor, r
     }
 }
 
-/// Ends every open page of what goes into another incident: nobody has answered by that, also not the one who says so.
-pub(super) fn end_pages_into(draft: &mut Draft, id: &IncidentId, actor: &Actor) {
-    for page in draft.incident(id).map(|incident| incident.pages.clone()).unwrap_or_default() {
-        let ended = What::PageEnded { page: page.id, user: page.user.clone(), reason: Reason::Merged };
-        draft.record(id, actor, ended);
-        draft.nudge(&page.user);
-    }
-}
-
 /// Resolves the incident and stops everything about it. `answered_by` is the person whose page this answers.
 pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason, answered_by: Option<&Actor>) {
     draft.record(id, actor, What::IncidentResolved { reason });

@@ -271,6 +271,20 @@ pub enum What {
         joined_at: Time,
         reason: Reason,
     },
+    /// A page goes on for the incident that this one went into: its rules and its call run on.
+    PageLeft {
+        page: PageId,
+        user: UserId,
+        other: Other,
+    },
+    PageTakenOver {
+        page: PageId,
+        user: UserId,
+        urgency: Urgency,
+        /// Every contact of this person was tried before, and none could be reached.
+        failed: bool,
+        other: Other,
+    },
     /// The incident that it went into is over, and with it the alerts that it brought.
     EndedWith {
         other: Other,
@@ -407,6 +421,8 @@ impl What {
     pub const fn other(&self) -> Option<&Other> {
         if let Self::IncidentMerged { into: other, .. }
         | Self::IncidentTakenIn { other, .. }
+        | Self::PageLeft { other, .. }
+        | Self::PageTakenOver { other, .. }
         | Self::EndedWith { other }
         | Self::IncidentSplitOff { other, .. }
         | Self::IncidentSplit { from: other, .. }
@@ -421,6 +437,8 @@ impl What {
     pub const fn other_mut(&mut self) -> Option<&mut Other> {
         if let Self::IncidentMerged { into: other, .. }
         | Self::IncidentTakenIn { other, .. }
+        | Self::PageLeft { other, .. }
+        | Self::PageTakenOver { other, .. }
         | Self::EndedWith { other }
         | Self::IncidentSplitOff { other, .. }
         | Self::IncidentSplit { from: other, .. }
@@ -486,6 +504,8 @@ impl What {
             Self::IncidentReopened { .. } => "incident_reopened",
             Self::IncidentMerged { .. } => "incident_merged",
             Self::IncidentTakenIn { .. } => "incident_taken_in",
+            Self::PageLeft { .. } => "page_left",
+            Self::PageTakenOver { .. } => "page_taken_over",
             Self::EndedWith { .. } => "ended_with",
             Self::IncidentSplitOff { .. } => "incident_split_off",
             Self::IncidentSplit { .. } => "incident_split",

@@ -318,8 +318,11 @@ pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Ser
             draft.record(&incident, &Actor::Reveille, What::IncidentRouted { rule, because, policy: routed.policy.clone() });
         }
         severity::want_room(draft, &incident, Reason::IncidentOpened);
-        escalation::start(draft, &incident, Reason::IncidentOpened);
+        // Before it pages: whoever is called for a symptom already is called on, and not twice.
         merge::take_symptoms(draft, &incident, service);
+        if draft.incident(&incident).is_some_and(|incident| incident.run.is_none()) {
+            escalation::start(draft, &incident, Reason::IncidentOpened);
+        }
         Verdict::of(Outcome::Opened, Reason::NewCondition).about(Some(alert.clone()), Some(incident))
     };
     let fired_at = fires_at(draft, verdict.incident.as_ref());

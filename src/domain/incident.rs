@@ -411,7 +411,14 @@ impl Incident {
                     page.urgency = *urgency;
                 }
             }
-            What::PageAnswered { page, .. } | What::PageEnded { page, .. } => self.pages.retain(|open| open.id != *page),
+            What::PageTakenOver { page, user, urgency, failed, .. } => {
+                self.pages.push(OpenPage { id: page.clone(), user: user.clone(), urgency: *urgency, failed: *failed });
+                // As they are loaded.
+                self.pages.sort_by(|one, other| one.id.cmp(&other.id));
+            }
+            What::PageAnswered { page, .. } | What::PageEnded { page, .. } | What::PageLeft { page, .. } => {
+                self.pages.retain(|open| open.id != *page)
+            }
             What::IncidentAcknowledged { lapses_at } => {
                 if self.state != IncidentState::Acknowledged {
                     self.acknowledged_at = Some(fact.at);

@@ -17,7 +17,7 @@ use super::input::Actor;
 use super::reason::Reason;
 use super::setup::{Service, Setup, Severity, Urgency};
 use super::{ask, severity, silence};
-use crate::base::id::{AlertId, IncidentId, ServiceId, UserId};
+use crate::base::id::{AlertId, IncidentId, ServiceId};
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 
@@ -122,7 +122,6 @@ fn take_in(draft: &mut Draft, id: &IncidentId, actor: &Actor, into: &IncidentId,
     );
     let merged = What::IncidentMerged { into: other(&home), reason };
     draft.record(id, actor, merged.clone());
-    escalation::end_pages_into(draft, id, actor);
     escalation::clear_timers(draft, id);
     for also in also {
         draft.record(&also, actor, merged.clone());
@@ -130,23 +129,33 @@ fn take_in(draft: &mut Draft, id: &IncidentId, actor: &Actor, into: &IncidentId,
     draft.find_newest_of(into);
     silence::settle(draft, into, was_covered, Reason::TookIn);
     severity::raise_by(draft, into, one.severity, actor);
-    go_on_calling(draft, into, &one.pages);
+    go_on_calling(draft, id, actor, into);
 }
 
-/// A triggered incident goes on with the calls of what went into it; of an acknowledged one somebody takes care.
-fn go_on_calling(draft: &mut Draft, id: &IncidentId, pages: &[OpenPage]) {
-    let Some(incident) = draft.incident(id).filter(|incident| incident.state == IncidentState::Triggered) else { return };
-    let lost = |page: &&OpenPage| incident.page_of(&page.user).is_none_or(|open| open.urgency < page.urgency);
-    let mut called: BTreeMap<Urgency, BTreeSet<UserId>> = BTreeMap::new();
-    for page in pages.iter().filter(lost) {
-        called.entry(page.urgency).or_default().insert(page.user.clone());
+/// A triggered incident takes over the pages of what goes into it, with their calls, of everybody whom it does not call itself; where
+/// somebody has it, or it calls them already, they end. By that nobody has answered, also not the one who merges.
+fn go_on_calling(draft: &mut Draft, id: &IncidentId, actor: &Actor, into: &IncidentId) {
+    let (Some(one), Some(home)) = (draft.incident(id).cloned(), draft.incident(into).cloned()) else { return };
+    let is_triggered = home.state == IncidentState::Triggered;
+    for OpenPage { id: page, user, urgency, failed } in one.pages.clone() {
+        match home.page_of(&user) {
+            None if is_triggered => {
+                draft.record(id, actor, What::PageLeft { page: page.clone(), user: user.clone(), other: other(&home) });
+                let taken = What::PageTakenOver { page, user: user.clone(), urgency, failed, other: other(&one) };
+                draft.record(into, actor, taken);
+            }
+            open => {
+                draft.record(id, actor, What::PageEnded { page, user: user.clone(), reason: Reason::Merged });
+                if is_triggered && open.is_some_and(|open| open.urgency < urgency) {
+                    escalation::page(draft, into, &BTreeSet::from([user.clone()]), urgency);
+                }
+            }
+        }
+        draft.nudge(&user);
     }
-    let goes_on = incident.run.as_ref().is_some_and(|run| run.urgency == Urgency::High) && !incident.response.is_hushed;
-    for (urgency, users) in called {
-        escalation::page(draft, id, &users, urgency);
-    }
-    if !goes_on {
-        ask::go_on(draft, id);
+    let runs = |incident: &Incident| incident.run.as_ref().is_some_and(|run| run.urgency == Urgency::High) && !incident.response.is_hushed;
+    if is_triggered && !runs(&home) {
+        ask::go_on(draft, into);
     }
 }
 

@@ -421,6 +421,7 @@ impl Trial {
                     row.started_at = fact.at;
                     row.urgency = *urgency;
                 }),
+                What::PageTakenOver { page, user, .. } => self.on_page(user, page, |row| row.incident = fact.incident.clone()),
                 What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {
                     self.on_page(user, page, |row| row.wanted = false);
                 }

@@ -287,6 +287,8 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::PageAsked { .. }
         | What::IncidentReminded { .. }
         | What::PageOpened { .. }
+        | What::PageTakenOver { .. }
+        | What::PageLeft { .. }
         | What::PageRestarted { .. }
         | What::PageAnswered { .. }
         | What::PageEnded { .. }

@@ -291,6 +291,13 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::PageOpened { user, urgency, page: _ } => {
             Line::new(Tone::Paging, format!("Paging {} ({} urgency)", who(user), urgency_name(*urgency)))
         }
+        What::PageLeft { user, other: into, page: _ } => {
+            Line::new(Tone::Quiet, format!("{} goes on being paged for {}", who(user), other(into)))
+        }
+        What::PageTakenOver { user, urgency, other: from, page: _, failed: _ } => Line::new(
+            Tone::Paging,
+            format!("{} was being paged for {} and is for this now ({} urgency)", who(user), other(from), urgency_name(*urgency)),
+        ),
         What::PageRestarted { user, urgency, page: _ } => {
             Line::new(Tone::Paging, format!("Paging {} again from the first rule ({} urgency)", who(user), urgency_name(*urgency)))
         }

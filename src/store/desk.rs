@@ -510,6 +510,8 @@ struct PageChange<'a> {
     restarts: i64,
     restarted: Option<(Urgency, Time)>,
     ended: Option<(String, Time)>,
+    /// The incident that it is for now.
+    moved: Option<&'a IncidentId>,
 }
 
 /// Folds the facts about pages into their rows. A fact counts against those before it: a page opened and ended at once is one row.
@@ -519,6 +521,13 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
         match &fact.what {
             What::PageOpened { page, user, urgency } => {
                 changes.entry(page).or_default().opened = Some((&fact.incident, user, *urgency, fact.at));
+            }
+            What::PageTakenOver { page, .. } => {
+                let change = changes.entry(page).or_default();
+                change.moved = Some(&fact.incident);
+                if let Some((incident, ..)) = &mut change.opened {
+                    *incident = &fact.incident;
+                }
             }
             What::PageRestarted { page, urgency, .. } => {
                 let change = changes.entry(page).or_default();
@@ -533,6 +542,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             }
             // The person's own transaction has written that it failed.
             What::PageFailed { .. }
+            | What::PageLeft { .. }
             | What::IncidentOpened { .. }
             | What::AlertsJoined { .. }
             | What::AlertsRefired { .. }
@@ -651,6 +661,12 @@ async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Res
         }
         if let Some((ended, at)) = &change.ended {
             ends.entry((ended, *at)).or_default().push(id.as_str());
+        }
+    }
+    for (id, change) in changed {
+        if let Some(incident) = change.moved {
+            let update = sql("UPDATE pages SET incident_id = $1 WHERE id = $2");
+            tx.execute(update.text(incident.as_str()).text(id.as_str())).await?;
         }
     }
     for ((times, urgency, at), ids) in restarts {

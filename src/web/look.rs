@@ -215,6 +215,8 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
 pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
     match &fact.what {
         What::PageOpened { page, .. }
+        | What::PageLeft { page, .. }
+        | What::PageTakenOver { page, .. }
         | What::PageRestarted { page, .. }
         | What::PageAnswered { page, .. }
         | What::PageEnded { page, .. }

@@ -21,7 +21,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 1_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 30] = [
+const MUST_HAPPEN: [&str; 31] = [
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",
@@ -48,6 +48,7 @@ const MUST_HAPPEN: [&str; 30] = [
     "incident_merged",
     "incident_taken_in",
     "ended_with",
+    "page_taken_over",
     "incident_split_off",
     "incident_split",
     "incident_unmerged",

@@ -168,7 +168,7 @@ pub fn alerts_have_one_home(rows: &Rows) -> Result<(), String> {
 /// Whoever was being called for what went into another incident is called for that one, unless somebody has it.
 pub fn nobody_is_dropped(rows: &Rows, facts: &[Fact]) -> Result<(), String> {
     for fact in facts {
-        let What::PageEnded { user, reason: Reason::Merged, .. } = &fact.what else { continue };
+        let (What::PageEnded { user, reason: Reason::Merged, .. } | What::PageLeft { user, .. }) = &fact.what else { continue };
         let home = rows.incidents.get(&fact.incident).and_then(|one| rows.incidents.get(one.response.merged_into.as_ref()?));
         let Some(home) = home else { return Err(format!("{user}'s page ended by a merge that there was not")) };
         // A batch may have ended it at once.

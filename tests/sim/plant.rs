@@ -292,7 +292,7 @@ impl Bug {
             }
             Self::DroppedByMerge => {
                 if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentTakenIn { .. })) {
-                    decision.facts.retain(|fact| !matches!(fact.what, What::PageOpened { .. }));
+                    decision.facts.retain(|fact| !matches!(fact.what, What::PageTakenOver { .. }));
                     refold(before, decision);
                 }
             }

@@ -276,11 +276,12 @@ impl Watch {
     }
 
     fn is_paging(rows: &Rows, of: &PageOf) -> bool {
-        rows.incidents.get(&of.incident).is_some_and(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
+        // A merge may have moved it since to another incident.
+        rows.incidents.values().any(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
     }
 
     fn is_urgent(rows: &Rows, of: &PageOf) -> bool {
-        let page = rows.incidents.get(&of.incident).and_then(|incident| incident.pages.iter().find(|page| page.id == of.page));
+        let page = rows.incidents.values().flat_map(|incident| &incident.pages).find(|page| page.id == of.page);
         page.is_some_and(|page| page.urgency == Urgency::High)
     }
 

@@ -861,6 +861,11 @@ fn page_row(persons: &mut BTreeMap<UserId, Person>, fact: &Fact) {
                 row.urgency = *urgency;
             }
         }
+        What::PageTakenOver { page, user, .. } => {
+            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
+                row.incident = fact.incident.clone();
+            }
+        }
         What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {
             if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
                 row.wanted = false;

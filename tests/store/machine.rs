@@ -413,6 +413,7 @@ impl Memory {
                 row.started_at = fact.at;
                 row.urgency = *urgency;
             }),
+            What::PageTakenOver { page, user, .. } => row(user, page, &|row| row.incident = fact.incident.clone()),
             What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => row(user, page, &|row| row.wanted = false),
             _ => {}
         }

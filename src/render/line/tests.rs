@@ -172,6 +172,16 @@ fn every_fact_is_one_plain_sentence() {
             "#42 (the database is down) went into it, with 3 alerts (its service depends on the other incident's service, which failed \
              shortly after it)",
         ),
+        (
+            own(),
+            What::PageLeft { page: page(), user: ana(), other: other() },
+            "Ana Ruiz goes on being paged for #42 (the database is down)",
+        ),
+        (
+            own(),
+            What::PageTakenOver { page: page(), user: ana(), urgency: Urgency::High, failed: false, other: other() },
+            "Ana Ruiz was being paged for #42 (the database is down) and is for this now (high urgency)",
+        ),
         (own(), What::EndedWith { other: other() }, "Over with #42 (the database is down), which it went into"),
         (
             Actor::User(bo()),
@@ -368,7 +378,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 56, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 65, "each kind of fact has its case");
 }
 
 #[test]
