@@ -138,18 +138,24 @@ fn go_on_calling(draft: &mut Draft, id: &IncidentId, actor: &Actor, into: &Incid
     let (Some(one), Some(home)) = (draft.incident(id).cloned(), draft.incident(into).cloned()) else { return };
     let is_triggered = home.state == IncidentState::Triggered;
     for OpenPage { id: page, user, urgency, failed } in one.pages.clone() {
-        match home.page_of(&user) {
-            None if is_triggered => {
-                draft.record(id, actor, What::PageLeft { page: page.clone(), user: user.clone(), other: other(&home) });
-                let taken = What::PageTakenOver { page, user: user.clone(), urgency, failed, other: other(&one) };
-                draft.record(into, actor, taken);
+        let open = home.page_of(&user).filter(|_| is_triggered);
+        // Of two pages of one person the first has the call, if any rings: it goes on.
+        if is_triggered && open.is_none_or(|open| page < open.id) {
+            if let Some(OpenPage { id: page, .. }) = open.cloned() {
+                draft.record(into, actor, What::PageEnded { page, user: user.clone(), reason: Reason::Merged });
             }
-            open => {
-                draft.record(id, actor, What::PageEnded { page, user: user.clone(), reason: Reason::Merged });
-                if is_triggered && open.is_some_and(|open| open.urgency < urgency) {
-                    escalation::page(draft, into, &BTreeSet::from([user.clone()]), urgency);
-                }
-            }
+            draft.record(id, actor, What::PageLeft { page: page.clone(), user: user.clone(), other: other(&home) });
+            let taken = What::PageTakenOver { page, user: user.clone(), urgency, failed, other: other(&one) };
+            draft.record(into, actor, taken);
+        } else {
+            draft.record(id, actor, What::PageEnded { page, user: user.clone(), reason: Reason::Merged });
+        }
+        // It is as loud as the louder of the two.
+        let loudest = open.map(|open| open.urgency.max(urgency));
+        if let Some(loudest) = loudest
+            && draft.incident(into).and_then(|home| home.page_of(&user)).is_some_and(|open| open.urgency < loudest)
+        {
+            escalation::page(draft, into, &BTreeSet::from([user.clone()]), loudest);
         }
         draft.nudge(&user);
     }

@@ -21,6 +21,7 @@ async fn is_refused(app: &App, path: &str, body: &Value) -> String {
 
 story!(two_incidents_become_one_and_its_people_go_on_being_called, |app| {
     app.hears(SHOP, &json!({"title": "checkout fails", "severity": "error"})).await;
+    app.advance("5s").await;
     app.fires("the database is down").await;
     let merged = does(&app, "/api/v1/incidents/1/merge", &json!({"into": 2})).await;
     assert_eq!((&merged["state"], &merged["merged_into"]), (&json!("resolved"), &json!(2)));
