@@ -76,19 +76,25 @@ Next: `reveille incident escalate 42` ends the snooze before its time.")]
     #[command(after_help = "Example:
   reveille incident merge 43 --into 42
 
-Its alerts are #42's from then on, and its pages end there. Next: `reveille incident unmerge 43` takes it back.")]
+Its alerts and its pages are #42's from then on.
+
+Next: `reveille incident unmerge 43` takes it back.")]
     Merge(IncidentMerge),
     /// Take a merge back, within a day
     #[command(after_help = "Example:
   reveille incident unmerge 43
 
-What still fires pages again, unless somebody has the incident that it had gone into: then you have it.")]
+What still fires pages again, unless somebody has the incident that it had gone into: then you have it.
+
+Next: `reveille why 43` tells who is woken.")]
     Unmerge(IncidentOne),
     /// Give some of its open alerts an incident of their own
     #[command(after_help = "Example:
   reveille incident split 42 alr_01k0 alr_01k1 --title \"The mail is late\"
 
-The ids: `reveille incident show 42 --json`. Next: `reveille incident merge NEW --into 42` puts it back.")]
+The ids are in `reveille incident show 42 --json`.
+
+Next: `reveille incident merge 43 --into 42` puts it back.")]
     Split(IncidentSplit),
     /// Say how bad it is
     #[command(after_help = "Example:

@@ -116,7 +116,7 @@ fn incident(state: IncidentState) -> IncidentPage {
             others: vec![Choice { id: "43".to_owned(), name: HOSTILE.to_owned() }],
             parts: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
         },
-        linked: Linked { took_in: vec![Number(43)], split_from: Some(Number(41)), causes: vec![Number(40)], ..Linked::default() },
+        linked: Linked { took_in: vec![Number(43)], split_from: Some(Number(41)), ..Linked::default() },
     }
 }
 
