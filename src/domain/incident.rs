@@ -417,7 +417,7 @@ impl Incident {
                 self.pages.sort_by(|one, other| one.id.cmp(&other.id));
             }
             What::PageAnswered { page, .. } | What::PageEnded { page, .. } | What::PageLeft { page, .. } => {
-                self.pages.retain(|open| open.id != *page)
+                self.pages.retain(|open| open.id != *page);
             }
             What::IncidentAcknowledged { lapses_at } => {
                 if self.state != IncidentState::Acknowledged {

@@ -37,6 +37,7 @@ pub fn family(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeSet<IncidentId
 
 /// The newest open incident that new alerts of this service may join: its own, or what one of its own went into. What was split off takes
 /// nothing new: whoever split it said that it is something else.
+#[must_use]
 pub fn newest<'a>(incidents: &'a BTreeMap<IncidentId, Incident>, service: &ServiceId) -> Option<&'a Incident> {
     let own = incidents.values().filter(|incident| &incident.service == service && incident.kind == Kind::Real);
     let homes = own.filter_map(|incident| home(incidents, &incident.id));
@@ -76,14 +77,12 @@ pub(super) fn end_with(draft: &mut Draft, id: &IncidentId) {
 
 /// A person says that this incident is part of another.
 pub(super) fn merge(draft: &mut Draft, id: &IncidentId, actor: &Actor, into: &IncidentId) -> Verdict {
-    match why_not(draft, id, into) {
-        Some(reason) => Verdict::of(Outcome::Ignored, reason),
-        None => {
-            take_in(draft, id, actor, into, Reason::MergedByHand);
-            command::sign_of_life(draft, into, actor);
-            Verdict::of(Outcome::Recorded, Reason::MergedByHand)
-        }
+    if let Some(reason) = why_not(draft, id, into) {
+        return Verdict::of(Outcome::Ignored, reason);
     }
+    take_in(draft, id, actor, into, Reason::MergedByHand);
+    command::sign_of_life(draft, into, actor);
+    Verdict::of(Outcome::Recorded, Reason::MergedByHand)
 }
 
 fn why_not(draft: &Draft, id: &IncidentId, into: &IncidentId) -> Option<Reason> {
