@@ -17,7 +17,7 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush};
+use super::{held, hush, merge};
 
 /// How late a worker may be.
 const LATE: Span = Span::seconds(1);
@@ -182,15 +182,8 @@ impl Watch {
 
     /// The incident of this service that an alert may join now.
     fn home_at(rows: &Rows, desk: &Desk, service: &Service, group: Option<&Option<String>>) -> Option<IncidentId> {
-        // Numbers are given when the batch is saved: what has none yet is the newest.
-        let is_of_group =
-            |incident: &Incident| group.is_none_or(|group| incident.response.group.as_ref().map(ToString::to_string) == *group);
-        let open = desk
-            .incidents
-            .values()
-            .filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open())
-            .filter(|incident| is_of_group(incident));
-        let newest = open.max_by_key(|incident| (incident.number.0 == 0, incident.number, incident.id.clone()));
+        let is_of_group = |own: &Incident| group.is_none_or(|group| own.response.group.as_ref().map(ToString::to_string) == *group);
+        let newest = merge::newest(&desk.incidents, &service.id, is_of_group);
         let near = |incident: &&Incident| {
             service.group_window > Span::ZERO
                 && rows.now.since(incident.joined_at) <= service.group_window
@@ -365,11 +358,12 @@ impl Watch {
     }
 
     fn is_paging(rows: &Rows, of: &PageOf) -> bool {
-        rows.incidents.get(&of.incident).is_some_and(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
+        // A merge may have moved it since to another incident.
+        rows.incidents.values().any(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
     }
 
     fn is_urgent(rows: &Rows, of: &PageOf) -> bool {
-        let page = rows.incidents.get(&of.incident).and_then(|incident| incident.pages.iter().find(|page| page.id == of.page));
+        let page = rows.incidents.values().flat_map(|incident| &incident.pages).find(|page| page.id == of.page);
         page.is_some_and(|page| page.urgency == Urgency::High)
     }
 
@@ -397,6 +391,8 @@ impl Watch {
             }
         }
         Self::people_are_paged(rows, input, facts)?;
+        merge::nobody_is_dropped(rows, facts)?;
+        merge::alerts_have_one_home(rows)?;
         hush::pages_nobody(rows, input, facts)?;
         for fact in facts {
             let (row, shadow) = (rows.incidents.get(&fact.incident), self.shadows.get_mut(&fact.incident));
@@ -516,14 +512,17 @@ impl Watch {
                 self.answered += 1;
                 // Signals come in batches without an input of their own: a sender's own word.
                 let by_sender = input.is_none() && matches!(fact.actor, Actor::Integration(_));
-                by_sender || is_declared || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
+                by_sender
+                    || is_declared
+                    || merge::is_regrouping(input)
+                    || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
             }
             What::IncidentSnoozed { .. } => {
                 self.answered += 1;
                 matches!(act, Some(Act::Snooze { .. }))
             }
             What::AcknowledgementRenewed { .. } | What::PageAnswered { .. } => act.is_some(),
-            What::IncidentResolved { .. } => input.is_none() || act == Some(&Act::Resolve),
+            What::IncidentResolved { .. } => input.is_none() || act == Some(&Act::Resolve) || act == Some(&Act::Unmerge),
             _ => true,
         };
         ensure(holds, || format!("promise 7: {:?} follows from {input:?}", fact.what))
@@ -842,8 +841,10 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                     | Reason::SilenceEnded
                     | Reason::OthersFire
                     | Reason::StormGoesOn
+                    | Reason::TookIn
             ),
             (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
+            (_, Some(act), _) if merge::is_regrouping(input) => merge::starts(act, *reason),
             (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
             (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
             (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
@@ -865,12 +866,19 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         What::PageEnded { reason, .. } => match reason {
             Reason::Acknowledged => {
                 matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Snooze { .. } | Act::Reassign { .. }))
+                    || merge::is_regrouping(input)
             }
             Reason::AcknowledgedAtSender => input.is_none(),
-            Reason::Silenced => input.is_none() || woken == Some(Timer::Lapse) || matches!(act, Some(Act::SetSeverity { .. })),
+            Reason::Merged => input.is_none() || matches!(act, Some(Act::Merge { .. })),
+            Reason::Silenced => {
+                input.is_none()
+                    || merge::is_regrouping(input)
+                    || woken == Some(Timer::Lapse)
+                    || matches!(act, Some(Act::SetSeverity { .. }))
+            }
             Reason::Reassigned => matches!(act, Some(Act::Reassign { .. })),
             Reason::SeverityLowered => matches!(act, Some(Act::SetSeverity { .. })),
-            Reason::Resolved => input.is_none() || act == Some(&Act::Resolve),
+            Reason::Resolved => input.is_none() || matches!(act, Some(Act::Resolve | Act::Unmerge)),
             _ => false,
         },
         _ => true,
