@@ -8,6 +8,7 @@ mod hush;
 mod merge;
 mod plant;
 mod provider;
+mod storm;
 mod watch;
 mod world;
 

@@ -76,8 +76,7 @@ impl World {
 impl Rows {
     /// The incident that an alert belongs to now, by our own reading.
     pub fn home_of(&self, alert: &Alert) -> Option<&Incident> {
-        let own = self.incidents.get(alert.incident.as_ref()?)?;
-        Some(own.response.merged_into.as_ref().map_or(own, |into| &self.incidents[into]))
+        home_of(&self.incidents, alert)
     }
 
     /// All that went into the incidents of the desk, and what they went into.
@@ -128,6 +127,11 @@ impl Rows {
         }
         holding
     }
+}
+
+pub fn home_of<'a>(incidents: &'a BTreeMap<IncidentId, Incident>, alert: &Alert) -> Option<&'a Incident> {
+    let own = incidents.get(alert.incident.as_ref()?)?;
+    Some(own.response.merged_into.as_ref().map_or(own, |into| &incidents[into]))
 }
 
 /// By our own reading: an open real incident of this service and of these, or what one of them went into; none that was split off.

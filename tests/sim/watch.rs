@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, PolicyId, UserId};
+use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, Hold, Key, UNREADABLE_KEY};
@@ -17,10 +17,10 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush, merge};
+use super::{held, hush, merge, storm};
 
 /// How late a worker may be.
-const LATE: Span = Span::seconds(1);
+pub(super) const LATE: Span = Span::seconds(1);
 /// Wake-ups of one scope in one hour: a provider that hangs is asked every few seconds, and not more often.
 const MOST_WAKES: u32 = 2_500;
 
@@ -70,8 +70,7 @@ pub struct Watch {
     down: Vec<Time>,
     outcomes: BTreeMap<Outcome, i64>,
     expected_home: Option<IncidentId>,
-    /// Of each policy: when incidents opened or would have, and when they last did so faster than is ordinary.
-    weather: BTreeMap<PolicyId, (Vec<Time>, Option<Time>)>,
+    weather: storm::Weather,
     wakes: BTreeMap<Scope, u32>,
     hour: i64,
     resends: BTreeSet<AttemptId>,
@@ -121,7 +120,7 @@ impl Watch {
             down: Vec::new(),
             outcomes: BTreeMap::new(),
             expected_home: None,
-            weather: BTreeMap::new(),
+            weather: storm::Weather::default(),
             wakes: BTreeMap::new(),
             hour: start.seconds() / 3_600,
             resends: BTreeSet::new(),
@@ -198,7 +197,7 @@ impl Watch {
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
-        held::after_signal(desk, signal, self.alert_before.as_ref(), verdict)?;
+        held::after_signal(rows, desk, signal, self.alert_before.as_ref(), verdict)?;
         let joined = match verdict.outcome {
             // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
             Outcome::Folded if verdict.reason == Reason::StormUmbrella => {
@@ -225,50 +224,10 @@ impl Watch {
         self.weather(rows, desk, key, verdict)
     }
 
-    /// No more incidents of one policy open within a minute than are ordinary, and one that takes in the rest; and nothing comes under that
-    /// one when it has been calm.
     fn weather(&mut self, rows: &Rows, desk: &Desk, key: &Key, verdict: &Verdict) -> Result<(), String> {
-        let alert = desk.keys.get(key).and_then(|state| state.alert.as_ref());
-        let incident = alert.and_then(|alert| alert.incident.as_ref()).and_then(|id| desk.incidents.get(id));
-        let (Some(alert), Some(incident)) = (alert, incident) else { return Ok(()) };
-        // That a body cannot be read is all that is said of it, wherever its alert went; and so it is with what was waited for, and is
-        // acknowledged at its sender.
-        let before = self.alert_before.as_ref().filter(|before| before.key == *key);
-        let has_found_one = before.is_some_and(|before| before.incident != alert.incident);
-        let is_unread = match verdict.outcome {
-            Outcome::Unreadable => has_found_one || alert.count == 1 && alert.first_at == rows.now,
-            Outcome::Acknowledged => has_found_one,
-            _ => false,
-        };
-        let is_first = incident.opened_at == rows.now && incident.alerts_count == 1;
-        let is_under =
-            verdict.reason == Reason::StormUmbrella || is_unread && !is_first && self.expected_home.is_none() && incident.is_umbrella();
-        if verdict.outcome != Outcome::Opened && !is_under && !(is_unread && is_first) {
-            return Ok(());
-        }
-        let of_rule = || incident.response.policy.clone();
-        let of_service = || rows.setup.services.get(&incident.service).map(|service| service.policy.clone());
-        let of_storm = incident.response.storm.as_ref().map(|storm| storm.policy.clone());
-        let Some(policy) = of_storm.or_else(of_rule).or_else(of_service) else { return Ok(()) };
-        let most = rows.setup.policies.get(&policy).map_or(limits::STORM_INCIDENTS, |policy| policy.storm);
-        let most = usize::try_from(most).map_err(|error| error.to_string())?;
-        let (times, fast_at) = self.weather.entry(policy.clone()).or_default();
-        times.retain(|at| rows.now.since(*at) < Span::minutes(1));
-        times.push(rows.now);
-        if most > 0 && times.len() > most {
-            *fast_at = Some(rows.now);
-        }
-        if is_under {
-            let was_down = |at: Time| self.down.iter().any(|until| *until > at);
-            let is_stormy = fast_at.is_some_and(|at| rows.now.since(at) <= Span::minutes(5) + LATE || was_down(at));
-            return ensure(is_stormy && incident.is_umbrella(), || format!("storm: {} comes under {incident:?} in calm", key.dedup_key));
-        }
-        // An umbrella that a person made quiet takes in nothing worse.
-        let is_quiet = |other: &Incident| other.is_umbrella() && other.response.severity_by_hand && other.severity < incident.severity;
-        let excused = incident.is_umbrella() || desk.incidents.values().any(is_quiet);
-        ensure(most == 0 || times.len() <= most || excused, || {
-            format!("storm: {} of {policy} opened within a minute, and none is their umbrella: {incident:?}", times.len())
-        })
+        let Self { alert_before, expected_home, down, .. } = self;
+        let before = alert_before.as_ref().filter(|before| before.key == *key);
+        self.weather.see(&storm::Seen { rows, desk, key, verdict, before, had_home: expected_home.is_some(), down })
     }
 
     /// An incident has its alerts' highest severity, and what makes it page louder, or is worse than what was acknowledged, pages.
