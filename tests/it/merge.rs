@@ -23,7 +23,7 @@ story!(two_incidents_become_one_and_its_people_go_on_being_called, |app| {
     app.hears(SHOP, &json!({"title": "checkout fails", "severity": "error"})).await;
     app.advance("5s").await;
     app.fires("the database is down").await;
-    let merged = does(&app, "/api/v1/incidents/1/merge", &json!({"into": 2})).await;
+    let merged = does(app, "/api/v1/incidents/1/merge", &json!({"into": 2})).await;
     assert_eq!((&merged["state"], &merged["merged_into"]), (&json!("resolved"), &json!(2)));
     let home = app.get("/api/v1/incidents/2").await;
     assert_eq!((&home["took_in"], &home["alerts_count"], &home["also_services"]), (&json!([1]), &json!(2), &json!(["shop"])));
@@ -56,8 +56,8 @@ story!(two_incidents_become_one_and_its_people_go_on_being_called, |app| {
 story!(a_merge_is_taken_back_and_what_still_fires_pages_again, |app| {
     app.hears(SHOP, &json!({"title": "checkout fails", "severity": "error"})).await;
     app.fires("the database is down").await;
-    does(&app, "/api/v1/incidents/1/merge", &json!({"into": 2})).await;
-    let back = does(&app, "/api/v1/incidents/1/unmerge", &json!({})).await;
+    does(app, "/api/v1/incidents/1/merge", &json!({"into": 2})).await;
+    let back = does(app, "/api/v1/incidents/1/unmerge", &json!({})).await;
     assert_eq!((&back["state"], &back["firing_count"], &back["merged_into"]), (&json!("triggered"), &json!(1), &json!(null)));
     let home = app.get("/api/v1/incidents/2").await;
     assert_eq!((&home["alerts_count"], &home["firing_count"], &home["took_in"]), (&json!(1), &json!(1), &json!([])));
@@ -69,11 +69,11 @@ story!(a_merge_is_taken_back_and_what_still_fires_pages_again, |app| {
 
 story!(what_cannot_be_merged_is_refused_in_a_sentence, |app| {
     app.fires("the database is down").await;
-    let refused = is_refused(&app, "/api/v1/incidents/1/merge", &json!({"into": 1})).await;
+    let refused = is_refused(app, "/api/v1/incidents/1/merge", &json!({"into": 1})).await;
     assert!(refused.contains("cannot go into itself"), "{refused}");
-    let refused = is_refused(&app, "/api/v1/incidents/1/merge", &json!({"into": 7})).await;
+    let refused = is_refused(app, "/api/v1/incidents/1/merge", &json!({"into": 7})).await;
     assert!(refused.contains("no such incident"), "{refused}");
-    let refused = is_refused(&app, "/api/v1/incidents/1/split", &json!({"alerts": []})).await;
+    let refused = is_refused(app, "/api/v1/incidents/1/split", &json!({"alerts": []})).await;
     assert!(refused.contains("which alerts go"), "{refused}");
     app.everyone_takes_notice();
 });
@@ -84,10 +84,9 @@ story!(some_alerts_are_split_off_and_page_for_themselves, |app| {
     let alerts = app.incident(1).await.alerts;
     let late = alerts.iter().find(|alert| alert["title"] == "the mail is late").expect("it joined")["id"].clone();
     let refused =
-        is_refused(&app, "/api/v1/incidents/1/split", &json!({"alerts": alerts.iter().map(|alert| &alert["id"]).collect::<Vec<_>>()}))
-            .await;
+        is_refused(app, "/api/v1/incidents/1/split", &json!({"alerts": alerts.iter().map(|alert| &alert["id"]).collect::<Vec<_>>()})).await;
     assert!(refused.contains("keeps at least one"), "{refused}");
-    let part = does(&app, "/api/v1/incidents/1/split", &json!({"alerts": [late]})).await;
+    let part = does(app, "/api/v1/incidents/1/split", &json!({"alerts": [late]})).await;
     assert_eq!(
         (&part["number"], &part["title"], &part["split_from"], &part["state"]),
         (&json!(2), &json!("the mail is late"), &json!(1), &json!("triggered"))

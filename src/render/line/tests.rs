@@ -55,7 +55,7 @@ fn every_fact_is_one_plain_sentence() {
     let task = || TaskId::from_text("tsk_1");
     let added = |owner, back_at| What::TaskAdded { task: task(), n: 1, title: "Fail over".to_owned(), owner, back_at };
     let changed = |change| What::TaskChanged { task: task(), n: 1, change };
-    let cases = [
+    let cases = vec![
         (
             own(),
             What::AlertsWaited { count: 1, titles: vec!["db is down".to_owned()], waited: Span::minutes(2) },
