@@ -262,7 +262,11 @@ impl Trial {
 
     /// The clock looks at what this key's alert is held for.
     pub fn looks(&mut self, key: &str) -> Verdict {
-        self.decides(&Input::Held(Key { integration: "bar".into(), dedup_key: key.to_owned() }))
+        self.lets_go(&Key { integration: "bar".into(), dedup_key: key.to_owned() })
+    }
+
+    pub fn lets_go(&mut self, key: &Key) -> Verdict {
+        self.decides(&Input::Held(key.clone()))
     }
 
     /// A silence for all alerts of this title, in seconds of the night; the alerts are looked at when it is made.

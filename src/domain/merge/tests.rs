@@ -1,3 +1,5 @@
+mod meetings;
+
 use super::super::decide::Outcome;
 use super::super::input::{Act, Declare, Via};
 use super::super::setup::AlertSeverity;
