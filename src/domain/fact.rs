@@ -487,6 +487,18 @@ impl What {
         None
     }
 
+    /// Why an incident goes into another one or comes out of it by this, told once of the two.
+    #[must_use]
+    pub const fn regroups(&self) -> Option<Reason> {
+        if let Self::IncidentTakenIn { reason, .. } = self {
+            return Some(*reason);
+        }
+        if matches!(self, Self::IncidentUnmerged { .. }) {
+            return Some(Reason::Unmerged);
+        }
+        if matches!(self, Self::IncidentSplit { .. }) { Some(Reason::SplitByHand) } else { None }
+    }
+
     /// The kind in the timeline.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
