@@ -71,7 +71,7 @@ pub use bells::{Ears, bell_ring};
 pub use change::{changes_add, changes_forget};
 pub use checkpoint::checkpoint;
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
-pub use desk::{desk_load, desk_load_incident, desk_save};
+pub use desk::{alerts_holding_of, alerts_keys, desk_load, desk_load_incident, desk_load_two, desk_save, incident_service};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
 pub use expiry::{

@@ -42,6 +42,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
     (18, "groups", include_str!("../../migrations/0018_groups.sql")),
     (19, "quiet", include_str!("../../migrations/0019_quiet.sql")),
+    (20, "merged", include_str!("../../migrations/0020_merged.sql")),
     (21, "turns", include_str!("../../migrations/0021_turns.sql")),
     (25, "journal", include_str!("../../migrations/0025_journal.sql")),
 ];
