@@ -51,7 +51,7 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
 /// Between two folds of a flood the folder rests for this long at most, and it goes last for this long; then it takes half of the time.
-pub const FOLD_REST: Span = Span::millis(60);
+pub const FOLD_REST: Span = Span::millis(300);
 pub const FOLD_AFTER_INTAKE: Span = Span::seconds(15);
 /// Alerts ended by the clock in one transaction.
 pub const SWEEP: i64 = 256;

@@ -41,6 +41,11 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     }
 }
 
+/// Whether something is left to fold, asked without holding up any writer; what cannot be asked counts as something.
+pub async fn waits(house: &House) -> bool {
+    store::journal_waits(&house.store.page_reader()).await.unwrap_or(true)
+}
+
 /// Whether the same rows would fail again, so that they would hold up all that come after them.
 fn is_of_the_rows(error: &FlowError) -> bool {
     match error {

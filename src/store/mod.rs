@@ -51,6 +51,7 @@ mod turns;
 mod tx;
 mod wake;
 mod ways;
+mod writer;
 
 pub use access::{
     Session, Token, link_create, link_find, link_use, session_create, session_end, session_find, sessions_end, sessions_end_others,
@@ -88,7 +89,7 @@ pub use heartbeat::{
 };
 pub use journal::{
     Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete,
-    journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
+    journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns, journal_waits,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use message_link::{message_link_create, message_link_find};
