@@ -223,6 +223,7 @@ fn the_json_is_read_as_the_table_says() {
         path: "/hooks/generic/KEY".to_owned(),
         headers: Vec::new(),
         body: only("json").into_bytes().into(),
+        sent: None,
         received_at: Clock::system().now(),
     };
     let signals = sources::find("generic").expect("the source").read(&inbound, integration);

@@ -78,6 +78,7 @@ struct Instruments {
     routed: Family<Labels, Counter>,
     folds: Family<Labels, Counter>,
     held: Family<Labels, Counter>,
+    encoded: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -102,6 +103,7 @@ impl Metrics {
             routed: Family::default(),
             folds: Family::default(),
             held: Family::default(),
+            encoded: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -127,6 +129,7 @@ impl Metrics {
         registry.register("routed", "Signals that a routing rule took", routed.clone());
         registry.register("folds", "Alerts that joined an incident instead of opening one, by the reason", instruments.folds.clone());
         registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
+        registry.register("encoded_bodies", "Senders' bodies that came encoded, and what became of them", instruments.encoded.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -189,6 +192,11 @@ impl Metrics {
     /// So many signals called nobody, or ended nothing, because of this.
     pub fn held(&self, by: &'static str, signals: u64) {
         self.0.held.get_or_create(&vec![("reason", by.to_owned())]).inc_by(signals);
+    }
+
+    /// A sender's body was encoded like this; `outcome` is decoded, too_large, broken or unknown.
+    pub fn encoded(&self, coding: &'static str, outcome: &'static str) {
+        self.0.encoded.get_or_create(&vec![("coding", coding.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }
 
     /// Rows were thrown away.

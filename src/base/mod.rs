@@ -2,6 +2,7 @@
 
 pub mod bell;
 pub mod clock;
+pub mod coding;
 pub mod failpoint;
 pub mod id;
 pub mod inbound;

@@ -174,8 +174,31 @@ pub async fn test(house: &House, integration: &Integration) -> Result<Option<Ver
 /// # Errors
 /// [`IngestError::Unproven`] where the integration asks for more than the key, and [`IngestError::CannotStore`] when nothing was stored.
 pub async fn oversized(house: &House, door: &Door, inbound: &Inbound) -> Result<(), IngestError> {
-    refusal::admit_unread(house, door, inbound)?;
+    admit_lost(house, door, inbound)?;
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
+}
+
+/// Makes the alert durable that says that a body came encoded in a way that cannot be undone; `why` is the clause that says how.
+///
+/// # Errors
+/// As [`oversized`].
+pub async fn undecodable(
+    house: &House,
+    door: &Door,
+    inbound: &Inbound,
+    why: &str,
+    wait: Option<Span>,
+) -> Result<Vec<Option<Verdict>>, IngestError> {
+    admit_lost(house, door, inbound)?;
+    accept(house, &door.integration, vec![sources::undecodable(&door.integration, why)], Bytes::new(), wait).await
+}
+
+/// What was sent is there where it only could not be decoded; of what was too large, only the headers are.
+fn admit_lost(house: &House, door: &Door, inbound: &Inbound) -> Result<(), IngestError> {
+    match inbound.sent {
+        Some(_) => refusal::admit(house, door, inbound),
+        None => refusal::admit_unread(house, door, inbound),
+    }
 }
 
 /// What a kind of sender is called, and how it is wired.

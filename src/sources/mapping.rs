@@ -201,6 +201,7 @@ mod tests {
             path: "/hooks/generic/key".to_owned(),
             headers: Vec::new(),
             body: body.to_string().into(),
+            sent: None,
             received_at: Time::from_seconds(1_770_000_000),
         };
         Generic.read(&inbound, &integration)

@@ -48,6 +48,7 @@ fn inbound(source: &dyn Source, head: &str, body: &[u8]) -> Inbound {
         path: format!("/hooks/{}/key", source.name()),
         headers: Vec::new(),
         body: Bytes::copy_from_slice(body),
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     };
     for line in head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {

@@ -74,6 +74,7 @@ fn read(source: &dyn Source, body: Bytes, limit: Span) -> Span {
         path: format!("/hooks/{}/key", source.name()),
         headers: Vec::new(),
         body,
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     };
     let mut least = Span(i64::MAX);

@@ -320,6 +320,7 @@ fn request(body: &[u8]) -> Inbound {
         path: "/hooks/x/key".to_owned(),
         headers: Vec::new(),
         body: Bytes::copy_from_slice(body),
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     }
 }

@@ -6,6 +6,7 @@ mod changes;
 mod doors;
 mod doors_oncall;
 mod doors_signed;
+mod encoded;
 mod events;
 mod groups;
 mod heartbeat;
