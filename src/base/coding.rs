@@ -307,7 +307,7 @@ mod tests {
             (&["br"][..], "encoded as br, and what is taken is gzip, deflate, zstd"),
             (&["gzip, gzip"], "encoded 2 times over"),
             (&["gzip", "zstd", "br"], "encoded 3 times over"),
-            (&["\u{1b}[2Ja very long name of a coding"], "encoded as [2Javerylongnameofac, and"),
+            (&["\u{1b}[2Ja very long name of a coding"], "encoded as [2javerylongnameofac, and"),
         ] {
             let Err(Undecoded::Unknown(why)) = of(values) else { panic!("{values:?} is taken") };
             assert!(why.contains(says), "{why}");

@@ -39,6 +39,15 @@ pub const MAIL_SESSION: Span = Span::minutes(30);
 /// Commands that make no sense, and unknown recipients, before the line is cut: nobody tries all keys.
 pub const MAIL_MISTAKES: u32 = 10;
 
+/// Signals of one integration in a second that are kept one by one, unless configured: more than one machine takes in, so that it is
+/// abuse alone that meets it.
+pub const BUDGET_PER_SECOND: u32 = 50_000;
+/// New alerts of one integration that are kept within an hour, unless configured: a fire of every host and service of a large company.
+pub const NEW_ALERTS_PER_HOUR: u32 = 2_000_000;
+/// Within this long they are counted.
+pub const FLOOD_WINDOW: Span = Span::hours(1);
+/// The alert that counts what was beyond holds for this long after the last one.
+pub const FLOOD_CALM: Span = Span::minutes(10);
 /// Signals in one transaction of the intake: a page never waits behind more.
 pub const JOURNAL_BATCH_ROWS: usize = 256;
 /// Requests waiting for the intake's writer; past this the answer is 503.

@@ -79,6 +79,8 @@ struct Instruments {
     folds: Family<Labels, Counter>,
     held: Family<Labels, Counter>,
     encoded: Family<Labels, Counter>,
+    sampled: Family<Labels, Counter>,
+    overflowed: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -104,6 +106,8 @@ impl Metrics {
             folds: Family::default(),
             held: Family::default(),
             encoded: Family::default(),
+            sampled: Family::default(),
+            overflowed: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -130,6 +134,16 @@ impl Metrics {
         registry.register("folds", "Alerts that joined an incident instead of opening one, by the reason", instruments.folds.clone());
         registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
         registry.register("encoded_bodies", "Senders' bodies that came encoded, and what became of them", instruments.encoded.clone());
+        registry.register(
+            "sampled_signals",
+            "Signals of an integration over its budget that were counted on another of the same alert",
+            instruments.sampled.clone(),
+        );
+        registry.register(
+            "overflow_signals",
+            "Signals about new alerts beyond those kept of an integration within an hour, counted on one alert",
+            instruments.overflowed.clone(),
+        );
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -197,6 +211,16 @@ impl Metrics {
     /// A sender's body was encoded like this; `outcome` is decoded, too_large, broken or unknown.
     pub fn encoded(&self, coding: &'static str, outcome: &'static str) {
         self.0.encoded.get_or_create(&vec![("coding", coding.to_owned()), ("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// So many signals of an integration over its budget were counted on others.
+    pub fn sampled(&self, integration: &str, signals: u64) {
+        self.0.sampled.get_or_create(&vec![("integration", integration.to_owned())]).inc_by(signals);
+    }
+
+    /// So many signals were beyond the new alerts that are kept of an integration.
+    pub fn overflowed(&self, integration: &str, signals: u64) {
+        self.0.overflowed.get_or_create(&vec![("integration", integration.to_owned())]).inc_by(signals);
     }
 
     /// Rows were thrown away.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
+use super::fold::Floods;
 use super::ingest::Pending;
 use super::refusal::Refusals;
 use super::retain::Retention;
@@ -45,6 +46,8 @@ pub struct House {
     pub shouts: Shouts,
     /// What senders were refused and is still to be written down.
     pub refusals: Refusals,
+    /// How many new alerts came of each integration lately, while this process folds.
+    pub floods: Floods,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.

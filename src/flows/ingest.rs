@@ -1,5 +1,6 @@
 //! A sender's message becomes durable: bytes to signals, signals to the journal, and only then an answer.
 
+mod budget;
 mod fair;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use self::budget::Budgets;
 use self::fair::Fair;
 use super::house::House;
 use super::{refusal, sns};
@@ -293,16 +295,21 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
     let mut batch: Vec<Pending> = Vec::new();
     let mut gauge = Gauge::default();
     let mut sampler = Sampler::default();
+    let mut budgets = Budgets::default();
     // One source for all rows: they are folded in the order of their ids, and a resolve must not overtake its trigger within a millisecond.
     let mut ids = IdSource::fresh(house.clock.now());
     while queue.recv_many(&mut batch, limits::JOURNAL_BATCH_ROWS).await > 0 {
+        let live = house.now_live();
         let mut waiting = Vec::with_capacity(batch.len());
         let mut entries = Vec::with_capacity(batch.len());
         for Pending { mut entry, at, body, done } in batch.drain(..) {
             entry.sample = sampler.take(&entry.integration, at, &body);
-            entries.push((at, entry));
+            let budget = live.setup.integrations.get(&entry.integration).map(|integration| integration.budget).unwrap_or_default();
+            let is_over = budgets.is_over(&entry.integration, entry.signals.len(), budget.per_second, at);
+            entries.push(Admitted { at, entry, is_over });
             waiting.push(done);
         }
+        drop(live);
         let outcome = journal(&house, &mut gauge, &mut ids, entries).await;
         for done in waiting {
             // A sender that has gone away does not listen; its message is stored all the same.
@@ -360,7 +367,15 @@ impl Sampler {
     }
 }
 
-async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: Vec<(Time, Entry)>) -> Result<(), IngestError> {
+/// A request on its way into a row.
+struct Admitted {
+    at: Time,
+    entry: Entry,
+    /// Whether its integration sends more than its budget.
+    is_over: bool,
+}
+
+async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: Vec<Admitted>) -> Result<(), IngestError> {
     let refuse = |error: &StoreError| {
         tracing::error!(%error, "the journal cannot be written");
         IngestError::CannotStore
@@ -374,11 +389,14 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: 
         return Err(IngestError::CannotStore);
     }
     failpoint::reach("intake.before_commit");
-    let rows = rows(entries, &mut gauge.fair, ids).map_err(|error| {
+    let (rows, sampled) = rows(entries, &mut gauge.fair, ids).map_err(|error| {
         tracing::error!(%error, "signals do not serialise");
         IngestError::CannotStore
     })?;
     store::journal_append(&house.store, &rows).await.map_err(|error| refuse(&error))?;
+    for (integration, signals) in sampled {
+        house.metrics.sampled(integration.as_str(), signals);
+    }
     gauge.waiting += i64::try_from(rows.len()).unwrap_or(i64::MAX);
     failpoint::reach("intake.committed");
     Ok(())
@@ -386,13 +404,28 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: 
 
 /// The rows of one batch: of each integration its own, since each key has its own turns. A row holds at most
 /// [`limits::JOURNAL_BATCH_ROWS`] signals, because a row is folded in one transaction.
-fn rows(entries: Vec<(Time, Entry)>, fair: &mut Fair, ids: &mut IdSource) -> Result<Vec<Filed>, serde_json::Error> {
-    let Some(at) = entries.iter().map(|(at, _)| *at).min() else { return Ok(Vec::new()) };
+///
+/// Beside them, how many signals were counted on others because their integration is over its budget.
+fn rows(entries: Vec<Admitted>, fair: &mut Fair, ids: &mut IdSource) -> Result<(Vec<Filed>, Sampled), serde_json::Error> {
+    let mut sampled = Sampled::new();
+    let Some(at) = entries.iter().map(|admitted| admitted.at).min() else { return Ok((Vec::new(), sampled)) };
     ids.move_to(at);
     let mut rows = Vec::new();
     let mut open: BTreeMap<IntegrationId, Sheet> = BTreeMap::new();
-    for (_, entry) in entries {
+    for Admitted { entry, is_over, .. } in entries {
         let sheet = open.entry(entry.integration.clone()).or_default();
+        if is_over {
+            for entry in budget::apart(entry) {
+                if sheet.signals >= limits::JOURNAL_BATCH_ROWS {
+                    rows.extend(std::mem::take(sheet).row(at, fair, ids)?);
+                }
+                let integration = entry.integration.clone();
+                if sheet.count(entry) {
+                    *sampled.entry(integration).or_default() += 1;
+                }
+            }
+            continue;
+        }
         for part in parts(entry) {
             if sheet.signals + part.signals.len() > limits::JOURNAL_BATCH_ROWS {
                 rows.extend(std::mem::take(sheet).row(at, fair, ids)?);
@@ -403,8 +436,10 @@ fn rows(entries: Vec<(Time, Entry)>, fair: &mut Fair, ids: &mut IdSource) -> Res
     for sheet in open.into_values() {
         rows.extend(sheet.row(at, fair, ids)?);
     }
-    Ok(rows)
+    Ok((rows, sampled))
 }
+
+type Sampled = BTreeMap<IntegrationId, u64>;
 
 /// A request in parts that fit into a row; none where it has no signals.
 fn parts(mut entry: Entry) -> impl Iterator<Item = Entry> {
@@ -421,6 +456,7 @@ fn parts(mut entry: Entry) -> impl Iterator<Item = Entry> {
 struct Sheet {
     entries: Vec<Entry>,
     signals: usize,
+    said: budget::Said,
 }
 
 impl Sheet {
@@ -429,8 +465,23 @@ impl Sheet {
         match self.entries.last_mut() {
             // A monitor that repeats itself as fast as it can is one entry; each time is decided and counted.
             Some(last) if last.is_said_by(&entry) => last.times = last.times.saturating_add(1),
-            _ => self.entries.push(entry),
+            _ => {
+                self.said.note(&entry, self.entries.len());
+                self.entries.push(entry);
+            }
         }
+    }
+
+    /// As [`Self::add`], for an integration that is over its budget; whether it was counted on an earlier one of its alert.
+    fn count(&mut self, entry: Entry) -> bool {
+        self.signals += entry.signals.len();
+        if let Some(at) = self.said.before(&self.entries, &entry) {
+            self.entries[at].times = self.entries[at].times.saturating_add(entry.times);
+            return true;
+        }
+        self.said.note(&entry, self.entries.len());
+        self.entries.push(entry);
+        false
     }
 
     fn row(self, at: Time, fair: &mut Fair, ids: &mut IdSource) -> Result<Option<Filed>, serde_json::Error> {

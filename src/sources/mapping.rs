@@ -182,7 +182,7 @@ mod tests {
     use crate::base::inbound::Inbound;
     use crate::base::time::Span;
     use crate::domain::input::{Action, Signal};
-    use crate::domain::setup::{AlertSeverity, Integration};
+    use crate::domain::setup::{AlertSeverity, Budget, Integration};
 
     fn read(map: &Value, body: &Value) -> Vec<Signal> {
         let map: Mapping = serde_json::from_value(map.clone()).expect("a mapping in a test is well written");
@@ -195,6 +195,7 @@ mod tests {
             topics: Vec::new(),
             heartbeat: None,
             map: Some(map),
+            budget: Budget::default(),
         };
         let inbound = Inbound {
             method: "POST".to_owned(),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::base::time::Time;
 use crate::base::written::is_address;
-use crate::domain::setup::AlertSeverity;
+use crate::domain::setup::{AlertSeverity, Budget};
 
 mod arbitrary;
 mod keys;
@@ -33,6 +33,7 @@ fn integration(source: &str) -> Integration {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     }
 }
 

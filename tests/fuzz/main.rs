@@ -31,7 +31,7 @@ use reveille::boot::config::{self, Surroundings};
 use reveille::chat::{blocks, inbound};
 use reveille::domain::alert::UNREADABLE_KEY;
 use reveille::domain::input::{Action, Signal};
-use reveille::domain::setup::{AlertSeverity, Integration};
+use reveille::domain::setup::{AlertSeverity, Budget, Integration};
 use reveille::sources::{self, pagerduty};
 use reveille::store::read::IncidentFilter;
 use reveille::store::{Store, StoreError, StoreOptions};
@@ -339,6 +339,7 @@ fn integration(source: &str) -> Integration {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     }
 }
 

@@ -138,7 +138,8 @@ story!(what_cannot_be_decoded_is_an_alert_that_says_so, &team(), |app| {
     let before = app.is_accounted_for().await;
     taken(post(app, "/hooks/generic/nosuchkey000000000000001", "br", b"x".to_vec()), 404).await;
     let unkeyed = post(app, "/v2/enqueue", "br", b"x".to_vec()).send().await.expect("an answer");
-    assert_eq!((unkeyed.status().as_u16(), unkeyed.headers()["accept-encoding"].to_str()), (415, Ok("gzip, deflate, zstd")));
+    assert_eq!(unkeyed.status(), 415);
+    assert_eq!(unkeyed.headers()["accept-encoding"], "gzip, deflate, zstd");
     let told: Value = serde_json::from_str(&unkeyed.text().await.expect("text")).expect("JSON");
     assert_eq!(told["status"], "invalid event");
     assert!(told["errors"][0].as_str().expect("a sentence").contains("what is taken is gzip, deflate, zstd"), "{told}");

@@ -13,6 +13,7 @@ mod heartbeat;
 mod hostile;
 mod keys;
 mod letters;
+mod limits;
 mod mail_in;
 mod mapped;
 mod night;
