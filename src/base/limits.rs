@@ -4,8 +4,11 @@ use super::time::{Span, Time};
 
 /// Largest body of a sender that sends one alert at a time, bytes. The largest real one seen is about 25 KiB.
 pub const BODY_BYTES: usize = 1 << 20;
-/// Connections held open at once: twice the live streams, and each costs a few KiB. Fewer where the system allows fewer file handles.
-pub const CONNECTIONS: usize = 4_096;
+/// Connections held open at once, some eight times the live streams: one that waits costs some 20 KiB, and it is the first to leave when
+/// all places are taken. Fewer where the system allows fewer file handles.
+pub const CONNECTIONS: usize = 16_384;
+/// Largest head of a request, bytes: ten times what a browser sends with all its cookies.
+pub const HEADER_BYTES: usize = 64 << 10;
 /// Largest body of a sender that sends a group in one, bytes: 20,000 of Alertmanager's alerts are 21 MB, and a 4xx is never repeated.
 pub const GROUP_BODY_BYTES: usize = 32 << 20;
 /// A body of at least so many bytes is read on a thread of its own.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -81,6 +82,8 @@ struct Instruments {
     encoded: Family<Labels, Counter>,
     sampled: Family<Labels, Counter>,
     overflowed: Family<Labels, Counter>,
+    connections: Gauge,
+    given_up: Counter,
 }
 
 impl Metrics {
@@ -108,6 +111,8 @@ impl Metrics {
             encoded: Family::default(),
             sampled: Family::default(),
             overflowed: Family::default(),
+            connections: Gauge::default(),
+            given_up: Counter::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -143,6 +148,12 @@ impl Metrics {
             "overflow_signals",
             "Signals about new alerts beyond those kept of an integration within an hour, counted on one alert",
             instruments.overflowed.clone(),
+        );
+        registry.register("connections", "Connections that are open at the HTTP door", instruments.connections.clone());
+        registry.register(
+            "connections_given_up",
+            "Connections that only waited and were closed because their place was wanted",
+            instruments.given_up.clone(),
         );
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
@@ -221,6 +232,16 @@ impl Metrics {
     /// So many signals were beyond the new alerts that are kept of an integration.
     pub fn overflowed(&self, integration: &str, signals: u64) {
         self.0.overflowed.get_or_create(&vec![("integration", integration.to_owned())]).inc_by(signals);
+    }
+
+    /// So many connections are open.
+    pub fn connections(&self, open: usize) {
+        self.0.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// A connection that only waited was closed for another.
+    pub fn connection_given_up(&self) {
+        self.0.given_up.inc();
     }
 
     /// Rows were thrown away.

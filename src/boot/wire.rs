@@ -153,7 +153,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         beside.spawn(workers::supervise("watcher of the certificate", house.metrics.clone(), move || certificate.clone().watch()));
     }
     let mut serving = JoinSet::new();
-    serving.spawn(listen::serve(listener, acceptor.clone(), web::router(&doors), stopping));
+    serving.spawn(listen::serve(listener, acceptor.clone(), web::router(&doors), house.metrics.clone(), stopping));
     Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, acceptor, _name: held })
 }
 

@@ -80,6 +80,11 @@ pub(super) async fn decode(coding: Coding, sent: Bytes, cap: usize) -> Result<By
     rest.await.unwrap_or(Err(Undecoded::Broken(coding)))
 }
 
+/// Reads a body that nobody wants and throws it away, within bounds, so that the answer is seen.
+pub(super) async fn discard(clock: &Clock, mut body: Body) {
+    clock.timeout(limits::BODY_READ, drain(&mut body)).await.unwrap_or(());
+}
+
 /// Reads a body of at most `cap` bytes.
 ///
 /// A larger one is read on and thrown away, within bounds, before this returns: a sender that is still writing when the answer comes

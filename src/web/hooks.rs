@@ -62,9 +62,8 @@ pub(super) async fn take(State(doors): State<Doors>, Path((source, key)): Path<(
         Ok(door) => door,
         Err(error) => {
             // Unread, the body would break the connection before the answer is seen.
-            return match body::read(&house.clock, request.into_body(), limits::BODY_BYTES).await {
-                Ok(_) | Err(_) => refused(&error),
-            };
+            body::discard(&house.clock, request.into_body()).await;
+            return refused(&error);
         }
     };
     through(doors, door, request).await
