@@ -185,6 +185,8 @@ pub const MATCHERS: usize = 32;
 /// one must not take all there is.
 pub const PATTERN_BYTES: usize = 2_048;
 pub const PATTERN_SIZE: usize = 256 << 10;
+/// Names and patterns of secrets that can be configured: every text of every signal is held against each pattern.
+pub const MASKS: usize = 50;
 /// Patterns that are kept compiled.
 pub const PATTERNS_KEPT: usize = 1_024;
 /// Alerts looked at for a silence in one transaction: a page never waits behind more.

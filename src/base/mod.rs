@@ -7,6 +7,7 @@ pub mod failpoint;
 pub mod id;
 pub mod inbound;
 pub mod limits;
+pub mod mask;
 pub mod metrics;
 pub mod rarely;
 pub mod secret;

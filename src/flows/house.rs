@@ -14,6 +14,7 @@ use super::shout::Shouts;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::mask::Mask;
 use crate::base::metrics::Metrics;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
@@ -96,6 +97,8 @@ pub struct Live {
     /// The outgoing webhooks by their ids.
     pub webhooks: BTreeMap<String, Webhook>,
     pub retention: Retention,
+    /// What is taken out of what senders write.
+    pub masks: Mask,
 }
 
 impl House {

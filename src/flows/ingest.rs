@@ -2,6 +2,7 @@
 
 mod budget;
 mod fair;
+mod masked;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,7 @@ use crate::base::failpoint;
 use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::base::mask::Mask;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::domain::decide::Verdict;
@@ -269,6 +271,7 @@ async fn submit(
     let at = house.clock.now();
     let request = JournalId::make(&mut IdSource::fresh(at));
     let beside_unreadable = Entry::cannot_all_be_read(&signals);
+    let signals = masked::all(&house.now_live().masks, signals).await?;
     let (integration, request_id) = (integration.id.clone(), request.clone());
     let entry = Entry { request: request_id, integration, answer, sample: None, asked, signals, beside_unreadable, times: 1 };
     let (done, committed) = oneshot::channel();
@@ -303,7 +306,7 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
         let mut waiting = Vec::with_capacity(batch.len());
         let mut entries = Vec::with_capacity(batch.len());
         for Pending { mut entry, at, body, done } in batch.drain(..) {
-            entry.sample = sampler.take(&entry.integration, at, &body);
+            entry.sample = sampler.take(&entry.integration, at, &body, &live.masks);
             let budget = live.setup.integrations.get(&entry.integration).map(|integration| integration.budget).unwrap_or_default();
             let is_over = budgets.is_over(&entry.integration, entry.signals.len(), budget.per_second, at);
             entries.push(Admitted { at, entry, is_over });
@@ -357,13 +360,13 @@ impl Gauge {
 struct Sampler(BTreeMap<IntegrationId, Time>);
 
 impl Sampler {
-    fn take(&mut self, integration: &IntegrationId, at: Time, body: &Bytes) -> Option<String> {
+    fn take(&mut self, integration: &IntegrationId, at: Time, body: &Bytes, masks: &Mask) -> Option<String> {
         let last = self.0.get(integration);
         if last.is_some_and(|last| at >= *last && at.since(*last) < limits::SAMPLE_EVERY) {
             return None;
         }
         self.0.insert(integration.clone(), at);
-        Some(sources::excerpt(body))
+        Some(sources::excerpt(body, masks))
     }
 }
 

@@ -174,6 +174,7 @@ impl Desk {
             heartbeat: None,
             webhooks: BTreeMap::new(),
             retention: Retention::default(),
+            masks: reveille::base::mask::Mask::default(),
         };
         let (sender, live) = watch::channel(Arc::new(live));
         let (intake, queue) = ingest::queue();

@@ -30,6 +30,7 @@ const ROOT: &[&str] = &[
     "smtp",
     "mail",
     "retention",
+    "masks",
     "user",
     "schedule",
     "policy",
