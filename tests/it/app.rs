@@ -323,6 +323,13 @@ impl App {
         all
     }
 
+    /// Every row of every table, as a backup takes them.
+    pub async fn everything(&self) -> String {
+        let mut file = Vec::new();
+        reveille::flows::backup::write(&self.house().store, self.clock.now(), &mut file).await.expect("it is written");
+        String::from_utf8(file).expect("a backup is text")
+    }
+
     /// One statement beside the server, as an operator or a fault would.
     pub async fn sql(&self, statement: &str) {
         let url = if self.database.is_some() { self.database_url.clone() } else { format!("sqlite://{}", self.database_url) };
@@ -552,6 +559,14 @@ impl App {
         assert_eq!(status, 200, "{verb} #{number}: {body}");
         self.settle().await;
         body
+    }
+
+    /// Posts a body to the API; the status and the answer.
+    pub async fn orders(&self, path: &str, body: &Value) -> (u16, Value) {
+        let post = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        let answered = answer(post).await;
+        self.settle().await;
+        answered
     }
 
     pub async fn token_of(&self, name: &str, scope: Scope) -> String {

@@ -16,6 +16,8 @@ mod letters;
 mod limits;
 mod mail_in;
 mod mapped;
+mod masks;
+mod merge;
 mod night;
 mod opsgenie;
 mod outside;
