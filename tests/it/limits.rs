@@ -1,8 +1,9 @@
 //! Keys that send more than anybody could look at.
 
+use reveille::base::time::Span;
 use serde_json::json;
 
-use crate::app::{App, TEAM, answer};
+use crate::app::{App, GENERIC, TEAM, answer};
 use crate::story;
 
 const SMALL: &str = "/hooks/generic/smallkey00000000000000001";
@@ -110,5 +111,29 @@ story!(over_its_budget_a_keys_repeats_are_counted_and_nothing_new_is_lost, &team
     // Who asks what became of a signal hears it.
     let told = app.hears(QUICK, &fires(0)).await;
     assert_eq!(told.outcome, "repeated");
+    app.everyone_takes_notice();
+});
+
+story!(a_journal_at_its_limit_answers_503_and_nothing_else_does, |app| {
+    // Rows that hold nothing, beyond the limit by more than the folder throws away meanwhile; their turn comes last.
+    app.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) \
+         INSERT INTO journal (id, at, signals, body, integration, turn) SELECT 'jrn_full' || i, 0, 0, '[]', '', 9000000000 FROM n",
+    )
+    .await;
+    // The journal is counted once a second, after what it has taken by then.
+    app.clock.advance_to(app.clock.now() + Span::seconds(2));
+    let post = async |title: &str| {
+        let body = json!({ "dedup_key": title, "title": title, "severity": "warning" });
+        app.http.post(format!("{}{GENERIC}", app.url)).body(body.to_string()).send().await.expect("an answer")
+    };
+    assert_eq!(post("counted after it").await.status(), 202);
+    let refused = post("over the limit").await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    app.sql("DELETE FROM journal WHERE body = '[]'").await;
+    assert_eq!(post("again").await.status(), 202);
+    app.settle().await;
+    assert_eq!(app.is_accounted_for().await, 2, "what was refused was not taken");
     app.everyone_takes_notice();
 });
