@@ -41,6 +41,11 @@ async fn p99(ground: &Ground, round: &str) -> Duration {
     took[98]
 }
 
+/// What it may take beside others: a busy machine may have been slow alone already, and gives nobody leave to be slower than this.
+fn within(quiet: Duration) -> Duration {
+    quiet.min(Duration::from_millis(100)) * 10 + Duration::from_millis(500)
+}
+
 /// Opens so many at once, and writes to each what its number says.
 async fn hold(ground: &Ground, from: usize, to: usize) -> Vec<TcpStream> {
     let mut held = Vec::with_capacity(to - from);
@@ -82,7 +87,7 @@ async fn ten_thousand_connections_that_only_wait_cost_nobody_anything() {
     eprintln!("{many} connections: {each} bytes each; p99 {quiet:?} alone, {busy:?} beside them, {crowded:?} with {} more", more.len());
     assert!(each <= IDLE_BYTES, "{each} bytes for each of {many}");
     for took in [busy, crowded] {
-        assert!(took < quiet * 10 + Duration::from_millis(100), "{quiet:?} alone, {took:?} beside {many}\n{}", server.log());
+        assert!(took < within(quiet), "{quiet:?} alone, {took:?} beside {many}\n{}", server.log());
     }
     // Each of them hears the end of it in time: the server does not wait for ever.
     let late = Instant::now() + Duration::from_secs(30);
@@ -144,5 +149,5 @@ async fn a_group_of_twenty_thousand_alerts_is_taken_in_and_holds_up_nobody() {
     let decided = began.elapsed();
     eprintln!("20,000 alerts: answered after {answered:?}, all decided after {decided:?}; p99 {quiet:?} alone, {beside:?} beside them");
     assert!(answered < GROUP_WITHIN.as_duration(), "answered after {answered:?}");
-    assert!(beside < quiet * 10 + Duration::from_millis(500), "{quiet:?} alone, {beside:?} beside the group");
+    assert!(beside < within(quiet), "{quiet:?} alone, {beside:?} beside the group");
 }
