@@ -4,8 +4,11 @@ use super::time::{Span, Time};
 
 /// Largest body of a sender that sends one alert at a time, bytes. The largest real one seen is about 25 KiB.
 pub const BODY_BYTES: usize = 1 << 20;
-/// Connections held open at once: twice the live streams, and each costs a few KiB. Fewer where the system allows fewer file handles.
-pub const CONNECTIONS: usize = 4_096;
+/// Connections held open at once, some eight times the live streams: one that waits costs some 20 KiB, and it is the first to leave when
+/// all places are taken. Fewer where the system allows fewer file handles.
+pub const CONNECTIONS: usize = 16_384;
+/// Largest head of a request, bytes: ten times what a browser sends with all its cookies.
+pub const HEADER_BYTES: usize = 64 << 10;
 /// Largest body of a sender that sends a group in one, bytes: 20,000 of Alertmanager's alerts are 21 MB, and a 4xx is never repeated.
 pub const GROUP_BODY_BYTES: usize = 32 << 20;
 /// A body of at least so many bytes is read on a thread of its own.
@@ -39,6 +42,15 @@ pub const MAIL_SESSION: Span = Span::minutes(30);
 /// Commands that make no sense, and unknown recipients, before the line is cut: nobody tries all keys.
 pub const MAIL_MISTAKES: u32 = 10;
 
+/// Signals of one integration in a second that are kept one by one, unless configured: more than one machine takes in, so that it is
+/// abuse alone that meets it.
+pub const BUDGET_PER_SECOND: u32 = 50_000;
+/// New alerts of one integration that are kept within an hour, unless configured: a fire of every host and service of a large company.
+pub const NEW_ALERTS_PER_HOUR: u32 = 2_000_000;
+/// Within this long they are counted.
+pub const FLOOD_WINDOW: Span = Span::hours(1);
+/// The alert that counts what was beyond holds for this long after the last one.
+pub const FLOOD_CALM: Span = Span::minutes(10);
 /// Signals in one transaction of the intake: a page never waits behind more.
 pub const JOURNAL_BATCH_ROWS: usize = 256;
 /// Requests waiting for the intake's writer; past this the answer is 503.
@@ -181,6 +193,8 @@ pub const MATCHERS: usize = 32;
 /// one must not take all there is.
 pub const PATTERN_BYTES: usize = 2_048;
 pub const PATTERN_SIZE: usize = 256 << 10;
+/// Names and patterns of secrets that can be configured: every text of every signal is held against each pattern.
+pub const MASKS: usize = 50;
 /// Patterns that are kept compiled.
 pub const PATTERNS_KEPT: usize = 1_024;
 /// Alerts looked at for a silence in one transaction: a page never waits behind more.

@@ -20,6 +20,9 @@ pub struct Key {
 /// The key of the alert that says that an integration's bodies cannot be read.
 pub const UNREADABLE_KEY: &str = "reveille:unreadable";
 
+/// The key of the alert that counts what an integration sent beyond the new alerts that are kept of it.
+pub const OVERFLOW_KEY: &str = "reveille:overflow";
+
 /// What is remembered of a key when its alerts are over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyState {

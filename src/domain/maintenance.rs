@@ -160,6 +160,7 @@ pub fn starts(timezone: &str, text: &str) -> Result<String, String> {
 mod tests {
     use super::super::setup::{Integration, Service};
     use super::*;
+    use crate::domain::setup::Budget;
 
     fn time(text: &str) -> Time {
         Time::parse_rfc3339(text).expect("a time")
@@ -229,6 +230,7 @@ mod tests {
                 heartbeat: None,
                 topics: Vec::new(),
                 map: None,
+                budget: Budget::default(),
             };
             setup.integrations.insert(id.into(), integration);
         }

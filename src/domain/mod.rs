@@ -17,6 +17,7 @@ mod escalation;
 pub mod fact;
 pub mod fall;
 pub mod flap;
+pub mod flood;
 pub mod group;
 mod grouping;
 mod hold;

@@ -34,6 +34,8 @@ pub enum Reason {
     PassedByItself,
     Flapping,
     SteadyAgain,
+    TooManyNew,
+    FloodOver,
 
     NoSuchTask,
     NoSuchUser,
@@ -170,6 +172,10 @@ impl Reason {
             Self::PassedByItself => "it was over before its service would have called anybody",
             Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",
             Self::SteadyAgain => "it has been steady for long enough to be taken at its word",
+            Self::TooManyNew => {
+                "its integration sent more new alerts within an hour than are kept one by one, so it is counted on one alert"
+            }
+            Self::FloodOver => "its integration sends no more new alerts than are kept",
             Self::NoSuchTask => "the incident has no task of that number",
             Self::NoSuchUser => "there is no such user",
             Self::NoSuchPolicy => "there is no such policy",

@@ -561,6 +561,29 @@ pub struct Integration {
     /// Of the source `generic`: where the fields of its alerts stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<Mapping>,
+    #[serde(default, skip_serializing_if = "Budget::is_usual")]
+    pub budget: Budget,
+}
+
+/// How much of an integration's signals is kept one by one; what is beyond is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Signals a second; beyond it, those of one alert that come together are one signal that counts them.
+    pub per_second: u32,
+    /// Alerts that were not there before, within an hour; beyond it, one alert counts them.
+    pub new_per_hour: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { per_second: limits::BUDGET_PER_SECOND, new_per_hour: limits::NEW_ALERTS_PER_HOUR }
+    }
+}
+
+impl Budget {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How often a beat comes, and by how much it may be late.

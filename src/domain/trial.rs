@@ -12,7 +12,7 @@ use super::matcher::{Matcher, Operator};
 use super::merge;
 use super::person::{Person, PersonPage};
 use super::routing::route;
-use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
+use super::setup::{AlertSeverity, Budget, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use super::silence::Silence;
 use super::storm::Openings;
 use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, PolicyId, SilenceId, UserId};
@@ -110,6 +110,7 @@ impl Trial {
             heartbeat: None,
             topics: Vec::new(),
             map: None,
+            budget: Budget::default(),
         };
         setup.integrations.insert("bar".into(), integration);
         Self {

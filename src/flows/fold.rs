@@ -1,10 +1,13 @@
 //! The journal becomes alerts and incidents: many signals, one transaction.
 
+mod flood;
 mod heard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::flood::Flooding;
+pub use self::flood::Floods;
 use self::heard::{Heard, Said};
 use super::house::{House, Live};
 use super::ingest::Entry;
@@ -122,9 +125,15 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     }
     failpoint::reach("fold.taken");
     let entries = read(&rows)?;
+    let mut flooding = Flooding::new(&house.floods, &live.setup, &entries, at);
+    let near: Vec<Entry> = flooding.near(&entries).collect();
+    let signalled = entries.len();
+    let entries: Vec<Entry> = entries.into_iter().chain(near).collect();
     let keys = keys(&entries);
-    let entries: Vec<Routes> = entries.into_iter().map(|entry| Routes::of(&live.setup, entry)).collect();
+    let mut entries: Vec<Routes> = entries.into_iter().map(|entry| Routes::of(&live.setup, entry)).collect();
     let before = desk_of(&mut tx, &live.setup, &keys, &entries, at).await?;
+    // The others were there to be loaded for.
+    entries.truncate(signalled);
 
     let mut desk = before.clone();
     let mut facts = Vec::new();
@@ -150,8 +159,10 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
                 *taken.entry(by.rule.clone()).or_default() += 1;
             }
             changes.extend(Change::of(&routed, &live.setup, &mut moment.ids, at));
-            let decision;
+            let (routed, was) = flooding.let_in(&desk, routed);
+            let mut decision;
             (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
+            flooding.decided(&entry.integration, &was, &mut decision.verdict);
             facts.extend(decision.facts);
             timers.extend(decision.timers);
             decided += 1;
@@ -193,6 +204,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     failpoint::reach("fold.before_commit");
     tx.commit().await?;
     failpoint::reach("fold.committed");
+    flooding.note(house);
     for (rule, signals) in taken {
         house.metrics.routed(rule.as_str(), signals);
     }

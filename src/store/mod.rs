@@ -20,6 +20,7 @@ mod expiry;
 mod fact;
 mod fall;
 mod find;
+mod flood;
 mod follow;
 mod follower;
 mod gauge;

@@ -6,8 +6,8 @@ use reveille::base::viewer::Role;
 use reveille::domain::group::GroupBy;
 use reveille::domain::routing::{Gives, Route};
 use reveille::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Flapping, Handoff, Integration, Language, Override, Place, Policy, ResolveMode,
-    Rotation, Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
+    AlertSeverity, Budget, Contact, ContactKind, Date, Every, Flapping, Handoff, Integration, Language, Override, Place, Policy,
+    ResolveMode, Rotation, Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
 };
 
 use super::dice::Dice;
@@ -68,7 +68,16 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let service = dice.pick(&services).clone();
         setup.integrations.insert(
             id.clone(),
-            Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None, topics: Vec::new(), map: None },
+            Integration {
+                id,
+                source: "generic".to_owned(),
+                service,
+                severity,
+                heartbeat: None,
+                topics: Vec::new(),
+                map: None,
+                budget: Budget::default(),
+            },
         );
     }
     // Some nights have rules: one that takes what is worst elsewhere, perhaps under another policy, and one that may only record.
