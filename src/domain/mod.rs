@@ -28,6 +28,7 @@ pub mod maintenance;
 pub mod mapping;
 pub mod matcher;
 mod message;
+pub mod novelty;
 pub mod oncall;
 mod page;
 pub mod person;

@@ -34,6 +34,8 @@ pub enum Reason {
     PassedByItself,
     Flapping,
     SteadyAgain,
+    FirstOfItsKind,
+    Rising,
 
     NoSuchTask,
     NoSuchUser,
@@ -153,6 +155,8 @@ impl Reason {
             Self::PassedByItself => "it was over before its service would have called anybody",
             Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",
             Self::SteadyAgain => "it has been steady for long enough to be taken at its word",
+            Self::FirstOfItsKind => "no alert of its kind was heard of before, and its service asks to be woken for such",
+            Self::Rising => "it comes much faster than it ever did lately, and its service asks to be woken for such",
             Self::NoSuchTask => "the incident has no task of that number",
             Self::NoSuchUser => "there is no such user",
             Self::NoSuchPolicy => "there is no such policy",

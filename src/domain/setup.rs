@@ -450,6 +450,18 @@ pub struct Service {
     /// When an alert comes and goes so often that it counts as one; `None`: never.
     #[serde(default = "Flapping::usual")]
     pub flapping: Option<Flapping>,
+    /// What makes a low urgency high.
+    #[serde(default)]
+    pub raise: Raise,
+}
+
+/// What makes an alert that would page quietly wake people; nothing, unless a service asks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raise {
+    /// It is the first of its kind.
+    pub new: bool,
+    /// Its rate jumped against its own history.
+    pub rising: bool,
 }
 
 /// When a condition counts as flapping: of its newest [`limits::FLAP_BUCKETS`] stretches of time, the weighted part in which it changed.
@@ -495,6 +507,7 @@ impl Service {
             depends_on: BTreeSet::new(),
             quiet_for: Span::ZERO,
             flapping: Some(Flapping::default()),
+            raise: Raise::default(),
         }
     }
 }
@@ -663,6 +676,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("depends_on", a.depends_on == b.depends_on),
             ("quiet_for", a.quiet_for == b.quiet_for),
             ("flapping", a.flapping == b.flapping),
+            ("raise", a.raise == b.raise),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {

@@ -13,16 +13,21 @@ use crate::base::id::{IncidentId, IntegrationId};
 /// An incident has its alerts' highest severity; what makes it page louder, or pages again after an answer, starts the policy.
 /// Where a person has set it, alerts change it no more.
 pub(super) fn raise(draft: &mut Draft, id: &IncidentId, to: Severity, integration: &IntegrationId) {
+    raise_because(draft, id, to, &Actor::Integration(integration.clone()), Reason::SeverityRaised);
+}
+
+/// As [`raise`], for a reason of its own.
+pub(super) fn raise_because(draft: &mut Draft, id: &IncidentId, to: Severity, actor: &Actor, reason: Reason) {
     let Some(incident) = draft.incident(id) else { return };
     let from = incident.severity;
     if to <= from || !incident.is_open() || incident.response.severity_by_hand {
         return;
     }
     let pages_again = incident.state == IncidentState::Acknowledged || from.urgency() < to.urgency();
-    draft.record(id, &Actor::Integration(integration.clone()), What::SeverityRaised { from, to });
-    want_room(draft, id, Reason::SeverityRaised);
+    draft.record(id, actor, What::SeverityRaised { from, to });
+    want_room(draft, id, reason);
     if pages_again {
-        escalation::start(draft, id, Reason::SeverityRaised);
+        escalation::start(draft, id, reason);
     }
 }
 

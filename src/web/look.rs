@@ -238,6 +238,8 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsSilenced { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
+        | What::AlertsNew { .. }
+        | What::AlertsRising { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

@@ -13,6 +13,7 @@ use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
+use reveille::domain::novelty::{self, KindKey, KindState};
 use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
@@ -39,6 +40,7 @@ pub struct Rows {
     pub alerts: BTreeMap<AlertId, Alert>,
     pub incidents: BTreeMap<IncidentId, Incident>,
     pub openings: BTreeMap<PolicyId, Openings>,
+    pub kinds: BTreeMap<KindKey, KindState>,
     pub persons: BTreeMap<UserId, Person>,
     pub silences: BTreeMap<SilenceId, Silence>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
@@ -120,6 +122,7 @@ impl World {
             alerts: BTreeMap::new(),
             incidents: BTreeMap::new(),
             openings: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             persons: BTreeMap::new(),
             silences: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -538,6 +541,9 @@ impl World {
         let routed: Vec<_> = signals.iter().map(|signal| route(&self.rows.setup, signal.clone())).collect();
         let wanted = Wanted::by(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk.keys);
         self.rows.shelter(&mut desk, wanted);
+        for kind in novelty::may_begin(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk) {
+            desk.kinds.insert(kind.clone(), self.rows.kinds.get(&kind).copied());
+        }
         self.say(|| format!("batch of {}", signals.len()));
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
@@ -632,6 +638,7 @@ impl World {
         match state {
             State::Desk(desk) => {
                 self.rows.openings.extend(desk.openings);
+                self.rows.kinds.extend(desk.kinds.into_iter().filter_map(|(key, state)| Some((key, state?))));
                 self.rows.alerts.extend(desk.past.into_iter().map(|alert| (alert.id.clone(), alert)));
                 for (key, state) in desk.keys {
                     if let Some(alert) = &state.alert {
