@@ -37,13 +37,13 @@ ALTER TABLE alerts ADD COLUMN seen BIGINT NOT NULL DEFAULT 99;
 ALTER TABLE alerts ADD COLUMN marks TEXT;
 
 -- The lists by rarity: what is rare from these, what is common by its id, so that a flood of one kind costs no more than its first alerts.
-CREATE INDEX alerts_rare ON alerts (seen, id) WHERE seen < 99;
-CREATE INDEX alerts_rare_by_incident ON alerts (incident_id, seen, id) WHERE seen < 99;
+CREATE INDEX alerts_rare ON alerts (seen, id DESC) WHERE seen < 99;
+CREATE INDEX alerts_rare_by_incident ON alerts (incident_id, seen, id DESC) WHERE seen < 99;
 -- The lists by severity.
 CREATE INDEX alerts_by_severity ON alerts (severity, id);
 CREATE INDEX alerts_by_incident_and_severity ON alerts (incident_id, severity, id);
 
 -- The rarest alert of each incident.
 ALTER TABLE incidents ADD COLUMN seen BIGINT NOT NULL DEFAULT 99;
-CREATE INDEX incidents_by_rarity ON incidents (seen, number);
+CREATE INDEX incidents_by_rarity ON incidents (seen, number DESC);
 CREATE INDEX incidents_by_severity ON incidents (severity, number);

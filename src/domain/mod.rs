@@ -30,6 +30,7 @@ pub mod matcher;
 mod message;
 pub mod novelty;
 pub mod oncall;
+pub mod order;
 mod page;
 pub mod person;
 pub mod reason;

@@ -98,11 +98,12 @@ fn alerts_that_joined<'a>(before: &'a Desk, after: &'a Desk) -> impl Iterator<It
     now.filter_map(|alert| Some((alert, alert.incident.as_ref()?))).filter(move |(alert, _)| !had(alert) && !alert.novelty.kind.is_empty())
 }
 
-/// How rare the rarest alert is that each incident has got.
+/// How rare the rarest alert is that each incident has got: −1 for the first ever of its kind.
 pub(super) fn rarest<'a>(before: &'a Desk, after: &'a Desk) -> BTreeMap<&'a IncidentId, i64> {
     let mut rarest: BTreeMap<&IncidentId, i64> = BTreeMap::new();
     for (alert, incident) in alerts_that_joined(before, after) {
-        rarest.entry(incident).and_modify(|seen| *seen = alert.novelty.seen.min(*seen)).or_insert(alert.novelty.seen);
+        let this = if alert.novelty.marks.is_new { -1 } else { alert.novelty.seen };
+        rarest.entry(incident).and_modify(|seen| *seen = this.min(*seen)).or_insert(this);
     }
     rarest
 }

@@ -29,6 +29,7 @@ mod kind;
 mod lease;
 mod message_link;
 mod open;
+mod order;
 mod outbox;
 mod overrides;
 mod pace;
