@@ -18,6 +18,7 @@ CREATE TABLE incident_kinds (
   integration TEXT NOT NULL,
   service     TEXT NOT NULL,
   title       TEXT NOT NULL,
+  alertname   TEXT NOT NULL,
   alerts      BIGINT NOT NULL,
   at          BIGINT NOT NULL,
   PRIMARY KEY (incident_id, kind, integration, service)

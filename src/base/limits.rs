@@ -141,6 +141,12 @@ pub const RISE_LEAST: i64 = 20;
 /// A kind that nobody has heard of for this long is new again; and the most that are remembered.
 pub const KINDS_KEPT: Span = Span::hours(24 * 180);
 pub const KINDS_MOST: i64 = 200_000;
+/// How far back the noise of monitors is counted, and of how many times that one was in an incident.
+pub const NOISE_WITHIN: Span = Span::hours(24 * 30);
+pub const NOISE_ROWS: i64 = 20_000;
+/// Of fewer incidents nothing is said, and from this score on something should be done.
+pub const NOISE_LEAST: i64 = 3;
+pub const NOISE_LOUD: i64 = 75;
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.

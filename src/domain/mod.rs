@@ -28,6 +28,7 @@ pub mod maintenance;
 pub mod mapping;
 pub mod matcher;
 mod message;
+pub mod noise;
 pub mod novelty;
 pub mod oncall;
 pub mod order;

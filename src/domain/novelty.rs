@@ -134,6 +134,13 @@ fn nameless(kind: &mut String, word: &str) {
     }
 }
 
+/// A pattern that the titles of a kind match, in any case.
+#[must_use]
+pub fn pattern(kind: &str) -> String {
+    let parts: Vec<String> = kind.split('#').map(regex::escape).collect();
+    format!("(?i){}", parts.join(".*"))
+}
+
 /// The kind that an alert of this signal is of.
 pub(super) fn kind_of(routed: &Routed, service: &ServiceId) -> KindKey {
     let signal = &routed.signal;

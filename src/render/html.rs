@@ -7,6 +7,7 @@ mod heartbeat;
 mod hold;
 mod integration;
 pub mod link;
+mod noise;
 mod novelty;
 mod reference;
 mod route;
@@ -22,6 +23,7 @@ pub use desk::{
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
 pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
+pub use noise::{MonitorRow, NoisePage};
 pub use novelty::{NoveltyTag, OrderLink};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 pub use route::{RoutePage, TriedRow};

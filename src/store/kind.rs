@@ -69,20 +69,27 @@ type Joined<'a> = (&'a IncidentId, String, &'a IntegrationId, &'a ServiceId);
 
 /// How many alerts of each kind have joined each incident.
 async fn of_incidents_save(tx: &mut Tx, before: &Desk, after: &Desk) -> Result<()> {
-    let mut joined: BTreeMap<Joined<'_>, (&str, i64, Time)> = BTreeMap::new();
+    let mut joined: BTreeMap<Joined<'_>, (&Alert, i64)> = BTreeMap::new();
     for (alert, incident) in alerts_that_joined(before, after) {
         let of = (incident, storable(&alert.novelty.kind), &alert.key.integration, &alert.service);
-        joined.entry(of).or_insert((&alert.title, 0, alert.last_at)).1 += 1;
+        joined.entry(of).or_insert((alert, 0)).1 += 1;
     }
     let joined: Vec<_> = joined.into_iter().collect();
     for rows in pieces(&joined) {
         let save = format!(
-            "INSERT INTO incident_kinds (incident_id, kind, integration, service, title, alerts, at) VALUES {} \
+            "INSERT INTO incident_kinds (incident_id, kind, integration, service, title, alertname, alerts, at) VALUES {} \
              ON CONFLICT (incident_id, kind, integration, service) DO UPDATE SET alerts = incident_kinds.alerts + excluded.alerts",
-            tx.tuples(rows.len(), 7)
+            tx.tuples(rows.len(), 8)
         );
-        let save = rows.iter().fold(sql_made(save), |save, ((incident, kind, integration, service), (title, alerts, at))| {
-            save.text(incident.as_str()).text(kind).text(integration.as_str()).text(service.as_str()).text(title).int(*alerts).time(*at)
+        let save = rows.iter().fold(sql_made(save), |save, ((incident, kind, integration, service), (alert, alerts))| {
+            save.text(incident.as_str())
+                .text(kind)
+                .text(integration.as_str())
+                .text(service.as_str())
+                .text(&alert.title)
+                .text(alert.labels.get("alertname").map_or("", String::as_str))
+                .int(*alerts)
+                .time(alert.last_at)
         });
         tx.execute(save).await?;
     }

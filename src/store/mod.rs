@@ -28,6 +28,7 @@ mod journal;
 mod kind;
 mod lease;
 mod message_link;
+mod noise;
 mod open;
 mod order;
 mod outbox;

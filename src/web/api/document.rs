@@ -20,6 +20,7 @@ use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole
 use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
+use super::noise::MonitorBody;
 use super::person::{InvitedBody, UserBody};
 use super::route::{TriedBody, TryBody};
 use super::silence::{AddSilence, SilenceBody};
@@ -175,6 +176,7 @@ fn operations() -> Vec<Operation> {
             &[AlertState, Service, Sort, Limit, Cursor],
             Gives::List(shape::<AlertBody>()),
         ),
+        read("/api/v1/noise", "Monitors by how much they call people for nothing", &[Limit, Cursor], Gives::List(shape::<MonitorBody>())),
         read(
             "/api/v1/changes",
             "List changes: deploys and flags, the last first",
