@@ -78,6 +78,7 @@ struct Instruments {
     routed: Family<Labels, Counter>,
     folds: Family<Labels, Counter>,
     held: Family<Labels, Counter>,
+    raised: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -102,6 +103,7 @@ impl Metrics {
             routed: Family::default(),
             folds: Family::default(),
             held: Family::default(),
+            raised: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -127,6 +129,7 @@ impl Metrics {
         registry.register("routed", "Signals that a routing rule took", routed.clone());
         registry.register("folds", "Alerts that joined an incident instead of opening one, by the reason", instruments.folds.clone());
         registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
+        registry.register("raised", "Alerts that woke people because they were new or rising", instruments.raised.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -189,6 +192,11 @@ impl Metrics {
     /// So many signals called nobody, or ended nothing, because of this.
     pub fn held(&self, by: &'static str, signals: u64) {
         self.0.held.get_or_create(&vec![("reason", by.to_owned())]).inc_by(signals);
+    }
+
+    /// So many alerts made a quiet incident wake people: `new` or `rising`.
+    pub fn raised(&self, reason: &'static str, alerts: i64) {
+        self.0.raised.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(u64::try_from(alerts).unwrap_or(0));
     }
 
     /// Rows were thrown away.

@@ -89,17 +89,4 @@ impl Reader {
         }
         Ok(done)
     }
-
-    /// How many alerts of each kind an incident has, the rarest first, and how many kinds there are beyond `limit`.
-    ///
-    /// # Errors
-    /// As every call of the database.
-    pub async fn incident_kinds(&self, viewer: &Viewer, number: crate::base::id::Number, limit: i64) -> Result<Vec<(String, i64)>> {
-        if !viewer.may_read() {
-            return Ok(Vec::new());
-        }
-        let find = sql("SELECT title, alerts FROM incident_kinds WHERE incident_id = (SELECT id FROM incidents WHERE number = $1) \
-                        ORDER BY alerts, at LIMIT $2");
-        self.rows(find.int(number.0).int(limit)).await?.iter().map(|row| Ok((row.text("title")?, row.int("alerts")?))).collect()
-    }
 }

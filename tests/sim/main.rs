@@ -5,6 +5,7 @@ mod cast;
 mod dice;
 mod held;
 mod hush;
+mod novel;
 mod plant;
 mod provider;
 mod watch;
@@ -21,7 +22,8 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 4_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 28] = [
+const MUST_HAPPEN: [&str; 29] = [
+    "alerts_new",
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",

@@ -17,7 +17,7 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush};
+use super::{held, hush, novel};
 
 /// How late a worker may be.
 const LATE: Span = Span::seconds(1);
@@ -99,7 +99,7 @@ pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<
 }
 
 /// The rules of `cast::setup`, by a second opinion: the service, the severity and whether it only records.
-fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeverity, bool)> {
+pub(super) fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeverity, bool)> {
     let integration = rows.setup.integrations.get(&signal.integration)?;
     let said = signal.severity.unwrap_or(integration.severity);
     let taken = rows.setup.routes.iter().find(|rule| match rule.id.as_str() {
@@ -206,6 +206,7 @@ impl Watch {
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
         held::after_signal(desk, signal, self.alert_before.as_ref(), verdict)?;
+        novel::after_signal(rows, desk, signal, verdict)?;
         let joined = match verdict.outcome {
             // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
             Outcome::Folded if verdict.reason == Reason::StormUmbrella => {

@@ -13,18 +13,18 @@ use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
-use reveille::domain::novelty::{self, KindKey, KindState};
+use reveille::domain::novelty::{KindKey, KindState};
 use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 use reveille::domain::silence::Silence;
 use reveille::domain::storm::Openings;
 
-use super::cast;
 use super::dice::Dice;
 use super::plant::Bug;
 use super::provider::{self, Call, Fate, Key, Line, Mood, Turn};
 use super::watch::Watch;
+use super::{cast, novel};
 
 /// A world that has not come to rest after this many steps never will.
 const MOST_STEPS: usize = 60_000;
@@ -115,14 +115,15 @@ impl World {
     pub fn new(seed: u64, bug: Option<Bug>, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let start = Time::from_seconds(1_767_600_000 + dice.between(0, 86_400));
+        let setup = cast::setup(&mut dice);
         let rows = Rows {
             now: start,
-            setup: cast::setup(&mut dice),
+            kinds: novel::known(&mut dice, &setup, start),
+            setup,
             keys: BTreeMap::new(),
             alerts: BTreeMap::new(),
             incidents: BTreeMap::new(),
             openings: BTreeMap::new(),
-            kinds: BTreeMap::new(),
             persons: BTreeMap::new(),
             silences: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -541,9 +542,7 @@ impl World {
         let routed: Vec<_> = signals.iter().map(|signal| route(&self.rows.setup, signal.clone())).collect();
         let wanted = Wanted::by(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk.keys);
         self.rows.shelter(&mut desk, wanted);
-        for kind in novelty::may_begin(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk) {
-            desk.kinds.insert(kind.clone(), self.rows.kinds.get(&kind).copied());
-        }
+        self.rows.lay_kinds(&mut desk, &routed);
         self.say(|| format!("batch of {}", signals.len()));
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
@@ -638,7 +637,7 @@ impl World {
         match state {
             State::Desk(desk) => {
                 self.rows.openings.extend(desk.openings);
-                self.rows.kinds.extend(desk.kinds.into_iter().filter_map(|(key, state)| Some((key, state?))));
+                self.rows.keep_kinds(desk.kinds);
                 self.rows.alerts.extend(desk.past.into_iter().map(|alert| (alert.id.clone(), alert)));
                 for (key, state) in desk.keys {
                     if let Some(alert) = &state.alert {

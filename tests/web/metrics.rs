@@ -39,6 +39,7 @@ async fn every_metric_is_documented_and_every_documented_one_is_there() {
     metrics.routed("db", 1);
     metrics.folded("joined_group".to_owned(), 1);
     metrics.held("quiet", 1);
+    metrics.raised("new", 1);
     metrics.hook_refused("shop", "signature");
     desk.get("/healthz", &[]).await;
     let answer = desk.get("/metrics", &[]).await;
