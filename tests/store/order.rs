@@ -5,7 +5,7 @@ use reveille::base::viewer::{Role, Viewer};
 use reveille::domain::order::Order;
 use reveille::store::read::{AlertFilter, IncidentFilter, IncidentSearch};
 
-use crate::db::{Db, Ids, ana, open_incident};
+use crate::db::{Ids, ana, open_incident};
 
 fn viewer() -> Viewer {
     Viewer::User { id: ana(), role: Role::Observer }
