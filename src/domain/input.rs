@@ -1,6 +1,6 @@
 //! What can happen: a signal from a machine, a command from a person, a report from a provider, a wake-up by the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +129,17 @@ pub enum Act {
         n: i64,
         change: TaskChange,
     },
+    /// It is part of that one.
+    Merge {
+        into: IncidentId,
+    },
+    /// It is not part of what it went into.
+    Unmerge,
+    /// These open alerts of it get an incident of their own.
+    Split {
+        alerts: BTreeSet<AlertId>,
+        title: Option<String>,
+    },
     /// Somebody writes in the room, or answers that they are still at it.
     SignOfLife,
 }
@@ -152,6 +163,9 @@ impl Act {
             | Self::Page { .. }
             | Self::AddNote { .. }
             | Self::PostUpdate { .. }
+            | Self::Merge { .. }
+            | Self::Unmerge
+            | Self::Split { .. }
             | Self::SignOfLife => false,
         }
     }

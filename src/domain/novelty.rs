@@ -167,8 +167,7 @@ pub fn may_begin(setup: &Setup, signals: &[&Routed], desk: &Desk) -> BTreeSet<Ki
         }
         let key = grouping::key_of(&routed.signal);
         let alert = desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-        let holds = |alert: &Alert| alert.holds(alert.incident.as_ref().and_then(|id| desk.incidents.get(id)));
-        if !alert.is_some_and(holds) || ended.contains(&key) {
+        if !alert.is_some_and(|alert| desk.holds(alert)) || ended.contains(&key) {
             let kind = kind_of(routed, &routed.service);
             kinds.insert(kind.whole());
             kinds.insert(kind);
@@ -287,9 +286,10 @@ fn jump(state: &KeyState, now: Time) -> Option<Rise> {
 pub(super) fn rise(draft: &mut Draft, key: &Key) {
     let now = draft.now();
     let Some(rose) = draft.desk.keys.get(key).and_then(|state| jump(state, now)) else { return };
+    let home = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref()).and_then(|alert| draft.desk.home_of(alert));
     let Some(alert) = key_state(draft, key).alert.as_mut() else { return };
     alert.novelty.marks.rose = Some(rose);
-    let (service, incident, title) = (alert.service.clone(), alert.incident.clone(), alert.title.clone());
+    let (service, incident, title) = (alert.service.clone(), home, alert.title.clone());
     let Some(incident) = incident else { return };
     let asked = draft.setup.services.get(&service).is_some_and(|service| service.raise.rising);
     tell_rising(draft, &incident, rose, title, asked);

@@ -16,6 +16,11 @@ pub(super) fn raise(draft: &mut Draft, id: &IncidentId, to: Severity, integratio
     raise_because(draft, id, to, &Actor::Integration(integration.clone()), Reason::SeverityRaised);
 }
 
+/// As [`raise`], by whoever merged a worse incident into it.
+pub(super) fn raise_by(draft: &mut Draft, id: &IncidentId, to: Severity, actor: &Actor) {
+    raise_because(draft, id, to, actor, Reason::SeverityRaised);
+}
+
 /// As [`raise`], for a reason of its own.
 pub(super) fn raise_because(draft: &mut Draft, id: &IncidentId, to: Severity, actor: &Actor, reason: Reason) {
     let Some(incident) = draft.incident(id) else { return };
@@ -23,7 +28,9 @@ pub(super) fn raise_because(draft: &mut Draft, id: &IncidentId, to: Severity, ac
     if to <= from || !incident.is_open() || incident.response.severity_by_hand {
         return;
     }
-    let pages_again = incident.state == IncidentState::Acknowledged || from.urgency() < to.urgency();
+    // What is silenced as a whole pages nobody, so nothing takes an answer away.
+    let lapses = incident.state == IncidentState::Acknowledged && !incident.is_covered();
+    let pages_again = lapses || incident.state == IncidentState::Triggered && from.urgency() < to.urgency();
     draft.record(id, actor, What::SeverityRaised { from, to });
     want_room(draft, id, reason);
     if pages_again {

@@ -57,6 +57,9 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
         if let What::AlertsRising { count, raised: Some(_), .. } = &fact.what {
             house.metrics.raised("rising", *count);
         }
+        if let Some(reason) = fact.what.regroups() {
+            house.metrics.regrouped(reason.name());
+        }
     }
     if !facts.is_empty() {
         house.bells.facts.ring();

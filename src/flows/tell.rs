@@ -274,6 +274,13 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IntegrationWentSilent { .. }
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
+        | What::IncidentMerged { .. }
+        | What::IncidentTakenIn { .. }
+        | What::EndedWith { .. }
+        | What::IncidentSplitOff { .. }
+        | What::IncidentSplit { .. }
+        | What::IncidentUnmerged { .. }
+        | What::LinkSuspected { .. }
         | What::StormBegan { .. }
         | What::StormEnded => true,
         What::RoomWanted { .. }
@@ -288,6 +295,8 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::PageAsked { .. }
         | What::IncidentReminded { .. }
         | What::PageOpened { .. }
+        | What::PageTakenOver { .. }
+        | What::PageLeft { .. }
         | What::PageRestarted { .. }
         | What::PageAnswered { .. }
         | What::PageEnded { .. }

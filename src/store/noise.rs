@@ -43,9 +43,10 @@ impl Reader {
             return Ok(Vec::new());
         }
         let done = self.done(since).await?;
-        let find =
-            sql("SELECT k.incident_id, k.kind, k.integration, k.service, k.title, k.alertname, k.alerts, k.at FROM incident_kinds k \
-                        JOIN incidents i ON i.id = k.incident_id WHERE k.at >= $1 AND i.kind = 'real' ORDER BY k.at DESC LIMIT $2");
+        let find = sql(
+            "SELECT COALESCE(i.merged_into, i.id) AS incident_id, k.kind, k.integration, k.service, k.title, k.alertname, k.alerts, k.at FROM incident_kinds k \
+                        JOIN incidents i ON i.id = k.incident_id WHERE k.at >= $1 AND i.kind = 'real' ORDER BY k.at DESC LIMIT $2",
+        );
         let mut monitors: BTreeMap<KindKey, Monitor> = BTreeMap::new();
         for row in self.rows(find.time(since).int(limits::NOISE_ROWS)).await? {
             let kind = KindKey {

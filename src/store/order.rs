@@ -1,8 +1,10 @@
 //! Lists in the order that is asked for, piece by piece: each is the run of an index, however long it is, and a cursor names the last one
 //! shown. What comes or changes between two pieces stands in the ones to come or is passed over; nothing else is shown twice or left out.
 
+use sqlx::any::AnyRow;
+
 use super::error::{Result, StoreError};
-use super::read::{ALERT, AlertView, INCIDENT, IncidentView, Page, Reader, alert_of, cursor_read, incident_of, page_of};
+use super::read::{ALERT, AlertView, INCIDENT, IncidentView, Page, Reader, alert_of, cursor_read, page_of};
 use super::sql::{Sql, sql_made};
 use crate::base::id::AlertId;
 use crate::base::limits;
@@ -128,7 +130,7 @@ impl Reader {
         let (at, number) = place(order, cursor)?;
         let below = number.map_or(Ok(i64::MAX), |number| number.parse().map_err(|_| StoreError::Cursor))?;
         let next = first + 1;
-        let mut items: Vec<IncidentView> = Vec::new();
+        let mut found: Vec<AnyRow> = Vec::new();
         let runs: Vec<(String, &str, Option<i64>, i64)> = match order {
             Order::Newest => vec![(format!("number < ${first}"), "number DESC", None, below)],
             Order::Severity => {
@@ -145,21 +147,19 @@ impl Reader {
             }
         };
         for (condition, sorted, seen, below) in runs {
-            let left = limit + 1 - i64::try_from(items.len()).unwrap_or(i64::MAX);
+            let left = limit + 1 - i64::try_from(found.len()).unwrap_or(i64::MAX);
             if left <= 0 {
                 break;
             }
             let find = sql_made(format!("{INCIDENT} WHERE {within} AND {condition} ORDER BY {sorted} LIMIT {left}"));
             let find = seen.into_iter().fold(bind(find), Sql::int).int(below);
-            for row in self.rows(find).await? {
-                items.push(incident_of(&row)?);
-            }
+            found.extend(self.rows(find).await?);
         }
         let place = |incident: &IncidentView| {
             let seen = incident.seen.to_string();
             let at = if order == Order::Severity { incident.severity.name() } else { &seen };
             pointer(order, at, &incident.number.0.to_string())
         };
-        Ok(page_of(items, limit, place))
+        Ok(page_of(self.linked(found).await?, limit, place))
     }
 }

@@ -80,8 +80,19 @@ pub struct IncidentView {
     pub run: Option<Run>,
     pub lapses_at: Option<Time>,
     pub response: Response,
+    pub links: Links,
     /// How many there were lately of the rarest kind that it has; −1 where that is the first ever.
     pub seen: i64,
+}
+
+/// The incidents that one went into, took in or was split off; those that are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Links {
+    pub merged_into: Option<Number>,
+    pub took_in: Vec<Number>,
+    pub split_from: Option<Number>,
+    /// What may have caused it.
+    pub causes: Vec<Number>,
 }
 
 /// Which incidents; empty states and no service are all.
@@ -198,11 +209,13 @@ pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, 
 /// Whether an incident took in alerts of the service `$1`, as one that depends on its own.
 pub(super) const INVOLVES: &str = "id IN (SELECT incident_id FROM incident_services WHERE service = $1)";
 
-/// An alert's own row is not touched when its incident is resolved: both columns are read through it.
+/// An alert's own row is not touched when its incident is resolved, or goes into another one: these columns are read through it.
 pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
                      CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
                      a.first_at, a.last_at, CASE WHEN a.state <> 'resolved' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
-                     i.number, a.url, a.labels, a.hold, a.kind, a.seen, a.marks FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
+                     i.number, a.url, a.labels, a.hold, a.kind, a.seen, a.marks FROM alerts a \
+                     LEFT JOIN incidents own ON own.id = a.incident_id \
+                     LEFT JOIN incidents i ON i.id = COALESCE(own.merged_into, own.id)";
 
 const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p.wanted, p.ended, p.ended_at, p.failed FROM pages p \
                     JOIN incidents i ON i.id = p.incident_id";
@@ -225,6 +238,35 @@ impl Reader {
     /// A connection for more than one statement.
     pub(super) async fn conn(&self) -> Result<Conn> {
         Conn::take(&self.pool, self.dialect, &self.calls).await
+    }
+
+    /// These incidents, with the numbers of those that they name.
+    pub(super) async fn linked(&self, rows: Vec<AnyRow>) -> Result<Vec<IncidentView>> {
+        let mut views = rows.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
+        let named = |view: &IncidentView| {
+            let Response { merged_into, took_in, split_from, causes, .. } = &view.response;
+            merged_into.iter().chain(took_in).chain(split_from).chain(causes).cloned().collect::<Vec<_>>()
+        };
+        let ids: Vec<IncidentId> = views.iter().flat_map(named).collect();
+        let mut numbers: BTreeMap<IncidentId, Number> = BTreeMap::new();
+        for ids in ids.chunks(LIST) {
+            let ids: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
+            let find = sql_made(format!("SELECT id, number FROM incidents WHERE id IN ({})", list(1, ids.len()))).texts(&ids);
+            for row in self.rows(find).await? {
+                numbers.insert(IncidentId::from_text(row.text("id")?), Number(row.int("number")?));
+            }
+        }
+        let number = |id: &IncidentId| numbers.get(id).copied();
+        for view in &mut views {
+            let Response { merged_into, took_in, split_from, causes, .. } = &view.response;
+            view.links = Links {
+                merged_into: merged_into.as_ref().and_then(number),
+                took_in: took_in.iter().filter_map(number).collect(),
+                split_from: split_from.as_ref().and_then(number),
+                causes: causes.iter().filter_map(number).collect(),
+            };
+        }
+        Ok(views)
     }
 
     /// Incidents.
@@ -264,7 +306,7 @@ impl Reader {
             return Ok(None);
         }
         let rows = self.rows(sql_made(format!("{INCIDENT} WHERE number = $1")).int(number.0)).await?;
-        rows.first().map(incident_of).transpose()
+        Ok(self.linked(rows).await?.pop())
     }
 
     /// The incident's facts, oldest first.
@@ -316,8 +358,16 @@ impl Reader {
         if !viewer.may_read() {
             return Ok(Page::empty());
         }
-        let within = "a.incident_id = (SELECT id FROM incidents WHERE number = $1)";
-        self.alerts_in_order((within, 2), |find| find.int(number.0), order, cursor, bounded(limit)).await
+        // What went into it brought its alerts.
+        let all = sql("SELECT id FROM incidents WHERE number = $1 UNION ALL SELECT id FROM incidents \
+                       WHERE merged_into = (SELECT id FROM incidents WHERE number = $1)");
+        let all = self.rows(all.int(number.0)).await?.iter().map(|row| row.text("id")).collect::<Result<Vec<_>>>()?;
+        if all.is_empty() {
+            return Ok(Page::empty());
+        }
+        let ids = list(1, all.len());
+        let within = format!("a.incident_id IN ({ids})");
+        self.alerts_in_order((&within, 1 + ids.split(',').count()), |find| find.texts(&all), order, cursor, bounded(limit)).await
     }
 
     /// Alerts.
@@ -434,6 +484,7 @@ pub(super) fn incident_of(row: &AnyRow) -> Result<IncidentView> {
         lapses_at: row.maybe_time("lapses_at")?,
         response: row.json("response")?,
         seen: row.int("seen")?,
+        links: Links::default(),
     })
 }
 

@@ -14,6 +14,7 @@ mod keys;
 mod letters;
 mod mail_in;
 mod mapped;
+mod merge;
 mod night;
 mod opsgenie;
 mod outside;

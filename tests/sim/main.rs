@@ -5,9 +5,11 @@ mod cast;
 mod dice;
 mod held;
 mod hush;
+mod merge;
 mod novel;
 mod plant;
 mod provider;
+mod storm;
 mod watch;
 mod world;
 
@@ -22,7 +24,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 4_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 29] = [
+const MUST_HAPPEN: [&str; 37] = [
     "alerts_new",
     "incident_opened",
     "incident_declared",
@@ -52,6 +54,14 @@ const MUST_HAPPEN: [&str; 29] = [
     "alerts_waited",
     "alerts_flapping",
     "alerts_steady",
+    "incident_merged",
+    "incident_taken_in",
+    "ended_with",
+    "page_taken_over",
+    "incident_split_off",
+    "incident_split",
+    "incident_unmerged",
+    "link_suspected",
 ];
 
 fn number(name: &str) -> Option<u64> {

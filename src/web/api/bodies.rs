@@ -82,6 +82,12 @@ pub struct IncidentBody {
     alerts_count: i64,
     /// Of these, the ones that fire.
     firing_count: i64,
+    /// The incident that it went into.
+    merged_into: Option<i64>,
+    /// The incidents that went into it.
+    took_in: Vec<i64>,
+    /// The incident that it was split off.
+    split_from: Option<i64>,
     /// Its web page.
     url: String,
 }
@@ -110,6 +116,9 @@ impl IncidentBody {
             roles: view.response.roles.iter().map(|(role, user)| (role.name(), user.to_string())).collect(),
             alerts_count: view.alerts_count,
             firing_count: view.firing_count,
+            merged_into: view.links.merged_into.map(|number| number.0),
+            took_in: view.links.took_in.iter().map(|number| number.0).collect(),
+            split_from: view.links.split_from.map(|number| number.0),
             url: format!("{}/incidents/{}", doors.public_url(), view.number.0),
         }
     }
