@@ -796,6 +796,8 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                 reason,
                 Reason::IncidentOpened
                     | Reason::SeverityRaised
+                    | Reason::FirstOfItsKind
+                    | Reason::Rising
                     | Reason::StillFiring
                     | Reason::FiredAgain
                     | Reason::SilenceEnded
