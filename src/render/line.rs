@@ -478,10 +478,13 @@ pub struct Standing<'a> {
 #[must_use]
 pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line {
     match standing.state {
-        IncidentState::Resolved => match standing.resolved_by {
-            Some(actor) => Line::new(Tone::Good, format!("Resolved by {}", names.actor(actor))),
-            None => Line::new(Tone::Good, "Resolved".to_owned()).because(standing.resolved_because.map_or("", Reason::sentence)),
-        },
+        IncidentState::Resolved => {
+            let word = if standing.resolved_because == Some(Reason::Merged) { "Merged" } else { "Resolved" };
+            match standing.resolved_by {
+                Some(actor) => Line::new(Tone::Good, format!("{word} by {}", names.actor(actor))),
+                None => Line::new(Tone::Good, word.to_owned()).because(standing.resolved_because.map_or("", Reason::sentence)),
+            }
+        }
         IncidentState::Acknowledged => {
             let by = standing.acknowledged_by.map_or_else(|| "Somebody".to_owned(), |actor| names.actor(actor));
             let others = reaching_text(reaching, names);
