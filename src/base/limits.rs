@@ -147,6 +147,26 @@ pub const FLAP_BUCKET: Span = Span::minutes(1);
 pub const FLAP_BUCKET_LONGEST: Span = Span::hours(1);
 /// The longest time that a service waits to see whether an alert passes by itself.
 pub const QUIET_LONGEST: Span = Span::hours(1);
+/// So many alerts of one kind, or more, are common: beyond this nobody counts how rare one is.
+pub const COMMON: i64 = 99;
+/// Signs of what alike alerts are called.
+pub const KIND_CHARS: usize = 160;
+/// Of how often something was heard of, half is forgotten after this long.
+pub const NOVELTY_FADES: Span = Span::hours(24 * 7);
+/// Of a sender, or a key, that is heard of for less long than this, nothing is new and nothing rises: all of it would.
+pub const LEARNING: Span = Span::hours(24);
+/// A rate that jumps has so many times the signals of the busiest hour before, and not fewer than this within one.
+pub const RISE_TIMES: i64 = 3;
+pub const RISE_LEAST: i64 = 20;
+/// A kind that nobody has heard of for this long is new again; and the most that are remembered.
+pub const KINDS_KEPT: Span = Span::hours(24 * 180);
+pub const KINDS_MOST: i64 = 200_000;
+/// How far back the noise of monitors is counted, and of how many times that one was in an incident.
+pub const NOISE_WITHIN: Span = Span::hours(24 * 30);
+pub const NOISE_ROWS: i64 = 20_000;
+/// Of fewer incidents nothing is said, and from this score on something should be done.
+pub const NOISE_LEAST: i64 = 3;
+pub const NOISE_LOUD: i64 = 75;
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.

@@ -85,6 +85,7 @@ struct Instruments {
     overflowed: Family<Labels, Counter>,
     connections: Gauge,
     given_up: Counter,
+    raised: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -115,6 +116,7 @@ impl Metrics {
             overflowed: Family::default(),
             connections: Gauge::default(),
             given_up: Counter::default(),
+            raised: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -158,6 +160,7 @@ impl Metrics {
             "Connections that only waited and were closed because their place was wanted",
             instruments.given_up.clone(),
         );
+        registry.register("raised", "Alerts that woke people because they were new or rising", instruments.raised.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -250,6 +253,11 @@ impl Metrics {
     /// A connection that only waited was closed for another.
     pub fn connection_given_up(&self) {
         self.0.given_up.inc();
+    }
+
+    /// So many alerts made a quiet incident wake people: `new` or `rising`.
+    pub fn raised(&self, reason: &'static str, alerts: i64) {
+        self.0.raised.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(u64::try_from(alerts).unwrap_or(0));
     }
 
     /// Rows were thrown away.

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::args::{Global, Incident, Remote};
 use super::client::Client;
 use super::terminal::{Console, clean, wants_colour, width};
-use super::{CliError, Exit, board, duty, incident, orders, route, send, sender, silence, why};
+use super::{CliError, Exit, board, duty, incident, noise, orders, route, send, sender, silence, why};
 use crate::base::clock::Clock;
 
 /// Runs one command against the server that the arguments name. TLS must be set up before (the process's rustls provider).
@@ -57,6 +57,7 @@ async fn ask(console: &mut Console<'_>, global: &Global, remote: &Remote) -> Res
         Remote::Integration { command } => sender::integrations(console, &client, command).await,
         Remote::TestPage(asked) => orders::test_page(console, &client, asked).await,
         Remote::Route(asked) => route::route(console, &client, asked).await,
+        Remote::Noise(asked) => noise::noise(console, &client, asked).await,
         Remote::Why(about) => why::why(console, &client, about).await,
     }
 }

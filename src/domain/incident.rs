@@ -517,6 +517,8 @@ impl Incident {
             | What::IncidentDeclared { .. }
             | What::AlertsWaited { .. }
             | What::AlertsOutlasted { .. }
+            | What::AlertsNew { .. }
+            | What::AlertsRising { .. }
             | What::AlertsFlapping { .. }
             | What::AlertsSteady { .. }
             | What::NoteAdded { .. }

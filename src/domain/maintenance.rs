@@ -135,6 +135,7 @@ impl Maintenance {
                 incident: None,
                 ends_at: None,
                 hold: None,
+                novelty: super::novelty::Novelty::default(),
                 url: None,
                 labels: BTreeMap::new(),
             })

@@ -36,6 +36,8 @@ pub enum Reason {
     SteadyAgain,
     TooManyNew,
     FloodOver,
+    FirstOfItsKind,
+    Rising,
 
     NoSuchTask,
     NoSuchUser,
@@ -176,6 +178,8 @@ impl Reason {
                 "its integration sent more new alerts within an hour than are kept one by one, so it is counted on one alert"
             }
             Self::FloodOver => "its integration sends no more new alerts than are kept",
+            Self::FirstOfItsKind => "no alert of its kind was heard of before, and its service asks to be woken for such",
+            Self::Rising => "it comes much faster than it ever did lately, and its service asks to be woken for such",
             Self::NoSuchTask => "the incident has no task of that number",
             Self::NoSuchUser => "there is no such user",
             Self::NoSuchPolicy => "there is no such policy",

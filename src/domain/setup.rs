@@ -462,6 +462,18 @@ pub struct Service {
     /// When an alert comes and goes so often that it counts as one; `None`: never.
     #[serde(default = "Flapping::usual")]
     pub flapping: Option<Flapping>,
+    /// What makes a low urgency high.
+    #[serde(default)]
+    pub raise: Raise,
+}
+
+/// What makes an alert that would page quietly wake people; nothing, unless a service asks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raise {
+    /// It is the first of its kind.
+    pub new: bool,
+    /// Its rate jumped against its own history.
+    pub rising: bool,
 }
 
 const fn taken() -> bool {
@@ -512,6 +524,7 @@ impl Service {
             takes_symptoms: true,
             quiet_for: Span::ZERO,
             flapping: Some(Flapping::default()),
+            raise: Raise::default(),
         }
     }
 }
@@ -704,6 +717,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("takes_symptoms", a.takes_symptoms == b.takes_symptoms),
             ("quiet_for", a.quiet_for == b.quiet_for),
             ("flapping", a.flapping == b.flapping),
+            ("raise", a.raise == b.raise),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {

@@ -501,6 +501,8 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsSilenced { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
+        | What::AlertsNew { .. }
+        | What::AlertsRising { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

@@ -21,6 +21,7 @@ use crate::domain::change::Change;
 use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, Wanted, decide};
 use crate::domain::fact::coalesce;
 use crate::domain::input::{Action, Input, Signal};
+use crate::domain::novelty;
 use crate::domain::reason::Reason;
 use crate::domain::routing::{self, Routed};
 use crate::domain::setup::Setup;
@@ -225,7 +226,10 @@ async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Ro
     let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
     let services = setup.with_causes(own.chain(routed.filter(|service| setup.services.contains_key(service))));
     let signals: Vec<&Routed> = entries.iter().flat_map(|routes| &routes.signals).collect();
-    store::desk_load(tx, keys, &services, |keys| Wanted::by(setup, &signals, keys, at)).await
+    let mut desk = store::desk_load(tx, keys, &services, |keys| Wanted::by(setup, &signals, keys, at)).await?;
+    let kinds = novelty::may_begin(setup, &signals, &desk);
+    store::kinds_load(tx, &mut desk, &kinds).await?;
+    Ok(desk)
 }
 
 /// One signal on the desk; what is left of the decision beside it.

@@ -7,6 +7,8 @@ mod heartbeat;
 mod hold;
 mod integration;
 pub mod link;
+mod noise;
+mod novelty;
 mod reference;
 mod route;
 
@@ -21,6 +23,8 @@ pub use desk::{
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
 pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
+pub use noise::{MonitorRow, NoisePage};
+pub use novelty::{NoveltyTag, OrderLink};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 pub use route::{RoutePage, TriedRow};
 
@@ -112,6 +116,8 @@ pub struct Row {
     pub opened_at: Stamp,
     pub alerts_count: i64,
     pub is_storm: bool,
+    /// It has an alert of a kind that was never heard of before.
+    pub is_new: bool,
     /// `Bo Lind has it`, `Resolved by Bo Lind`.
     pub who: Option<String>,
 }
@@ -130,6 +136,7 @@ pub struct IncidentsPage {
     pub resolved: Vec<Row>,
     /// The URL of the next page of the list.
     pub older: Option<String>,
+    pub orders: Vec<OrderLink>,
     /// The same list as a file for spreadsheets.
     pub csv: String,
     /// Where senders reach Reveille, for the first steps.
@@ -187,6 +194,7 @@ pub struct AlertRow {
     pub severity: &'static str,
     pub state: &'static str,
     pub hold: Option<HoldTag>,
+    pub novelty: NoveltyTag,
     pub count: i64,
     pub first_at: Stamp,
     pub last_at: Stamp,
@@ -291,6 +299,8 @@ pub struct IncidentPage {
     pub now: Line,
     pub alerts_count: i64,
     pub alerts: Vec<AlertRow>,
+    /// In which order they stand.
+    pub orders: Vec<OrderLink>,
     /// Those of its own service first, then the nearest in time.
     pub changes: Vec<ChangeRow>,
     pub pages: Vec<PageCard>,

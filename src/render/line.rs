@@ -278,6 +278,15 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::AlertsOutlasted { count, titles, by } => {
             Line::new(Tone::Bad, alerts(*count, &format!("began under {}, which is over", silence_of(by)), titles))
         }
+        What::AlertsNew { count, titles, raised } => {
+            let how = format!("of a kind that was never heard of before: it wakes people, as {}", raised.name());
+            Line::new(Tone::Bad, alerts(*count, &how, titles))
+        }
+        What::AlertsRising { count, titles, signals, busiest, raised } => {
+            let wakes = raised.map_or_else(String::new, |raised| format!(": it wakes people, as {}", raised.name()));
+            let how = format!("rising: {signals} signals within the hour, {busiest} in its busiest one lately{wakes}");
+            Line::new(Tone::Bad, alerts(*count, &how, titles))
+        }
         What::AlertsFlapping { count, titles, changes, within } => {
             let how = format!("flapping: changed {} in {}", count_of(*changes, "time", "times"), lasting(*within));
             Line::new(Tone::Bad, alerts(*count, &how, titles)).because("it counts as firing until it is steady")

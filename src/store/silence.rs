@@ -204,7 +204,7 @@ pub async fn silence_piece(tx: &mut Tx, place: &SilencePlace, limit: i64) -> Res
     // The condition is the index's own, word for word, or it is not used.
     let find = format!(
         "SELECT id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, \
-         incident_id, ends_at, hold, url, labels FROM alerts WHERE state = '{}' AND (service, id) > ($1, $2) ORDER BY service, id LIMIT $3",
+         incident_id, ends_at, hold, kind, seen, marks, url, labels FROM alerts WHERE state = '{}' AND (service, id) > ($1, $2) ORDER BY service, id LIMIT $3",
         state.name()
     );
     let rows = tx.rows(sql_made(find).text(service.as_str()).text(id.as_str()).int(limit)).await?;

@@ -13,6 +13,7 @@ mod form;
 pub mod hooks;
 mod look;
 mod metrics;
+mod noise;
 mod opsgenie;
 mod pages;
 pub mod public;

@@ -8,6 +8,7 @@ pub mod incident;
 pub mod integrations;
 pub mod list;
 pub mod me;
+pub mod noise;
 pub mod oncall;
 pub mod people;
 pub mod reference;

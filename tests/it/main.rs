@@ -27,6 +27,7 @@ mod pages;
 mod postgres;
 mod provider;
 mod quiet;
+mod rare;
 mod receiver;
 mod replays;
 mod response;

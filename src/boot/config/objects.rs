@@ -63,6 +63,7 @@ const SERVICE: &[&str] = &[
     "takes_symptoms",
     "quiet_for",
     "flapping",
+    "raise",
 ];
 const GROUP: &[&str] = &["window", "by"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
@@ -527,6 +528,7 @@ impl<'a> Objects<'_, 'a> {
             service.close_after = Some(after);
         }
         self.quiet(&mut service, table);
+        self.raise(&mut service, table);
         let causes = reader.get(table, "depends_on").and_then(|field| reader.texts(field));
         for (text, spot) in causes.into_iter().flatten() {
             if text == id {

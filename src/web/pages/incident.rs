@@ -14,11 +14,13 @@ use crate::domain::decide::Outcome;
 use crate::domain::incident::{IncidentRole, IncidentState, Kind, Room};
 use crate::domain::input::{Act, Actor, Command, Via, Whom};
 use crate::domain::local;
+use crate::domain::order::Order;
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
 use crate::flows;
 use crate::render::html::{
-    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, Offers, PageCard, RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
+    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, NoveltyTag, Offers, OrderLink, PageCard, RoleRow, RoomLink, Stamp,
+    StormBanner, TaskRow,
 };
 use crate::render::line::{self, Names};
 use crate::store::read::{AlertView, AttemptOutcome, FactRow, IncidentFilter, IncidentView, PageView};
@@ -52,7 +54,10 @@ pub(in crate::web) async fn incident(
     let number = view.number;
     let reader = doors.house.store.reader();
     let pages = reader.incident_pages(viewer, number).await?;
-    let alerts = reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?;
+    // What one cannot see at a glance shows first what one would miss.
+    let is_flood = view.response.storm.is_some() || view.alerts_count > ALERTS_SHOWN;
+    let order = params.sort()?.unwrap_or(if is_flood { Order::Rare } else { Order::Newest });
+    let alerts = reader.incident_alerts(viewer, number, order, None, ALERTS_SHOWN).await?;
     let fell = reader.incident_fell(viewer, number).await?;
     let changes = reader.incident_changes(viewer, number).await?;
     let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
@@ -98,6 +103,7 @@ pub(in crate::web) async fn incident(
         // Whoever declared it had it at once, which is no answer.
         answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
+        orders: OrderLink::all(order, |order| format!("/incidents/{}?sort={}#alerts", number.0, order.name())),
         alerts: alerts.items.into_iter().map(alert_row).collect(),
         changes: changes.into_iter().map(|change| changes::row(change, Some(view.opened_at), &names)).collect(),
         pages: pages.iter().map(|page| page_card(page, &names)).collect(),
@@ -116,6 +122,7 @@ fn alert_row(alert: AlertView) -> AlertRow {
         severity: alert.severity.name(),
         state: alert.state.name(),
         hold: HoldTag::of(alert.state, alert.hold),
+        novelty: NoveltyTag::of(&alert.novelty),
         count: alert.count,
         first_at: Stamp(alert.first_at),
         last_at: Stamp(alert.last_at),
@@ -185,7 +192,7 @@ async fn others(doors: &Doors, caller: &Caller, view: &IncidentView) -> Result<V
         return Ok(Vec::new());
     }
     let kinds = Kind::parse(&view.kind).into_iter().collect();
-    let filter = IncidentFilter { states: vec![IncidentState::Triggered, IncidentState::Acknowledged], kinds, service: None };
+    let filter = IncidentFilter { states: vec![IncidentState::Triggered, IncidentState::Acknowledged], kinds, ..IncidentFilter::default() };
     let open = doors.house.store.reader().incidents_list(&caller.viewer, &filter, None, OTHERS_OFFERED).await?.items;
     let choice = |other: IncidentView| Choice { id: other.number.0.to_string(), name: format!("{} {}", other.number, other.title) };
     Ok(open.into_iter().filter(|other| other.number != view.number).map(choice).collect())
