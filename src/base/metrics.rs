@@ -230,7 +230,7 @@ impl Metrics {
         self.0.held.get_or_create(&vec![("reason", by.to_owned())]).inc_by(signals);
     }
 
-    /// A sender's body was encoded like this; `outcome` is decoded, too_large, broken or unknown.
+    /// A sender's body was encoded like this; `outcome` is `decoded`, `too_large`, `broken` or `unknown`.
     pub fn encoded(&self, coding: &'static str, outcome: &'static str) {
         self.0.encoded.get_or_create(&vec![("coding", coding.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }

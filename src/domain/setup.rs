@@ -594,6 +594,7 @@ impl Default for Budget {
 }
 
 impl Budget {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_usual(&self) -> bool {
         *self == Self::default()
     }

@@ -31,17 +31,14 @@ const SECRET_WORDS: [&str; 16] = [
 #[must_use]
 pub fn excerpt(body: &[u8], masks: &Mask) -> String {
     let whole = (body.len() <= limits::EXCERPT_READ_BYTES).then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
-    let text = match whole {
-        Some(mut value) => {
-            mask(&mut value, masks);
-            value.to_string()
-        }
-        None => {
-            let beginning = String::from_utf8_lossy(&body[..body.len().min(2 * limits::EXCERPT_BYTES)]);
-            // Cut in the middle, a secret does not look like one.
-            let whole = if body.len() > 2 * limits::EXCERPT_BYTES { without_last_word(&beginning) } else { &beginning };
-            masked(&masks.text(whole))
-        }
+    let text = if let Some(mut value) = whole {
+        mask(&mut value, masks);
+        value.to_string()
+    } else {
+        let beginning = String::from_utf8_lossy(&body[..body.len().min(2 * limits::EXCERPT_BYTES)]);
+        // Cut in the middle, a secret does not look like one.
+        let whole = if body.len() > 2 * limits::EXCERPT_BYTES { without_last_word(&beginning) } else { &beginning };
+        masked(&masks.text(whole))
     };
     let text = seen(&text);
     let end = (0..=limits::EXCERPT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);

@@ -115,6 +115,7 @@ story!(a_signature_is_over_the_bytes_as_they_were_sent, &team(), |app| {
     assert_eq!(titles(app).await.len(), 1);
     let told = taken(post(app, SIGNED, "gzip", cut.to_vec()).header("x-signature", signed(cut)), 202).await;
     assert_eq!(told["results"][0]["outcome"], "unreadable", "{told}");
+    app.settle().await;
     app.everyone_takes_notice();
 });
 

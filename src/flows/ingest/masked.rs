@@ -16,12 +16,16 @@ const FEW: usize = 64;
 /// [`IngestError::CannotStore`] where this process ends.
 pub(super) async fn all(masks: &Mask, mut signals: Vec<Signal>) -> Result<Vec<Signal>, IngestError> {
     if signals.len() <= FEW {
-        signals.iter_mut().for_each(|signal| one(masks, signal));
+        for signal in &mut signals {
+            one(masks, signal);
+        }
         return Ok(signals);
     }
     let masks = masks.clone();
     let masked = tokio::task::spawn_blocking(move || {
-        signals.iter_mut().for_each(|signal| one(&masks, signal));
+        for signal in &mut signals {
+            one(&masks, signal);
+        }
         signals
     });
     masked.await.map_err(|_| IngestError::CannotStore)
