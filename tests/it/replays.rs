@@ -79,7 +79,7 @@ story!(
         for row in app.incidents().await {
             assert_eq!(row["state"], "resolved", "{row:#}");
         }
-        let told = crate::night::why(&app, "1").await;
+        let told = crate::night::why(app, "1").await;
         let mut left = told.lines();
         for line in GLITCH {
             assert!(left.any(|told| told.trim() == line), "{line:?} is not told, or not in its turn:\n{told}");
