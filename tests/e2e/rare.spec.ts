@@ -15,8 +15,9 @@ test("the rare alert is found under the noise, by keyboard too", async ({ house,
   await expect(page.locator("#recorded .title").first()).toContainText("A backup took twice as long");
   await look(page, "alerts-rare");
 
-  const number = await house.fires("web-0 is down");
-  for (let n = 1; n < 24; n += 1) await house.fires(`web-${n} is down`);
+  // The eleventh of the storm is the umbrella of what comes after it.
+  let number = 0;
+  for (let n = 0; n < 24; n += 1) number = await house.fires(`web-${n} is down`);
   await house.fires("The core switch is gone", { severity: "error" });
   for (let n = 24; n < 40; n += 1) await house.fires(`web-${n} is down`);
   await page.goto(`${house.url}/incidents/${number}`);
@@ -41,7 +42,7 @@ test("a monitor that nobody acts on is noise, with what to do about it", async (
   await page.goto(`${house.url}/noise`);
   const disks = page.locator(".noise li", { hasText: "Disk" });
   await expect(disks).toContainText("nobody acted on it");
-  await disks.getByText("Make it low urgency").click();
+  await disks.locator("summary", { hasText: "Make it low urgency" }).click();
   await expect(disks.locator("pre")).toContainText("[[route]]");
   await look(page, "noise-filled");
   await disks.getByRole("link", { name: /^Silence/ }).click();
