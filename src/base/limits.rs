@@ -161,6 +161,10 @@ pub const REASSIGN_WAIT: Span = Span::minutes(5);
 pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
 /// When a silence is over its alerts are looked at; an incident that still hears nothing this much later pages by itself.
 pub const SILENCE_GRACE: Span = Span::seconds(30);
+/// An incident of which everything is inhibited is looked at this often: it has no end of its own.
+pub const INHIBITION_LOOK: Span = Span::minutes(5);
+/// Inhibition rules: every signal is held against each.
+pub const INHIBITIONS: usize = 100;
 /// Silences that may be in force or planned at once: every signal is held against those in force.
 pub const SILENCES: i64 = 500;
 /// Maintenance windows, of which each has two silences; how far ahead these are made; and how often it is looked whether there are more.

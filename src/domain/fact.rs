@@ -9,7 +9,7 @@ use super::reason::Reason;
 use super::setup::{Place, Severity, Step, Urgency};
 use super::task::TaskChange;
 use crate::base::id::{
-    AlertId, AttemptId, ContactId, IncidentId, IntegrationId, PageId, PolicyId, RouteId, ServiceId, SilenceId, TaskId, UserId,
+    AlertId, AttemptId, ContactId, IncidentId, InhibitionId, IntegrationId, PageId, PolicyId, RouteId, ServiceId, SilenceId, TaskId, UserId,
 };
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -92,6 +92,24 @@ pub enum What {
     AlertsUnsilenced {
         count: i64,
         titles: Vec<String>,
+    },
+    /// Another alert that fires explains them, by a rule: they page nobody for as long as it does. They still hold.
+    AlertsInhibited {
+        count: i64,
+        titles: Vec<String>,
+        rule: InhibitionId,
+        /// The title of the alert that inhibits them.
+        by: String,
+    },
+    /// What inhibited them fires no more, and they still hold.
+    AlertsUninhibited {
+        count: i64,
+        titles: Vec<String>,
+    },
+    /// All its open alerts are inhibited, or silenced: nobody is paged for as long as that lasts.
+    IncidentInhibited {
+        rule: InhibitionId,
+        by: String,
     },
     /// Alerts had fired for as long as their service waits to see whether they pass by themselves, and they had not.
     AlertsWaited {
@@ -407,6 +425,9 @@ impl What {
             Self::AlertsResolved { .. } => "alerts_resolved",
             Self::AlertsSilenced { .. } => "alerts_silenced",
             Self::AlertsUnsilenced { .. } => "alerts_unsilenced",
+            Self::AlertsInhibited { .. } => "alerts_inhibited",
+            Self::AlertsUninhibited { .. } => "alerts_uninhibited",
+            Self::IncidentInhibited { .. } => "incident_inhibited",
             Self::AlertsWaited { .. } => "alerts_waited",
             Self::AlertsOutlasted { .. } => "alerts_outlasted",
             Self::AlertsFlapping { .. } => "alerts_flapping",
@@ -477,6 +498,7 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
     match (earlier, later) {
         (What::AlertsJoined { count, titles }, What::AlertsJoined { count: more, titles: others })
         | (What::AlertsRefired { count, titles }, What::AlertsRefired { count: more, titles: others })
+        | (What::AlertsUninhibited { count, titles }, What::AlertsUninhibited { count: more, titles: others })
         | (What::AlertsUnsilenced { count, titles }, What::AlertsUnsilenced { count: more, titles: others }) => {
             add(count, titles, *more, others);
             true
@@ -492,6 +514,13 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
         (What::AlertsSilenced { count, titles, silence, .. }, What::AlertsSilenced { count: more, titles: others, silence: other, .. })
             if silence == other =>
         {
+            add(count, titles, *more, others);
+            true
+        }
+        (
+            What::AlertsInhibited { count, titles, rule, by },
+            What::AlertsInhibited { count: more, titles: others, rule: other, by: title },
+        ) if rule == other && by == title => {
             add(count, titles, *more, others);
             true
         }

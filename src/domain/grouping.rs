@@ -147,6 +147,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
     let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
     let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
+    let why = firing.and_then(|alert| silence::why_covered(draft, alert)).unwrap_or(Reason::Silenced);
     let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
         return over(draft, &key);
     };
@@ -155,7 +156,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
             alert.count += 1;
             alert.last_at = now;
         }
-        return Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(alert), incident);
+        return Verdict::of(Outcome::Suppressed, why).about(Some(alert), incident);
     }
     let incident = incident.or_else(|| hold::house_at_once(draft, &key));
     let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
@@ -249,7 +250,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted && !has_passed) {
         return fresh(draft, routed, &key, integration, service);
     }
-    if silence::covering(&draft.desk, &alert, now).is_some() {
+    if silence::why_covered(draft, &alert).is_some() {
         if incident_id.is_some() {
             // What it belonged to is left alone; when it fires again by itself, that is for the group of then.
             return fresh(draft, routed, &key, integration, service);

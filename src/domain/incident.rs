@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, What};
 use super::group::Group;
+use super::inhibition::Inhibited;
 use super::input::Actor;
 use super::setup::{Severity, Step, Urgency};
 use super::storm::Storm;
@@ -76,11 +77,14 @@ pub struct Response {
     pub storm: Option<Storm>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
-    /// Of the alerts that still hold, the ones that are silenced.
+    /// Of the alerts that still hold, the ones that are silenced or inhibited.
     pub silenced_count: i64,
     /// Of the silences that cover them, the one that lasts longest.
     pub silence: Option<Hush>,
-    /// Nobody is paged, because all that still holds is silenced.
+    /// Of the alerts that inhibit some of them, the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inhibited: Option<Inhibited>,
+    /// Nobody is paged, because all that still holds is silenced or inhibited.
     pub is_hushed: bool,
     /// When its policy would have gone on, had its senders not resolved it before anybody answered: should it come back soon, the policy
     /// goes on there.
@@ -241,7 +245,7 @@ impl Incident {
         self.state != IncidentState::Resolved
     }
 
-    /// Whether silences cover everything of it that still holds.
+    /// Whether silences and what inhibits cover everything of it that still holds.
     #[must_use]
     pub const fn is_covered(&self) -> bool {
         self.firing_count > 0 && self.response.silenced_count >= self.firing_count
@@ -321,14 +325,18 @@ impl Incident {
                     self.response.silence = Some(hush);
                 }
             }
-            What::AlertsUnsilenced { count, .. } => self.unsilence(*count),
+            What::AlertsInhibited { count, rule, by, .. } => {
+                self.response.silenced_count += count;
+                self.response.inhibited = Some(Inhibited { rule: rule.clone(), by: by.clone() });
+            }
+            What::AlertsUnsilenced { count, .. } | What::AlertsUninhibited { count, .. } => self.unsilence(*count),
             What::SilenceExtended { silence, until } => {
                 if let Some(hush) = &mut self.response.silence {
                     hush.silence = silence.clone();
                     hush.until = *until;
                 }
             }
-            What::IncidentSilenced { .. } => {
+            What::IncidentSilenced { .. } | What::IncidentInhibited { .. } => {
                 self.stop();
                 self.response.is_hushed = true;
             }
@@ -504,6 +512,7 @@ impl Incident {
         if self.response.silenced_count <= 0 {
             self.response.silenced_count = 0;
             self.response.silence = None;
+            self.response.inhibited = None;
         }
     }
 

@@ -116,32 +116,37 @@ impl Maintenance {
         doubts
     }
 
-    /// Whether it is about an alert of each integration, of whatever severity, that has nothing but what every alert has.
+    /// Whether it is about every alert that has nothing but what every alert has.
     fn covers_everything(&self, setup: &Setup) -> bool {
-        let mut plain = setup.integrations.values().flat_map(|integration| {
-            AlertSeverity::ALL.map(|severity| Alert {
-                id: AlertId::from_text(""),
-                key: Key { integration: integration.id.clone(), dedup_key: "a key of its sender".to_owned() },
-                source: integration.source.clone(),
-                service: integration.service.clone(),
-                title: "whatever it is about".to_owned(),
-                severity,
-                state: AlertState::Firing,
-                count: 1,
-                first_at: Time(0),
-                last_at: Time(0),
-                fired_at: Time(0),
-                resolved_at: None,
-                incident: None,
-                ends_at: None,
-                hold: None,
-                url: None,
-                labels: BTreeMap::new(),
-            })
-        });
-        let silence = self.silence(Turn { begins: Time(0), ends: Time(1) }, Time(0));
-        !setup.integrations.is_empty() && plain.all(|alert| silence.is_about(&alert))
+        let (silence, plain) = (self.silence(Turn { begins: Time(0), ends: Time(1) }, Time(0)), plain_alerts(setup));
+        !plain.is_empty() && plain.iter().all(|alert| silence.is_about(alert))
     }
+}
+
+/// An alert of each integration, of each severity, that has nothing but what every alert has.
+pub(super) fn plain_alerts(setup: &Setup) -> Vec<Alert> {
+    let plain = setup.integrations.values().flat_map(|integration| {
+        AlertSeverity::ALL.map(|severity| Alert {
+            id: AlertId::from_text(""),
+            key: Key { integration: integration.id.clone(), dedup_key: "a key of its sender".to_owned() },
+            source: integration.source.clone(),
+            service: integration.service.clone(),
+            title: "whatever it is about".to_owned(),
+            severity,
+            state: AlertState::Firing,
+            count: 1,
+            first_at: Time(0),
+            last_at: Time(0),
+            fired_at: Time(0),
+            resolved_at: None,
+            incident: None,
+            ends_at: None,
+            hold: None,
+            url: None,
+            labels: BTreeMap::new(),
+        })
+    });
+    plain.collect()
 }
 
 /// What is wrong with the beginning of a window, if anything is.

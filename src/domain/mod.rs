@@ -21,6 +21,7 @@ pub mod group;
 mod grouping;
 mod hold;
 pub mod incident;
+pub mod inhibition;
 pub mod input;
 pub mod lint;
 pub mod local;

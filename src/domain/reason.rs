@@ -29,6 +29,8 @@ pub enum Reason {
     CannotBeRead,
     IntegrationGone,
     Silenced,
+    InMaintenance,
+    Inhibited,
     OthersFire,
     WaitsToPass,
     PassedByItself,
@@ -53,6 +55,8 @@ pub enum Reason {
     PromotedByHand,
     SnoozeEnded,
     SilenceEnded,
+    MaintenanceOver,
+    InhibitionOver,
     Reassigned,
     PageAsked,
     AskedBeforeLapse,
@@ -114,8 +118,14 @@ impl Reason {
     /// What kept a signal from calling anybody, or from ending what it was about, in one word; `None` where nothing did.
     #[must_use]
     pub fn held_by(self) -> Option<&'static str> {
-        let words =
-            [(Self::Silenced, "silence"), (Self::WaitsToPass, "quiet"), (Self::PassedByItself, "passed"), (Self::Flapping, "flapping")];
+        let words = [
+            (Self::Silenced, "silence"),
+            (Self::InMaintenance, "maintenance"),
+            (Self::Inhibited, "inhibition"),
+            (Self::WaitsToPass, "quiet"),
+            (Self::PassedByItself, "passed"),
+            (Self::Flapping, "flapping"),
+        ];
         words.into_iter().find(|(reason, _)| *reason == self).map(|(_, word)| word)
     }
 
@@ -147,8 +157,12 @@ impl Reason {
             Self::CannotBeRead => "the body could not be read",
             Self::IntegrationGone => "its integration is not configured any more",
             Self::Silenced => "a silence covers it",
+            Self::InMaintenance => "maintenance covers it",
+            Self::Inhibited => "another alert that fires explains it",
             Self::OthersFire => "an alert joined that no silence covers",
             Self::SilenceEnded => "no silence covers it any more, and it still fires",
+            Self::MaintenanceOver => "the maintenance under which it began is over",
+            Self::InhibitionOver => "what explained it fires no more",
             Self::WaitsToPass => "its service waits to see whether it passes by itself",
             Self::PassedByItself => "it was over before its service would have called anybody",
             Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",

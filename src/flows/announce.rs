@@ -413,6 +413,7 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         lapses_at: None,
         snoozed_until: incident.response.snoozed_until,
         hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
+        inhibited: incident.response.inhibited.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let alerts = match (incident.alerts_count, incident.firing_count) {
@@ -491,6 +492,9 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::AlertsInhibited { .. }
+        | What::AlertsUninhibited { .. }
+        | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
         | What::AlertsFlapping { .. }

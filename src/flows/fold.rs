@@ -1,10 +1,12 @@
 //! The journal becomes alerts and incidents: many signals, one transaction.
 
+mod first;
 mod heard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::first::First;
 use self::heard::{Heard, Said};
 use super::house::{House, Live};
 use super::ingest::Entry;
@@ -134,7 +136,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let mut folded: BTreeMap<Reason, u64> = BTreeMap::new();
     let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
-    for Routes { entry, signals } in entries {
+    let mut first = First::of(&live.setup, &entries);
+    desk = first.decide(desk, &entries, &live.setup, &mut moment, (&mut facts, &mut timers));
+    for (place, Routes { entry, signals }) in entries.into_iter().enumerate() {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
         let again = (1..entry.times).flat_map(|_| signals.clone()).collect::<Vec<_>>();
         for (n, routed) in signals.into_iter().chain(again).enumerate() {
@@ -145,29 +149,34 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
                 *taken.entry(by.rule.clone()).or_default() += 1;
             }
             changes.extend(Change::of(&routed, &live.setup, &mut moment.ids, at));
-            let decision;
-            (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
-            facts.extend(decision.facts);
-            timers.extend(decision.timers);
+            let verdict = if let Some(verdict) = first.take(place, n) {
+                verdict
+            } else {
+                let decision;
+                (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
+                facts.extend(decision.facts);
+                timers.extend(decision.timers);
+                decision.verdict
+            };
             decided += 1;
-            if decision.verdict.outcome == Outcome::Folded {
-                *folded.entry(decision.verdict.reason).or_default() += 1;
+            if verdict.outcome == Outcome::Folded {
+                *folded.entry(verdict.reason).or_default() += 1;
             }
-            if let Some(by) = decision.verdict.reason.held_by() {
+            if let Some(by) = verdict.reason.held_by() {
                 *held.entry(by).or_default() += 1;
             }
             if let Some(sample) = &mut sample {
-                sample.made(title, said, rule, &decision.verdict);
+                sample.made(title, said, rule, &verdict);
             }
-            for outcome in ["accepted", decision.verdict.outcome.name()] {
+            for outcome in ["accepted", verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
             }
-            heard.signal(&entry.request, &entry.integration, kept, &decision.verdict, at);
+            heard.signal(&entry.request, &entry.integration, kept, &verdict, at);
             if n == 0 {
-                heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &decision.verdict, at);
+                heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &verdict, at);
             }
             if entry.answer {
-                answers.entry(entry.request.as_str().to_owned()).or_default().push(decision.verdict);
+                answers.entry(entry.request.as_str().to_owned()).or_default().push(verdict);
             }
         }
         samples.extend(sample);
@@ -255,10 +264,17 @@ pub async fn rehearse(
         tx.rollback().await?;
         let numbers: BTreeMap<IncidentId, Number> = desk.incidents.iter().map(|(id, incident)| (id.clone(), incident.number)).collect();
         let mut rehearsed = Vec::new();
-        for routed in entries.into_iter().flat_map(|routes| routes.signals) {
-            let decision;
-            (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
-            let Verdict { outcome, reason, incident, .. } = decision.verdict;
+        let mut first = First::of(&live.setup, &entries);
+        desk = first.decide(desk, &entries, &live.setup, &mut moment, (&mut Vec::new(), &mut Vec::new()));
+        for (n, routed) in entries.into_iter().flat_map(|routes| routes.signals).enumerate() {
+            let verdict = if let Some(verdict) = first.take(0, n) {
+                verdict
+            } else {
+                let decision;
+                (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
+                decision.verdict
+            };
+            let Verdict { outcome, reason, incident, .. } = verdict;
             rehearsed.push(Rehearsed { outcome, reason, incident: incident.and_then(|id| numbers.get(&id).copied()) });
         }
         Ok(rehearsed)

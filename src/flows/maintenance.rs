@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FlowError;
 use super::house::House;
-use super::silence;
+use super::{inhibition, silence};
 use crate::base::id::SilenceId;
 use crate::base::time::Time;
 use crate::domain::input::Actor;
@@ -29,6 +29,9 @@ pub async fn lay(house: &House, laid: &mut Laid) -> Result<(), FlowError> {
     let (live, now) = (house.now_live(), house.clock.now());
     if laid.version == Some(live.version) && laid.until.is_none_or(|until| now < until) {
         return Ok(());
+    }
+    if laid.version != Some(live.version) {
+        inhibition::mind_rules(house, &live.setup).await?;
     }
     let mut wanted: BTreeMap<SilenceId, SilenceRow> = BTreeMap::new();
     let mut until: Option<Time> = None;

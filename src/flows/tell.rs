@@ -244,6 +244,9 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::AlertsInhibited { .. }
+        | What::AlertsUninhibited { .. }
+        | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
         | What::AlertsFlapping { .. }

@@ -24,6 +24,7 @@ mod follow;
 mod follower;
 mod gauge;
 mod heartbeat;
+mod inhibition;
 mod journal;
 mod lease;
 mod message_link;
@@ -85,6 +86,10 @@ pub use follower::{
 pub use heartbeat::{
     HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeat_miss_again,
     heartbeats_excuse,
+};
+pub use inhibition::{
+    InhibitionPlace, audit_inhibitors, inhibition_look_at, inhibition_note, inhibition_place, inhibitors_begin, inhibitors_done,
+    inhibitors_drop, inhibitors_looked_at, inhibitors_tied, inhibitors_wait,
 };
 pub use journal::{
     Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete,

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (18, "groups", include_str!("../../migrations/0018_groups.sql")),
     (19, "quiet", include_str!("../../migrations/0019_quiet.sql")),
     (21, "turns", include_str!("../../migrations/0021_turns.sql")),
+    (24, "calm", include_str!("../../migrations/0024_calm.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.

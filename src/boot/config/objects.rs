@@ -1,6 +1,7 @@
 //! The configured objects of the file, with every reference between them looked up.
 
 mod group;
+mod inhibition;
 mod maintenance;
 mod mapping;
 mod quiet;
@@ -38,6 +39,7 @@ const ROOT: &[&str] = &[
     "webhook",
     "route",
     "maintenance",
+    "inhibition",
 ];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
@@ -134,6 +136,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
     let (webhooks, routes) = (tables("webhook", WEBHOOK), tables("route", routes::ROUTE));
     let windows = tables("maintenance", maintenance::MAINTENANCE);
+    let inhibitions = tables("inhibition", inhibition::INHIBITION);
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -176,6 +179,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     config.keys = keys.live;
     config.setup.routes = objects.routes(&names(reader, "route", &routes));
     config.setup.maintenance = objects.maintenance(&names(reader, "maintenance", &windows));
+    config.setup.inhibitions = objects.inhibitions(&names(reader, "inhibition", &inhibitions));
     voice_without_provider(reader, root, &config.setup, &config.settings);
     webhooks_without_secret(reader, &config.setup, &config.settings);
     config

@@ -54,6 +54,22 @@ fn every_fact_is_one_plain_sentence() {
     let cases = [
         (
             own(),
+            What::AlertsInhibited { count: 2, titles: vec!["api is slow".to_owned()], rule: "hosts".into(), by: "db-1 is down".to_owned() },
+            "2 alerts inhibited by db-1 is down, among them: api is slow (rule hosts)",
+        ),
+        (
+            own(),
+            What::AlertsInhibited { count: 0, titles: vec!["api is slow".to_owned()], rule: "hosts".into(), by: "db-1 is down".to_owned() },
+            "Inhibited by db-1 is down as well: api is slow (rule hosts)",
+        ),
+        (own(), What::AlertsUninhibited { count: 1, titles: vec!["api is slow".to_owned()] }, "1 alert no longer inhibited: api is slow"),
+        (
+            own(),
+            What::IncidentInhibited { rule: "hosts".into(), by: "db-1 is down".to_owned() },
+            "All that still fires is inhibited by db-1 is down: nobody is paged (rule hosts)",
+        ),
+        (
+            own(),
             What::AlertsWaited { count: 1, titles: vec!["db is down".to_owned()], waited: Span::minutes(2) },
             "1 alert had fired for 2 minutes without passing by itself: db is down",
         ),
@@ -361,6 +377,7 @@ fn what_is_done_right_now_is_one_sentence() {
     };
     let standing = Standing {
         hush: None,
+        inhibited: None,
         state: IncidentState::Triggered,
         severity: Severity::Sev2,
         acknowledged_by: None,
