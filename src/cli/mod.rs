@@ -7,6 +7,7 @@ mod duty;
 mod exit;
 mod help;
 mod incident;
+mod maintenance;
 mod orders;
 pub mod remote;
 mod route;

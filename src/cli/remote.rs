@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::args::{Global, Incident, Remote};
 use super::client::Client;
 use super::terminal::{Console, clean, wants_colour, width};
-use super::{CliError, Exit, board, duty, incident, orders, route, send, sender, silence, why};
+use super::{CliError, Exit, board, duty, incident, maintenance, orders, route, send, sender, silence, why};
 use crate::base::clock::Clock;
 
 /// Runs one command against the server that the arguments name. TLS must be set up before (the process's rustls provider).
@@ -54,6 +54,7 @@ async fn ask(console: &mut Console<'_>, global: &Global, remote: &Remote) -> Res
         Remote::Oncall(asked) => duty::oncall(console, &client, asked).await,
         Remote::Override { command } => duty::overrides(console, &client, command).await,
         Remote::Silence { command } => silence::silences(console, &client, command).await,
+        Remote::Maintenance { command } => maintenance::maintenance(console, &client, command).await,
         Remote::Integration { command } => sender::integrations(console, &client, command).await,
         Remote::TestPage(asked) => orders::test_page(console, &client, asked).await,
         Remote::Route(asked) => route::route(console, &client, asked).await,

@@ -7,6 +7,7 @@ mod heartbeat;
 mod hold;
 mod integration;
 pub mod link;
+mod maintenance;
 mod reference;
 mod route;
 
@@ -21,6 +22,7 @@ pub use desk::{
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
 pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
+pub use maintenance::{Block, DayMark, MaintenancePage, WindowCard};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 pub use route::{RoutePage, TriedRow};
 

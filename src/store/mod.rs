@@ -27,6 +27,7 @@ mod heartbeat;
 mod inhibition;
 mod journal;
 mod lease;
+mod maintenance;
 mod message_link;
 mod open;
 mod outbox;
@@ -96,6 +97,7 @@ pub use journal::{
     journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
+pub use maintenance::{WindowRow, window_load, window_save, windows_changed_at, windows_forget, windows_list};
 pub use message_link::{message_link_create, message_link_find};
 pub use open::{Store, StoreOptions};
 pub use outbox::{

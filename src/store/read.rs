@@ -18,6 +18,7 @@ use super::fact::fact_of;
 pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::heartbeat::{Miss, MissedDay};
+pub use super::maintenance::WindowRow;
 pub use super::overrides::OverrideView;
 pub use super::sample::Sample;
 pub use super::sender::{AlertNote, Named, OwnAlert, SenderRequest};

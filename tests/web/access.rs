@@ -27,6 +27,7 @@ fn filled(path: &str) -> String {
         .replace("{user}", "bo")
         .replace("{override}", "ovr_none")
         .replace("{silence}", "none")
+        .replace("{window}", "none")
 }
 
 /// Everybody there is, by what lets them in.

@@ -682,16 +682,8 @@ fn webhooks_without_secret(reader: &Reader<'_>, setup: &Setup, settings: &Settin
 }
 
 fn every(text: &str) -> Result<Every, Refusal> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number = number.parse::<u32>().ok().filter(|number| (1..=10_000).contains(number));
-    match (number, unit) {
-        (Some(n), "h") => Ok(Every::Hours(n)),
-        (Some(n), "d") => Ok(Every::Days(n)),
-        (Some(n), "w") => Ok(Every::Weeks(n)),
-        (Some(n), "mo") => Ok(Every::Months(n)),
-        _ => Err((format!("{} is no length of a turn", shown(text)), "write it as 12h, 1d, 1w or 1mo".to_owned())),
-    }
+    let wrong = || (format!("{} is no length of a turn", shown(text)), "write it as 12h, 1d, 1w or 1mo".to_owned());
+    crate::domain::maintenance::every(text).ok_or_else(wrong)
 }
 
 /// A weekday belongs to turns of weeks alone; without one these change on Mondays.

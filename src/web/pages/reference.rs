@@ -156,6 +156,7 @@ fn filled(path: &str) -> String {
         ("{user}", "ana"),
         ("{override}", "ovr_01k…"),
         ("{silence}", "0b5c1b7e-…"),
+        ("{window}", "disk-move"),
     ]
     .into_iter()
     .fold(path.to_owned(), |path, (place, example)| path.replace(place, example))
