@@ -229,16 +229,17 @@ pub fn sources_among<'a>(setup: &Setup, signals: impl Iterator<Item = &'a Routed
 
 /// The first that inhibits the alert, by the order of the rules.
 #[must_use]
-pub fn of<'a>(setup: &'a Setup, inhibitors: &'a Inhibitors, alert: &'a Alert) -> Option<&'a Inhibitor> {
+pub fn of<'a>(setup: &'a Setup, inhibitors: &'a Inhibitors, alert: &'a impl Labelled) -> Option<&'a Inhibitor> {
     all_of(setup, inhibitors, alert).next()
 }
 
 /// All that inhibit the alert and are known.
-pub fn all_of<'a>(setup: &'a Setup, inhibitors: &'a Inhibitors, alert: &'a Alert) -> impl Iterator<Item = &'a Inhibitor> {
+pub fn all_of<'a, L: Labelled>(setup: &'a Setup, inhibitors: &'a Inhibitors, alert: &'a L) -> impl Iterator<Item = &'a Inhibitor> {
     setup.inhibitions.iter().filter(|rule| rule.is_target(alert)).flat_map(move |rule| {
         let (tie, is_source) = (rule.tie(alert), rule.is_source(alert));
         let tied = inhibitors.range((tie.clone(), AlertId::from_text(""))..).take_while(move |((other, _), _)| *other == tie);
-        tied.map(|(_, inhibitor)| inhibitor).filter(move |inhibitor| !(is_source && inhibitor.is_target) && inhibitor.alert != alert.id)
+        // What inhibits itself would match both sides, and so leaves its own kind alone.
+        tied.map(|(_, inhibitor)| inhibitor).filter(move |inhibitor| !(is_source && inhibitor.is_target))
     })
 }
 

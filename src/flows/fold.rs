@@ -19,6 +19,7 @@ use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::change::Change;
 use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, Wanted, decide};
 use crate::domain::fact::coalesce;
+use crate::domain::inhibition::{self, Inhibited};
 use crate::domain::input::{Action, Input, Signal};
 use crate::domain::reason::Reason;
 use crate::domain::routing::{self, Routed};
@@ -231,12 +232,14 @@ fn signal(desk: Desk, routed: Routed, setup: &Setup, moment: &mut Moment) -> (De
 }
 
 /// What a signal would come to now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rehearsed {
     pub outcome: Outcome,
     pub reason: Reason,
     /// The incident that there is and that it would be about.
     pub incident: Option<Number>,
+    /// What inhibits it.
+    pub inhibited: Option<Inhibited>,
 }
 
 /// Decides these signals of one integration, one after the other, by all that is stored, as a fold does; and gives the transaction up.
@@ -267,6 +270,7 @@ pub async fn rehearse(
         let mut first = First::of(&live.setup, &entries);
         desk = first.decide(desk, &entries, &live.setup, &mut moment, (&mut Vec::new(), &mut Vec::new()));
         for (n, routed) in entries.into_iter().flat_map(|routes| routes.signals).enumerate() {
+            let key = Key { integration: routed.signal.integration.clone(), dedup_key: routed.signal.dedup_key.clone() };
             let verdict = if let Some(verdict) = first.take(0, n) {
                 verdict
             } else {
@@ -275,7 +279,10 @@ pub async fn rehearse(
                 decision.verdict
             };
             let Verdict { outcome, reason, incident, .. } = verdict;
-            rehearsed.push(Rehearsed { outcome, reason, incident: incident.and_then(|id| numbers.get(&id).copied()) });
+            let alert = desk.keys.get(&key).and_then(|state| state.alert.as_ref()).filter(|_| reason == Reason::Inhibited);
+            let by = alert.and_then(|alert| inhibition::of(&live.setup, &desk.inhibitors, alert));
+            let inhibited = by.map(|by| Inhibited { rule: by.rule.clone(), by: by.title.clone() });
+            rehearsed.push(Rehearsed { inhibited, outcome, reason, incident: incident.and_then(|id| numbers.get(&id).copied()) });
         }
         Ok(rehearsed)
     };

@@ -268,7 +268,7 @@ async fn orphans(house: &House) -> Result<usize, FlowError> {
         // What was let go of and is not looked at yet is nobody's fault either.
         let inhibitors = store::inhibitors_tied(&mut tx, &ties, true).await?;
         let is_looked_at = store::inhibition_place(&mut tx).await?.0 == InhibitionPlace::Done;
-        orphans.retain(|alert| is_looked_at && inhibition::of(setup, &inhibitors, alert).is_none());
+        orphans.retain(|alert| is_looked_at && inhibition::of(setup, &inhibitors, *alert).is_none());
         if orphans.is_empty() {
             tx.rollback().await?;
         } else {

@@ -16,8 +16,8 @@ use askama::Template;
 pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
 pub use change::{ChangeRow, ChangesPage};
 pub use desk::{
-    AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
-    ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
+    AlertsPage, ContactRow, DayCell, DeclarePage, InhibitionCard, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow,
+    RuleRow, ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
 };
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
 pub use hold::HoldTag;
@@ -184,6 +184,8 @@ pub struct AttemptRow {
 
 #[derive(Debug, Clone)]
 pub struct AlertRow {
+    /// What inhibits it.
+    pub inhibited: Option<String>,
     pub title: String,
     pub source: String,
     pub severity: &'static str,

@@ -245,6 +245,14 @@ pub async fn inhibitors_tied(from: &mut impl Ask, ties: &BTreeSet<Tie>, ended: b
 }
 
 impl Reader {
+    /// As [`inhibitors_tied`], of what still inhibits.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn inhibitors_tied(&self, ties: &BTreeSet<Tie>) -> Result<Inhibitors> {
+        inhibitors_tied(&mut self.clone(), ties, false).await
+    }
+
     /// What inhibits just now, by rule: how many, and the titles of the first few.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ use crate::domain::alert::{AlertState, Hold};
 use crate::domain::incident::{IncidentState, Kind, Response, Run};
 use crate::domain::input::Actor;
 use crate::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
+use crate::domain::silence::Labelled;
 pub use crate::domain::task::Task;
 
 /// Connections that the database itself keeps from writing.
@@ -109,6 +110,27 @@ pub struct AlertView {
     pub labels: BTreeMap<String, String>,
     /// What it is or was held for, by its own row: what ended with its incident is held for nothing.
     pub hold: Option<Hold>,
+}
+
+impl Labelled for AlertView {
+    fn integration(&self) -> &IntegrationId {
+        &self.integration
+    }
+
+    fn label(&self, name: &str) -> &str {
+        if let Some(value) = self.labels.get(name) {
+            return value;
+        }
+        match name {
+            "alertname" => &self.title,
+            "dedup_key" => &self.dedup_key,
+            "severity" => self.severity.name(),
+            "service" => self.service.as_str(),
+            "integration" => self.integration.as_str(),
+            "source" => &self.source,
+            _ => "",
+        }
+    }
 }
 
 /// Which alerts; `None` is all.

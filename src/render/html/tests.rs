@@ -86,6 +86,7 @@ fn incident(state: IncidentState) -> IncidentPage {
         alerts_count: 7,
         changes: Vec::new(),
         alerts: vec![AlertRow {
+            inhibited: None,
             title: HOSTILE.to_owned(),
             source: HOSTILE.to_owned(),
             severity: "error",
@@ -232,6 +233,7 @@ fn signed_out_pages_offer_the_way_in() {
 fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
     let host = |url: &str| {
         let row = AlertRow {
+            inhibited: None,
             title: String::new(),
             source: "generic".to_owned(),
             severity: "error",

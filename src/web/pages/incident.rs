@@ -24,6 +24,7 @@ use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::Caller;
 use crate::web::form::Form;
+use crate::web::inhibited;
 use crate::web::look::{self, Params};
 use crate::web::roles::shown;
 
@@ -49,6 +50,7 @@ pub(in crate::web) async fn incident(
     let reader = doors.house.store.reader();
     let pages = reader.incident_pages(viewer, number).await?;
     let alerts = reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?;
+    let mut inhibited = inhibited::among(&doors, &alerts.items).await?;
     let fell = reader.incident_fell(viewer, number).await?;
     let changes = reader.incident_changes(viewer, number).await?;
     let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
@@ -93,7 +95,7 @@ pub(in crate::web) async fn incident(
         // Whoever declared it had it at once, which is no answer.
         answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
-        alerts: alerts.items.into_iter().map(alert_row).collect(),
+        alerts: alerts.items.into_iter().map(|alert| AlertRow { inhibited: inhibited.remove(&alert.id), ..alert_row(alert) }).collect(),
         changes: changes.into_iter().map(|change| changes::row(change, Some(view.opened_at), &names)).collect(),
         pages: pages.iter().map(|page| page_card(page, &names)).collect(),
         timeline: facts.iter().map(|row| entry(row, &names)).collect(),
@@ -105,6 +107,7 @@ pub(in crate::web) async fn incident(
 
 fn alert_row(alert: AlertView) -> AlertRow {
     AlertRow {
+        inhibited: None,
         silence: if alert.state == AlertState::Firing { silences::link(&alert) } else { String::new() },
         title: alert.title,
         source: alert.source,
