@@ -171,6 +171,8 @@ pub const SILENCES: i64 = 500;
 pub const MAINTENANCE: usize = 200;
 pub const MAINTENANCE_AHEAD: Span = Span::hours(24 * 366);
 pub const MAINTENANCE_LOOK: Span = Span::hours(24);
+/// What people may mark as noise or relevant in one incident: its alerts are held against each.
+pub const MARKS: usize = 50;
 /// Matchers of one silence.
 pub const MATCHERS: usize = 32;
 /// Longest name and value of a matcher, of a rule's and of a silence's, and the room that a pattern's automaton may take, bytes: a hostile

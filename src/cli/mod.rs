@@ -8,6 +8,7 @@ mod exit;
 mod help;
 mod incident;
 mod maintenance;
+mod mark;
 mod orders;
 pub mod remote;
 mod route;

@@ -6,6 +6,7 @@ use super::group::Group;
 use super::incident::{IncidentRole, Kind};
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
+use super::relevance::{Change, Relevance, Stream};
 use super::setup::{Place, Severity, Step, Urgency};
 use super::task::TaskChange;
 use crate::base::id::{
@@ -148,6 +149,32 @@ pub enum What {
         until: Time,
         by: String,
         comment: String,
+    },
+    /// Somebody said of an alert stream that it is noise, or relevant.
+    RelevanceMarked {
+        n: i64,
+        stream: Stream,
+        relevance: Relevance,
+        /// What it is about, for people.
+        about: String,
+    },
+    MarkTakenBack {
+        n: i64,
+        relevance: Relevance,
+        about: String,
+    },
+    /// Alerts that are noise joined, fired again or were resolved: told to nobody.
+    NoiseChanged {
+        change: Change,
+        count: i64,
+        titles: Vec<String>,
+        #[serde(default)]
+        silenced: i64,
+    },
+    /// What was marked as noise is worse than the incident, and does not raise it.
+    NoiseWorse {
+        title: String,
+        severity: Severity,
     },
     SeverityRaised {
         from: Severity,
@@ -425,6 +452,10 @@ impl What {
             Self::AlertsResolved { .. } => "alerts_resolved",
             Self::AlertsSilenced { .. } => "alerts_silenced",
             Self::AlertsUnsilenced { .. } => "alerts_unsilenced",
+            Self::RelevanceMarked { .. } => "relevance_marked",
+            Self::MarkTakenBack { .. } => "mark_taken_back",
+            Self::NoiseChanged { .. } => "noise_changed",
+            Self::NoiseWorse { .. } => "noise_worse",
             Self::AlertsInhibited { .. } => "alerts_inhibited",
             Self::AlertsUninhibited { .. } => "alerts_uninhibited",
             Self::IncidentInhibited { .. } => "incident_inhibited",
@@ -515,6 +546,14 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
             if silence == other =>
         {
             add(count, titles, *more, others);
+            true
+        }
+        (
+            What::NoiseChanged { change, count, titles, silenced },
+            What::NoiseChanged { change: same, count: more, titles: others, silenced: silenced_more },
+        ) if change == same => {
+            add(count, titles, *more, others);
+            *silenced += silenced_more;
             true
         }
         (

@@ -13,7 +13,7 @@ use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
 use super::storm::{self, Place};
-use super::{command, escalation, flap, hold, remark, severity, silence};
+use super::{command, escalation, flap, hold, relevance, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
@@ -217,7 +217,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             return verdict;
         }
         if let Some(incident) = &incident {
-            severity::raise(draft, &incident.id, severity, &signal.integration);
+            relevance::raise(draft, &incident.id, severity, &key);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
             return hold::house(draft, routed, &key, own, severity, &alert.id);
@@ -263,6 +263,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     if let Some(incident) = incident {
         let sender = Actor::Integration(signal.integration.clone());
         let refired = What::AlertsRefired { count: 1, titles: vec![title_of(signal, &alert.title).to_owned()] };
+        let refired = relevance::told(draft, &incident.id, &key, refired);
         if incident.is_open() {
             draft.record(&incident.id, &sender, refired);
             silence::settle(draft, &incident.id, incident.is_covered(), Reason::OthersFire);
@@ -272,7 +273,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             draft.find_newest(&incident.service);
             escalation::resume(draft, &incident.id, incident.response.left_at, reason);
         }
-        severity::raise(draft, &incident.id, severity, &signal.integration);
+        relevance::raise(draft, &incident.id, severity, &key);
         flap::see(draft, &key);
     } else if severity.urgency().is_some() {
         // It passed by itself before, and nobody was called.
@@ -387,9 +388,10 @@ fn join(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
         draft.record(incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
     }
     let sender = Actor::Integration(key.integration.clone());
-    draft.record(incident, &sender, What::AlertsJoined { count: 1, titles: vec![routed.signal.title.clone()] });
+    let joined = What::AlertsJoined { count: 1, titles: vec![routed.signal.title.clone()] };
+    draft.record(incident, &sender, relevance::told(draft, incident, key, joined));
     silence::settle(draft, incident, was_covered, Reason::OthersFire);
-    severity::raise(draft, incident, *severity, &key.integration);
+    relevance::raise(draft, incident, *severity, key);
 }
 
 /// A new incident, which nobody is paged for yet.

@@ -8,6 +8,7 @@ use super::fact::{Fact, What};
 use super::group::Group;
 use super::inhibition::Inhibited;
 use super::input::Actor;
+use super::relevance::{Change, Mark};
 use super::setup::{Severity, Step, Urgency};
 use super::storm::Storm;
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
@@ -90,8 +91,21 @@ pub struct Response {
     /// goes on there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_at: Option<Time>,
+    /// What people said of its alerts, in the order in which they did; and the number given last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub marked: i64,
+    /// The worst that noise was told to be since somebody marked any last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_told: Option<Severity>,
     /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
     pub told_by_senders: BTreeSet<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 /// A silence, as far as an incident's decisions look at it.
@@ -310,6 +324,17 @@ impl Incident {
                 self.joined_at = fact.at;
                 self.response.resolve_asked = false;
             }
+            What::NoiseChanged { change, count, silenced, .. } => self.noise(*change, *count, *silenced, fact.at),
+            What::RelevanceMarked { n, stream, relevance, about } => {
+                self.response.marked = *n;
+                self.response.noise_told = None;
+                // The same stream is one thing, marked anew.
+                self.response.marks.retain(|mark| mark.stream != *stream);
+                let (stream, relevance, about) = (stream.clone(), *relevance, about.clone());
+                self.response.marks.push(Mark { n: *n, stream, relevance, about, by: fact.actor.clone(), at: fact.at });
+            }
+            What::MarkTakenBack { n, .. } => self.response.marks.retain(|mark| mark.n != *n),
+            What::NoiseWorse { severity, .. } => self.response.noise_told = Some(*severity),
             What::AlertsRefired { count, .. } => {
                 self.firing_count += count;
                 self.response.resolve_asked = false;
@@ -504,6 +529,26 @@ impl Incident {
         self.response.snoozed_until = None;
         self.response.is_hushed = false;
         self.epoch += 1;
+    }
+
+    /// What is noise counts as everything does.
+    fn noise(&mut self, change: Change, count: i64, silenced: i64, at: Time) {
+        match change {
+            Change::Joined => {
+                self.alerts_count += count;
+                self.firing_count += count;
+                self.joined_at = at;
+                self.response.resolve_asked = false;
+            }
+            Change::Refired => {
+                self.firing_count += count;
+                self.response.resolve_asked = false;
+            }
+            Change::Resolved => {
+                self.firing_count -= count;
+                self.unsilence(silenced);
+            }
+        }
     }
 
     /// As many are silenced no more; without any, no silence is theirs.

@@ -33,6 +33,7 @@ pub mod oncall;
 mod page;
 pub mod person;
 pub mod reason;
+pub mod relevance;
 pub mod remark;
 pub mod routing;
 pub mod setup;

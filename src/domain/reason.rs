@@ -38,6 +38,8 @@ pub enum Reason {
     SteadyAgain,
 
     NoSuchTask,
+    NoSuchMark,
+    TooManyMarks,
     NoSuchUser,
     NoSuchPolicy,
     NoSuchService,
@@ -168,6 +170,8 @@ impl Reason {
             Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",
             Self::SteadyAgain => "it has been steady for long enough to be taken at its word",
             Self::NoSuchTask => "the incident has no task of that number",
+            Self::NoSuchMark => "there is no such mark any more",
+            Self::TooManyMarks => "an incident takes fifty marks at most; mark several streams with one matcher",
             Self::NoSuchUser => "there is no such user",
             Self::NoSuchPolicy => "there is no such policy",
             Self::NoSuchService => "there is no such service",

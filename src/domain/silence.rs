@@ -15,9 +15,9 @@ use super::inhibition::{self, Inhibitor};
 use super::input::{Action, Actor, Signal, Timer};
 use super::matcher::Matcher;
 use super::reason::Reason;
+use super::relevance;
 use super::routing::{self, Routed};
 use super::setup::{Service, Setup, Severity};
-use super::severity;
 use crate::base::id::{IncidentId, IntegrationId, SilenceId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -219,7 +219,7 @@ fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
         if reason == Reason::InhibitionOver { What::AlertsUninhibited { count, titles } } else { What::AlertsUnsilenced { count, titles } };
     draft.record(incident, &Actor::Reveille, what);
     settle(draft, incident, was_covered, reason);
-    severity::raise(draft, incident, worth, &key.integration);
+    relevance::raise(draft, incident, worth, key);
     Verdict::of(Outcome::Repeated, reason)
 }
 

@@ -492,6 +492,9 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::RelevanceMarked { .. }
+        | What::MarkTakenBack { .. }
+        | What::NoiseWorse { .. }
         | What::AlertsInhibited { .. }
         | What::AlertsUninhibited { .. }
         | What::IncidentInhibited { .. }
@@ -532,7 +535,8 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::StormBegan { .. }
         | What::StormEnded
         | What::ContactClosed { .. } => true,
-        What::RoomWanted { .. }
+        What::NoiseChanged { .. }
+        | What::RoomWanted { .. }
         | What::IncidentRouted { .. }
         | What::RoomOpened { .. }
         | What::NoticeWanted { .. }

@@ -244,6 +244,9 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::RelevanceMarked { .. }
+        | What::MarkTakenBack { .. }
+        | What::NoiseWorse { .. }
         | What::AlertsInhibited { .. }
         | What::AlertsUninhibited { .. }
         | What::IncidentInhibited { .. }
@@ -277,7 +280,8 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IncidentReopened { .. }
         | What::StormBegan { .. }
         | What::StormEnded => true,
-        What::RoomWanted { .. }
+        What::NoiseChanged { .. }
+        | What::RoomWanted { .. }
         | What::IncidentRouted { .. }
         | What::ServiceInvolved { .. }
         | What::NoticeWanted { .. }

@@ -9,6 +9,7 @@ mod integration;
 pub mod link;
 mod maintenance;
 mod reference;
+mod relevance;
 mod route;
 
 use askama::Template;
@@ -24,6 +25,7 @@ pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use maintenance::{Block, DayMark, MaintenancePage, WindowCard};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
+pub use relevance::{MarkRow, RelevancePart};
 pub use route::{RoutePage, TriedRow};
 
 use super::line::{self, Line};
@@ -186,6 +188,11 @@ pub struct AttemptRow {
 pub struct AlertRow {
     /// What inhibits it.
     pub inhibited: Option<String>,
+    /// What people marked it as.
+    pub relevance: Option<&'static str>,
+    /// What names its stream.
+    pub integration: String,
+    pub dedup_key: String,
     pub title: String,
     pub source: String,
     pub severity: &'static str,
@@ -274,6 +281,7 @@ pub struct StormBanner {
 #[derive(Template)]
 #[template(path = "incident.html")]
 pub struct IncidentPage {
+    pub relevance: RelevancePart,
     pub frame: Frame,
     pub number: Number,
     pub title: String,
@@ -355,7 +363,7 @@ impl IncidentPage {
     }
 
     fn alerts_hidden(&self) -> i64 {
-        self.alerts_count - i64::try_from(self.alerts.len()).unwrap_or(i64::MAX)
+        self.alerts_count - self.relevance.hidden - i64::try_from(self.alerts.len()).unwrap_or(i64::MAX)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::incident::{Hush, IncidentState, Kind, Run};
 use crate::domain::inhibition::Inhibited;
 use crate::domain::input::{Actor, CallEnd};
 use crate::domain::reason::Reason;
+use crate::domain::relevance::Change;
 use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
 use crate::domain::task::{TaskChange, TaskState};
 
@@ -267,6 +268,24 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Quiet, alerts(*count, &format!("silenced by {by}"), titles)).because(comment).then("over", Some(*until))
         }
         What::AlertsUnsilenced { count, titles } => Line::new(Tone::Bad, alerts(*count, "no longer silenced", titles)),
+        What::RelevanceMarked { relevance, about, n: _, stream: _ } => {
+            Line::new(Tone::Note, format!("{}: {about}", by(&format!("Marked as {}", relevance.name()))))
+        }
+        What::MarkTakenBack { relevance, about, n: _ } => {
+            Line::new(Tone::Note, format!("{}: {about}", by(&format!("No longer marked as {}", relevance.name()))))
+        }
+        What::NoiseChanged { change, count, titles, silenced: _ } => {
+            let how = match change {
+                Change::Joined => "of noise joined",
+                Change::Refired => "of noise fired again",
+                Change::Resolved => "of noise resolved",
+            };
+            Line::new(Tone::Quiet, alerts(*count, how, titles))
+        }
+        What::NoiseWorse { title, severity } => {
+            Line::new(Tone::Bad, format!("Marked as noise, and worse than the incident at {}: {title}", severity.name()))
+                .because("it does not raise the incident; take the mark back if it should")
+        }
         What::AlertsInhibited { count: 0, titles, by, rule } => {
             Line::new(Tone::Quiet, format!("Inhibited by {by} as well: {}", titles.join("; "))).because(format!("rule {rule}"))
         }

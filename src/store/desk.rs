@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use super::error::Result;
 use super::fact::counter_add;
 use super::inhibition::{inhibitors_load, inhibitors_save};
+use super::relevance::marks_save;
 use super::silence::{silences_hold, silences_live};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, word_of};
 use super::storm::{openings_load, openings_save};
@@ -289,6 +290,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
     openings_save(tx, before, after).await?;
     services_save(tx, facts).await?;
     inhibitors_save(tx, before, after, facts).await?;
+    marks_save(tx, &after.incidents, &alerts, facts).await?;
     pages_save(tx, facts).await
 }
 
@@ -470,6 +472,10 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::AlertsRefired { .. }
             | What::AlertsResolved { .. }
             | What::AlertsSilenced { .. }
+            | What::RelevanceMarked { .. }
+            | What::MarkTakenBack { .. }
+            | What::NoiseWorse { .. }
+            | What::NoiseChanged { .. }
             | What::AlertsInhibited { .. }
             | What::AlertsUninhibited { .. }
             | What::IncidentInhibited { .. }

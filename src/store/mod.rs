@@ -37,6 +37,7 @@ mod password;
 mod person;
 pub mod read;
 mod refusal;
+mod relevance;
 mod repeat;
 mod retain;
 mod room;
@@ -109,6 +110,7 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use refusal::{RefusalRow, refusals_add, refusals_forget, refusals_list};
+pub use relevance::{Noise, marks_forget};
 pub use repeat::{
     Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_note, repeat_verdict, repeats_forget,
 };

@@ -20,6 +20,7 @@ pub use super::gauge::{Gauges, Waiting};
 pub use super::heartbeat::{Miss, MissedDay};
 pub use super::maintenance::WindowRow;
 pub use super::overrides::OverrideView;
+pub use super::relevance::Noise;
 pub use super::sample::Sample;
 pub use super::sender::{AlertNote, Named, OwnAlert, SenderRequest};
 pub use super::silence::{HoldingAlert, SilenceRow};

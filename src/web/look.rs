@@ -237,6 +237,10 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::RelevanceMarked { .. }
+        | What::MarkTakenBack { .. }
+        | What::NoiseWorse { .. }
+        | What::NoiseChanged { .. }
         | What::AlertsInhibited { .. }
         | What::AlertsUninhibited { .. }
         | What::IncidentInhibited { .. }

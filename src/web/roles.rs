@@ -146,6 +146,8 @@ pub(super) static ROUTES: &[Route] = &[
     command("/api/v1/incidents/{number}/note", || post(api::command::note)),
     command("/api/v1/incidents/{number}/update", || post(api::command::update)),
     command("/api/v1/incidents/{number}/page", || post(api::command::page)),
+    command("/api/v1/incidents/{number}/marks", || post(api::mark::add)),
+    change(Method::DELETE, "/api/v1/incidents/{number}/marks/{mark}", || delete(api::mark::take_back)),
     read("/api/v1/incidents/{number}/tasks", || get(api::task::list)),
     command("/api/v1/incidents/{number}/tasks", || post(api::task::add)),
     change(Method::PATCH, "/api/v1/incidents/{number}/tasks/{task}", || patch(api::task::change)),

@@ -28,6 +28,7 @@ fn filled(path: &str) -> String {
         .replace("{override}", "ovr_none")
         .replace("{silence}", "none")
         .replace("{window}", "none")
+        .replace("{mark}", "1")
 }
 
 /// Everybody there is, by what lets them in.

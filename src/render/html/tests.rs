@@ -68,6 +68,7 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
 
 fn incident(state: IncidentState) -> IncidentPage {
     IncidentPage {
+        relevance: RelevancePart::default(),
         frame: frame(),
         number: Number(42),
         title: HOSTILE.to_owned(),
@@ -87,6 +88,9 @@ fn incident(state: IncidentState) -> IncidentPage {
         changes: Vec::new(),
         alerts: vec![AlertRow {
             inhibited: None,
+            relevance: None,
+            integration: "bar".to_owned(),
+            dedup_key: "db".to_owned(),
             title: HOSTILE.to_owned(),
             source: HOSTILE.to_owned(),
             severity: "error",
@@ -234,6 +238,9 @@ fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
     let host = |url: &str| {
         let row = AlertRow {
             inhibited: None,
+            relevance: None,
+            integration: "bar".to_owned(),
+            dedup_key: "db".to_owned(),
             title: String::new(),
             source: "generic".to_owned(),
             severity: "error",

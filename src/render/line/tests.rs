@@ -3,6 +3,7 @@ use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId, TaskId};
 use crate::domain::group::Group;
 use crate::domain::incident::IncidentRole;
 use crate::domain::reason::Reason;
+use crate::domain::relevance::{Change, Relevance, Stream};
 use crate::domain::setup::{Contact, Place, Service, Step, Target, User};
 
 const NIGHT: Time = Time::from_seconds(1_438_138_800);
@@ -52,6 +53,31 @@ fn every_fact_is_one_plain_sentence() {
     let added = |owner, back_at| What::TaskAdded { task: task(), n: 1, title: "Fail over".to_owned(), owner, back_at };
     let changed = |change| What::TaskChanged { task: task(), n: 1, change };
     let cases = [
+        (
+            Actor::User(ana()),
+            What::RelevanceMarked {
+                n: 1,
+                stream: Stream::Matchers(vec!["alertname=~\"disk.*\"".into()]),
+                relevance: Relevance::Noise,
+                about: "alertname=~\"disk.*\"".to_owned(),
+            },
+            "Marked as noise by Ana Ruiz: alertname=~\"disk.*\"",
+        ),
+        (
+            Actor::User(ana()),
+            What::MarkTakenBack { n: 1, relevance: Relevance::Noise, about: "disk full".to_owned() },
+            "No longer marked as noise by Ana Ruiz: disk full",
+        ),
+        (
+            own(),
+            What::NoiseChanged { change: Change::Joined, count: 1, titles: vec!["disk full".to_owned()], silenced: 0 },
+            "1 alert of noise joined: disk full",
+        ),
+        (
+            own(),
+            What::NoiseWorse { title: "disk full".to_owned(), severity: Severity::Sev1 },
+            "Marked as noise, and worse than the incident at sev1: disk full (it does not raise the incident; take the mark back if it should)",
+        ),
         (
             own(),
             What::AlertsInhibited { count: 2, titles: vec!["api is slow".to_owned()], rule: "hosts".into(), by: "db-1 is down".to_owned() },

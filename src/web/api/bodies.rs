@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::super::Doors;
 use super::super::answer::WebError;
 use super::super::look::{EntryBody, Params};
+use super::mark::MarkBody;
 use super::words;
 use crate::base::time::Time;
 use crate::domain::alert::{AlertState, Hold};
@@ -82,6 +83,8 @@ pub struct IncidentBody {
     alerts_count: i64,
     /// Of these, the ones that fire.
     firing_count: i64,
+    /// What people marked as noise, or as relevant, in the order in which they did.
+    marks: Vec<MarkBody>,
     /// Its web page.
     url: String,
 }
@@ -110,6 +113,7 @@ impl IncidentBody {
             roles: view.response.roles.iter().map(|(role, user)| (role.name(), user.to_string())).collect(),
             alerts_count: view.alerts_count,
             firing_count: view.firing_count,
+            marks: view.response.marks.iter().map(MarkBody::of).collect(),
             url: format!("{}/incidents/{}", doors.public_url(), view.number.0),
         }
     }

@@ -21,6 +21,7 @@ use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::maintenance::{AddMaintenance, ChangeMaintenance, MaintenanceBody};
+use super::mark::MarkAlerts;
 use super::person::{InvitedBody, UserBody};
 use super::route::{TriedBody, TryBody};
 use super::silence::{AddSilence, SilenceBody};
@@ -142,6 +143,15 @@ fn operations() -> Vec<Operation> {
         command::<AddNote>("/api/v1/incidents/{number}/note", "Add a note to its timeline"),
         command::<PostUpdate>("/api/v1/incidents/{number}/update", "Tell those who wait outside how it stands"),
         command::<PagePeople>("/api/v1/incidents/{number}/page", "Page somebody beside the policy"),
+        command::<MarkAlerts>("/api/v1/incidents/{number}/marks", "Mark some of its alerts as noise, which folds away, or as relevant"),
+        Operation {
+            method: Method::DELETE,
+            path: "/api/v1/incidents/{number}/marks/{mark}",
+            about: "Take a mark back",
+            query: &[],
+            takes: None,
+            gives: Gives::Nothing,
+        },
         read("/api/v1/incidents/{number}/tasks", "Its board: who does what", &[Limit, Cursor], Gives::List(shape::<TaskBody>())),
         task(
             Method::POST,
@@ -452,6 +462,7 @@ fn place(name: &str) -> Parameter {
         "subject" => (Type::String, "An incident's number, or the id of a page"),
         "schedule" => (Type::String, "The schedule's id"),
         "override" => (Type::String, "The override's id"),
+        "mark" => (Type::Integer, "The mark's number in the incident"),
         "window" => (Type::String, "The maintenance window's name"),
         _ => (Type::String, "Its id"),
     };

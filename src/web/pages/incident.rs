@@ -1,22 +1,28 @@
 //! One incident: what happens now, its timeline and its board, and everything that can be done about it.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
+use super::super::api::mark::matched;
 use super::{changes, people_for, silences, zone_of};
-use crate::base::id::{PolicyId, UserId};
+use crate::base::id::{IntegrationId, PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
-use crate::domain::alert::AlertState;
-use crate::domain::incident::{IncidentRole, Room};
+use crate::domain::alert::{AlertState, Key};
+use crate::domain::fact::What;
+use crate::domain::incident::{IncidentRole, IncidentState, Room};
 use crate::domain::input::{Act, Actor, Via, Whom};
 use crate::domain::local;
+use crate::domain::relevance::{Mark, Relevance, Stream};
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
 use crate::render::html::{
-    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Offers, PageCard, RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
+    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, MarkRow, Offers, PageCard, RelevancePart, RoleRow, RoomLink, Stamp,
+    StormBanner, TaskRow,
 };
 use crate::render::line::{self, Names};
 use crate::store::read::{AlertView, AttemptOutcome, FactRow, PageView};
@@ -49,8 +55,19 @@ pub(in crate::web) async fn incident(
     let number = view.number;
     let reader = doors.house.store.reader();
     let pages = reader.incident_pages(viewer, number).await?;
-    let alerts = reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?;
-    let mut inhibited = inhibited::among(&doors, &alerts.items).await?;
+    let is_noise_shown = params.get("noise").is_some();
+    let noise = reader.incident_noise(viewer, number).await?;
+    let alerts = if is_noise_shown || noise.alerts == 0 {
+        reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?.items
+    } else {
+        reader.incident_alerts_loud(viewer, number, ALERTS_SHOWN).await?
+    };
+    let marked = if view.response.marks.is_empty() {
+        BTreeMap::new()
+    } else {
+        reader.alerts_marked(&alerts.iter().map(|alert| &alert.id).collect::<Vec<_>>()).await?
+    };
+    let mut inhibited = inhibited::among(&doors, &alerts).await?;
     let fell = reader.incident_fell(viewer, number).await?;
     let changes = reader.incident_changes(viewer, number).await?;
     let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
@@ -58,6 +75,14 @@ pub(in crate::web) async fn incident(
     if has_earlier {
         facts.remove(0);
     }
+    let is_folded = |row: &FactRow| !is_noise_shown && matches!(row.fact.what, What::NoiseChanged { .. });
+    let relevance = RelevancePart {
+        marks: marks(&view.response.marks, &doors.names()),
+        noise: noise.alerts,
+        hidden: if is_noise_shown { 0 } else { noise.alerts },
+        hidden_lines: facts.iter().filter(|row| is_folded(row)).count(),
+        is_all: view.state != IncidentState::Resolved && noise.firing > 0 && noise.firing >= view.firing_count,
+    };
     let earlier = facts.first().filter(|_| has_earlier).map(|first| format!("/incidents/{}?before={}", number.0, first.seq));
 
     let names = doors.names();
@@ -68,6 +93,7 @@ pub(in crate::web) async fn incident(
     let roles = IncidentRole::ALL
         .map(|role| RoleRow { role: role.name(), person: view.response.roles.get(&role).map(|user| names.user(user).to_owned()) });
     let page = IncidentPage {
+        relevance,
         frame: caller.frame_in("incidents"),
         board: rows(open),
         board_over: rows(over),
@@ -95,10 +121,17 @@ pub(in crate::web) async fn incident(
         // Whoever declared it had it at once, which is no answer.
         answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
-        alerts: alerts.items.into_iter().map(|alert| AlertRow { inhibited: inhibited.remove(&alert.id), ..alert_row(alert) }).collect(),
+        alerts: alerts
+            .into_iter()
+            .map(|alert| AlertRow {
+                inhibited: inhibited.remove(&alert.id),
+                relevance: marked.get(&alert.id).map(|relevance| relevance.name()),
+                ..alert_row(alert)
+            })
+            .collect(),
         changes: changes.into_iter().map(|change| changes::row(change, Some(view.opened_at), &names)).collect(),
         pages: pages.iter().map(|page| page_card(page, &names)).collect(),
-        timeline: facts.iter().map(|row| entry(row, &names)).collect(),
+        timeline: facts.iter().filter(|row| !is_folded(row)).map(|row| entry(row, &names)).collect(),
         earlier,
         is_newest: before.is_none(),
     };
@@ -108,6 +141,9 @@ pub(in crate::web) async fn incident(
 fn alert_row(alert: AlertView) -> AlertRow {
     AlertRow {
         inhibited: None,
+        relevance: None,
+        integration: alert.integration.to_string(),
+        dedup_key: alert.dedup_key.clone(),
         silence: if alert.state == AlertState::Firing { silences::link(&alert) } else { String::new() },
         title: alert.title,
         source: alert.source,
@@ -120,6 +156,26 @@ fn alert_row(alert: AlertView) -> AlertRow {
         url: alert.url,
         labels: alert.labels.into_iter().collect(),
     }
+}
+
+fn marks(marks: &[Mark], names: &Names) -> Vec<MarkRow> {
+    let row = |mark: &Mark| MarkRow {
+        n: mark.n,
+        relevance: mark.relevance.name(),
+        about: mark.about.clone(),
+        by: names.actor(&mark.by),
+        at: Stamp(mark.at),
+    };
+    marks.iter().map(row).collect()
+}
+
+/// Which of its alerts a form is about: those that match, or those of one key.
+fn stream(form: &Form) -> Result<(Stream, String), WebError> {
+    if let Some(text) = form.get("matchers") {
+        return matched(&[text.to_owned()]);
+    }
+    let key = Key { integration: IntegrationId::from(form.raw("integration")), dedup_key: form.raw("key").to_owned() };
+    Ok((Stream::Key(key), form.line("about", "which alerts are meant")?))
 }
 
 fn page_card(page: &PageView, names: &Names) -> PageCard {
@@ -223,6 +279,12 @@ fn act_of(doors: &Doors, caller: &Caller, word: &str, form: &Form) -> Result<Act
             Act::Snooze { until: until.ok_or_else(|| WebError::BadRequest(format!("Snooze for at most {}.", limits::SNOOZE_MOST)))? }
         }
         "reassign" => Act::Reassign { to: someone(doors, form, "to")? },
+        "noise" | "relevant" => {
+            let (stream, about) = stream(form)?;
+            let relevance = Relevance::parse(word).unwrap_or(Relevance::Relevant);
+            Act::Mark { stream, relevance, about }
+        }
+        "unmark" => Act::Unmark { n: form.get("n").and_then(|n| n.parse().ok()).ok_or(WebError::NotFound("such mark"))? },
         "page" => Act::Page { whom: whom(doors, form)? },
         "task" => {
             let title = form.line("title", "what is to be done")?;

@@ -157,6 +157,7 @@ fn filled(path: &str) -> String {
         ("{override}", "ovr_01k…"),
         ("{silence}", "0b5c1b7e-…"),
         ("{window}", "disk-move"),
+        ("{mark}", "1"),
     ]
     .into_iter()
     .fold(path.to_owned(), |path, (place, example)| path.replace(place, example))
