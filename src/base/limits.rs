@@ -51,7 +51,7 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
 /// Between two folds of a flood the folder rests for this long at most, and it goes last for this long; then it takes half of the time.
-pub const FOLD_REST: Span = Span::millis(60);
+pub const FOLD_REST: Span = Span::millis(300);
 pub const FOLD_AFTER_INTAKE: Span = Span::seconds(15);
 /// Alerts ended by the clock in one transaction.
 pub const SWEEP: i64 = 256;
@@ -91,6 +91,14 @@ pub const URL_BYTES: usize = 2_048;
 pub const SENDER_NOTES: usize = 20;
 /// Titles an incident keeps as samples of its alerts.
 pub const INCIDENT_SAMPLES: usize = 5;
+/// Incidents that may have gone into one: all are locked when one of their alerts changes.
+pub const TAKEN_IN: usize = 64;
+/// Incidents before it that a new one takes in as its symptoms, or is linked to.
+pub const SYMPTOMS: usize = 16;
+/// A merge can be taken back for this long.
+pub const UNMERGE: Span = Span::hours(24);
+/// Alerts that one split moves: as many as any transaction touches.
+pub const SPLIT_ALERTS: usize = 256;
 
 /// A group takes new alerts for this long in all, however many keep coming.
 pub const GROUP_LIFE: Span = Span::hours(24);

@@ -77,6 +77,7 @@ struct Instruments {
     forgotten: Family<Labels, Counter>,
     routed: Family<Labels, Counter>,
     folds: Family<Labels, Counter>,
+    regroups: Family<Labels, Counter>,
     held: Family<Labels, Counter>,
 }
 
@@ -101,6 +102,7 @@ impl Metrics {
             forgotten: Family::default(),
             routed: Family::default(),
             folds: Family::default(),
+            regroups: Family::default(),
             held: Family::default(),
             registry: Registry::default(),
         };
@@ -126,6 +128,7 @@ impl Metrics {
         registry.register("forgotten_rows", "Rows thrown away by retention", forgotten.clone());
         registry.register("routed", "Signals that a routing rule took", routed.clone());
         registry.register("folds", "Alerts that joined an incident instead of opening one, by the reason", instruments.folds.clone());
+        registry.register("regroups", "Incidents merged, taken back or split off, by the reason", instruments.regroups.clone());
         registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
@@ -184,6 +187,11 @@ impl Metrics {
     /// So many alerts joined an incident for this reason.
     pub fn folded(&self, reason: String, alerts: u64) {
         self.0.folds.get_or_create(&vec![("reason", reason)]).inc_by(alerts);
+    }
+
+    /// An incident went into another one, or came out of it.
+    pub fn regrouped(&self, reason: String) {
+        self.0.regroups.get_or_create(&vec![("reason", reason)]).inc();
     }
 
     /// So many signals called nobody, or ended nothing, because of this.

@@ -37,6 +37,7 @@ const ASKS: &[Asks] = &[
     asks("role", "Give a role", "Which role, and who has it?", "comms @bo", false),
     asks("handover", "Hand over", "To whom?", "@bo", false),
     asks("snooze", "Snooze", "For how long?", "1h", false),
+    asks("merge", "Merge", "Into which incident?", "42", false),
     asks("done", "Tasks that are done", "Their numbers, and what there is to say", "3 4", false),
     asks("block", "A task is blocked", "Which, and what does it wait for?", "3 waits for @bo", false),
     asks("drop", "Drop a task", "Which?", "3", false),

@@ -131,6 +131,9 @@ pub enum Verb {
     },
     Page(Paged),
     Snooze(Span),
+    /// It is part of the incident of this number.
+    Merge(i64),
+    Unmerge,
     Oncall,
     Override {
         who: Person,
@@ -305,6 +308,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("noise|relevant <title or matcher>", "fold some alerts away, or keep them in sight"),
     ("unmark <n>", "take a mark back"),
     ("snooze <1h>", "acknowledged until then"),
+    ("merge <42> · unmerge", "it is part of that incident, or is not after all"),
     ("why", "why who was paged, or not"),
     ("oncall", "who is on call now"),
     ("override @ana <from> <to> [schedule]", "somebody takes the turn for a while"),
@@ -320,9 +324,14 @@ pub fn parse(text: &str, in_room: bool) -> Result<Saying, String> {
     let mut incident = words.hash_number();
     let verb = words.next().map(str::to_lowercase);
     let verb = verb.as_deref().unwrap_or("");
+    let before = words.0;
     incident = incident.or_else(|| words.hash_number());
+    if verb == "merge" && Words(words.0).number_said().is_none() {
+        // `merge #42`: the one number is where it goes.
+        (incident, words) = (incident.filter(|_| before == words.0), Words(before));
+    }
     // Elsewhere the first number names the incident; of verbs that take a number of their own only if a second one follows.
-    let takes_number = matches!(verb, "sev" | "severity" | "done" | "block" | "drop" | "take" | "unmark");
+    let takes_number = matches!(verb, "sev" | "severity" | "done" | "block" | "drop" | "take" | "unmark" | "merge");
     let takes_text =
         matches!(verb, "new" | "declare" | "task" | "note" | "update" | "noise" | "relevant" | "oncall" | "list" | "help" | "");
     if incident.is_none() && !matches!(verb, "new" | "declare") && !(in_room && (takes_number || takes_text)) {
@@ -388,6 +397,8 @@ fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
                 Span::parse(span).ok().filter(|span| *span > Span::ZERO).ok_or("write for how long as 30m, 1h or 1h30m: `snooze 1h`")?,
             )
         }
+        "merge" => Verb::Merge(words.number_said().ok_or("write which incident it is part of: `merge 42`")?),
+        "unmerge" => Verb::Unmerge,
         "oncall" | "on-call" => Verb::Oncall,
         "override" => {
             let usage =
@@ -399,7 +410,7 @@ fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
         "list" => Verb::List,
         "help" => Verb::Help,
         unknown => {
-            let known = "new who ack resolve escalate reopen sev lead role handover task take done block drop note update page noise relevant unmark snooze oncall override why list help";
+            let known = "new who ack resolve escalate reopen sev lead role handover task take done block drop note update page noise relevant unmark snooze merge unmerge oncall override why list help";
             let shown: String = unknown.chars().take(40).collect();
             // What is nearer than a quarter of it is a slip; what is further away was meant otherwise.
             let slip = |verb: &&str| strsim::damerau_levenshtein(verb, &shown);
@@ -527,6 +538,11 @@ impl<'a> Words<'a> {
     }
 
     /// Takes the next word if it is `#42`.
+    /// `42` or `#42`.
+    fn number_said(&mut self) -> Option<i64> {
+        self.hash_number().or_else(|| self.number())
+    }
+
     fn hash_number(&mut self) -> Option<i64> {
         let mut ahead = Words(self.0);
         let number = ahead.next()?.strip_prefix('#')?.parse().ok().filter(|n: &i64| *n > 0)?;

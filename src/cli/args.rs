@@ -19,8 +19,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 
 pub use self::duty::{Oncall, Override, OverrideAdd, OverrideList, OverrideRemove, TestPage, Who};
 pub use self::incident::{
-    Incident, IncidentDeclare, IncidentList, IncidentMark, IncidentNote, IncidentOne, IncidentPage, IncidentReassign, IncidentRole,
-    IncidentSeverity, IncidentShow, IncidentSnooze, IncidentTitle, IncidentUnmark, IncidentUpdate, Task, TaskAdd, TaskBlock, TaskOne,
+    Incident, IncidentDeclare, IncidentList, IncidentMark, IncidentMerge, IncidentNote, IncidentOne, IncidentPage, IncidentReassign,
+    IncidentRole, IncidentSeverity, IncidentShow, IncidentSnooze, IncidentSplit, IncidentTitle, IncidentUnmark, IncidentUpdate, Task,
+    TaskAdd, TaskBlock, TaskOne,
 };
 pub use self::keep::{Backup, Completions, Doctor, Restore};
 pub use self::maintenance::{Maintenance, MaintenanceAdd, MaintenanceOne};

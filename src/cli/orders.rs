@@ -1,11 +1,11 @@
-//! What is ordered of an incident with words of its own: declare, reassign, snooze, severity, role, title, note, update, page.
+//! What is ordered of an incident with words of its own: declare, reassign, snooze, merge, split, severity, role, title, note, update, page.
 
 use serde_json::{Map, Value, json};
 
 use super::CliError;
 use super::args::{
-    IncidentDeclare, IncidentNote, IncidentPage, IncidentReassign, IncidentRole, IncidentSeverity, IncidentSnooze, IncidentTitle,
-    IncidentUpdate, TestPage,
+    IncidentDeclare, IncidentMerge, IncidentNote, IncidentPage, IncidentReassign, IncidentRole, IncidentSeverity, IncidentSnooze,
+    IncidentSplit, IncidentTitle, IncidentUpdate, TestPage,
 };
 use super::client::Client;
 use super::incident::{title, who};
@@ -63,6 +63,28 @@ pub(super) async fn snooze(console: &mut Console<'_>, client: &Client, asked: &I
     let body = json!({ "for": format!("{}s", asked.span.as_seconds()) });
     let told = format!("is snoozed for {}, and pages again after it", asked.span);
     order(console, client, asked.number, "snooze", &body, |_| told, "Sooner: reveille incident escalate NUMBER").await
+}
+
+pub(super) async fn merge(console: &mut Console<'_>, client: &Client, asked: IncidentMerge) -> Result<(), CliError> {
+    let told = format!("went into #{}", asked.into.0);
+    let next = "If it was something else: reveille incident unmerge NUMBER";
+    order(console, client, asked.number, "merge", &json!({ "into": asked.into.0 }), |_| told, next).await
+}
+
+pub(super) async fn unmerge(console: &mut Console<'_>, client: &Client, number: Number) -> Result<(), CliError> {
+    let told = |incident: &Value| format!("is an incident of its own again, {}", field(incident, "state"));
+    order(console, client, number, "unmerge", &json!({}), told, "Who is paged: reveille why NUMBER").await
+}
+
+pub(super) async fn split(console: &mut Console<'_>, client: &Client, asked: &IncidentSplit) -> Result<(), CliError> {
+    let body = json!({ "alerts": asked.alerts, "title": asked.title });
+    let incident = client.order(&["api", "v1", "incidents", &asked.number.0.to_string(), "split"], &body).await?;
+    if console.json {
+        return console.document(&incident);
+    }
+    let (number, state) = (field(&incident, "number"), field(&incident, "state"));
+    console.line(&format!("#{number} is split off #{}, {state}: {}", asked.number.0, title(&incident)))?;
+    console.hint(&format!("Who is paged: reveille why {number} · back again: reveille incident merge {number} --into {}", asked.number.0))
 }
 
 pub(super) async fn severity(console: &mut Console<'_>, client: &Client, asked: &IncidentSeverity) -> Result<(), CliError> {

@@ -11,6 +11,7 @@ use super::group::{self, Group};
 use super::incident::{Incident, Kind};
 use super::inhibition::{self, Inhibitors};
 use super::input::{Actor, Expiry, Input, Scope, Timer};
+use super::merge::{self, Holding, Symptoms};
 use super::person::Person;
 use super::reason::Reason;
 use super::routing::Routed;
@@ -63,6 +64,8 @@ pub struct Desk {
     pub inhibitors: Inhibitors,
     /// The board of the one incident that a command about tasks is for, by number.
     pub tasks: BTreeMap<i64, Task>,
+    /// How many alerts hold of each incident that is to come out of another again.
+    pub holding: BTreeMap<IncidentId, Holding>,
 }
 
 /// What else a desk has to hold, once its keys are known.
@@ -74,19 +77,24 @@ pub struct Wanted {
     pub policies: BTreeSet<PolicyId>,
     /// What fires and inhibits, where there are rules.
     pub inhibitions: inhibition::Wanted,
+    /// What an incident that opens may take in.
+    pub symptoms: Symptoms,
 }
 
 impl Wanted {
     /// For a decision on these signals, or on these keys alone.
     #[must_use]
-    pub fn by(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>) -> Self {
+    pub fn by(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>, now: Time) -> Self {
         let mut wanted = Self { inhibitions: inhibition::Wanted::by(setup, signals, keys), ..Self::default() };
+        let mut services = BTreeSet::new();
         grouping::may_open(setup, signals, keys, |service, routed| {
             if service.group_by.is_some() {
                 wanted.groups.insert((service.id.clone(), group::of(setup, service, routed)));
             }
             wanted.policies.insert(storm::policy_of(service, routed).clone());
+            services.insert(service.id.clone());
         });
+        wanted.symptoms = Symptoms::of(setup, &services, now);
         wanted.policies.retain(|policy| setup.policies.get(policy).is_none_or(|policy| policy.storm > 0));
         wanted
     }
@@ -261,7 +269,7 @@ impl<'a> Draft<'a> {
                 _ => self.desk.tasks.extend(Task::from_first(&fact).map(|task| (task.n, task))),
             }
         } else if let Some(row) = Incident::from_first(&fact) {
-            if row.kind == Kind::Real && row.has_service() {
+            if row.kind == Kind::Real && row.has_service() && row.response.split_from.is_none() {
                 self.desk.newest.insert(row.service.clone(), row.id.clone());
                 self.desk.groups.insert((row.service.clone(), row.response.group.clone()), row.id.clone());
             }
@@ -270,17 +278,24 @@ impl<'a> Draft<'a> {
         self.facts.push(fact);
     }
 
+    /// The same of every service that alerts of this incident's may be about: its own, and those of what went into it.
+    pub fn find_newest_of(&mut self, id: &IncidentId) {
+        let Some(incident) = self.incident(id) else { return };
+        let brought = incident.response.took_in.iter().filter_map(|id| self.incident(id));
+        let services: BTreeSet<ServiceId> = brought.map(|one| one.service.clone()).chain([incident.service.clone()]).collect();
+        for service in services {
+            self.find_newest(&service);
+        }
+    }
+
     /// The desk's newest open incidents of this service, after one of them ended or came back.
     pub fn find_newest(&mut self, service: &ServiceId) {
         let Desk { incidents, newest, groups, .. } = &mut self.desk;
         newest.remove(service);
         groups.retain(|(of, _), _| of != service);
-        let of = |incident: &&Incident| &incident.service == service && incident.kind == Kind::Real && incident.is_open();
-        let mut open: Vec<&Incident> = incidents.values().filter(of).collect();
-        open.sort_by_key(|incident| (incident.opened_at, &incident.id));
-        for incident in open {
-            newest.insert(service.clone(), incident.id.clone());
-            groups.insert((service.clone(), incident.response.group.clone()), incident.id.clone());
+        for (group, home) in merge::open_homes(incidents, service) {
+            newest.insert(service.clone(), home.id.clone());
+            groups.insert((service.clone(), group.cloned()), home.id.clone());
         }
     }
 

@@ -29,8 +29,8 @@ pub(super) enum By {
 pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Option<IncidentId>)> {
     let now = draft.now();
     let alert = draft.desk.keys.get(key)?.alert.as_ref()?;
-    let incident = alert.incident.clone();
-    if !alert.holds(incident.as_ref().and_then(|id| draft.incident(id))) {
+    let incident = draft.desk.home_of(alert);
+    if !draft.desk.holds(alert) {
         return None;
     }
     let silenced = i64::from(alert.state == AlertState::Suppressed);
@@ -55,7 +55,15 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
         let resolved = What::AlertsResolved { count: 1, titles: vec![title], silenced };
         draft.record(incident, &actor, relevance::told(draft, incident, key, resolved));
         if draft.incident(incident).is_some_and(|incident| incident.is_open() && incident.firing_count <= 0) {
-            last_is_over(draft, incident, key, &actor, by);
+            match by {
+                By::Sender => last_is_over(draft, incident, &actor, Reason::AllAlertsResolved),
+                By::Steady => last_is_over(draft, incident, &actor, Reason::SteadyAgain),
+                // Silence is no all-clear: it stays as it is.
+                By::Clock { integration_silent: true, .. } => {
+                    draft.record(incident, &actor, What::IntegrationWentSilent { integration: key.integration.clone() });
+                }
+                By::Clock { reason, integration_silent: false } => last_is_over(draft, incident, &actor, reason),
+            }
         } else {
             silence::settle(draft, incident, was_covered, Reason::SilenceEnded);
         }
@@ -63,17 +71,8 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
     Some((id, incident))
 }
 
-/// Its last alert is over: it is resolved, or somebody is asked. Silence is no all-clear, so then it stays as it is.
-fn last_is_over(draft: &mut Draft, id: &IncidentId, key: &Key, actor: &Actor, by: By) {
-    let reason = match by {
-        By::Sender => Reason::AllAlertsResolved,
-        By::Steady => Reason::SteadyAgain,
-        By::Clock { integration_silent: true, .. } => {
-            draft.record(id, actor, What::IntegrationWentSilent { integration: key.integration.clone() });
-            return;
-        }
-        By::Clock { reason, integration_silent: false } => reason,
-    };
+/// Its last alert is over: it is resolved, or somebody is asked.
+pub(super) fn last_is_over(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason) {
     let service = draft.incident(id).and_then(|incident| draft.setup.services.get(&incident.service));
     match service.map_or(ResolveMode::Auto, |service| service.resolve) {
         ResolveMode::Auto => escalation::resolve(draft, id, actor, reason, None),

@@ -8,7 +8,7 @@ use super::incident::{IncidentState, Kind};
 use super::input::{Actor, Timer};
 use super::reason::Reason;
 use super::setup::{Policy, Setup, Severity, Step, Target, Urgency};
-use super::{ask, oncall, silence, snooze, storm};
+use super::{ask, merge, oncall, silence, snooze, storm};
 use crate::base::id::{IncidentId, PageId, PolicyId, ServiceId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -264,11 +264,10 @@ pub(super) fn end_pages_but(draft: &mut Draft, id: &IncidentId, actor: &Actor, r
 /// Resolves the incident and stops everything about it. `answered_by` is the person whose page this answers.
 pub(super) fn resolve(draft: &mut Draft, id: &IncidentId, actor: &Actor, reason: Reason, answered_by: Option<&Actor>) {
     draft.record(id, actor, What::IncidentResolved { reason });
+    merge::end_with(draft, id);
     end_pages(draft, id, answered_by.unwrap_or(actor), Reason::Resolved);
     clear_timers(draft, id);
-    if let Some(service) = draft.incident(id).map(|incident| incident.service.clone()) {
-        draft.find_newest(&service);
-    }
+    draft.find_newest_of(id);
 }
 
 /// When an acknowledgement given now lapses.

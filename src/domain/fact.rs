@@ -1,16 +1,19 @@
 //! What happened, past tense, append-only: the timeline and the audit. Rows change by folding facts and in no other way.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::group::Group;
-use super::incident::{IncidentRole, Kind};
+use super::incident::{Hush, IncidentRole, Kind};
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
 use super::relevance::{Change, Relevance, Stream};
 use super::setup::{Place, Severity, Step, Urgency};
 use super::task::TaskChange;
 use crate::base::id::{
-    AlertId, AttemptId, ContactId, IncidentId, InhibitionId, IntegrationId, PageId, PolicyId, RouteId, ServiceId, SilenceId, TaskId, UserId,
+    AlertId, AttemptId, ContactId, IncidentId, InhibitionId, IntegrationId, Number, PageId, PolicyId, RouteId, ServiceId, SilenceId,
+    TaskId, UserId,
 };
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -22,6 +25,27 @@ pub struct Fact {
     pub at: Time,
     pub actor: Actor,
     pub what: What,
+}
+
+/// Another incident, as it was called then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Other {
+    pub incident: IncidentId,
+    /// #0 for one that opened in the same decision, until it is stored.
+    pub number: Number,
+    pub title: String,
+}
+
+/// Alerts that change hands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// All of them, open or not.
+    pub alerts: i64,
+    /// Of these, the ones that hold, silenced or not.
+    pub firing: i64,
+    /// Of these, the ones that are silenced, and the silence of theirs that lasts longest.
+    pub silenced: i64,
+    pub silence: Option<Hush>,
 }
 
 /// What happened. The names in snake case are the kinds of the timeline and do not change.
@@ -316,6 +340,64 @@ pub enum What {
     IncidentReopened {
         reason: Reason,
     },
+    /// It went into another incident: its alerts and its people are that one's.
+    IncidentMerged {
+        into: Other,
+        reason: Reason,
+    },
+    /// Another incident went into it, with these alerts, services and incidents.
+    IncidentTakenIn {
+        other: Other,
+        held: Held,
+        services: BTreeSet<ServiceId>,
+        took_in: BTreeSet<IncidentId>,
+        joined_at: Time,
+        reason: Reason,
+    },
+    /// A page goes on for the incident that this one went into: its rules and its call run on.
+    PageLeft {
+        page: PageId,
+        user: UserId,
+        other: Other,
+    },
+    PageTakenOver {
+        page: PageId,
+        user: UserId,
+        urgency: Urgency,
+        /// Every contact of this person was tried before, and none could be reached.
+        failed: bool,
+        other: Other,
+    },
+    /// The incident that it went into is over, and with it the alerts that it brought.
+    EndedWith {
+        other: Other,
+    },
+    /// Alerts went out of it, into an incident of their own; with `also` the incidents that go along.
+    IncidentSplitOff {
+        other: Other,
+        held: Held,
+        also: BTreeSet<IncidentId>,
+    },
+    /// It began with alerts of another incident.
+    IncidentSplit {
+        from: Other,
+        service: ServiceId,
+        title: String,
+        severity: Severity,
+        kind: Kind,
+        held: Held,
+    },
+    /// It had gone into another incident, and is one of its own again, with the alerts that it brought.
+    IncidentUnmerged {
+        from: Other,
+        held: Held,
+    },
+    /// One depends on what the other is about, and came shortly before it; whether they are one, a person says.
+    LinkSuspected {
+        other: Other,
+        /// Whether the other is the cause.
+        is_cause: bool,
+    },
     IncidentReminded {
         next_at: Time,
     },
@@ -417,6 +499,52 @@ pub enum What {
 }
 
 impl What {
+    /// The other incident that it names.
+    #[must_use]
+    pub const fn other(&self) -> Option<&Other> {
+        if let Self::IncidentMerged { into: other, .. }
+        | Self::IncidentTakenIn { other, .. }
+        | Self::PageLeft { other, .. }
+        | Self::PageTakenOver { other, .. }
+        | Self::EndedWith { other }
+        | Self::IncidentSplitOff { other, .. }
+        | Self::IncidentSplit { from: other, .. }
+        | Self::IncidentUnmerged { from: other, .. }
+        | Self::LinkSuspected { other, .. } = self
+        {
+            return Some(other);
+        }
+        None
+    }
+
+    pub const fn other_mut(&mut self) -> Option<&mut Other> {
+        if let Self::IncidentMerged { into: other, .. }
+        | Self::IncidentTakenIn { other, .. }
+        | Self::PageLeft { other, .. }
+        | Self::PageTakenOver { other, .. }
+        | Self::EndedWith { other }
+        | Self::IncidentSplitOff { other, .. }
+        | Self::IncidentSplit { from: other, .. }
+        | Self::IncidentUnmerged { from: other, .. }
+        | Self::LinkSuspected { other, .. } = self
+        {
+            return Some(other);
+        }
+        None
+    }
+
+    /// Why an incident goes into another one or comes out of it by this, told once of the two.
+    #[must_use]
+    pub const fn regroups(&self) -> Option<Reason> {
+        if let Self::IncidentTakenIn { reason, .. } = self {
+            return Some(*reason);
+        }
+        if matches!(self, Self::IncidentUnmerged { .. }) {
+            return Some(Reason::Unmerged);
+        }
+        if matches!(self, Self::IncidentSplit { .. }) { Some(Reason::SplitByHand) } else { None }
+    }
+
     /// The kind in the timeline.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -482,6 +610,15 @@ impl What {
             Self::IncidentEscalated => "incident_escalated",
             Self::IncidentResolved { .. } => "incident_resolved",
             Self::IncidentReopened { .. } => "incident_reopened",
+            Self::IncidentMerged { .. } => "incident_merged",
+            Self::IncidentTakenIn { .. } => "incident_taken_in",
+            Self::PageLeft { .. } => "page_left",
+            Self::PageTakenOver { .. } => "page_taken_over",
+            Self::EndedWith { .. } => "ended_with",
+            Self::IncidentSplitOff { .. } => "incident_split_off",
+            Self::IncidentSplit { .. } => "incident_split",
+            Self::IncidentUnmerged { .. } => "incident_unmerged",
+            Self::LinkSuspected { .. } => "link_suspected",
             Self::IncidentReminded { .. } => "incident_reminded",
             Self::PageUnhelpful { .. } => "page_unhelpful",
             Self::AttemptPlaced { .. } => "attempt_placed",

@@ -14,6 +14,7 @@ use super::fact::What;
 use super::input::Actor;
 use super::reason::Reason;
 use super::setup::Flapping;
+use crate::base::id::IncidentId;
 use crate::base::limits;
 use crate::base::time::{Span, Time};
 
@@ -98,6 +99,11 @@ fn flapping_of(draft: &Draft, key: &Key) -> Option<Flapping> {
     draft.setup.services.get(&alert.service)?.flapping
 }
 
+/// The incident in which this key's alert comes and goes.
+fn home_of(draft: &Draft, key: &Key) -> Option<IncidentId> {
+    draft.desk.home_of(draft.desk.keys.get(key)?.alert.as_ref()?)
+}
+
 fn note(draft: &mut Draft, key: &Key, flapping: Flapping) {
     let now = draft.now();
     if let Some(state) = draft.desk.keys.get_mut(key) {
@@ -128,7 +134,7 @@ pub(super) fn see(draft: &mut Draft, key: &Key) {
 /// Its sender says that it is over. `Some`: it flaps, so that it stays as it is until it is steady.
 pub(super) fn over(draft: &mut Draft, key: &Key) -> Option<Verdict> {
     let alert = draft.desk.keys.get(key)?.alert.clone()?;
-    if !alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))) {
+    if !draft.desk.holds(&alert) {
         return None;
     }
     let flapping = flapping_of(draft, key)?;
@@ -150,7 +156,8 @@ pub(super) fn over(draft: &mut Draft, key: &Key) -> Option<Verdict> {
         alert.ends_at = None;
     }
     keep(draft, key, true);
-    Some(Verdict::of(Outcome::Repeated, Reason::Flapping).about(Some(alert.id), alert.incident))
+    let incident = draft.desk.home_of(&alert);
+    Some(Verdict::of(Outcome::Repeated, Reason::Flapping).about(Some(alert.id), incident))
 }
 
 /// Its sender says that it fires. Whether it had said before that it was over, while it was held for flapping.
@@ -168,10 +175,10 @@ pub(super) fn again(draft: &mut Draft, key: &Key) -> bool {
 fn keep(draft: &mut Draft, key: &Key, is_over: bool) {
     let now = draft.now();
     let Some(flapping) = flapping_of(draft, key) else { return };
+    let Some(incident) = home_of(draft, key) else { return };
     let Some(state) = draft.desk.keys.get_mut(key) else { return };
     let (until, (changes, within)) = (state.changes.steady_at(flapping, now), state.changes.told(now));
     let Some(alert) = state.alert.as_mut().filter(|alert| alert.state == AlertState::Firing) else { return };
-    let Some(incident) = alert.incident.clone() else { return };
     let since = match alert.hold {
         Some(Hold::Flapping { since, .. }) => Some(since),
         Some(Hold::Quiet { .. } | Hold::Passed) | None => None,
@@ -185,7 +192,7 @@ fn keep(draft: &mut Draft, key: &Key, is_over: bool) {
 
 /// Nothing has changed for as long as it was held for: it is what its sender said last.
 pub(super) fn end(draft: &mut Draft, key: &Key) -> Verdict {
-    let now = draft.now();
+    let (now, incident) = (draft.now(), home_of(draft, key));
     let Some(state) = draft.desk.keys.get_mut(key) else { return Verdict::nothing() };
     let Some(alert) = state.alert.as_mut() else { return Verdict::nothing() };
     let Some(Hold::Flapping { is_over, until, .. }) = alert.hold.filter(|hold| hold.until().is_some_and(|until| until <= now)) else {
@@ -193,7 +200,7 @@ pub(super) fn end(draft: &mut Draft, key: &Key) -> Verdict {
     };
     debug_assert!(until <= now, "it was asked for");
     alert.hold = None;
-    let (id, incident, title) = (alert.id.clone(), alert.incident.clone(), alert.title.clone());
+    let (id, title) = (alert.id.clone(), alert.title.clone());
     if let Some(incident) = &incident {
         draft.record(incident, &Actor::Reveille, What::AlertsSteady { count: 1, titles: vec![title], is_over });
     }

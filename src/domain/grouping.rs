@@ -1,5 +1,6 @@
 //! From signal to alert to incident: which condition it is, whether it is new, and which incident it belongs to.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alert::{Alert, AlertState, EarlyResolve, Hold, Key, KeyState, UNREADABLE_KEY};
@@ -13,7 +14,7 @@ use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
 use super::storm::{self, Place};
-use super::{command, escalation, flap, hold, relevance, remark, severity, silence};
+use super::{command, escalation, flap, hold, merge, relevance, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
@@ -133,7 +134,7 @@ fn resolve(draft: &mut Draft, signal: &Signal) -> Verdict {
 /// It is not firing; whether there ever was such an alert, the verdict says by naming it.
 fn over(draft: &Draft, key: &Key) -> Verdict {
     let alert = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref());
-    let (id, incident) = (alert.map(|alert| alert.id.clone()), alert.and_then(|alert| alert.incident.clone()));
+    let (id, incident) = (alert.map(|alert| alert.id.clone()), alert.and_then(|alert| draft.desk.home_of(alert)));
     Verdict::of(Outcome::Ignored, Reason::NotFiring).about(id, incident)
 }
 
@@ -145,10 +146,10 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
         return Verdict::of(Outcome::Ignored, Reason::OlderThanLastChange);
     }
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
-    let firing = firing.filter(|alert| alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))));
+    let firing = firing.filter(|alert| draft.desk.holds(alert));
     let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
     let why = firing.and_then(|alert| silence::why_covered(draft, alert)).unwrap_or(Reason::Silenced);
-    let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), alert.incident.clone())) else {
+    let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), draft.desk.home_of(alert))) else {
         return over(draft, &key);
     };
     if is_silenced {
@@ -204,8 +205,8 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     let setup = draft.setup;
     let own = setup.services.get(&alert.service).unwrap_or(service);
     let severity = routed.of_service(own);
-    let incident = alert.incident.as_ref().and_then(|id| draft.incident(id)).cloned();
-    let (alert_id, incident_id) = (Some(alert.id.clone()), alert.incident.clone());
+    let incident = draft.desk.incident_of(&alert).map(Cow::into_owned);
+    let (alert_id, incident_id) = (Some(alert.id.clone()), draft.desk.home_of(&alert));
 
     if alert.holds(incident.as_ref()) {
         count(draft, &key, signal, said);
@@ -270,7 +271,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
         } else {
             draft.record(&incident.id, &sender, What::IncidentReopened { reason });
             draft.record(&incident.id, &sender, refired);
-            draft.find_newest(&incident.service);
+            draft.find_newest_of(&incident.id);
             escalation::resume(draft, &incident.id, incident.response.left_at, reason);
         }
         relevance::raise(draft, &incident.id, severity, &key);
@@ -358,23 +359,21 @@ fn place(draft: &mut Draft, new: &Arrival) -> Verdict {
         Place::Again(umbrella) => {
             let reason = Reason::StormGoesOn;
             draft.record(&umbrella, &Actor::Integration(new.key.integration.clone()), What::IncidentReopened { reason });
-            if let Some(service) = draft.incident(&umbrella).map(|incident| incident.service.clone()) {
-                draft.find_newest(&service);
-            }
+            draft.find_newest_of(&umbrella);
             escalation::start(draft, &umbrella, reason);
             join(draft, new, &umbrella);
             Verdict::of(Outcome::Folded, Reason::StormUmbrella).about(alert, Some(umbrella))
         }
         Place::Alone => {
             let incident = open(draft, new, group, new.routed.signal.title.clone());
-            start(draft, &incident);
+            start(draft, &incident, new.service);
             Verdict::of(Outcome::Opened, Reason::NewCondition).about(alert, Some(incident))
         }
         Place::Umbrella => {
             let title = written::line_within(&format!("Storm: {}", new.routed.signal.title), limits::TITLE_CHARS);
             let incident = open(draft, new, group, title);
             storm::begin(draft, &incident, storm::policy_of(new.service, new.routed));
-            start(draft, &incident);
+            start(draft, &incident, new.service);
             Verdict::of(Outcome::Opened, Reason::StormBegan).about(alert, Some(incident))
         }
     }
@@ -406,9 +405,13 @@ fn open(draft: &mut Draft, new: &Arrival, group: Option<Group>, title: String) -
     incident
 }
 
-fn start(draft: &mut Draft, incident: &IncidentId) {
+fn start(draft: &mut Draft, incident: &IncidentId, service: &Service) {
     severity::want_room(draft, incident, Reason::IncidentOpened);
-    escalation::start(draft, incident, Reason::IncidentOpened);
+    // Before it pages: whoever is called for a symptom already is called on, and not twice.
+    merge::take_symptoms(draft, incident, service);
+    if draft.incident(incident).is_some_and(|incident| incident.run.is_none()) {
+        escalation::start(draft, incident, Reason::IncidentOpened);
+    }
 }
 
 /// Calls `each` for whatever may open an incident of a service when these signals, or these keys alone, are decided. The keys are as they

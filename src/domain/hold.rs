@@ -52,7 +52,7 @@ fn wait(draft: &mut Draft, key: &Key, service: &Service, severity: Severity) -> 
 pub(super) fn end(draft: &mut Draft, key: &Key) -> Verdict {
     let now = draft.now();
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref()) else { return Verdict::nothing() };
-    if !alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))) {
+    if !draft.desk.holds(alert) {
         // It ended with its incident: nothing is waited for.
         release(draft, key);
         return Verdict::nothing();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Fact, What};
+use super::fact::{Fact, Held, What};
 use super::group::Group;
 use super::inhibition::Inhibited;
 use super::input::Actor;
@@ -101,6 +101,18 @@ pub struct Response {
     pub noise_told: Option<Severity>,
     /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
     pub told_by_senders: BTreeSet<String>,
+    /// It went into that one, which has no other above it: its alerts are that one's for as long as this stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<IncidentId>,
+    /// The incidents that went into it, and those that had gone into these.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub took_in: BTreeSet<IncidentId>,
+    /// What may have caused it: whoever has it says so by a merge.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub causes: BTreeSet<IncidentId>,
+    /// Some of that one's alerts were split off into it. What comes anew is for the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_from: Option<IncidentId>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -286,7 +298,12 @@ impl Incident {
             What::IncidentDeclared { service, title, severity, kind, alert } => {
                 (service.clone().unwrap_or_else(|| NO_SERVICE.into()), title, severity, *kind, i64::from(alert.is_some()))
             }
+            What::IncidentSplit { service, title, severity, kind, held, .. } => (service.clone(), title, severity, *kind, held.alerts),
             _ => return None,
+        };
+        let (split_from, held) = match &fact.what {
+            What::IncidentSplit { from, held, .. } => (Some(from.incident.clone()), held.clone()),
+            _ => (None, Held::default()),
         };
         let declared_by = matches!(fact.what, What::IncidentDeclared { .. }).then(|| fact.actor.clone());
         let group = if let What::IncidentOpened { group, .. } = &fact.what { group.clone() } else { None };
@@ -311,7 +328,14 @@ impl Incident {
             epoch: FIRST_EPOCH,
             run: None,
             pages: Vec::new(),
-            response: Response { group, declared_by, ..Response::default() },
+            response: Response {
+                group,
+                declared_by,
+                split_from,
+                silenced_count: held.silenced,
+                silence: held.silence,
+                ..Response::default()
+            },
         })
     }
 
@@ -448,7 +472,14 @@ impl Incident {
                     page.urgency = *urgency;
                 }
             }
-            What::PageAnswered { page, .. } | What::PageEnded { page, .. } => self.pages.retain(|open| open.id != *page),
+            What::PageTakenOver { page, user, urgency, failed, .. } => {
+                self.pages.push(OpenPage { id: page.clone(), user: user.clone(), urgency: *urgency, failed: *failed });
+                // As they are loaded.
+                self.pages.sort_by(|one, other| one.id.cmp(&other.id));
+            }
+            What::PageAnswered { page, .. } | What::PageEnded { page, .. } | What::PageLeft { page, .. } => {
+                self.pages.retain(|open| open.id != *page);
+            }
             What::IncidentAcknowledged { lapses_at } => {
                 if self.state != IncidentState::Acknowledged {
                     self.acknowledged_at = Some(fact.at);
@@ -469,18 +500,44 @@ impl Incident {
                 let by_person = matches!(fact.actor, Actor::User(_) | Actor::Token(_));
                 let is_unanswered = self.state == IncidentState::Triggered && !by_person;
                 self.response.left_at = self.run.as_ref().filter(|_| is_unanswered).and_then(|run| run.next_at);
-                self.state = IncidentState::Resolved;
-                self.resolved_at = Some(fact.at);
-                // Past anything that fired since the last end, also within one microsecond: see `Alert::is_firing`.
-                self.closed_at = Some(self.closed_at.map_or(fact.at, |before| fact.at.max(before + Span(2))));
-                self.resolved_by = by_person.then(|| fact.actor.clone());
-                self.firing_count = 0;
-                self.unsilence(self.response.silenced_count);
-                self.response.is_hushed = false;
-                self.lapses_at = None;
-                self.response.snoozed_until = None;
+                self.end(fact);
+                self.close(fact.at);
+            }
+            What::IncidentMerged { into, .. } => {
+                self.response.merged_into = Some(into.incident.clone());
+                // One that had gone into another goes along with it.
+                if self.state != IncidentState::Resolved {
+                    self.end(fact);
+                }
+            }
+            What::IncidentTakenIn { other, held, services, took_in, joined_at, .. } => {
+                self.alerts_count += held.alerts;
+                self.gain(held);
+                self.response.services.extend(services.iter().filter(|service| **service != self.service).cloned());
+                self.response.took_in.insert(other.incident.clone());
+                self.response.took_in.extend(took_in.iter().cloned());
+                self.joined_at = self.joined_at.max(*joined_at);
                 self.response.resolve_asked = false;
-                self.stop();
+            }
+            What::LinkSuspected { other, is_cause: true } => {
+                self.response.causes.insert(other.incident.clone());
+            }
+            What::EndedWith { .. } => self.close(fact.at),
+            What::IncidentSplitOff { other, held, also, .. } => {
+                self.alerts_count -= held.alerts;
+                self.firing_count -= held.firing;
+                self.unsilence(held.silenced);
+                self.response.took_in.remove(&other.incident);
+                self.response.took_in.retain(|id| !also.contains(id));
+            }
+            What::IncidentUnmerged { held, .. } => {
+                self.response.merged_into = None;
+                if held.firing > 0 {
+                    self.trigger();
+                    self.resolved_at = None;
+                    self.resolved_by = None;
+                    self.gain(held);
+                }
             }
             What::IncidentReopened { .. } => {
                 self.trigger();
@@ -508,6 +565,8 @@ impl Incident {
             | What::IncidentReminded { .. }
             | What::PageFailed { .. }
             | What::PageUnhelpful { .. }
+            | What::IncidentSplit { .. }
+            | What::LinkSuspected { is_cause: false, .. }
             | What::AttemptPlaced { .. }
             | What::AttemptAccepted { .. }
             | What::AttemptRejected { .. }
@@ -518,6 +577,38 @@ impl Incident {
             | What::CallEnded { .. }
             | What::CallSilent { .. }
             | What::CallHeld { .. } => {}
+        }
+    }
+
+    /// It is over for those who work on it.
+    fn end(&mut self, fact: &Fact) {
+        self.state = IncidentState::Resolved;
+        self.resolved_at = Some(fact.at);
+        self.resolved_by = match &fact.actor {
+            Actor::User(_) | Actor::Token(_) => Some(fact.actor.clone()),
+            Actor::Integration(_) | Actor::Reveille => None,
+        };
+        self.firing_count = 0;
+        self.unsilence(self.response.silenced_count);
+        self.response.is_hushed = false;
+        self.lapses_at = None;
+        self.response.snoozed_until = None;
+        self.response.resolve_asked = false;
+        self.stop();
+    }
+
+    /// Its alerts are over: past anything that fired since the last end, also within one microsecond, see `Alert::is_firing`.
+    fn close(&mut self, at: Time) {
+        self.closed_at = Some(self.closed_at.map_or(at, |before| at.max(before + Span(2))));
+    }
+
+    /// Alerts that hold are its own from now on, with the silence that lasts longest.
+    fn gain(&mut self, held: &Held) {
+        self.firing_count += held.firing;
+        self.response.silenced_count += held.silenced;
+        let longer = held.silence.as_ref().filter(|more| self.response.silence.as_ref().is_none_or(|own| own.until < more.until));
+        if let Some(hush) = longer {
+            self.response.silence = Some(hush.clone());
         }
     }
 

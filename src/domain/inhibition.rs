@@ -262,7 +262,7 @@ pub(super) fn see(draft: &mut Draft, key: &Key) {
 /// What the key's alert inhibits as it is.
 fn inhibits(setup: &Setup, desk: &Desk, state: &KeyState) -> Option<Inhibitors> {
     let alert = state.alert.as_ref()?;
-    if !alert.holds(alert.incident.as_ref().and_then(|id| desk.incidents.get(id))) {
+    if !desk.holds(alert) {
         return None;
     }
     Some(by(setup, alert))

@@ -1,6 +1,6 @@
 //! What can happen: a signal from a machine, a command from a person, a report from a provider, a wake-up by the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +140,17 @@ pub enum Act {
     Unmark {
         n: i64,
     },
+    /// It is part of that one.
+    Merge {
+        into: IncidentId,
+    },
+    /// It is not part of what it went into.
+    Unmerge,
+    /// These open alerts of it get an incident of their own.
+    Split {
+        alerts: BTreeSet<AlertId>,
+        title: Option<String>,
+    },
     /// Somebody writes in the room, or answers that they are still at it.
     SignOfLife,
 }
@@ -165,6 +176,9 @@ impl Act {
             | Self::PostUpdate { .. }
             | Self::Mark { .. }
             | Self::Unmark { .. }
+            | Self::Merge { .. }
+            | Self::Unmerge
+            | Self::Split { .. }
             | Self::SignOfLife => false,
         }
     }

@@ -28,6 +28,7 @@ pub mod local;
 pub mod maintenance;
 pub mod mapping;
 pub mod matcher;
+pub mod merge;
 mod message;
 pub mod oncall;
 mod page;

@@ -1,5 +1,6 @@
 //! What is said at a sender about one of its alerts, which neither fires nor ends it: a note, a snooze, a label.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,7 @@ pub(super) fn remark(draft: &mut Draft, signal: &Signal, key: &Key, remark: &Rem
         return Verdict::of(Outcome::Ignored, Reason::NoSuchAlert);
     };
     let sender = Actor::Integration(signal.integration.clone());
-    let incident = alert.incident.as_ref().and_then(|id| draft.incident(id)).cloned();
+    let incident = draft.desk.incident_of(&alert).map(Cow::into_owned);
     let verdict = match remark {
         Remark::Note(text) => {
             if let Some(incident) = &incident {
@@ -119,7 +120,7 @@ fn regrade(draft: &mut Draft, signal: &Signal, key: &Key, alert: &Alert, inciden
             return hold::house(draft, &routed, key, service, severity, &alert.id);
         }
     }
-    Verdict::of(Outcome::Recorded, Reason::AskedFor).about(Some(alert.id.clone()), alert.incident.clone())
+    Verdict::of(Outcome::Recorded, Reason::AskedFor).about(Some(alert.id.clone()), draft.desk.home_of(alert))
 }
 
 /// The open incident in which an alert fires, or why nothing can be held or taken back there.

@@ -59,6 +59,15 @@ impl Setup {
         found
     }
 
+    /// All services that depend on this one, however far.
+    #[must_use]
+    pub fn effects(&self, service: &ServiceId) -> BTreeSet<ServiceId> {
+        if self.services.values().all(|service| service.depends_on.is_empty()) {
+            return BTreeSet::new();
+        }
+        self.services.keys().filter(|other| *other != service && self.causes(other).contains(service)).cloned().collect()
+    }
+
     /// What a decision about these services has to look at: they and all that they depend on.
     #[must_use]
     pub fn with_causes(&self, services: impl IntoIterator<Item = ServiceId>) -> BTreeSet<ServiceId> {
@@ -448,12 +457,19 @@ pub struct Service {
     /// Where its trouble may come from: its alerts join the incident of one of these, when none of its own is near.
     #[serde(default)]
     pub depends_on: BTreeSet<ServiceId>,
+    /// A new incident of it takes in those of services that depend on it and opened shortly before.
+    #[serde(default = "taken")]
+    pub takes_symptoms: bool,
     /// How long a new alert fires before it calls anybody; what is over by then calls nobody. Zero: it calls at once.
     #[serde(default)]
     pub quiet_for: Span,
     /// When an alert comes and goes so often that it counts as one; `None`: never.
     #[serde(default = "Flapping::usual")]
     pub flapping: Option<Flapping>,
+}
+
+const fn taken() -> bool {
+    true
 }
 
 /// When a condition counts as flapping: of its newest [`limits::FLAP_BUCKETS`] stretches of time, the weighted part in which it changed.
@@ -497,6 +513,7 @@ impl Service {
             resolve: ResolveMode::Auto,
             close_after: None,
             depends_on: BTreeSet::new(),
+            takes_symptoms: true,
             quiet_for: Span::ZERO,
             flapping: Some(Flapping::default()),
         }
@@ -665,6 +682,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("resolve", a.resolve == b.resolve),
             ("close_after", a.close_after == b.close_after),
             ("depends_on", a.depends_on == b.depends_on),
+            ("takes_symptoms", a.takes_symptoms == b.takes_symptoms),
             ("quiet_for", a.quiet_for == b.quiet_for),
             ("flapping", a.flapping == b.flapping),
         ]

@@ -13,13 +13,20 @@ use crate::base::id::{IncidentId, IntegrationId};
 /// An incident has its alerts' highest severity; what makes it page louder, or pages again after an answer, starts the policy.
 /// Where a person has set it, alerts change it no more.
 pub(super) fn raise(draft: &mut Draft, id: &IncidentId, to: Severity, integration: &IntegrationId) {
+    raise_by(draft, id, to, &Actor::Integration(integration.clone()));
+}
+
+/// As [`raise`], by whoever merged a worse incident into it.
+pub(super) fn raise_by(draft: &mut Draft, id: &IncidentId, to: Severity, actor: &Actor) {
     let Some(incident) = draft.incident(id) else { return };
     let from = incident.severity;
     if to <= from || !incident.is_open() || incident.response.severity_by_hand {
         return;
     }
-    let pages_again = incident.state == IncidentState::Acknowledged || from.urgency() < to.urgency();
-    draft.record(id, &Actor::Integration(integration.clone()), What::SeverityRaised { from, to });
+    // What is silenced as a whole pages nobody, so nothing takes an answer away.
+    let lapses = incident.state == IncidentState::Acknowledged && !incident.is_covered();
+    let pages_again = lapses || incident.state == IncidentState::Triggered && from.urgency() < to.urgency();
+    draft.record(id, actor, What::SeverityRaised { from, to });
     want_room(draft, id, Reason::SeverityRaised);
     if pages_again {
         escalation::start(draft, id, Reason::SeverityRaised);

@@ -165,10 +165,10 @@ pub(super) fn cover(draft: &mut Draft, key: &Key) -> Verdict {
 /// Sees whether the key's alert is silenced or inhibited, and makes it so. `None`: it fires, as before, or it is over.
 pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
     let alert = draft.desk.keys.get(key)?.alert.as_ref()?;
-    if !alert.holds(alert.incident.as_ref().and_then(|id| draft.incident(id))) {
+    if !draft.desk.holds(alert) {
         return None;
     }
-    let (id, incident, title) = (alert.id.clone(), alert.incident.clone(), alert.title.clone());
+    let (id, incident, title) = (alert.id.clone(), draft.desk.home_of(alert), alert.title.clone());
     let (state, cover) = (alert.state, covered_by(draft, alert));
     match (state, cover) {
         (AlertState::Firing, Some(cover)) => {
@@ -208,18 +208,18 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
 fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
-    let Some(incident) = alert.incident.as_ref().filter(|id| draft.incident(id).is_some()) else {
+    let Some(incident) = draft.desk.home_of(&alert).filter(|id| draft.incident(id).is_some()) else {
         return outlasted(draft, &alert);
     };
     let worth = worth_again(draft.setup, &alert).2;
-    let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
+    let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
     let (count, titles) = (1, vec![alert.title.clone()]);
     let reason = over(draft, &alert);
     let what =
         if reason == Reason::InhibitionOver { What::AlertsUninhibited { count, titles } } else { What::AlertsUnsilenced { count, titles } };
-    draft.record(incident, &Actor::Reveille, what);
-    settle(draft, incident, was_covered, reason);
-    relevance::raise(draft, incident, worth, key);
+    draft.record(&incident, &Actor::Reveille, what);
+    settle(draft, &incident, was_covered, reason);
+    relevance::raise(draft, &incident, worth, key);
     Verdict::of(Outcome::Repeated, reason)
 }
 

@@ -10,6 +10,7 @@ use super::decide::{Draft, Outcome, Verdict};
 use super::fact::What;
 use super::incident::Incident;
 use super::input::{Actor, Timer};
+use super::merge;
 use super::reason::Reason;
 use super::routing::Routed;
 use super::setup::{AlertSeverity, Service, Severity};
@@ -74,13 +75,15 @@ pub(super) fn place(draft: &mut Draft, policy: &PolicyId, severity: Severity) ->
     let is_fast = openings.times.len() > most;
     let umbrella = openings.umbrella.clone();
     let umbrella = umbrella.and_then(|id| draft.incident(&id)).filter(|incident| incident.is_umbrella());
-    let Some(umbrella) = umbrella else { return if is_fast { Place::Umbrella } else { Place::Alone } };
-    let id = umbrella.id.clone();
-    // Where a person has said how bad the umbrella is, it would keep quiet what is worse.
-    let keeps_quiet = umbrella.response.severity_by_hand && severity > umbrella.severity;
-    let (is_open, by_hand) = (umbrella.is_open(), umbrella.resolved_by.is_some());
+    let Some(umbrella) = umbrella.map(|umbrella| umbrella.id.clone()) else { return if is_fast { Place::Umbrella } else { Place::Alone } };
+    // Where it went into another incident, its storm goes on under that one.
+    let Some(home) = merge::home(&draft.desk.incidents, &umbrella) else { return Place::Alone };
+    let id = home.id.clone();
+    // Where a person has said how bad it is, it would keep quiet what is worse.
+    let keeps_quiet = home.response.severity_by_hand && severity > home.severity;
+    let (is_open, by_hand) = (home.is_open(), home.resolved_by.is_some());
     if is_fast && (is_open || !by_hand) {
-        draft.set(&id, Timer::Storm, Some(now + limits::STORM_CALM));
+        draft.set(&umbrella, Timer::Storm, Some(now + limits::STORM_CALM));
     }
     match (is_open, is_fast) {
         (true, _) if keeps_quiet => Place::Alone,
@@ -88,7 +91,7 @@ pub(super) fn place(draft: &mut Draft, policy: &PolicyId, severity: Severity) ->
         (false, true) if !by_hand && !keeps_quiet => Place::Again(id),
         // Somebody said that it is over, and it is not.
         (false, true) => {
-            end(draft, &id);
+            end(draft, &umbrella);
             Place::Umbrella
         }
         (false, false) => Place::Alone,

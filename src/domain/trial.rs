@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::alert::{Alert, Key, KeyState, UNREADABLE_KEY};
+use super::alert::{Alert, AlertState, Key, KeyState, UNREADABLE_KEY};
 use super::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use super::effect::Effect;
 use super::fact::{Fact, What, coalesce};
-use super::incident::{Incident, Kind};
+use super::incident::Incident;
 use super::inhibition::{self, Inhibitors};
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::matcher::{Matcher, Operator};
+use super::merge;
 use super::person::{Person, PersonPage};
 use super::routing::route;
 use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
@@ -264,7 +265,11 @@ impl Trial {
 
     /// The clock looks at what this key's alert is held for.
     pub fn looks(&mut self, key: &str) -> Verdict {
-        self.decides(&Input::Held(Key { integration: "bar".into(), dedup_key: key.to_owned() }))
+        self.lets_go(&Key { integration: "bar".into(), dedup_key: key.to_owned() })
+    }
+
+    pub fn lets_go(&mut self, key: &Key) -> Verdict {
+        self.decides(&Input::Held(key.clone()))
     }
 
     /// A silence for all alerts of this title, in seconds of the night; the alerts are looked at when it is made.
@@ -293,11 +298,19 @@ impl Trial {
         let (keys, incidents, silences) = (self.keys.clone(), self.incidents.clone(), self.silences.clone());
         let inhibitors = self.inhibitors.clone();
         let mut desk = Desk { keys, incidents, silences, inhibitors, openings: self.openings.clone(), ..Desk::default() };
-        let mut open: Vec<_> = self.incidents.values().filter(|incident| incident.is_open() && incident.kind == Kind::Real).collect();
-        open.sort_by_key(|incident| (incident.opened_at, incident.id.clone()));
-        for newest in open {
-            desk.newest.insert(newest.service.clone(), newest.id.clone());
-            desk.groups.insert((newest.service.clone(), newest.response.group.clone()), newest.id.clone());
+        for service in self.setup.services.keys() {
+            for (group, home) in merge::open_homes(&self.incidents, service) {
+                desk.newest.insert(service.clone(), home.id.clone());
+                desk.groups.insert((service.clone(), group.cloned()), home.id.clone());
+            }
+        }
+        for alert in self.keys.values().filter_map(|state| state.alert.as_ref()) {
+            if !desk.holds(alert) {
+                continue;
+            }
+            let holding = desk.holding.entry(alert.incident.clone().unwrap_or_else(|| IncidentId::from_text("inc_none"))).or_default();
+            holding.firing += 1;
+            holding.silenced += i64::from(alert.state == AlertState::Suppressed);
         }
         desk
     }
@@ -333,8 +346,8 @@ impl Trial {
         self.obeys(Actor::Token("cron".to_owned()), act, &incident)
     }
 
-    fn obeys(&mut self, actor: Actor, act: Act, incident: &IncidentId) -> Verdict {
-        let desk = Desk { incidents: self.incidents.clone(), ..Desk::default() };
+    pub fn obeys(&mut self, actor: Actor, act: Act, incident: &IncidentId) -> Verdict {
+        let desk = self.desk();
         let command = Command { incident: incident.clone(), actor, via: Via::Web, act };
         let decision = self.decided(State::Desk(desk), &Input::Command(command));
         let verdict = decision.verdict.clone();
@@ -442,6 +455,7 @@ impl Trial {
                     row.started_at = fact.at;
                     row.urgency = *urgency;
                 }),
+                What::PageTakenOver { page, user, .. } => self.on_page(user, page, |row| row.incident = fact.incident.clone()),
                 What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {
                     self.on_page(user, page, |row| row.wanted = false);
                 }

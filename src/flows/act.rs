@@ -10,7 +10,7 @@ use crate::base::id::IncidentId;
 use crate::base::limits;
 use crate::domain::decide::{Decision, Desk, Moment, State, Verdict, Wanted, decide};
 use crate::domain::fact::{Fact, What};
-use crate::domain::input::{Actor, Command, Declare, Input, Via};
+use crate::domain::input::{Act, Actor, Command, Declare, Input, Via};
 use crate::domain::reason::Reason;
 use crate::domain::setup::ContactKind;
 use crate::store::{self, StoreError, Tx, WriteLane};
@@ -116,12 +116,8 @@ pub(super) async fn decide_once(house: &House, id: &IncidentId, input: Input, on
     if let Some(verdict) = once::done_before(&mut tx, once).await? {
         return Ok(verdict);
     }
-    let mut before = store::desk_load_incident(&mut tx, id).await?.ok_or(FlowError::Missing("such incident"))?;
-    if let Input::Command(command) = &input
-        && command.act.is_about_tasks()
-    {
-        before.tasks = store::tasks_load(&mut tx, id).await?;
-    }
+    let act = if let Input::Command(command) = &input { Some(&command.act) } else { None };
+    let before = desk_of(&mut tx, id, act).await?.ok_or(FlowError::Missing("such incident"))?;
     if let Input::Command(command) = &input {
         prove(&mut tx, command).await?;
     }
@@ -132,6 +128,36 @@ pub(super) async fn decide_once(house: &House, id: &IncidentId, input: Input, on
     failpoint::reach("act.committed");
     ring(house);
     Ok(verdict)
+}
+
+/// What a command on this incident has to see, locked.
+async fn desk_of(tx: &mut Tx, id: &IncidentId, act: Option<&Act>) -> Result<Option<Desk>, StoreError> {
+    let mut desk = match act {
+        Some(Act::Merge { into }) => return store::desk_load_two(tx, id, into).await,
+        Some(Act::Split { alerts, .. }) => {
+            let (keys, mut services) = store::alerts_keys(tx, alerts).await?;
+            let Some(found) = store::incident_service(tx, id).await? else { return Ok(None) };
+            services.insert(found);
+            let mut desk = store::desk_load(tx, &keys, &services, |_| Wanted::default()).await?;
+            if !desk.incidents.contains_key(id) {
+                // None of these alerts is its own; that is for the decision to say.
+                let Some(alone) = store::desk_load_incident(tx, id).await? else { return Ok(None) };
+                desk.incidents.extend(alone.incidents);
+            }
+            return Ok(Some(desk));
+        }
+        Some(_) | None => match store::desk_load_incident(tx, id).await? {
+            Some(desk) => desk,
+            None => return Ok(None),
+        },
+    };
+    if act.is_some_and(Act::is_about_tasks) {
+        desk.tasks = store::tasks_load(tx, id).await?;
+    }
+    if act == Some(&Act::Unmerge) {
+        desk.holding = store::alerts_holding_of(tx, &desk.incidents.keys().cloned().collect()).await?;
+    }
+    Ok(Some(desk))
 }
 
 /// Whoever answers a page through a contact proves that it leads to them.

@@ -480,7 +480,15 @@ pub(super) fn row_of(task: &crate::domain::task::Task, names: &Names) -> Row {
 
 /// Whether the line that says who is being called reads otherwise now, though nothing is told of it in the room.
 const fn moves_the_board(what: &What) -> bool {
-    matches!(what, What::PageOpened { .. } | What::PageEnded { .. } | What::PhoneRang { .. } | What::CallEnded { .. })
+    matches!(
+        what,
+        What::PageOpened { .. }
+            | What::PageEnded { .. }
+            | What::PageTakenOver { .. }
+            | What::PageLeft { .. }
+            | What::PhoneRang { .. }
+            | What::CallEnded { .. }
+    )
 }
 
 /// Whether people in the room want to read it. Each try to reach somebody stands in the timeline on the web.
@@ -530,6 +538,13 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentEscalated
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
+        | What::IncidentMerged { .. }
+        | What::IncidentTakenIn { .. }
+        | What::EndedWith { .. }
+        | What::IncidentSplitOff { .. }
+        | What::IncidentSplit { .. }
+        | What::IncidentUnmerged { .. }
+        | What::LinkSuspected { .. }
         | What::IncidentReminded { .. }
         | What::ServiceInvolved { .. }
         | What::StormBegan { .. }
@@ -542,6 +557,8 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::NoticeWanted { .. }
         | What::PolicyStarted { .. }
         | What::PageOpened { .. }
+        | What::PageTakenOver { .. }
+        | What::PageLeft { .. }
         | What::PageRestarted { .. }
         | What::PageAnswered { .. }
         | What::PageEnded { .. }

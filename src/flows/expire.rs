@@ -78,9 +78,9 @@ async fn once(house: &House, batch: &[Ending], input: fn(&Ending) -> Input) -> R
     let now_of = |ending: &Ending| live.setup.integrations.get(&ending.key.integration).map(|integration| integration.service.clone());
     let services = live.setup.with_causes(batch.iter().flat_map(|ending| now_of(ending).into_iter().chain([ending.service.clone()])));
     let mut tx = house.store.begin(WriteLane::Intake).await?;
-    let before = store::desk_load(&mut tx, &keys, &services, |keys| Wanted::by(&live.setup, &[], keys)).await?;
-    let mut desk = before.clone();
     let mut moment = Moment::fresh(house.clock.now());
+    let before = store::desk_load(&mut tx, &keys, &services, |keys| Wanted::by(&live.setup, &[], keys, moment.at)).await?;
+    let mut desk = before.clone();
     let (mut facts, mut timers, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for ending in batch {
         let newest = desk.keys.get(&ending.key).and_then(|state| state.alert.as_ref());

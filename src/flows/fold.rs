@@ -44,6 +44,11 @@ pub async fn fold(house: &House) -> Result<usize, FlowError> {
     }
 }
 
+/// Whether something is left to fold, asked without holding up any writer; what cannot be asked counts as something.
+pub async fn waits(house: &House) -> bool {
+    store::journal_waits(&house.store.page_reader()).await.unwrap_or(true)
+}
+
 /// Whether the same rows would fail again, so that they would hold up all that come after them.
 fn is_of_the_rows(error: &FlowError) -> bool {
     match error {
@@ -122,7 +127,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     let entries = read(&rows)?;
     let keys = keys(&entries);
     let entries: Vec<Routes> = entries.into_iter().map(|entry| Routes::of(&live.setup, entry)).collect();
-    let before = desk_of(&mut tx, &live.setup, &keys, &entries).await?;
+    let before = desk_of(&mut tx, &live.setup, &keys, &entries, at).await?;
 
     let mut desk = before.clone();
     let mut facts = Vec::new();
@@ -212,13 +217,13 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
 }
 
 /// The desk on which these signals are decided, locked.
-async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Routes]) -> Result<Desk, StoreError> {
+async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Routes], at: Time) -> Result<Desk, StoreError> {
     // The integrations' own among them: by these the end of alerts is kept apart from what comes in, whichever service a rule names.
     let own = entries.iter().filter_map(|routes| Some(setup.integrations.get(&routes.entry.integration)?.service.clone()));
     let routed = entries.iter().flat_map(|routes| &routes.signals).map(|routed| routed.service.clone());
     let services = setup.with_causes(own.chain(routed.filter(|service| setup.services.contains_key(service))));
     let signals: Vec<&Routed> = entries.iter().flat_map(|routes| &routes.signals).collect();
-    store::desk_load(tx, keys, &services, |keys| Wanted::by(setup, &signals, keys)).await
+    store::desk_load(tx, keys, &services, |keys| Wanted::by(setup, &signals, keys, at)).await
 }
 
 /// One signal on the desk; what is left of the decision beside it.
@@ -263,7 +268,7 @@ pub async fn rehearse(
         let keys = keys(&entries);
         let entries = entries.map(|entry| Routes::of(&live.setup, entry));
         let mut tx = house.store.begin(WriteLane::Rest).await?;
-        let mut desk = desk_of(&mut tx, &live.setup, &keys, &entries).await?;
+        let mut desk = desk_of(&mut tx, &live.setup, &keys, &entries, at).await?;
         tx.rollback().await?;
         let numbers: BTreeMap<IncidentId, Number> = desk.incidents.iter().map(|(id, incident)| (id.clone(), incident.number)).collect();
         let mut rehearsed = Vec::new();

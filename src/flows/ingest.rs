@@ -272,7 +272,7 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
     let mut sampler = Sampler::default();
     // One source for all rows: they are folded in the order of their ids, and a resolve must not overtake its trigger within a millisecond.
     let mut ids = IdSource::fresh(house.clock.now());
-    while queue.recv_many(&mut batch, limits::JOURNAL_BATCH_ROWS).await > 0 {
+    while gather(queue, &mut batch).await {
         let mut waiting = Vec::with_capacity(batch.len());
         let mut entries = Vec::with_capacity(batch.len());
         for Pending { mut entry, at, body, done } in batch.drain(..) {
@@ -291,6 +291,27 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
             house.bells.journal.ring();
         }
         gauge.check(&house).await;
+    }
+}
+
+/// What has queued, as soon as there is something: one commit for all who are about to ask is cheaper for each than a commit of their own.
+/// Whoever can run goes first, once more for as long as it brings something; this waits for no clock. `false` when every sender is gone.
+async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) -> bool {
+    let mut held = queue.recv_many(batch, limits::JOURNAL_BATCH_ROWS).await;
+    if held == 0 {
+        return false;
+    }
+    loop {
+        tokio::task::yield_now().await;
+        while batch.len() < limits::JOURNAL_BATCH_ROWS
+            && let Ok(pending) = queue.try_recv()
+        {
+            batch.push(pending);
+        }
+        if batch.len() == held || batch.len() == limits::JOURNAL_BATCH_ROWS {
+            return true;
+        }
+        held = batch.len();
     }
 }
 

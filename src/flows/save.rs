@@ -51,6 +51,9 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
     }
     for fact in facts {
         house.metrics.facts(fact.what.kind());
+        if let Some(reason) = fact.what.regroups() {
+            house.metrics.regrouped(reason.name());
+        }
     }
     if !facts.is_empty() {
         house.bells.facts.ring();

@@ -216,9 +216,10 @@ pub(super) async fn look(house: &House, tx: &mut Tx, alerts: &[&Alert]) -> Resul
     let services = live.setup.with_causes(alerts.iter().flat_map(|alert| now_of(alert).into_iter().chain([alert.service.clone()])));
     let (mut facts, mut timers) = (Vec::new(), Vec::new());
     if !keys.is_empty() {
-        let before = store::desk_load(tx, &keys, &services, |keys| decide::Wanted::by(&live.setup, &[], keys)).await?;
+        let now = house.clock.now();
+        let before = store::desk_load(tx, &keys, &services, |keys| decide::Wanted::by(&live.setup, &[], keys, now)).await?;
         let mut desk = before.clone();
-        let mut moment = Moment::fresh(house.clock.now());
+        let mut moment = Moment::fresh(now);
         for key in keys {
             let decision = decide(State::Desk(desk), &Input::Cover(key), &live.setup, &mut moment);
             desk = match decision.state {

@@ -278,6 +278,13 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IntegrationWentSilent { .. }
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
+        | What::IncidentMerged { .. }
+        | What::IncidentTakenIn { .. }
+        | What::EndedWith { .. }
+        | What::IncidentSplitOff { .. }
+        | What::IncidentSplit { .. }
+        | What::IncidentUnmerged { .. }
+        | What::LinkSuspected { .. }
         | What::StormBegan { .. }
         | What::StormEnded => true,
         What::NoiseChanged { .. }
@@ -293,6 +300,8 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::PageAsked { .. }
         | What::IncidentReminded { .. }
         | What::PageOpened { .. }
+        | What::PageTakenOver { .. }
+        | What::PageLeft { .. }
         | What::PageRestarted { .. }
         | What::PageAnswered { .. }
         | What::PageEnded { .. }

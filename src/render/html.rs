@@ -14,7 +14,7 @@ mod route;
 
 use askama::Template;
 
-pub use board::{Choice, Offers, RoleRow, RoomLink, TaskRow};
+pub use board::{Choice, Linked, Offers, RoleRow, RoomLink, TaskRow};
 pub use change::{ChangeRow, ChangesPage};
 pub use desk::{
     AlertsPage, ContactRow, DayCell, DeclarePage, InhibitionCard, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow,
@@ -318,6 +318,7 @@ pub struct IncidentPage {
     pub roles: Vec<RoleRow>,
     pub room: Option<RoomLink>,
     pub offers: Offers,
+    pub linked: Linked,
 }
 
 impl IncidentPage {
@@ -358,6 +359,8 @@ impl IncidentPage {
             IncidentState::Acknowledged => {
                 &[("resolve", "Resolve", "primary"), ("acknowledge", "Still on it", ""), ("escalate", "Escalate", "")]
             }
+            IncidentState::Resolved if self.linked.may_return => &[("unmerge", "Take the merge back", "")],
+            IncidentState::Resolved if self.linked.merged_into.is_some() => &[],
             IncidentState::Resolved => &[("reopen", "Reopen", "")],
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::base::id::{ContactId, ServiceId, UserId};
 use crate::base::time::{Span, Time};
-use crate::domain::fact::{Fact, What};
+use crate::domain::fact::{Fact, Other, What};
 use crate::domain::incident::{Hush, IncidentState, Kind, Run};
 use crate::domain::inhibition::Inhibited;
 use crate::domain::input::{Actor, CallEnd};
@@ -159,6 +159,11 @@ impl Line {
     pub fn plain(&self) -> String {
         self.then.map_or_else(|| self.text.clone(), |then| format!("{}; {} at {}", self.text, then.what, clock(then.at)))
     }
+}
+
+/// Another incident in a sentence; a reader that knows links makes one of its number.
+fn other(other: &Other) -> String {
+    format!("#{} ({})", other.number.0, other.title)
 }
 
 /// The sentence of one fact.
@@ -341,6 +346,13 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::PageOpened { user, urgency, page: _ } => {
             Line::new(Tone::Paging, format!("Paging {} ({} urgency)", who(user), urgency_name(*urgency)))
         }
+        What::PageLeft { user, other: into, page: _ } => {
+            Line::new(Tone::Quiet, format!("{} goes on being paged for {}", who(user), other(into)))
+        }
+        What::PageTakenOver { user, urgency, other: from, page: _, failed: _ } => Line::new(
+            Tone::Paging,
+            format!("{} was being paged for {} and is for this now ({} urgency)", who(user), other(from), urgency_name(*urgency)),
+        ),
         What::PageRestarted { user, urgency, page: _ } => {
             Line::new(Tone::Paging, format!("Paging {} again from the first rule ({} urgency)", who(user), urgency_name(*urgency)))
         }
@@ -367,6 +379,32 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::IncidentEscalated => Line::new(Tone::Paging, by("Next step asked for")),
         What::IncidentResolved { reason } => Line::new(Tone::Good, by("Resolved")).because(reason.sentence()),
         What::IncidentReopened { reason } => Line::new(Tone::Bad, by("Reopened")).because(reason.sentence()),
+        What::IncidentMerged { into, reason } => {
+            Line::new(Tone::Good, by(&format!("Merged into {}", other(into)))).because(reason.sentence())
+        }
+        What::IncidentTakenIn { other: from, held, reason, .. } => {
+            let alerts = count_of(held.alerts, "alert", "alerts");
+            Line::new(Tone::Bad, by(&format!("{} went into it, with {alerts},", other(from))).trim_end_matches(',').to_owned())
+                .because(reason.sentence())
+        }
+        What::EndedWith { other: into } => Line::new(Tone::Good, format!("Over with {}, which it went into", other(into))),
+        What::IncidentSplitOff { other: part, held, also: _ } => {
+            let alerts = count_of(held.alerts, "alert", "alerts");
+            Line::new(Tone::Quiet, by(&format!("{alerts} split off into {},", other(part))).trim_end_matches(',').to_owned())
+        }
+        What::IncidentSplit { from, service, severity, held, title: _, kind: _ } => {
+            let (alerts, at) = (count_of(held.alerts, "alert", "alerts"), severity.name());
+            let of = if service.as_str().is_empty() { String::new() } else { format!(" for {}", names.service(service)) };
+            Line::new(Tone::Bad, by(&format!("Split off {} with {alerts}, at {at}{of},", other(from))).trim_end_matches(',').to_owned())
+        }
+        What::IncidentUnmerged { from, held } => {
+            let fires = if held.firing > 0 { "and still fires" } else { "and is over" };
+            Line::new(Tone::Bad, by(&format!("Taken out of {} again, {fires},", other(from))).trim_end_matches(',').to_owned())
+        }
+        What::LinkSuspected { other: cause, is_cause: true } => Line::new(Tone::Note, format!("May be caused by {}", other(cause)))
+            .because("its service depends on that one's, which failed shortly after"),
+        What::LinkSuspected { other: symptom, is_cause: false } => Line::new(Tone::Note, format!("May have caused {}", other(symptom)))
+            .because("that one's service depends on this one's, and somebody has it already"),
         What::IncidentReminded { next_at } => {
             Line::new(Tone::Quiet, "Still open, so its people are reminded".to_owned()).then("again", Some(*next_at))
         }

@@ -115,7 +115,7 @@ pub async fn attempt_answered(tx: &mut Tx, id: &AttemptId) -> Result<()> {
 /// As every call of the database.
 pub async fn attempts_answered_by(tx: &mut Tx, user: &UserId, kind: ContactKind, incident: &IncidentId) -> Result<()> {
     let update = sql("UPDATE attempts SET answered = 1 WHERE user_id = $1 AND channel = $2 \
-                      AND id IN (SELECT attempt_id FROM attempt_pages WHERE incident_id = $3)");
+                      AND id IN (SELECT p.attempt_id FROM attempt_pages p JOIN pages g ON g.id = p.page_id WHERE g.incident_id = $3)");
     tx.execute(update.text(user.as_str()).text(kind.name()).text(incident.as_str())).await.map(drop)
 }
 
@@ -198,14 +198,16 @@ pub async fn attempt_outcome(
     Ok(tx.execute(note).await? > 0 && before.as_deref() != Some(outcome.name()))
 }
 
+/// One attempt, with the incidents that its pages are for now: a merge may have moved them since it was placed.
+///
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_find(from: &mut impl Ask, id: &AttemptId) -> Result<Option<AttemptRow>> {
-    let find = sql(
-        "SELECT a.id, a.user_id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
-                    a.sent_to, a.sent_text, a.open, p.page_id, p.incident_id FROM attempts a LEFT JOIN attempt_pages p ON p.attempt_id = a.id \
-                    WHERE a.id = $1 ORDER BY p.page_id",
-    );
+    let find =
+        sql("SELECT a.id, a.user_id, a.contact, a.channel, a.provider, a.provider_id, a.outcome, a.reason, a.placed_at, a.sent_at, \
+                    a.sent_to, a.sent_text, a.open, p.page_id, COALESCE(g.incident_id, p.incident_id) AS incident_id FROM attempts a \
+                    LEFT JOIN attempt_pages p ON p.attempt_id = a.id LEFT JOIN pages g ON g.id = p.page_id \
+                    WHERE a.id = $1 ORDER BY p.page_id");
     let rows = from.ask(find.text(id.as_str())).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let mut pages = Vec::new();

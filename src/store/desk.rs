@@ -14,6 +14,7 @@ use super::storm::{openings_load, openings_save};
 use super::task::tasks_save;
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number, PageId, ServiceId, UserId};
+use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Alert, AlertState, EarlyResolve, Hold, Key, KeyState};
 use crate::domain::decide::{Desk, Wanted};
@@ -21,6 +22,7 @@ use crate::domain::fact::{Fact, What};
 use crate::domain::group::Group;
 use crate::domain::incident::{Incident, IncidentState, Kind, OpenPage};
 use crate::domain::input::Scope;
+use crate::domain::merge::{self, Holding, Symptoms};
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 use crate::domain::task::Task;
 
@@ -52,8 +54,12 @@ pub async fn desk_load(
     let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
     let own = recording.filter(|alert| alert.state == AlertState::Firing || alert.hold == Some(Hold::Passed)).map(|alert| &alert.service);
     for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
-        let find = sql("SELECT id FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
-                        ORDER BY number DESC LIMIT 1");
+        let find = sql("SELECT id FROM (SELECT id, number FROM (\
+                          SELECT id, number FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
+                          AND split_from IS NULL ORDER BY number DESC LIMIT 1) own \
+                        UNION ALL SELECT i.id, i.number FROM incidents own JOIN incidents i ON i.id = own.merged_into \
+                          WHERE own.service = $1 AND own.merged_into IS NOT NULL AND own.kind = 'real' AND own.split_from IS NULL \
+                          AND i.split_from IS NULL AND i.state IN ('triggered', 'acknowledged')) found ORDER BY number DESC LIMIT 1");
         if let Some(row) = tx.row(find.text(service.as_str())).await? {
             let id = IncidentId::from_text(row.text("id")?);
             wanted.insert(id.clone());
@@ -65,6 +71,7 @@ pub async fn desk_load(
     let openings = openings_load(tx, &also.policies).await?;
     wanted.extend(openings.values().filter_map(|openings| openings.umbrella.clone()));
     let inhibitors = inhibitors_load(tx, &also.inhibitions).await?;
+    wanted.extend(symptoms_find(tx, &also.symptoms).await?);
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
@@ -84,11 +91,16 @@ async fn groups_find(
     let mut found = BTreeMap::new();
     for (service, groups) in by_service {
         for groups in groups.chunks(LIST) {
+            let groups_of = list(2, groups.len());
             let find = format!(
-                "SELECT id, group_key FROM incidents WHERE number IN (SELECT MAX(number) FROM incidents WHERE service = $1 \
-                 AND state IN ('triggered', 'acknowledged') AND kind = 'real' AND group_key IN ({}) GROUP BY group_key)",
-                list(2, groups.len())
+                "SELECT id, number, group_key FROM incidents WHERE number IN (SELECT MAX(number) FROM incidents WHERE service = $1 \
+                 AND state IN ('triggered', 'acknowledged') AND kind = 'real' AND split_from IS NULL AND group_key IN ({groups_of}) \
+                 GROUP BY group_key) \
+                 UNION ALL SELECT i.id, i.number, own.group_key FROM incidents own JOIN incidents i ON i.id = own.merged_into \
+                 WHERE own.service = $1 AND own.merged_into IS NOT NULL AND own.kind = 'real' AND own.split_from IS NULL \
+                 AND i.split_from IS NULL AND i.state IN ('triggered', 'acknowledged') AND own.group_key IN ({groups_of}) ORDER BY number"
             );
+            // The newest of a group comes last.
             for row in tx.rows(sql_made(find).text(service.as_str()).texts(groups)).await? {
                 found.insert((service.clone(), Group::from_text(row.text("group_key")?)), IncidentId::from_text(row.text("id")?));
             }
@@ -99,6 +111,87 @@ async fn groups_find(
 
 fn group_key(group: Option<&Group>) -> &str {
     group.map_or("", Group::as_str)
+}
+
+/// Open incidents that a new one may take in, the newest first.
+async fn symptoms_find(tx: &mut Tx, symptoms: &Symptoms) -> Result<Vec<IncidentId>> {
+    let services: Vec<&str> = symptoms.services.iter().map(ServiceId::as_str).take(LIST).collect();
+    let Some(since) = symptoms.since.filter(|_| !services.is_empty()) else { return Ok(Vec::new()) };
+    let find = format!(
+        "SELECT id FROM incidents WHERE service IN ({}) AND state IN ('triggered', 'acknowledged') AND kind = 'real' AND opened_at >= $1 \
+         ORDER BY number DESC LIMIT $2",
+        list(3, services.len())
+    );
+    let most = i64::try_from(limits::SYMPTOMS).unwrap_or(i64::MAX);
+    tx.rows(sql_made(find).time(since).int(most).texts(&services))
+        .await?
+        .iter()
+        .map(|row| row.text("id").map(IncidentId::from_text))
+        .collect()
+}
+
+/// Loads two incidents, locked in their order with all that went into them. `None` where there are not two.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn desk_load_two(tx: &mut Tx, one: &IncidentId, other: &IncidentId) -> Result<Option<Desk>> {
+    let mut wanted = BTreeSet::from([one.clone(), other.clone()]);
+    let near = sql("SELECT id, merged_into FROM incidents WHERE id IN ($1, $2) OR merged_into IN ($1, $2)");
+    for row in tx.rows(near.text(one.as_str()).text(other.as_str())).await? {
+        wanted.insert(IncidentId::from_text(row.text("id")?));
+        wanted.extend(row.maybe_text("merged_into")?.map(IncidentId::from_text));
+    }
+    let incidents = incidents_load(tx, &wanted).await?;
+    let both = [one, other].iter().all(|id| incidents.contains_key(*id));
+    Ok(both.then(|| Desk { incidents, ..Desk::default() }))
+}
+
+/// The keys of these alerts, and the services that they are about; those that there are no more are left out.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_keys(tx: &mut Tx, alerts: &BTreeSet<AlertId>) -> Result<(BTreeSet<Key>, BTreeSet<ServiceId>)> {
+    let ids: Vec<&str> = alerts.iter().map(AlertId::as_str).collect();
+    let (mut keys, mut services) = (BTreeSet::new(), BTreeSet::new());
+    for ids in ids.chunks(LIST) {
+        let find = format!("SELECT integration, dedup_key, service FROM alerts WHERE id IN ({})", list(1, ids.len()));
+        for row in tx.rows(sql_made(find).texts(ids)).await? {
+            keys.insert(Key { integration: IntegrationId::from_text(row.text("integration")?), dedup_key: row.text("dedup_key")? });
+            services.insert(ServiceId::from_text(row.text("service")?));
+        }
+    }
+    Ok((keys, services))
+}
+
+/// How many alerts still hold of those that began with these incidents.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn alerts_holding_of(tx: &mut Tx, incidents: &BTreeSet<IncidentId>) -> Result<BTreeMap<IncidentId, Holding>> {
+    let ids: Vec<&str> = incidents.iter().map(IncidentId::as_str).collect();
+    let mut holding = BTreeMap::new();
+    for ids in ids.chunks(LIST) {
+        let find = format!(
+            "SELECT a.incident_id, COUNT(*) AS firing, CAST(SUM(CASE WHEN a.state = 'suppressed' THEN 1 ELSE 0 END) AS BIGINT) AS silenced \
+             FROM alerts a JOIN incidents i ON i.id = a.incident_id WHERE a.incident_id IN ({}) AND a.state <> 'resolved' \
+             AND (i.closed_at IS NULL OR a.fired_at > i.closed_at) GROUP BY a.incident_id",
+            list(1, ids.len())
+        );
+        for row in tx.rows(sql_made(find).texts(ids)).await? {
+            let held = Holding { firing: row.int("firing")?, silenced: row.int("silenced")? };
+            holding.insert(IncidentId::from_text(row.text("incident_id")?), held);
+        }
+    }
+    Ok(holding)
+}
+
+/// The service of an incident, not locked.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn incident_service(tx: &mut Tx, id: &IncidentId) -> Result<Option<ServiceId>> {
+    let find = sql("SELECT service FROM incidents WHERE id = $1").text(id.as_str());
+    tx.row(find).await?.map(|row| row.text("service").map(ServiceId::from_text)).transpose()
 }
 
 /// Loads one incident, locked, for a command or a wake-up.
@@ -188,12 +281,32 @@ pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
     })
 }
 
+/// These, and what they went into or took in, locked. What is found out only after the first lock may come before it in their order, so
+/// its own is not waited for: two that wait for each other would wait for ever.
 async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTreeMap<IncidentId, Incident>> {
-    let texts: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
     let mut incidents = BTreeMap::new();
+    incidents_lock(tx, ids, tx.dialect().for_update(), &mut incidents).await?;
+    let mut asked = ids.clone();
+    loop {
+        let more: BTreeSet<IncidentId> = merge::family(&incidents).difference(&asked).cloned().collect();
+        if more.is_empty() {
+            return Ok(incidents);
+        }
+        incidents_lock(tx, &more, tx.dialect().for_update_now(), &mut incidents).await?;
+        asked.extend(more);
+    }
+}
+
+async fn incidents_lock(
+    tx: &mut Tx,
+    ids: &BTreeSet<IncidentId>,
+    lock: &'static str,
+    incidents: &mut BTreeMap<IncidentId, Incident>,
+) -> Result<()> {
+    let texts: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
     // Several lists would lock out of order; they come in one statement as long as a transaction keeps to its 256 alerts.
     for texts in texts.chunks(LIST) {
-        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{}", tx.list(1, texts.len()), tx.dialect().for_update());
+        let find = format!("{INCIDENT} WHERE id IN ({}) ORDER BY number{lock}", tx.list(1, texts.len()));
         for row in tx.rows(sql_made(find).texts(texts)).await? {
             let incident = incident_of(&row)?;
             tx.hold(Scope::Incident(incident.id.clone()));
@@ -214,7 +327,7 @@ async fn incidents_load(tx: &mut Tx, ids: &BTreeSet<IncidentId>) -> Result<BTree
             }
         }
     }
-    Ok(incidents)
+    Ok(())
 }
 
 pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, state, opened_at, joined_at, acknowledged_at, \
@@ -297,7 +410,13 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
 /// The services that an incident took in, for whoever looks for the incidents of one.
 async fn services_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
     for fact in facts {
+        let mut involved: Vec<&ServiceId> = Vec::new();
         if let What::ServiceInvolved { service } = &fact.what {
+            involved.push(service);
+        } else if let What::IncidentTakenIn { services, .. } = &fact.what {
+            involved.extend(services);
+        }
+        for service in involved {
             let save =
                 sql("INSERT INTO incident_services (incident_id, service) VALUES ($1, $2) ON CONFLICT (incident_id, service) DO NOTHING");
             tx.execute(save.text(fact.incident.as_str()).text(service.as_str())).await?;
@@ -332,13 +451,14 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
     for rows in pieces(incidents) {
         let save = format!(
             "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
-             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response, group_key) VALUES {} \
+             acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response, group_key, \
+             merged_into, split_from) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
              acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
              alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run, \
-             response = excluded.response",
-            tx.tuples(rows.len(), 21)
+             response = excluded.response, merged_into = excluded.merged_into",
+            tx.tuples(rows.len(), 23)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -362,6 +482,8 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .maybe_json(incident.run.as_ref())
                 .json(&incident.response)
                 .text(group_key(incident.response.group.as_ref()))
+                .maybe_text(incident.response.merged_into.as_ref().map(IncidentId::as_str))
+                .maybe_text(incident.response.split_from.as_ref().map(IncidentId::as_str))
         });
         tx.execute(save).await?;
     }
@@ -444,6 +566,8 @@ struct PageChange<'a> {
     restarts: i64,
     restarted: Option<(Urgency, Time)>,
     ended: Option<(String, Time)>,
+    /// The incident that it is for now.
+    moved: Option<&'a IncidentId>,
 }
 
 /// Folds the facts about pages into their rows. A fact counts against those before it: a page opened and ended at once is one row.
@@ -453,6 +577,13 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
         match &fact.what {
             What::PageOpened { page, user, urgency } => {
                 changes.entry(page).or_default().opened = Some((&fact.incident, user, *urgency, fact.at));
+            }
+            What::PageTakenOver { page, .. } => {
+                let change = changes.entry(page).or_default();
+                change.moved = Some(&fact.incident);
+                if let Some((incident, ..)) = &mut change.opened {
+                    *incident = &fact.incident;
+                }
             }
             What::PageRestarted { page, urgency, .. } => {
                 let change = changes.entry(page).or_default();
@@ -467,6 +598,7 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             }
             // The person's own transaction has written that it failed.
             What::PageFailed { .. }
+            | What::PageLeft { .. }
             | What::IncidentOpened { .. }
             | What::AlertsJoined { .. }
             | What::AlertsRefired { .. }
@@ -498,6 +630,13 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentEscalated
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
+            | What::IncidentMerged { .. }
+            | What::IncidentTakenIn { .. }
+            | What::EndedWith { .. }
+            | What::IncidentSplitOff { .. }
+            | What::IncidentSplit { .. }
+            | What::IncidentUnmerged { .. }
+            | What::LinkSuspected { .. }
             | What::IncidentRouted { .. }
             | What::ServiceInvolved { .. }
             | What::StormBegan { .. }
@@ -591,6 +730,12 @@ async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Res
         }
         if let Some((ended, at)) = &change.ended {
             ends.entry((ended, *at)).or_default().push(id.as_str());
+        }
+    }
+    for (id, change) in changed {
+        if let Some(incident) = change.moved {
+            let update = sql("UPDATE pages SET incident_id = $1 WHERE id = $2");
+            tx.execute(update.text(incident.as_str()).text(id.as_str())).await?;
         }
     }
     for ((times, urgency, at), ids) in restarts {

@@ -95,6 +95,14 @@ impl Dialect {
         }
     }
 
+    /// Locks that are not waited for: whoever has them is in the way, and the transaction is tried again.
+    pub(super) const fn for_update_now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE NOWAIT",
+        }
+    }
+
     pub(super) const fn for_update_skip_locked(self) -> &'static str {
         match self {
             Self::Sqlite => "",

@@ -1,12 +1,14 @@
 //! Facts: the timeline, append-only.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::error::{Result, StoreError};
 use super::read::Reader;
 use super::sql::{Columns as _, pieces, sql, sql_made};
 use super::tx::Tx;
-use crate::base::id::IncidentId;
+use crate::base::id::{IncidentId, Number};
 use crate::domain::fact::Fact;
 
 /// A fact and its place in the one order of all facts.
@@ -25,6 +27,7 @@ pub async fn facts_append(tx: &mut Tx, facts: &[Fact]) -> Result<Option<i64>> {
     if facts.is_empty() {
         return Ok(None);
     }
+    let facts = &numbered_all(tx, facts).await?[..];
     let last = counter_add(tx, "seq", facts.len()).await?;
     let first = last - count(facts.len()) + 1;
     let numbered: Vec<(i64, &Fact)> = (first..).zip(facts).collect();
@@ -36,6 +39,22 @@ pub async fn facts_append(tx: &mut Tx, facts: &[Fact]) -> Result<Option<i64>> {
         tx.execute(insert).await?;
     }
     Ok(Some(last))
+}
+
+/// What names an incident that opened in the same decision knows its number only now.
+async fn numbered_all<'a>(tx: &mut Tx, facts: &'a [Fact]) -> Result<Cow<'a, [Fact]>> {
+    let unnumbered = |fact: &Fact| fact.what.other().is_some_and(|other| other.number == Number(0));
+    if !facts.iter().any(unnumbered) {
+        return Ok(Cow::Borrowed(facts));
+    }
+    let mut facts = facts.to_vec();
+    for other in facts.iter_mut().filter_map(|fact| fact.what.other_mut()).filter(|other| other.number == Number(0)) {
+        let find = sql("SELECT number FROM incidents WHERE id = $1").text(other.incident.as_str());
+        if let Some(row) = tx.row(find).await? {
+            other.number = Number(row.int("number")?);
+        }
+    }
+    Ok(Cow::Owned(facts))
 }
 
 fn count(n: usize) -> i64 {

@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::error::Result;
 use super::read::{
-    ALERT, AlertView, INCIDENT, INVOLVES, IncidentView, Page, Reader, alert_of, alerts_below, bounded, cursor_read, incident_of, page_of,
+    ALERT, AlertView, INCIDENT, INVOLVES, IncidentView, Page, Reader, alert_of, alerts_below, bounded, cursor_read, page_of,
 };
 use super::sql::{list, sql_made};
 use crate::base::id::ServiceId;
@@ -56,7 +56,7 @@ impl Reader {
             .text(&search.words)
             .int(limit + 1)
             .texts(&states);
-        let items = self.rows(find).await?.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
+        let items = self.linked(self.rows(find).await?).await?;
         Ok(page_of(items, limit, |incident| incident.number.0.to_string()))
     }
 

@@ -96,9 +96,13 @@ pub(super) async fn inhibitors_save(tx: &mut Tx, before: &Desk, after: &Desk, fa
         tx.execute(end.text(tie).text(alert.as_str())).await?;
     }
     for fact in facts {
-        if let What::IncidentResolved { reason } = &fact.what
-            && closes_what_fires(*reason)
-        {
+        let closes = match &fact.what {
+            What::IncidentResolved { reason } => closes_what_fires(*reason),
+            // And what went into it, with it.
+            What::EndedWith { .. } => true,
+            _ => false,
+        };
+        if closes {
             closed(tx, fact).await?;
         }
     }

@@ -159,6 +159,14 @@ pub async fn journal_pending(reader: &Reader) -> Result<i64> {
     rows.first().map_or(Ok(0), |row| row.int("n"))
 }
 
+/// Whether any row waits for the folder.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn journal_waits(reader: &Reader) -> Result<bool> {
+    Ok(!reader.rows(sql("SELECT turn FROM journal LIMIT 1")).await?.is_empty())
+}
+
 /// Of each integration that has rows waiting, its first turn and its last.
 ///
 /// # Errors

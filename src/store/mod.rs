@@ -54,6 +54,7 @@ mod turns;
 mod tx;
 mod wake;
 mod ways;
+mod writer;
 
 pub use access::{
     Session, Token, link_create, link_find, link_use, session_create, session_end, session_find, sessions_end, sessions_end_others,
@@ -73,7 +74,7 @@ pub use bells::{Ears, bell_ring};
 pub use change::{changes_add, changes_forget};
 pub use checkpoint::checkpoint;
 pub use closed::{ClosedContact, contact_close, contact_open, contacts_closed};
-pub use desk::{desk_load, desk_load_incident, desk_save};
+pub use desk::{alerts_holding_of, alerts_keys, desk_load, desk_load_incident, desk_load_two, desk_save, incident_service};
 pub use dialect::Dialect;
 pub use error::{Result, StoreError};
 pub use expiry::{
@@ -95,7 +96,7 @@ pub use inhibition::{
 };
 pub use journal::{
     Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete,
-    journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns,
+    journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns, journal_waits,
 };
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use maintenance::{WindowRow, window_load, window_save, windows_changed_at, windows_forget, windows_list};

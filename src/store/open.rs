@@ -16,8 +16,8 @@ use super::dialect::{self, Dialect};
 use super::error::{Result, StoreError};
 use super::read::Reader;
 use super::sql::{Columns as _, sql};
-use super::turns::Turns;
 use super::tx::{Alone, Conn, Tx};
+use super::writer::Writer;
 use crate::base::bell::Bell;
 use crate::base::limits;
 use crate::base::metrics::Calls;
@@ -42,8 +42,10 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (17, "involved", include_str!("../../migrations/0017_involved.sql")),
     (18, "groups", include_str!("../../migrations/0018_groups.sql")),
     (19, "quiet", include_str!("../../migrations/0019_quiet.sql")),
+    (20, "merged", include_str!("../../migrations/0020_merged.sql")),
     (21, "turns", include_str!("../../migrations/0021_turns.sql")),
     (24, "calm", include_str!("../../migrations/0024_calm.sql")),
+    (25, "journal", include_str!("../../migrations/0025_journal.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
@@ -71,18 +73,23 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     place: Place,
-    page: Pool<Any>,
-    rest: Pool<Any>,
+    writers: Writers,
     readers: Pool<Any>,
     page_readers: Pool<Any>,
-    /// SQLite: the turns at its one writer.
-    turns: Option<Turns>,
     calls: Calls,
     ballast: Option<Ballast>,
     /// SQLite: rung when a write finds no room, and there is no ballast left to let go.
     no_room: Bell,
     /// Held until this store is closed: it keeps a second server off one SQLite file.
     lock: Option<File>,
+}
+
+#[derive(Debug)]
+enum Writers {
+    /// SQLite's.
+    One(Writer),
+    /// PostgreSQL's: those that pages have to themselves, and all others.
+    Many { page: Pool<Any>, rest: Pool<Any> },
 }
 
 /// Where a database is.
@@ -119,23 +126,18 @@ impl Store {
 
     async fn connect(place: Place, options: StoreOptions, lock: Option<File>) -> Result<Self> {
         let pool = |connections: u32, reads_only: bool| place.pool(connections, reads_only);
-        let (page, rest, turns) = match place.dialect {
-            Dialect::Sqlite => {
-                let writer = pool(1, false);
-                (writer.clone(), writer, Some(Turns::default()))
-            }
-            Dialect::Postgres => (pool(options.page_writers, false), pool(options.writers, false), None),
+        let writers = match place.dialect {
+            Dialect::Sqlite => Writers::One(Writer::new(place.address.clone())),
+            Dialect::Postgres => Writers::Many { page: pool(options.page_writers, false), rest: pool(options.writers, false) },
         };
         let file = place.file.as_ref().filter(|_| options.ballast_bytes > 0);
         let ballast = file.map(|(path, _)| Ballast::beside(path, options.ballast_bytes));
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
         let store = Self(Arc::new(Inner {
             place,
-            page,
-            rest,
+            writers,
             readers,
             page_readers,
-            turns,
             calls: Calls::default(),
             ballast,
             no_room: Bell::default(),
@@ -222,13 +224,6 @@ impl Store {
         self.0.place.file.as_ref().map(|(path, _)| path.as_path())
     }
 
-    fn pool_of(&self, lane: WriteLane) -> &Pool<Any> {
-        match lane {
-            WriteLane::Page => &self.0.page,
-            WriteLane::Intake | WriteLane::Rest => &self.0.rest,
-        }
-    }
-
     /// Begins a transaction, after those who have the right to go first.
     ///
     /// # Errors
@@ -240,25 +235,31 @@ impl Store {
 
     /// The right to run one statement that is a transaction by itself.
     pub(super) async fn alone(&self, lane: WriteLane) -> Result<Alone> {
-        let turn = match &self.0.turns {
-            // Waiting for one's turn is part of the call, and has its hard limit: a turn that never comes must not be waited for in silence.
-            Some(turns) => Some(
-                tokio::time::timeout(limits::DATABASE_CALL.as_duration(), turns.take(lane))
-                    .await
-                    .map_err(|_| StoreError::Busy(format!("no turn to write within {}", limits::DATABASE_CALL)))?,
-            ),
-            None => None,
-        };
-        let conn = Conn::take(self.pool_of(lane), self.dialect(), &self.0.calls).await?;
-        // PostgreSQL without room ends by itself; and several servers on it would each do what one of them does here.
-        let no_room = (self.dialect() == Dialect::Sqlite).then(|| self.0.no_room.clone());
-        Ok(Alone { conn: conn.with(self.0.ballast.clone(), no_room), _turn: turn })
+        match &self.0.writers {
+            Writers::One(writer) => {
+                let (conn, seat, turn) = writer.take(lane).await?;
+                let conn = Conn::writer(conn, seat, &self.0.calls).with(self.0.ballast.clone(), Some(self.0.no_room.clone()));
+                Ok(Alone { conn, _turn: Some(turn) })
+            }
+            // PostgreSQL without room ends by itself; and several servers on it would each do what one of them does on SQLite.
+            Writers::Many { page, rest } => {
+                let pool = match lane {
+                    WriteLane::Page => page,
+                    WriteLane::Intake | WriteLane::Rest => rest,
+                };
+                let conn = Conn::take(pool, self.dialect(), &self.0.calls).await?;
+                Ok(Alone { conn: conn.with(self.0.ballast.clone(), None), _turn: None })
+            }
+        }
     }
 
     /// How many writes wait for their turn; always 0 on PostgreSQL, which queues by itself.
     #[must_use]
     pub fn writers_waiting(&self) -> usize {
-        self.0.turns.as_ref().map_or(0, Turns::waiting)
+        match &self.0.writers {
+            Writers::One(writer) => writer.turns().waiting(),
+            Writers::Many { .. } => 0,
+        }
     }
 
     /// The room kept for a full disk, where this store keeps any.
@@ -303,8 +304,14 @@ impl Store {
 
     /// Closes every connection once its work is done, and lets another server at the file.
     pub async fn close(&self) {
-        for pool in [&self.0.readers, &self.0.page_readers, &self.0.rest, &self.0.page] {
-            pool.close().await;
+        self.0.readers.close().await;
+        self.0.page_readers.close().await;
+        match &self.0.writers {
+            Writers::One(writer) => writer.close().await,
+            Writers::Many { page, rest } => {
+                rest.close().await;
+                page.close().await;
+            }
         }
         if let Some(Err(error)) = self.0.lock.as_ref().map(File::unlock) {
             tracing::warn!(%error, "the database file stays locked until this process ends");

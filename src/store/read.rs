@@ -80,6 +80,17 @@ pub struct IncidentView {
     pub run: Option<Run>,
     pub lapses_at: Option<Time>,
     pub response: Response,
+    pub links: Links,
+}
+
+/// The incidents that one went into, took in or was split off; those that are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Links {
+    pub merged_into: Option<Number>,
+    pub took_in: Vec<Number>,
+    pub split_from: Option<Number>,
+    /// What may have caused it.
+    pub causes: Vec<Number>,
 }
 
 /// Which incidents; empty states and no service are all.
@@ -214,11 +225,12 @@ pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, 
 /// Whether an incident took in alerts of the service `$2`, as one that depends on its own.
 pub(super) const INVOLVES: &str = "id IN (SELECT incident_id FROM incident_services WHERE service = $2)";
 
-/// An alert's own row is not touched when its incident is resolved: both columns are read through it.
+/// An alert's own row is not touched when its incident is resolved, or goes into another one: these columns are read through it.
 pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
                      CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
                      a.first_at, a.last_at, CASE WHEN a.state <> 'resolved' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
-                     i.number, a.url, a.labels, a.hold FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id";
+                     i.number, a.url, a.labels, a.hold FROM alerts a LEFT JOIN incidents own ON own.id = a.incident_id \
+                     LEFT JOIN incidents i ON i.id = COALESCE(own.merged_into, own.id)";
 
 const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p.wanted, p.ended, p.ended_at, p.failed FROM pages p \
                     JOIN incidents i ON i.id = p.incident_id";
@@ -241,6 +253,35 @@ impl Reader {
     /// A connection for more than one statement.
     pub(super) async fn conn(&self) -> Result<Conn> {
         Conn::take(&self.pool, self.dialect, &self.calls).await
+    }
+
+    /// These incidents, with the numbers of those that they name.
+    pub(super) async fn linked(&self, rows: Vec<AnyRow>) -> Result<Vec<IncidentView>> {
+        let mut views = rows.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
+        let named = |view: &IncidentView| {
+            let Response { merged_into, took_in, split_from, causes, .. } = &view.response;
+            merged_into.iter().chain(took_in).chain(split_from).chain(causes).cloned().collect::<Vec<_>>()
+        };
+        let ids: Vec<IncidentId> = views.iter().flat_map(named).collect();
+        let mut numbers: BTreeMap<IncidentId, Number> = BTreeMap::new();
+        for ids in ids.chunks(LIST) {
+            let ids: Vec<&str> = ids.iter().map(IncidentId::as_str).collect();
+            let find = sql_made(format!("SELECT id, number FROM incidents WHERE id IN ({})", list(1, ids.len()))).texts(&ids);
+            for row in self.rows(find).await? {
+                numbers.insert(IncidentId::from_text(row.text("id")?), Number(row.int("number")?));
+            }
+        }
+        let number = |id: &IncidentId| numbers.get(id).copied();
+        for view in &mut views {
+            let Response { merged_into, took_in, split_from, causes, .. } = &view.response;
+            view.links = Links {
+                merged_into: merged_into.as_ref().and_then(number),
+                took_in: took_in.iter().filter_map(number).collect(),
+                split_from: split_from.as_ref().and_then(number),
+                causes: causes.iter().filter_map(number).collect(),
+            };
+        }
+        Ok(views)
     }
 
     /// Incidents, newest first.
@@ -276,7 +317,7 @@ impl Reader {
         );
         let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1);
         let find = find.texts(&states).texts(&kinds);
-        let items = self.rows(find).await?.iter().map(incident_of).collect::<Result<Vec<_>>>()?;
+        let items = self.linked(self.rows(find).await?).await?;
         Ok(page_of(items, limit, |incident| incident.number.0.to_string()))
     }
 
@@ -287,7 +328,7 @@ impl Reader {
             return Ok(None);
         }
         let rows = self.rows(sql_made(format!("{INCIDENT} WHERE number = $1")).int(number.0)).await?;
-        rows.first().map(incident_of).transpose()
+        Ok(self.linked(rows).await?.pop())
     }
 
     /// The incident's facts, oldest first.
@@ -333,8 +374,15 @@ impl Reader {
             return Ok(Page::empty());
         }
         let (limit, below) = (bounded(limit), alerts_below(cursor)?);
-        let find = sql_made(format!("{ALERT} WHERE i.number = $1 AND a.id < $2 ORDER BY a.id DESC LIMIT $3"));
-        let items = self.rows(find.int(number.0).text(below).int(limit + 1)).await?;
+        // What went into it brought its alerts.
+        let all = sql("SELECT id FROM incidents WHERE number = $1 UNION ALL SELECT id FROM incidents \
+                       WHERE merged_into = (SELECT id FROM incidents WHERE number = $1)");
+        let all = self.rows(all.int(number.0)).await?.iter().map(|row| row.text("id")).collect::<Result<Vec<_>>>()?;
+        if all.is_empty() {
+            return Ok(Page::empty());
+        }
+        let find = sql_made(format!("{ALERT} WHERE a.incident_id IN ({}) AND a.id < $1 ORDER BY a.id DESC LIMIT $2", list(3, all.len())));
+        let items = self.rows(find.text(below).int(limit + 1).texts(&all)).await?;
         let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
         Ok(page_of(items, limit, |alert| alert.id.to_string()))
     }
@@ -464,6 +512,7 @@ pub(super) fn incident_of(row: &AnyRow) -> Result<IncidentView> {
         run: row.maybe_json("run")?,
         lapses_at: row.maybe_time("lapses_at")?,
         response: row.json("response")?,
+        links: Links::default(),
     })
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn marks_save(tx: &mut Tx, incidents: &BTreeMap<IncidentId, Inc
         while !incident.response.marks.is_empty() {
             let find = sql(
                 "SELECT id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, \
-                            resolved_at, incident_id, ends_at, hold, url, labels FROM alerts WHERE incident_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+                            resolved_at, incident_id, ends_at, hold, url, labels FROM alerts WHERE incident_id IN (SELECT id FROM incidents WHERE id = $1 OR merged_into = $1) AND id > $2 ORDER BY id LIMIT $3",
             );
             let found = tx.rows(find.text(incident.id.as_str()).text(&after).int(PIECE)).await?;
             let mut alerts = Vec::with_capacity(found.len());

@@ -68,12 +68,13 @@ async fn alerts_gone(tx: &mut Tx, forget: Sql) -> Result<u64> {
     Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
 }
 
-/// The incident that has been closed longest, if that is since before `before`.
+/// The incident that has been closed longest, if that is since before `before`. What went into another one stays while that is open.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn incident_expired(reader: &Reader, before: Time) -> Result<Option<IncidentId>> {
-    let find = sql("SELECT id FROM incidents WHERE state = 'resolved' AND resolved_at < $1 ORDER BY resolved_at LIMIT 1");
+    let find = sql("SELECT id FROM incidents i WHERE state = 'resolved' AND resolved_at < $1 AND NOT EXISTS \
+                    (SELECT 1 FROM incidents home WHERE home.id = i.merged_into AND home.state <> 'resolved') ORDER BY resolved_at LIMIT 1");
     reader.rows(find.time(before)).await?.first().map(|row| row.text("id").map(IncidentId::from_text)).transpose()
 }
 

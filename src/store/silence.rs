@@ -283,8 +283,9 @@ impl Reader {
         let Some(of) = sees(viewer) else { return Ok(Vec::new()) };
         // What fired in an incident that was resolved since is over, whatever its own row says.
         let find = sql("SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, a.state, a.count, a.first_at, \
-                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.hold, a.url, a.labels, k.changed_at, i.number FROM alerts a \
+                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.hold, a.url, a.labels, k.changed_at, home.number FROM alerts a \
                         LEFT JOIN incidents i ON i.id = a.incident_id \
+                        LEFT JOIN incidents home ON home.id = COALESCE(i.merged_into, i.id) \
                         LEFT JOIN dedup_keys k ON k.dedup_key = a.dedup_key AND k.integration = a.integration AND k.alert_id = a.id \
                         WHERE a.state IN ('firing', 'suppressed') AND ($1 = '' OR a.integration = $1) \
                         AND (i.closed_at IS NULL OR a.fired_at > i.closed_at) ORDER BY a.id DESC LIMIT $2");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, Pool};
+use sqlx::{Any, AnyConnection, Pool};
 
 use super::ballast::Ballast;
 use super::dialect::Dialect;
@@ -14,6 +14,7 @@ use super::error::{Result, StoreError, lost_connection};
 use super::read::Reader;
 use super::sql::{Sql, list, numbered, size_for};
 use super::turns::Turn;
+use super::writer::Seat;
 use crate::base::bell::Bell;
 use crate::base::clock::Stopwatch;
 use crate::base::limits;
@@ -24,10 +25,10 @@ fn call_limit() -> Duration {
     limits::DATABASE_CALL.as_duration()
 }
 
-/// One connection out of a pool. It goes back only when its last call was seen to end; else it is closed.
+/// One connection. It goes back to where it came from only when its last call was seen to end; else it is closed.
 #[derive(Debug)]
 pub(super) struct Conn {
-    live: PoolConnection<Any>,
+    live: Live,
     pub(super) dialect: Dialect,
     calls: Calls,
     ballast: Option<Ballast>,
@@ -35,10 +36,28 @@ pub(super) struct Conn {
     at_risk: bool,
 }
 
+/// Where a connection came from.
+#[derive(Debug)]
+enum Live {
+    Pool(PoolConnection<Any>),
+    Writer(Box<AnyConnection>, Seat),
+    /// While it is dropped.
+    Gone,
+}
+
 impl Conn {
     pub(super) async fn take(pool: &Pool<Any>, dialect: Dialect, calls: &Calls) -> Result<Self> {
         // The pool has a limit of its own for this wait.
-        Ok(Self { live: pool.acquire().await?, dialect, calls: calls.clone(), ballast: None, no_room: None, at_risk: false })
+        Ok(Self::new(Live::Pool(pool.acquire().await?), dialect, calls))
+    }
+
+    /// SQLite's one writer.
+    pub(super) fn writer(conn: Box<AnyConnection>, seat: Seat, calls: &Calls) -> Self {
+        Self::new(Live::Writer(conn, seat), Dialect::Sqlite, calls)
+    }
+
+    fn new(live: Live, dialect: Dialect, calls: &Calls) -> Self {
+        Self { live, dialect, calls: calls.clone(), ballast: None, no_room: None, at_risk: false }
     }
 
     /// A connection that writes: where it finds no room it lets the ballast go, and rings when that is gone too.
@@ -50,20 +69,20 @@ impl Conn {
 
     /// Runs a bare statement without values.
     pub(super) async fn say(&mut self, text: &'static str) -> Result<()> {
-        let took = self.start()?;
-        let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(&mut *self.live)).await;
+        let (took, live) = self.start()?;
+        let done = tokio::time::timeout(call_limit(), sqlx::raw_sql(text).execute(live)).await;
         self.ended(took, done).map(|_| ())
     }
 
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
-        let took = self.start()?;
-        let done = tokio::time::timeout(call_limit(), sql.0.execute(&mut *self.live)).await;
+        let (took, live) = self.start()?;
+        let done = tokio::time::timeout(call_limit(), sql.0.execute(live)).await;
         self.ended(took, done).map(|done| done.rows_affected())
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
-        let took = self.start()?;
-        let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(&mut *self.live)).await;
+        let (took, live) = self.start()?;
+        let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(live)).await;
         self.ended(took, done)
     }
 
@@ -72,13 +91,17 @@ impl Conn {
         self.at_risk = true;
     }
 
-    fn start(&mut self) -> Result<Stopwatch> {
-        if self.at_risk {
-            return Err(StoreError::Busy("an earlier call on this connection did not end".to_owned()));
-        }
+    fn start(&mut self) -> Result<(Stopwatch, &mut AnyConnection)> {
+        let live = match &mut self.live {
+            Live::Pool(conn) if !self.at_risk => &mut **conn,
+            Live::Writer(conn, _) if !self.at_risk => &mut **conn,
+            Live::Pool(_) | Live::Writer(..) | Live::Gone => {
+                return Err(StoreError::Busy("an earlier call on this connection did not end".to_owned()));
+            }
+        };
         // Stays so when the call is dropped half way.
         self.at_risk = true;
-        Ok(Stopwatch::start())
+        Ok((Stopwatch::start(), live))
     }
 
     fn ended<T>(&mut self, took: Stopwatch, done: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>) -> Result<T> {
@@ -109,8 +132,10 @@ impl Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        if self.at_risk {
-            self.live.close_on_drop();
+        match std::mem::replace(&mut self.live, Live::Gone) {
+            Live::Pool(mut conn) if self.at_risk => conn.close_on_drop(),
+            Live::Writer(conn, seat) if !self.at_risk => seat.give_back(conn),
+            Live::Pool(_) | Live::Writer(..) | Live::Gone => {}
         }
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod heartbeat;
 pub(super) mod integration;
 pub(super) mod maintenance;
 pub(super) mod mark;
+pub(super) mod merge;
 pub(super) mod person;
 pub(super) mod route;
 pub(super) mod silence;

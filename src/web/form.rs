@@ -16,6 +16,11 @@ impl Form {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
+    /// What follows this in the names of the fields that were sent, as ticked boxes are.
+    pub fn ticked<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.keys().filter_map(move |name| name.strip_prefix(prefix))
+    }
+
     /// As it was sent: passwords keep their spaces.
     pub fn raw(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)

@@ -15,6 +15,7 @@ use crate::base::limits;
 use crate::base::viewer::Viewer;
 use crate::domain::fact::{Fact, What};
 use crate::domain::input::{Act, Command, Via};
+use crate::domain::reason::Reason;
 use crate::domain::setup::ContactKind;
 use crate::flows::hear::{CallbackError, HearError};
 use crate::flows::{FlowError, act};
@@ -148,10 +149,11 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
         severity: incident.severity,
         acknowledged_by: incident.acknowledged_by.as_ref(),
         resolved_by: incident.resolved_by.as_ref(),
-        resolved_because: facts
-            .iter()
-            .rev()
-            .find_map(|row| if let What::IncidentResolved { reason } = row.fact.what { Some(reason) } else { None }),
+        resolved_because: facts.iter().rev().find_map(|row| match row.fact.what {
+            What::IncidentResolved { reason } => Some(reason),
+            What::IncidentMerged { .. } => Some(Reason::Merged),
+            _ => None,
+        }),
         lapses_at: incident.lapses_at,
         snoozed_until: incident.response.snoozed_until,
         hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
@@ -204,6 +206,10 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
             | What::IncidentResolved { .. }
             | What::IncidentReopened { .. }
             | What::StormBegan { .. }
+            | What::IncidentMerged { .. }
+            | What::IncidentTakenIn { .. }
+            | What::IncidentSplit { .. }
+            | What::IncidentUnmerged { .. }
     )
 }
 
@@ -211,6 +217,8 @@ pub(super) const fn steers_paging(fact: &Fact) -> bool {
 pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
     match &fact.what {
         What::PageOpened { page, .. }
+        | What::PageLeft { page, .. }
+        | What::PageTakenOver { page, .. }
         | What::PageRestarted { page, .. }
         | What::PageAnswered { page, .. }
         | What::PageEnded { page, .. }
@@ -263,6 +271,13 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::IncidentEscalated
         | What::IncidentResolved { .. }
         | What::IncidentReopened { .. }
+        | What::IncidentMerged { .. }
+        | What::IncidentTakenIn { .. }
+        | What::EndedWith { .. }
+        | What::IncidentSplitOff { .. }
+        | What::IncidentSplit { .. }
+        | What::IncidentUnmerged { .. }
+        | What::LinkSuspected { .. }
         | What::IncidentReminded { .. }
         | What::IncidentDeclared { .. }
         | What::SeverityChanged { .. }

@@ -39,7 +39,8 @@ use crate::render::line::Names;
 /// What every door is handed. Cheap to clone.
 #[derive(Clone)]
 pub struct Doors {
-    pub house: House,
+    /// Behind one pointer, because each request clones this several times, and the house is many.
+    pub house: Arc<House>,
     /// New facts as they are committed; its [`stream::Tail::run`] must be running.
     pub tail: stream::Tail,
     /// What the roof knows about this process, for `/readyz`.
@@ -80,7 +81,7 @@ impl Doors {
     #[must_use]
     pub fn new(house: House, checks: Checks) -> Self {
         let tail = stream::Tail::new(house.clone());
-        Self { house, tail, checks }
+        Self { house: Arc::new(house), tail, checks }
     }
 
     fn now(&self) -> Time {

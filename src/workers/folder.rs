@@ -32,14 +32,16 @@ pub(super) async fn run(house: House) {
         }
         let (began, journaled) = (Stopwatch::start(), house.journaled.load(Ordering::Relaxed));
         match fold::fold(&house).await {
-            Ok(0) => {
-                behind = None;
-                tokio::select! {
-                    () = house.bells.journal.heard() => {}
-                    () = tokio::time::sleep(safety_poll()) => {}
+            Ok(folded) => {
+                // Looked at beside the writer, which whoever is to be woken by this fold needs now.
+                if folded == 0 || !fold::waits(&house).await {
+                    behind = None;
+                    tokio::select! {
+                        () = house.bells.journal.heard() => {}
+                        () = tokio::time::sleep(safety_poll()) => {}
+                    }
+                    continue;
                 }
-            }
-            Ok(_) => {
                 let behind = *behind.get_or_insert_with(Stopwatch::start);
                 if house.journaled.load(Ordering::Relaxed) != journaled {
                     tokio::time::sleep(rest(began.passed(), behind.passed()).as_duration()).await;
@@ -56,6 +58,6 @@ pub(super) async fn run(house: House) {
 /// How long the folder leaves the writer and the processors to the intake. While many send, what they send is made durable first, and it
 /// is decided more cheaply the more of it there is; but not for ever, or the journal would fill up.
 fn rest(took: Span, behind: Span) -> Span {
-    let times = if behind < limits::FOLD_AFTER_INTAKE { 4 } else { 1 };
+    let times = if behind < limits::FOLD_AFTER_INTAKE { 6 } else { 1 };
     Span(took.0.saturating_mul(times)).min(limits::FOLD_REST)
 }

@@ -15,11 +15,16 @@ import threading
 import time
 import urllib.request
 
+from plot import lines
 from servers import KEY, Alertmanager, Reveille, Sink
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STORM = 20_000
 OPEN = 100_000
+GROWTH = (10_000, 100_000, 1_000_000)
+# In so many incidents.
+GROUPS = 10
+LISTS = ("/api/v1/alerts?limit=50", "/api/v1/incidents?limit=50", "/api/v1/incidents/1/alerts?limit=50", "/api/v1/incidents/1")
 
 
 def alert(name, kind="DiskFull"):
@@ -181,9 +186,9 @@ class Bench:
         self.row("storm of 20,000", "first call", firsts["alertmanager"], firsts["reveille"], "ms", "≤ 50 ms, one call")
         self.row("storm of 20,000", "total known on the incident", totals["alertmanager"], totals["reveille"], "s", "≤ 2 s")
 
-    def flood(self, server, count, size=100, connections=4, key=KEY):
+    def flood(self, server, count, size=100, connections=4, key=KEY, first=0):
         """Posts `count` distinct alerts, in parts."""
-        parts = [range(at, min(at + size, count)) for at in range(0, count, size)]
+        parts = [range(at, min(at + size, first + count)) for at in range(first, first + count, size)]
         bodies = [[alert(f"host-{n}") for n in part] for part in parts]
 
         def post(mine):
@@ -281,7 +286,60 @@ class Bench:
         self.row(load, "quiet key's p99, beside it", None, p99(answered), "ms", "≤ 1.2 × idle, or ≤ 50 ms")
         self.row(load, "first page p99", None, p99(called), "ms", "< 2,000 ms")
 
+    # With much in the store already.
+
+    def growth(self):
+        print("growth:", flush=True)
+        found = []
+        with self.reveille(people=GROUPS) as server:
+            server.start()
+            token, held = server.token(), 0
+            for size in GROWTH:
+                began = time.monotonic()
+                # What was posted to measure the size before counts.
+                there = server.metric("reveille_signals_total\\{.*accepted.*")
+                per_key = max(0, int(size - there)) // GROUPS
+                for n in range(GROUPS):
+                    key = KEY if n == 0 else f"{KEY[:-5]}{n:05}"
+                    self.flood(server, per_key, first=held, key=key)
+                held += per_key
+                server.settles()
+                filled = time.monotonic() - began
+                round_ = self.wrk(server, "distinct", 16, 1, f"{size}", 2)
+                lag = server.settles()
+                lists = {path: self.asks(server, token, path) for path in LISTS}
+                size_mib = sum(os.stat(f"{server.folder}/{name}").st_size for name in os.listdir(server.folder) if name.startswith("reveille.db")) / 2**20
+                memory = server.resident_mib()
+                server.stop(9)
+                restart = server.start()
+                row = {"alerts": size, "fill_s": filled, "rate": round_["rate"], "fold": round_["requests"] / (2 + lag), "restart": restart, "memory": memory, "disk": size_mib, **lists}
+                found.append(row)
+                said = ", ".join(f"{name} {value:.2f}" for name, value in row.items() if name != "alerts")
+                print(f"  {size:,}: {said}", flush=True)
+        print("\n| alerts | intake /s | decided /s | " + " | ".join(f"`{path}` ms" for path in LISTS) + " | restart s | memory MiB | disk MiB |")
+        print("|" + "---|" * (6 + len(LISTS)))
+        for row in found:
+            lists = " | ".join(f"{row[path]:.1f}" for path in LISTS)
+            print(f"| {row['alerts']:,} | {row['rate']:,.0f} | {row['fold']:,.0f} | {lists} | {row['restart']:.2f} | {row['memory']:.0f} | {row['disk']:,.0f} |")
+        if self.options.plot:
+            of = lambda name: [(row["alerts"], row[name]) for row in found]
+            series = {"intake, alerts a second": of("rate"), "alerts decided a second": of("fold"), "list of alerts, ms": of(LISTS[0]), "restart, s": of("restart")}
+            lines(self.options.plot, "With more and more alerts in the store", "alerts", series, logarithmic=True)
+
+    def asks(self, server, token, path):
+        """The median time of one list, milliseconds."""
+        spans = []
+        for _ in range(30):
+            request = urllib.request.Request(server.url + path, headers={"Authorization": f"Bearer {token}"})
+            began = time.monotonic()
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                answer.read()
+            spans.append((time.monotonic() - began) * 1e3)
+        return statistics.median(spans)
+
     def table(self):
+        if not self.rows:
+            return
         version = self.reveille().version()
         print(f"\nOn {machine()}; Reveille {version}, Alertmanager {Alertmanager.version()}, {wrk_version()};")
         print(f"{self.options.rounds} rounds of {self.options.seconds} s, one server after the other; medians.\n")
@@ -320,15 +378,17 @@ LOADS = {
     "storm": Bench.storm,
     "open": Bench.open_alerts,
     "beside": Bench.beside,
+    "growth": Bench.growth,
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("loads", nargs="*", metavar="LOAD", help=f"which, of {', '.join(LOADS)}; all unless said")
+    parser.add_argument("loads", nargs="*", metavar="LOAD", help=f"which, of {', '.join(LOADS)}; all unless said, but for the growth, which takes a quarter of an hour")
     parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=8, help="how long a rate is measured (default: %(default)s)")
     parser.add_argument("--posts", type=int, default=200, help="posts for the latency (default: %(default)s)")
+    parser.add_argument("--plot", help="where to draw the growth, as SVG")
     parser.add_argument("--reveille", required=True, help="the binary")
     parser.add_argument("--target", required=True, help="a folder on a disk")
     options = parser.parse_args()
@@ -338,7 +398,7 @@ def main():
     if unknown:
         parser.error(f"there is no load {unknown[0]}; there are {', '.join(LOADS)}")
     bench = Bench(options)
-    for load in options.loads or LOADS:
+    for load in options.loads or [load for load in LOADS if load != "growth"]:
         LOADS[load](bench)
     bench.table()
 

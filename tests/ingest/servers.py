@@ -33,6 +33,9 @@ class Sink:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An answer in two writes would wait for the other side's delayed acknowledgement.
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def do_POST(self):
                 at = time.monotonic()

@@ -554,6 +554,14 @@ impl App {
         body
     }
 
+    /// Posts a body to the API; the status and the answer.
+    pub async fn orders(&self, path: &str, body: &Value) -> (u16, Value) {
+        let post = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        let answered = answer(post).await;
+        self.settle().await;
+        answered
+    }
+
     pub async fn token_of(&self, name: &str, scope: Scope) -> String {
         access::create_token(&self.house().store, &self.clock, name, scope, None).await.expect("a token").expose().to_owned()
     }

@@ -47,11 +47,3 @@ story!(a_symptom_that_is_worse_than_its_cause_pages, |app| {
     app.incident(1).await.is_acknowledged_by("ana");
     assert_eq!(app.incidents().await.len(), 1);
 });
-
-story!(what_opened_before_its_cause_stays_apart_and_both_page, |app| {
-    app.applies(&with_a_cause()).await;
-    app.hears(SHOP, &json!({"title": "checkout fails", "severity": "error"})).await;
-    app.fires("the database is down").await;
-    assert_eq!(app.incidents().await.len(), 2);
-    app.everyone_takes_notice();
-});

@@ -13,6 +13,7 @@ use reveille::domain::input::{Action, Actor, Input, Signal};
 use reveille::domain::reason::Reason;
 use reveille::domain::setup::Urgency;
 
+use super::merge::home_of;
 use super::watch::ensure;
 use super::world::{Rows, Saved, World};
 
@@ -34,9 +35,9 @@ impl World {
         let mut saved = Saved::default();
         let mut state = State::Desk(self.rows.desk_about(&keys));
         for KeyState { key, alert, .. } in keys {
-            let held_in = alert.as_ref().and_then(|alert| alert.incident.as_ref());
-            let open =
-                held_in.is_none_or(|id| matches!(&state, State::Desk(desk) if desk.incidents.get(id).is_some_and(Incident::is_open)));
+            let held_in = alert.as_ref().filter(|alert| alert.incident.is_some());
+            let is_open = |alert| matches!(&state, State::Desk(desk) if home_of(&desk.incidents, alert).is_some_and(Incident::is_open));
+            let open = held_in.is_none_or(is_open);
             let (next, verdict) = self.decide(state, &Input::Held(key.clone()), &mut saved);
             state = next;
             self.say(|| format!("  held: {} -> {verdict:?}", key.dedup_key));
@@ -54,7 +55,7 @@ fn is_let_go(desk: &Desk, before: &Alert, verdict: &Verdict, open: bool) -> Resu
     let Some(alert) = desk.keys.get(&before.key).and_then(|state| state.alert.as_ref()) else { return Err(format!("{before:?} is gone")) };
     match before.hold {
         Some(Hold::Quiet { .. }) if before.state == AlertState::Firing => {
-            let incident = alert.incident.as_ref().and_then(|id| desk.incidents.get(id));
+            let incident = home_of(&desk.incidents, alert);
             // Where a person has set the severity it stays, also at one that pages nobody.
             let is_told = incident.is_some_and(|incident| {
                 incident.state == IncidentState::Acknowledged || incident.run.is_some() || incident.response.severity_by_hand
@@ -94,7 +95,7 @@ pub fn ends(rows: &Rows, down_until: Time) -> Result<(), String> {
 }
 
 /// What a sender's word may do to what is held. `before` is the hold that its key's alert had.
-pub fn after_signal(desk: &Desk, signal: &Signal, before: Option<&Alert>, verdict: &Verdict) -> Result<(), String> {
+pub fn after_signal(rows: &Rows, desk: &Desk, signal: &Signal, before: Option<&Alert>, verdict: &Verdict) -> Result<(), String> {
     let Some(alert) = verdict.alert.as_ref().and_then(|id| desk.keys.values().find_map(|key| key.alert.as_ref().filter(|a| a.id == *id)))
     else {
         return Ok(());
@@ -105,7 +106,9 @@ pub fn after_signal(desk: &Desk, signal: &Signal, before: Option<&Alert>, verdic
     }
     let Some(before) = before.filter(|before| before.id == alert.id && before.state == AlertState::Firing) else { return Ok(()) };
     let held_here = before.incident.as_ref().and_then(|id| desk.incidents.get(id)).is_some_and(|incident| before.holds(Some(incident)));
-    if let (Some(Hold::Flapping { .. }), Action::Resolve, true) = (before.hold, &signal.action, held_here) {
+    // Its service may be gone by now, or want to know nothing of it.
+    let may_flap = rows.setup.services.get(&before.service).is_some_and(|service| service.flapping.is_some());
+    if let (Some(Hold::Flapping { .. }), Action::Resolve, true) = (before.hold, &signal.action, held_here && may_flap) {
         let holds = verdict.outcome != Outcome::Resolved && alert.state == AlertState::Firing;
         ensure(holds, || format!("flapping: {before:?} is over at once: {verdict:?}"))?;
     }

@@ -10,6 +10,7 @@ use reveille::domain::input::{Input, Scope, Signal, Timer};
 use reveille::domain::matcher::{Matcher, Operator};
 use reveille::domain::silence::{Silence, SilenceState};
 
+use super::merge;
 use super::watch::ensure;
 use super::world::{Rows, Saved, World};
 
@@ -95,13 +96,7 @@ impl Rows {
         desk.keys.insert(state.key.clone(), state.clone());
         let service = self.setup.integrations.get(&state.key.integration).map(|integration| integration.service.clone());
         let own = state.alert.as_ref().map(|alert| alert.service.clone());
-        for service in self.setup.with_causes(service.into_iter().chain(own)) {
-            let open = self.incidents.values().filter(|incident| incident.service == service && incident.joins());
-            if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                desk.newest.insert(newest.service.clone(), newest.id.clone());
-                desk.incidents.insert(newest.id.clone(), newest.clone());
-            }
-        }
+        self.seat_newest(desk, &service.into_iter().chain(own).collect::<Vec<_>>());
     }
 
     /// A desk for decisions on these keys, which no signal is about.
@@ -110,7 +105,7 @@ impl Rows {
         for state in keys {
             self.seat(&mut desk, state);
         }
-        let wanted = Wanted::by(&self.setup, &[], &desk.keys);
+        let wanted = Wanted::by(&self.setup, &[], &desk.keys, self.now);
         self.shelter(&mut desk, wanted);
         desk
     }
@@ -118,8 +113,7 @@ impl Rows {
     /// Puts what else a decision looks at on the desk.
     pub(super) fn shelter(&self, desk: &mut Desk, wanted: Wanted) {
         for (service, group) in wanted.groups {
-            let of = |incident: &&Incident| incident.service == service && incident.response.group == group && incident.joins();
-            if let Some(newest) = self.incidents.values().filter(of).max_by_key(|incident| incident.number) {
+            if let Some(newest) = merge::newest(&self.incidents, &service, |own| own.response.group == group) {
                 desk.groups.insert((service, group), newest.id.clone());
                 desk.incidents.insert(newest.id.clone(), newest.clone());
             }
@@ -130,20 +124,12 @@ impl Rows {
             desk.incidents.extend(umbrella.map(|umbrella| (umbrella.id.clone(), umbrella.clone())));
             desk.openings.insert(policy, openings.clone());
         }
+        self.seat_symptoms(desk, &wanted.symptoms);
+        self.complete(desk);
     }
 
     fn covers(&self, alert: &Alert) -> bool {
         self.silences.values().any(|silence| silence.state(self.now) == SilenceState::Active && is_about(silence, alert))
-    }
-}
-
-trait Joins {
-    fn joins(&self) -> bool;
-}
-
-impl Joins for Incident {
-    fn joins(&self) -> bool {
-        self.is_open() && self.kind == reveille::domain::incident::Kind::Real
     }
 }
 
@@ -211,8 +197,8 @@ pub fn pages_nobody(rows: &Rows, input: Option<&Input>, facts: &[Fact]) -> Resul
 /// Promise 3: whatever is silenced is heard again.
 pub fn ends(rows: &Rows, down_until: Time) -> Result<(), String> {
     for alert in rows.keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.state == AlertState::Suppressed) {
-        let incident = alert.incident.as_ref().and_then(|id| rows.incidents.get(id));
-        if !alert.holds(incident) {
+        let own = alert.incident.as_ref().and_then(|id| rows.incidents.get(id));
+        if !alert.holds(own) {
             continue;
         }
         let is_kept = rows.silences.values().any(|silence| {
@@ -229,7 +215,8 @@ pub fn is_hushed_rightly(rows: &Rows, incident: &Incident) -> Result<(), String>
     if incident.state != IncidentState::Triggered || !incident.response.is_hushed {
         return Ok(());
     }
-    let of = |alert: &&Alert| alert.incident.as_ref() == Some(&incident.id) && alert.holds(Some(incident));
+    let holds = |alert: &Alert| alert.holds(alert.incident.as_ref().and_then(|id| rows.incidents.get(id)));
+    let of = |alert: &&Alert| rows.home_of(alert).is_some_and(|home| home.id == incident.id) && holds(alert);
     let loud = rows.alerts.values().filter(of).find(|alert| alert.state == AlertState::Firing);
     ensure(loud.is_none(), || format!("promise 3: {loud:?} is not silenced, and its incident is hushed: {incident:?}"))?;
     let silenced = rows.alerts.values().filter(of).count();

@@ -5,8 +5,10 @@ mod cast;
 mod dice;
 mod held;
 mod hush;
+mod merge;
 mod plant;
 mod provider;
+mod storm;
 mod watch;
 mod world;
 
@@ -21,7 +23,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 4_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 28] = [
+const MUST_HAPPEN: [&str; 36] = [
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",
@@ -50,6 +52,14 @@ const MUST_HAPPEN: [&str; 28] = [
     "alerts_waited",
     "alerts_flapping",
     "alerts_steady",
+    "incident_merged",
+    "incident_taken_in",
+    "ended_with",
+    "page_taken_over",
+    "incident_split_off",
+    "incident_split",
+    "incident_unmerged",
+    "link_suspected",
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -93,10 +93,18 @@ pub enum Bug {
     FlapsForEver,
     /// What comes back starts at the first step of its policy.
     StartsAgain,
+    /// Whoever was called for what went into another incident is called no more.
+    DroppedByMerge,
+    /// What goes into another incident leaves its alerts behind.
+    LeftBehind,
+    /// An incident is over, and what went into it fires on.
+    OutlivesItsHome,
+    /// The alerts that are split off stay where they were.
+    SplitOnPaper,
 }
 
 impl Bug {
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -136,6 +144,10 @@ impl Bug {
         Self::FlapsFreely,
         Self::FlapsForEver,
         Self::StartsAgain,
+        Self::DroppedByMerge,
+        Self::LeftBehind,
+        Self::OutlivesItsHome,
+        Self::SplitOnPaper,
     ];
 
     /// What `decide` is given.
@@ -352,6 +364,31 @@ impl Bug {
                     (input, before, decision.verdict.reason, decision.verdict.outcome)
                 {
                     just_let_go(desk, key, decision);
+                }
+            }
+            Self::DroppedByMerge => {
+                if decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentTakenIn { .. })) {
+                    decision.facts.retain(|fact| !matches!(fact.what, What::PageTakenOver { .. }));
+                    refold(before, decision);
+                }
+            }
+            Self::LeftBehind => {
+                for fact in &mut decision.facts {
+                    if let What::IncidentTakenIn { held, .. } = &mut fact.what {
+                        held.firing = 0;
+                    }
+                }
+                refold(before, decision);
+            }
+            Self::OutlivesItsHome => {
+                decision.facts.retain(|fact| !matches!(fact.what, What::EndedWith { .. }));
+                refold(before, decision);
+            }
+            Self::SplitOnPaper => {
+                if let (State::Desk(after), State::Desk(before)) = (&mut decision.state, before)
+                    && decision.facts.iter().any(|fact| matches!(fact.what, What::IncidentSplit { .. }))
+                {
+                    after.keys.clone_from(&before.keys);
                 }
             }
             Self::NoBar

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, PolicyId, UserId};
+use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
 use reveille::base::limits;
 use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, Hold, Key, UNREADABLE_KEY};
@@ -17,10 +17,10 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush};
+use super::{held, hush, merge, storm};
 
 /// How late a worker may be.
-const LATE: Span = Span::seconds(1);
+pub(super) const LATE: Span = Span::seconds(1);
 /// Wake-ups of one scope in one hour: a provider that hangs is asked every few seconds, and not more often.
 const MOST_WAKES: u32 = 2_500;
 
@@ -70,8 +70,7 @@ pub struct Watch {
     down: Vec<Time>,
     outcomes: BTreeMap<Outcome, i64>,
     expected_home: Option<IncidentId>,
-    /// Of each policy: when incidents opened or would have, and when they last did so faster than is ordinary.
-    weather: BTreeMap<PolicyId, (Vec<Time>, Option<Time>)>,
+    weather: storm::Weather,
     wakes: BTreeMap<Scope, u32>,
     hour: i64,
     resends: BTreeSet<AttemptId>,
@@ -121,7 +120,7 @@ impl Watch {
             down: Vec::new(),
             outcomes: BTreeMap::new(),
             expected_home: None,
-            weather: BTreeMap::new(),
+            weather: storm::Weather::default(),
             wakes: BTreeMap::new(),
             hour: start.seconds() / 3_600,
             resends: BTreeSet::new(),
@@ -182,15 +181,8 @@ impl Watch {
 
     /// The incident of this service that an alert may join now.
     fn home_at(rows: &Rows, desk: &Desk, service: &Service, group: Option<&Option<String>>) -> Option<IncidentId> {
-        // Numbers are given when the batch is saved: what has none yet is the newest.
-        let is_of_group =
-            |incident: &Incident| group.is_none_or(|group| incident.response.group.as_ref().map(ToString::to_string) == *group);
-        let open = desk
-            .incidents
-            .values()
-            .filter(|incident| incident.service == service.id && incident.kind == Kind::Real && incident.is_open())
-            .filter(|incident| is_of_group(incident));
-        let newest = open.max_by_key(|incident| (incident.number.0 == 0, incident.number, incident.id.clone()));
+        let is_of_group = |own: &Incident| group.is_none_or(|group| own.response.group.as_ref().map(ToString::to_string) == *group);
+        let newest = merge::newest(&desk.incidents, &service.id, is_of_group);
         let near = |incident: &&Incident| {
             service.group_window > Span::ZERO
                 && rows.now.since(incident.joined_at) <= service.group_window
@@ -205,7 +197,7 @@ impl Watch {
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
-        held::after_signal(desk, signal, self.alert_before.as_ref(), verdict)?;
+        held::after_signal(rows, desk, signal, self.alert_before.as_ref(), verdict)?;
         let joined = match verdict.outcome {
             // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
             Outcome::Folded if verdict.reason == Reason::StormUmbrella => {
@@ -232,50 +224,10 @@ impl Watch {
         self.weather(rows, desk, key, verdict)
     }
 
-    /// No more incidents of one policy open within a minute than are ordinary, and one that takes in the rest; and nothing comes under that
-    /// one when it has been calm.
     fn weather(&mut self, rows: &Rows, desk: &Desk, key: &Key, verdict: &Verdict) -> Result<(), String> {
-        let alert = desk.keys.get(key).and_then(|state| state.alert.as_ref());
-        let incident = alert.and_then(|alert| alert.incident.as_ref()).and_then(|id| desk.incidents.get(id));
-        let (Some(alert), Some(incident)) = (alert, incident) else { return Ok(()) };
-        // That a body cannot be read is all that is said of it, wherever its alert went; and so it is with what was waited for, and is
-        // acknowledged at its sender.
-        let before = self.alert_before.as_ref().filter(|before| before.key == *key);
-        let has_found_one = before.is_some_and(|before| before.incident != alert.incident);
-        let is_unread = match verdict.outcome {
-            Outcome::Unreadable => has_found_one || alert.count == 1 && alert.first_at == rows.now,
-            Outcome::Acknowledged => has_found_one,
-            _ => false,
-        };
-        let is_first = incident.opened_at == rows.now && incident.alerts_count == 1;
-        let is_under =
-            verdict.reason == Reason::StormUmbrella || is_unread && !is_first && self.expected_home.is_none() && incident.is_umbrella();
-        if verdict.outcome != Outcome::Opened && !is_under && !(is_unread && is_first) {
-            return Ok(());
-        }
-        let of_rule = || incident.response.policy.clone();
-        let of_service = || rows.setup.services.get(&incident.service).map(|service| service.policy.clone());
-        let of_storm = incident.response.storm.as_ref().map(|storm| storm.policy.clone());
-        let Some(policy) = of_storm.or_else(of_rule).or_else(of_service) else { return Ok(()) };
-        let most = rows.setup.policies.get(&policy).map_or(limits::STORM_INCIDENTS, |policy| policy.storm);
-        let most = usize::try_from(most).map_err(|error| error.to_string())?;
-        let (times, fast_at) = self.weather.entry(policy.clone()).or_default();
-        times.retain(|at| rows.now.since(*at) < Span::minutes(1));
-        times.push(rows.now);
-        if most > 0 && times.len() > most {
-            *fast_at = Some(rows.now);
-        }
-        if is_under {
-            let was_down = |at: Time| self.down.iter().any(|until| *until > at);
-            let is_stormy = fast_at.is_some_and(|at| rows.now.since(at) <= Span::minutes(5) + LATE || was_down(at));
-            return ensure(is_stormy && incident.is_umbrella(), || format!("storm: {} comes under {incident:?} in calm", key.dedup_key));
-        }
-        // An umbrella that a person made quiet takes in nothing worse.
-        let is_quiet = |other: &Incident| other.is_umbrella() && other.response.severity_by_hand && other.severity < incident.severity;
-        let excused = incident.is_umbrella() || desk.incidents.values().any(is_quiet);
-        ensure(most == 0 || times.len() <= most || excused, || {
-            format!("storm: {} of {policy} opened within a minute, and none is their umbrella: {incident:?}", times.len())
-        })
+        let Self { alert_before, expected_home, down, .. } = self;
+        let before = alert_before.as_ref().filter(|before| before.key == *key);
+        self.weather.see(&storm::Seen { rows, desk, key, verdict, before, had_home: expected_home.is_some(), down })
     }
 
     /// An incident has its alerts' highest severity, and what makes it page louder, or is worse than what was acknowledged, pages.
@@ -365,11 +317,12 @@ impl Watch {
     }
 
     fn is_paging(rows: &Rows, of: &PageOf) -> bool {
-        rows.incidents.get(&of.incident).is_some_and(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
+        // A merge may have moved it since to another incident.
+        rows.incidents.values().any(|incident| incident.is_open() && incident.pages.iter().any(|page| page.id == of.page))
     }
 
     fn is_urgent(rows: &Rows, of: &PageOf) -> bool {
-        let page = rows.incidents.get(&of.incident).and_then(|incident| incident.pages.iter().find(|page| page.id == of.page));
+        let page = rows.incidents.values().flat_map(|incident| &incident.pages).find(|page| page.id == of.page);
         page.is_some_and(|page| page.urgency == Urgency::High)
     }
 
@@ -397,6 +350,8 @@ impl Watch {
             }
         }
         Self::people_are_paged(rows, input, facts)?;
+        merge::nobody_is_dropped(rows, facts)?;
+        merge::alerts_have_one_home(rows)?;
         hush::pages_nobody(rows, input, facts)?;
         for fact in facts {
             let (row, shadow) = (rows.incidents.get(&fact.incident), self.shadows.get_mut(&fact.incident));
@@ -516,14 +471,17 @@ impl Watch {
                 self.answered += 1;
                 // Signals come in batches without an input of their own: a sender's own word.
                 let by_sender = input.is_none() && matches!(fact.actor, Actor::Integration(_));
-                by_sender || is_declared || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
+                by_sender
+                    || is_declared
+                    || merge::is_regrouping(input)
+                    || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
             }
             What::IncidentSnoozed { .. } => {
                 self.answered += 1;
                 matches!(act, Some(Act::Snooze { .. }))
             }
             What::AcknowledgementRenewed { .. } | What::PageAnswered { .. } => act.is_some(),
-            What::IncidentResolved { .. } => input.is_none() || act == Some(&Act::Resolve),
+            What::IncidentResolved { .. } => input.is_none() || act == Some(&Act::Resolve) || act == Some(&Act::Unmerge),
             _ => true,
         };
         ensure(holds, || format!("promise 7: {:?} follows from {input:?}", fact.what))
@@ -842,8 +800,10 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                     | Reason::SilenceEnded
                     | Reason::OthersFire
                     | Reason::StormGoesOn
+                    | Reason::TookIn
             ),
             (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
+            (_, Some(act), _) if merge::is_regrouping(input) => merge::starts(act, *reason),
             (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
             (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
             (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
@@ -865,12 +825,19 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         What::PageEnded { reason, .. } => match reason {
             Reason::Acknowledged => {
                 matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Snooze { .. } | Act::Reassign { .. }))
+                    || merge::is_regrouping(input)
             }
             Reason::AcknowledgedAtSender => input.is_none(),
-            Reason::Silenced => input.is_none() || woken == Some(Timer::Lapse) || matches!(act, Some(Act::SetSeverity { .. })),
+            Reason::Merged => input.is_none() || matches!(act, Some(Act::Merge { .. })),
+            Reason::Silenced => {
+                input.is_none()
+                    || merge::is_regrouping(input)
+                    || woken == Some(Timer::Lapse)
+                    || matches!(act, Some(Act::SetSeverity { .. }))
+            }
             Reason::Reassigned => matches!(act, Some(Act::Reassign { .. })),
             Reason::SeverityLowered => matches!(act, Some(Act::SetSeverity { .. })),
-            Reason::Resolved => input.is_none() || act == Some(&Act::Resolve),
+            Reason::Resolved => input.is_none() || matches!(act, Some(Act::Resolve | Act::Unmerge)),
             _ => false,
         },
         _ => true,

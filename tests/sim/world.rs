@@ -360,6 +360,9 @@ impl World {
         if self.is_down() || incidents.is_empty() || users.is_empty() {
             return Ok(());
         }
+        if self.dice.percent(30) {
+            return self.regroups();
+        }
         let actor = if self.dice.percent(70) { Actor::User(self.dice.pick(&users).clone()) } else { Actor::Token("ops".to_owned()) };
         let user = self.dice.pick(&users).clone();
         let whom = match self.dice.below(4) {
@@ -423,6 +426,7 @@ impl World {
             desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
             desk.keys.insert(state.key.clone(), state.clone());
         }
+        self.rows.complete(&mut desk);
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
         for KeyState { key, .. } in keys {
@@ -526,17 +530,10 @@ impl World {
             let own = desk.keys.values().filter_map(|state| state.alert.as_ref()).filter(|alert| alert.incident.is_none());
             let mut services: Vec<ServiceId> = own.map(|alert| alert.service.clone()).collect();
             services.push(route(&self.rows.setup, signal.clone()).service);
-            for service in self.rows.setup.with_causes(services) {
-                let of = |incident: &&Incident| incident.service == service && incident.kind == Kind::Real;
-                let open = self.rows.incidents.values().filter(of).filter(|incident| incident.is_open());
-                if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                    desk.newest.insert(newest.service.clone(), newest.id.clone());
-                    desk.incidents.insert(newest.id.clone(), newest.clone());
-                }
-            }
+            self.rows.seat_newest(&mut desk, &services);
         }
         let routed: Vec<_> = signals.iter().map(|signal| route(&self.rows.setup, signal.clone())).collect();
-        let wanted = Wanted::by(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk.keys);
+        let wanted = Wanted::by(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk.keys, self.rows.now);
         self.rows.shelter(&mut desk, wanted);
         self.say(|| format!("batch of {}", signals.len()));
         let mut saved = Saved::default();
@@ -557,8 +554,8 @@ impl World {
         self.watch.counts(&self.rows)
     }
 
-    fn obey(&mut self, command: Command) -> Result<(), String> {
-        let desk = self.desk_of(&command.incident);
+    pub(super) fn obey(&mut self, command: Command) -> Result<(), String> {
+        let desk = self.desk_for(&command);
         self.say(|| format!("{:?} by {} through {:?} on {}", command.act, command.actor.text(), command.via, command.incident));
         self.transact(State::Desk(desk), &Input::Command(command))
     }
@@ -588,7 +585,9 @@ impl World {
 
     fn desk_of(&self, id: &IncidentId) -> Desk {
         let incidents = self.rows.incidents.get(id).map(|incident| (id.clone(), incident.clone())).into_iter().collect();
-        Desk { incidents, ..Desk::default() }
+        let mut desk = Desk { incidents, ..Desk::default() };
+        self.rows.complete(&mut desk);
+        desk
     }
 
     fn person_of(&self, id: &UserId) -> Person {
@@ -878,6 +877,11 @@ fn page_row(persons: &mut BTreeMap<UserId, Person>, fact: &Fact) {
                 row.starts += 1;
                 row.started_at = fact.at;
                 row.urgency = *urgency;
+            }
+        }
+        What::PageTakenOver { page, user, .. } => {
+            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
+                row.incident = fact.incident.clone();
             }
         }
         What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {

@@ -7,20 +7,21 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use reveille::base::id::{EffectId, IdSource, IncidentId, IntegrationId, Number, PolicyId, ServiceId, UserId};
+use reveille::base::id::{AlertId, EffectId, IdSource, IncidentId, IntegrationId, Number, PolicyId, ServiceId, UserId};
 use reveille::base::time::{Span, Time};
 use reveille::boot::config::{self, Surroundings};
-use reveille::domain::alert::{Key, KeyState, UNREADABLE_KEY};
+use reveille::domain::alert::{Alert, Key, KeyState, UNREADABLE_KEY};
 use reveille::domain::decide::{Decision, Desk, Moment, State, Wanted, decide};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
+use reveille::domain::merge::{Symptoms, family};
 use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, Setup};
 use reveille::domain::storm::Openings;
-use reveille::store::{self, WriteLane};
+use reveille::store::{self, Tx, WriteLane};
 
 use crate::db::Db;
 
@@ -84,7 +85,7 @@ impl ReferenceStateMachine for Steps {
         let signal = (0..4_usize, 0..4_usize, 0..8_usize, severity, prop::option::of(-300..60_i64));
         prop_oneof![
             3 => prop::collection::vec(signal, 1..5).prop_map(Step::Signals),
-            2 => (0..8_usize, 0..6_usize).prop_map(|(incident, act)| Step::Command(incident, act)),
+            3 => (0..8_usize, 0..12_usize).prop_map(|(incident, act)| Step::Command(incident, act)),
             6 => (1..900_i64).prop_map(Step::Wake),
             4 => (0..4_usize, 0..6_usize).prop_map(|(attempt, news)| Step::Report(attempt, news)),
         ]
@@ -99,6 +100,7 @@ impl ReferenceStateMachine for Steps {
 struct Memory {
     keys: BTreeMap<Key, KeyState>,
     openings: BTreeMap<PolicyId, Openings>,
+    alerts: BTreeMap<AlertId, Alert>,
     incidents: BTreeMap<IncidentId, Incident>,
     persons: BTreeMap<UserId, Person>,
     own: BTreeMap<(Scope, Timer), Time>,
@@ -153,9 +155,20 @@ impl Three {
         Some(match step {
             Step::Signals(signals) => Happens::Signals(signals.iter().map(|signal| self.signal(*signal)).collect()),
             Step::Command(incident, act) => {
-                let incident = memory.incidents.keys().nth(incident % memory.incidents.len().max(1))?.clone();
+                let n = *incident;
+                let incident = memory.incidents.keys().nth(n % memory.incidents.len().max(1))?.clone();
                 let acts = [Act::Acknowledge, Act::Acknowledge, Act::Resolve, Act::Escalate, Act::Reopen, Act::Unhelpful];
-                Happens::Command(Command { incident, actor: Actor::User("ana".into()), via: Via::Web, act: acts[*act].clone() })
+                let act = match act {
+                    0..6 => acts[*act].clone(),
+                    6..9 => Act::Merge { into: memory.incidents.keys().nth((n + act) % memory.incidents.len())?.clone() },
+                    9 => Act::Unmerge,
+                    _ => {
+                        let theirs = |alert: &&Alert| alert.incident.as_ref() == Some(&incident);
+                        let alert = memory.keys.values().filter_map(|key| key.alert.as_ref()).find(theirs);
+                        Act::Split { alerts: alert.map(|alert| alert.id.clone()).into_iter().collect(), title: None }
+                    }
+                };
+                Happens::Command(Command { incident, actor: Actor::User("ana".into()), via: Via::Web, act })
             }
             Step::Wake(within) => {
                 let ((scope, timer), due_at) = memory.wakes().into_iter().min_by_key(|(name, due_at)| (*due_at, name.clone()))?;
@@ -241,16 +254,17 @@ fn asked(signals: &[Signal]) -> (BTreeSet<Key>, BTreeSet<ServiceId>) {
     (keys, SETUP.with_causes(signals.iter().map(|signal| SETUP.integrations[&signal.integration].service.clone())))
 }
 
-fn wanted(signals: &[Signal], keys: &BTreeMap<Key, KeyState>) -> Wanted {
+fn wanted(signals: &[Signal], keys: &BTreeMap<Key, KeyState>, now: Time) -> Wanted {
     let routed: Vec<_> = signals.iter().map(|signal| route(&SETUP, signal.clone())).collect();
-    Wanted::by(&SETUP, &routed.iter().collect::<Vec<_>>(), keys)
+    Wanted::by(&SETUP, &routed.iter().collect::<Vec<_>>(), keys, now)
 }
 
 impl Memory {
     fn happen(&mut self, happens: &Happens, moment: Moment) {
         let state = match happens {
-            Happens::Signals(signals) => State::Desk(self.desk(signals)),
-            Happens::Command(Command { incident, .. }) | Happens::Wake(Scope::Incident(incident), _) => State::Desk(self.desk_of(incident)),
+            Happens::Signals(signals) => State::Desk(self.desk(signals, moment.at)),
+            Happens::Command(command) => State::Desk(self.desk_for(command)),
+            Happens::Wake(Scope::Incident(incident), _) => State::Desk(self.desk_of(incident)),
             Happens::Wake(Scope::Person(user), _) | Happens::Report(user, _) => State::Person(self.person(user)),
             Happens::Wake(Scope::Silence(_), _) => unreachable!("nobody makes a silence here"),
         };
@@ -272,6 +286,8 @@ impl Memory {
                     }
                     self.incidents.insert(id, incident);
                 }
+                let alerts = desk.past.into_iter().chain(desk.keys.values().filter_map(|key| key.alert.clone()));
+                self.alerts.extend(alerts.map(|alert| (alert.id.clone(), alert)));
                 self.keys.extend(desk.keys);
                 self.openings.extend(desk.openings);
                 decided.facts.iter().for_each(|fact| self.page(fact));
@@ -297,7 +313,7 @@ impl Memory {
         self.outbox.extend(decided.effects);
     }
 
-    fn desk(&self, signals: &[Signal]) -> Desk {
+    fn desk(&self, signals: &[Signal], now: Time) -> Desk {
         let (keys, services) = asked(signals);
         let mut desk = Desk::default();
         for key in keys {
@@ -306,14 +322,8 @@ impl Memory {
             desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
             desk.keys.insert(key, state.clone());
         }
-        for service in services {
-            let open = self.incidents.values().filter(|incident| incident.service == service && incident.is_open());
-            if let Some(newest) = open.max_by_key(|incident| incident.number) {
-                desk.newest.insert(service, newest.id.clone());
-                desk.incidents.insert(newest.id.clone(), newest.clone());
-            }
-        }
-        let Wanted { groups, policies } = wanted(signals, &desk.keys);
+        self.seat_newest(&mut desk, services);
+        let Wanted { groups, policies, symptoms: Symptoms { services, since } } = wanted(signals, &desk.keys, now);
         for policy in policies {
             let Some(openings) = self.openings.get(&policy) else { continue };
             let umbrella = openings.umbrella.as_ref().map(|id| (id.clone(), self.incidents[id].clone()));
@@ -321,17 +331,73 @@ impl Memory {
             desk.openings.insert(policy, openings.clone());
         }
         for (service, group) in groups {
-            let of = |incident: &&Incident| incident.service == service && incident.response.group == group && incident.is_open();
-            if let Some(newest) = self.incidents.values().filter(of).max_by_key(|incident| incident.number) {
-                desk.groups.insert((service, group), newest.id.clone());
+            let newest = self.newest(&service, |own| own.response.group == group).cloned();
+            desk.groups.extend(newest.iter().map(|newest| ((service.clone(), group.clone()), newest.id.clone())));
+            desk.incidents.extend(newest.map(|newest| (newest.id.clone(), newest)));
+        }
+        for row in self.incidents.values().rev().filter(|row| services.contains(&row.service) && row.is_open()) {
+            if since.is_some_and(|since| row.opened_at >= since) {
+                desk.incidents.insert(row.id.clone(), row.clone());
+            }
+        }
+        self.complete(desk)
+    }
+
+    /// The newest open incident that takes in what these would.
+    fn newest(&self, service: &ServiceId, is_of_group: impl Fn(&Incident) -> bool) -> Option<&Incident> {
+        let takes = |incident: &&Incident| incident.response.split_from.is_none();
+        let own = self.incidents.values().filter(|own| own.service == *service && is_of_group(own)).filter(takes);
+        let homes = own.map(|own| own.response.merged_into.as_ref().map_or(own, |into| &self.incidents[into])).filter(takes);
+        homes.filter(|home| home.is_open()).max_by_key(|incident| incident.number)
+    }
+
+    fn seat_newest(&self, desk: &mut Desk, services: BTreeSet<ServiceId>) {
+        for service in services {
+            if let Some(newest) = self.newest(&service, |_| true) {
+                desk.newest.insert(service, newest.id.clone());
                 desk.incidents.insert(newest.id.clone(), newest.clone());
             }
         }
-        desk
+    }
+
+    fn complete(&self, mut desk: Desk) -> Desk {
+        loop {
+            let more: Vec<IncidentId> = family(&desk.incidents).into_iter().filter(|id| !desk.incidents.contains_key(id)).collect();
+            if more.is_empty() {
+                return desk;
+            }
+            desk.incidents.extend(more.into_iter().map(|id| (id.clone(), self.incidents[&id].clone())));
+        }
     }
 
     fn desk_of(&self, id: &IncidentId) -> Desk {
-        Desk { incidents: BTreeMap::from([(id.clone(), self.incidents[id].clone())]), ..Desk::default() }
+        self.complete(Desk { incidents: BTreeMap::from([(id.clone(), self.incidents[id].clone())]), ..Desk::default() })
+    }
+
+    fn desk_for(&self, Command { incident, act, .. }: &Command) -> Desk {
+        let mut desk = self.desk_of(incident);
+        match act {
+            Act::Merge { into } => {
+                desk.incidents.insert(into.clone(), self.incidents[into].clone());
+            }
+            Act::Unmerge => {
+                for alert in self.alerts.values() {
+                    let own = alert.incident.as_ref().and_then(|id| desk.incidents.get(id)).filter(|own| alert.holds(Some(own)));
+                    if let Some(own) = own {
+                        desk.holding.entry(own.id.clone()).or_default().firing += 1;
+                    }
+                }
+            }
+            Act::Split { alerts, .. } => {
+                let found = self.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| alerts.contains(&alert.id)));
+                desk.keys.extend(found.map(|key| (key.key.clone(), key.clone())));
+                let services = desk.keys.values().filter_map(|key| key.alert.as_ref()).map(|alert| alert.service.clone());
+                let services = services.chain([self.incidents[incident].service.clone()]).collect();
+                self.seat_newest(&mut desk, services);
+            }
+            _ => {}
+        }
+        self.complete(desk)
     }
 
     fn person(&self, user: &UserId) -> Person {
@@ -366,6 +432,7 @@ impl Memory {
                 row.started_at = fact.at;
                 row.urgency = *urgency;
             }),
+            What::PageTakenOver { page, user, .. } => row(user, page, &|row| row.incident = fact.incident.clone()),
             What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => row(user, page, &|row| row.wanted = false),
             _ => {}
         }
@@ -412,6 +479,29 @@ impl Memory {
     }
 }
 
+/// What a command looks at.
+async fn command_desk(tx: &mut Tx, Command { incident, act, .. }: &Command) -> Desk {
+    match act {
+        Act::Merge { into } => store::desk_load_two(tx, incident, into).await.expect("it loads").expect("both are there"),
+        Act::Split { alerts, .. } => {
+            let (keys, mut services) = store::alerts_keys(tx, alerts).await.expect("the keys load");
+            services.extend(store::incident_service(tx, incident).await.expect("it loads"));
+            let mut desk = store::desk_load(tx, &keys, &services, |_| Wanted::default()).await.expect("the desk loads");
+            let alone = store::desk_load_incident(tx, incident).await.expect("it loads").expect("it is there");
+            desk.incidents.extend(alone.incidents);
+            desk
+        }
+        _ => {
+            let mut desk = store::desk_load_incident(tx, incident).await.expect("it loads").expect("it is there");
+            if *act == Act::Unmerge {
+                let family = desk.incidents.keys().cloned().collect();
+                desk.holding = store::alerts_holding_of(tx, &family).await.expect("it counts");
+            }
+            desk
+        }
+    }
+}
+
 async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
     let mut tx = db.store.begin(WriteLane::Page).await.expect("a transaction begins");
     if let Happens::Wake(scope, timer) = happens {
@@ -420,9 +510,11 @@ async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
     let before = match happens {
         Happens::Signals(signals) => {
             let (keys, services) = asked(signals);
-            State::Desk(store::desk_load(&mut tx, &keys, &services, |keys| wanted(signals, keys)).await.expect("the desk loads"))
+            let load = store::desk_load(&mut tx, &keys, &services, |keys| wanted(signals, keys, moment.at));
+            State::Desk(load.await.expect("the desk loads"))
         }
-        Happens::Command(Command { incident, .. }) | Happens::Wake(Scope::Incident(incident), _) => {
+        Happens::Command(command) => State::Desk(command_desk(&mut tx, command).await),
+        Happens::Wake(Scope::Incident(incident), _) => {
             State::Desk(store::desk_load_incident(&mut tx, incident).await.expect("it loads").expect("it is there"))
         }
         Happens::Wake(Scope::Person(user), _) | Happens::Report(user, _) => {

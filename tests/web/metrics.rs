@@ -38,6 +38,7 @@ async fn every_metric_is_documented_and_every_documented_one_is_there() {
     metrics.forgotten("alerts", 1);
     metrics.routed("db", 1);
     metrics.folded("joined_group".to_owned(), 1);
+    metrics.regrouped("merged_by_hand".to_owned());
     metrics.held("quiet", 1);
     metrics.hook_refused("shop", "signature");
     desk.get("/healthz", &[]).await;

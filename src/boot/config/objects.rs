@@ -61,6 +61,7 @@ const SERVICE: &[&str] = &[
     "resolve",
     "close_after",
     "depends_on",
+    "takes_symptoms",
     "quiet_for",
     "flapping",
 ];
@@ -521,6 +522,9 @@ impl<'a> Objects<'_, 'a> {
             } else if let Some(cause) = self.known(text, spot, "service", &ids(&self.services)) {
                 service.depends_on.insert(ServiceId::from_text(cause));
             }
+        }
+        if let Some(takes) = reader.get(table, "takes_symptoms").and_then(|field| reader.truth(field)) {
+            service.takes_symptoms = takes;
         }
         policy.map(|_| service)
     }

@@ -72,6 +72,30 @@ Next: `reveille incident show 42 --watch` shows whether they answer.")]
 
 Next: `reveille incident escalate 42` ends the snooze before its time.")]
     Snooze(IncidentSnooze),
+    /// Say that it is part of another incident
+    #[command(after_help = "Example:
+  reveille incident merge 43 --into 42
+
+Its alerts and its pages are #42's from then on.
+
+Next: `reveille incident unmerge 43` takes it back.")]
+    Merge(IncidentMerge),
+    /// Take a merge back, within a day
+    #[command(after_help = "Example:
+  reveille incident unmerge 43
+
+What still fires pages again, unless somebody has the incident that it had gone into: then you have it.
+
+Next: `reveille why 43` tells who is woken.")]
+    Unmerge(IncidentOne),
+    /// Give some of its open alerts an incident of their own
+    #[command(after_help = "Example:
+  reveille incident split 42 alr_01k0 alr_01k1 --title \"The mail is late\"
+
+The ids are in `reveille incident show 42 --json`.
+
+Next: `reveille incident merge 43 --into 42` puts it back.")]
+    Split(IncidentSplit),
     /// Say how bad it is
     #[command(after_help = "Example:
   reveille incident sev 42 1
@@ -212,6 +236,29 @@ pub struct IncidentSnooze {
     /// For how long, as in 30m or 2h
     #[arg(value_name = "SPAN", value_parser = Span::parse)]
     pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct IncidentMerge {
+    /// The number of the incident that goes
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub number: Number,
+    /// The number of the incident that takes it in
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
+    pub into: Number,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct IncidentSplit {
+    /// The incident's number
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub number: Number,
+    /// The ids of its alerts that go: some, and not all
+    #[arg(value_name = "ALERT", required = true)]
+    pub alerts: Vec<String>,
+    /// What the new incident is called
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub title: Option<String>,
 }
 
 #[derive(Debug, Clone, clap::Args)]

@@ -303,8 +303,10 @@ impl State {
         if let What::UpdatePosted { text } = &fact.what {
             self.update = Some(text.clone());
         }
-        if let What::PageOpened { user, .. } | What::RoleChanged { user: Some(user), .. } | What::IncidentReassigned { to: user } =
-            &fact.what
+        if let What::PageOpened { user, .. }
+        | What::PageTakenOver { user, .. }
+        | What::RoleChanged { user: Some(user), .. }
+        | What::IncidentReassigned { to: user } = &fact.what
         {
             self.people.insert(user.clone());
         }

@@ -168,6 +168,8 @@ impl Speaker<'_> {
                 self.act(&incident, Act::Mark { stream, relevance, about }).await
             }
             Verb::Unmark(n) => self.act(&incident, Act::Unmark { n }).await,
+            Verb::Merge(into) => self.merge(&incident, into).await,
+            Verb::Unmerge => self.act(&incident, Act::Unmerge).await,
             Verb::Snooze(span) => self.act(&incident, Act::Snooze { until: self.house.clock.now() + span }).await,
             Verb::Help | Verb::List | Verb::Oncall | Verb::New { .. } | Verb::Override { .. } => Ok(self.help()),
         }
@@ -222,6 +224,20 @@ impl Speaker<'_> {
         Ok(answer)
     }
 
+    async fn merge(&self, incident: &Incident, into: i64) -> Told {
+        let other = self.subject(Some(into), None).await?;
+        let mut answer = self.act(incident, Act::Merge { into: other.id.clone() }).await?;
+        let went = store::incident_find(&self.house.store.reader(), &incident.id).await?;
+        if went.is_some_and(|incident| incident.response.merged_into.as_ref() == Some(&other.id)) {
+            answer.lines.push(match &other.response.room {
+                Room::Open { room, .. } => format!("It goes on in <#{room}>, with {}.", named(other.number, &other.title)),
+                Room::None | Room::Wanted => format!("It goes on with {}.", named(other.number, &other.title)),
+            });
+            answer.buttons.push(Button::new("Take it back", format!("{} unmerge", incident.number.0)));
+        }
+        Ok(answer)
+    }
+
     async fn do_it(&self, incident: &Incident, act: Act) -> Result<Verdict, Trouble> {
         let command = Command { incident: incident.id.clone(), actor: Actor::User(self.user.id.clone()), via: Via::Slack, act };
         Ok(act::act(self.house, command).await?)
@@ -249,6 +265,12 @@ impl Speaker<'_> {
             Act::Acknowledge | Act::Unhelpful => {
                 let lapse = incident.lapses_at.map(|at| format!(" Without a sign of life it pages again {}.", blocks::date(at)));
                 format!("{it} is acknowledged; nobody is paged for it any more.{}", lapse.unwrap_or_default())
+            }
+            Act::Merge { .. } => format!("{it} is part of the other one now: its alerts and its pages are there."),
+            Act::Unmerge => format!("{it} is an incident of its own again."),
+            Act::Split { alerts, .. } => {
+                let alerts = count_of(i64::try_from(alerts.len()).unwrap_or(i64::MAX), "alert has", "alerts have");
+                format!("{it}: {alerts} an incident of their own.")
             }
             Act::SignOfLife => format!("{it}: good, you are still at it."),
             Act::Resolve => format!("{it} is resolved."),
@@ -586,6 +608,7 @@ fn menu_of(incident: &Incident) -> Answer {
             ("Severity", "sev"),
             ("Give a role", "role"),
             ("Hand over", "handover"),
+            ("Merge", "merge"),
         ] {
             answer.buttons.push(Button::new(label, format!("{n} {verb}")));
         }

@@ -1,6 +1,7 @@
 //! What is on an incident's page for those who work on it: the board, the roles, the choices of its forms.
 
 use super::Stamp;
+use crate::base::id::Number;
 use crate::domain::task::TaskState;
 
 /// One row of the board: who, what, since when, blocked on whom, back in how long.
@@ -46,12 +47,28 @@ pub struct RoomLink {
     pub url: String,
 }
 
+/// Other incidents that one went into, took in or was split off.
+#[derive(Debug, Clone, Default)]
+pub struct Linked {
+    pub merged_into: Option<Number>,
+    pub took_in: Vec<Number>,
+    pub split_from: Option<Number>,
+    /// What may have caused it, while it is open.
+    pub causes: Vec<Number>,
+    /// Whether the merge can still be taken back.
+    pub may_return: bool,
+}
+
 /// What the forms of an incident's page offer.
 #[derive(Debug, Clone, Default)]
 pub struct Offers {
     /// The reader first.
     pub people: Vec<Choice>,
     pub policies: Vec<Choice>,
+    /// Other open incidents that it may be part of, by number.
+    pub others: Vec<Choice>,
+    /// Its open alerts, where some of them can go.
+    pub parts: Vec<Choice>,
     /// Whose clock the form's times are read by.
     pub timezone: String,
 }

@@ -125,7 +125,10 @@ fn incident(state: IncidentState) -> IncidentPage {
             people: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
             policies: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
             timezone: HOSTILE.to_owned(),
+            others: vec![Choice { id: "43".to_owned(), name: HOSTILE.to_owned() }],
+            parts: vec![Choice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned() }],
         },
+        linked: Linked { took_in: vec![Number(43)], split_from: Some(Number(41)), ..Linked::default() },
     }
 }
 

@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::base::id::{AlertId, AttemptId, IncidentId, PageId, PolicyId, TaskId};
+use crate::base::id::{AlertId, AttemptId, IncidentId, Number, PageId, PolicyId, TaskId};
+use crate::domain::fact::Held;
 use crate::domain::group::Group;
 use crate::domain::incident::IncidentRole;
 use crate::domain::reason::Reason;
@@ -45,6 +48,7 @@ fn sentence(actor: Actor, what: What) -> String {
 fn every_fact_is_one_plain_sentence() {
     let ana = || UserId::from("ana");
     let bo = || UserId::from("bo");
+    let other = || Other { incident: IncidentId::from_text("inc_2"), number: Number(42), title: "the database is down".to_owned() };
     let page = || PageId::from_text("pag_1");
     let attempt = || AttemptId::from_text("att_1");
     let phone = || ContactId::from("phone");
@@ -52,7 +56,7 @@ fn every_fact_is_one_plain_sentence() {
     let task = || TaskId::from_text("tsk_1");
     let added = |owner, back_at| What::TaskAdded { task: task(), n: 1, title: "Fail over".to_owned(), owner, back_at };
     let changed = |change| What::TaskChanged { task: task(), n: 1, change };
-    let cases = [
+    let cases = vec![
         (
             Actor::User(ana()),
             What::RelevanceMarked {
@@ -212,6 +216,67 @@ fn every_fact_is_one_plain_sentence() {
             own(),
             What::IncidentReminded { next_at: NIGHT + Span::hours(24) },
             "Still open, so its people are reminded; again at 03:00:00 UTC",
+        ),
+        (
+            Actor::User(bo()),
+            What::IncidentMerged { into: other(), reason: Reason::MergedByHand },
+            "Merged into #42 (the database is down) by Bo Lind (a person merged it)",
+        ),
+        (
+            own(),
+            What::IncidentTakenIn {
+                other: other(),
+                held: Held { alerts: 3, firing: 2, ..Held::default() },
+                services: BTreeSet::new(),
+                took_in: BTreeSet::new(),
+                joined_at: NIGHT,
+                reason: Reason::SymptomsOfCause,
+            },
+            "#42 (the database is down) went into it, with 3 alerts (its service depends on the other incident's service, which failed \
+             shortly after it)",
+        ),
+        (
+            own(),
+            What::PageLeft { page: page(), user: ana(), other: other() },
+            "Ana Ruiz goes on being paged for #42 (the database is down)",
+        ),
+        (
+            own(),
+            What::PageTakenOver { page: page(), user: ana(), urgency: Urgency::High, failed: false, other: other() },
+            "Ana Ruiz was being paged for #42 (the database is down) and is for this now (high urgency)",
+        ),
+        (own(), What::EndedWith { other: other() }, "Over with #42 (the database is down), which it went into"),
+        (
+            Actor::User(bo()),
+            What::IncidentSplitOff { other: other(), held: Held { alerts: 1, ..Held::default() }, also: BTreeSet::new() },
+            "1 alert split off into #42 (the database is down), by Bo Lind",
+        ),
+        (
+            Actor::User(bo()),
+            What::IncidentSplit {
+                from: other(),
+                service: "api".into(),
+                title: "mail".to_owned(),
+                severity: Severity::Sev2,
+                kind: Kind::Real,
+                held: Held { alerts: 1, ..Held::default() },
+            },
+            "Split off #42 (the database is down) with 1 alert, at sev2 for Public API, by Bo Lind",
+        ),
+        (
+            Actor::User(bo()),
+            What::IncidentUnmerged { from: other(), held: Held { alerts: 1, firing: 1, ..Held::default() } },
+            "Taken out of #42 (the database is down) again, and still fires, by Bo Lind",
+        ),
+        (
+            own(),
+            What::LinkSuspected { other: other(), is_cause: true },
+            "May be caused by #42 (the database is down) (its service depends on that one's, which failed shortly after)",
+        ),
+        (
+            own(),
+            What::LinkSuspected { other: other(), is_cause: false },
+            "May have caused #42 (the database is down) (that one's service depends on this one's, and somebody has it already)",
         ),
         (Actor::User(ana()), What::PageUnhelpful { user: ana() }, "Ana Ruiz said that this should not have woken them"),
         (
@@ -376,7 +441,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 62, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 71, "each kind of fact has its case");
 }
 
 #[test]

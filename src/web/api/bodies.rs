@@ -85,6 +85,12 @@ pub struct IncidentBody {
     firing_count: i64,
     /// What people marked as noise, or as relevant, in the order in which they did.
     marks: Vec<MarkBody>,
+    /// The incident that it went into.
+    merged_into: Option<i64>,
+    /// The incidents that went into it.
+    took_in: Vec<i64>,
+    /// The incident that it was split off.
+    split_from: Option<i64>,
     /// Its web page.
     url: String,
 }
@@ -114,6 +120,9 @@ impl IncidentBody {
             alerts_count: view.alerts_count,
             firing_count: view.firing_count,
             marks: view.response.marks.iter().map(MarkBody::of).collect(),
+            merged_into: view.links.merged_into.map(|number| number.0),
+            took_in: view.links.took_in.iter().map(|number| number.0).collect(),
+            split_from: view.links.split_from.map(|number| number.0),
             url: format!("{}/incidents/{}", doors.public_url(), view.number.0),
         }
     }

@@ -22,6 +22,7 @@ use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
 use super::maintenance::{AddMaintenance, ChangeMaintenance, MaintenanceBody};
 use super::mark::MarkAlerts;
+use super::merge::{Merge, Split};
 use super::person::{InvitedBody, UserBody};
 use super::route::{TriedBody, TryBody};
 use super::silence::{AddSilence, SilenceBody};
@@ -137,6 +138,16 @@ fn operations() -> Vec<Operation> {
             "Give it to somebody: they are paged now, then the policy after five minutes",
         ),
         command::<Snooze>("/api/v1/incidents/{number}/snooze", "Acknowledge it until a time, and page again after it"),
+        command::<Merge>("/api/v1/incidents/{number}/merge", "Say that it is part of another: its alerts and its pages go there"),
+        command::<Nothing>("/api/v1/incidents/{number}/unmerge", "Take a merge back, within a day of it"),
+        Operation {
+            method: Method::POST,
+            path: "/api/v1/incidents/{number}/split",
+            about: "Give some of its open alerts an incident of their own",
+            query: &[],
+            takes: Some(shape::<Split>()),
+            gives: Gives::Made(incident()),
+        },
         command::<SetSeverity>("/api/v1/incidents/{number}/severity", "Set its severity by hand"),
         command::<SetRole>("/api/v1/incidents/{number}/role", "Give a role to somebody, or take it back"),
         command::<SetTitle>("/api/v1/incidents/{number}/title", "Say better what it is"),

@@ -9,23 +9,25 @@ use axum::response::Response;
 
 use super::super::api::mark::matched;
 use super::{changes, people_for, silences, zone_of};
-use crate::base::id::{IntegrationId, PolicyId, UserId};
+use crate::base::id::{AlertId, IntegrationId, Number, PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{AlertState, Key};
+use crate::domain::decide::Outcome;
 use crate::domain::fact::What;
-use crate::domain::incident::{IncidentRole, IncidentState, Room};
-use crate::domain::input::{Act, Actor, Via, Whom};
+use crate::domain::incident::{IncidentRole, IncidentState, Kind, Room};
+use crate::domain::input::{Act, Actor, Command, Via, Whom};
 use crate::domain::local;
 use crate::domain::relevance::{Mark, Relevance, Stream};
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
+use crate::flows;
 use crate::render::html::{
-    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, MarkRow, Offers, PageCard, RelevancePart, RoleRow, RoomLink, Stamp,
+    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, MarkRow, Offers, PageCard, RelevancePart, RoleRow, RoomLink, Stamp,
     StormBanner, TaskRow,
 };
 use crate::render::line::{self, Names};
-use crate::store::read::{AlertView, AttemptOutcome, FactRow, PageView};
+use crate::store::read::{AlertView, AttemptOutcome, FactRow, IncidentFilter, IncidentView, PageView};
 use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::Caller;
@@ -36,6 +38,8 @@ use crate::web::roles::shown;
 
 /// Alerts on an incident's page: the rest is a number.
 const ALERTS_SHOWN: i64 = 20;
+/// Open incidents that a merge offers.
+const OTHERS_OFFERED: i64 = 50;
 /// Timeline entries on one page.
 const ENTRIES_SHOWN: i64 = 300;
 
@@ -99,7 +103,8 @@ pub(in crate::web) async fn incident(
         board_over: rows(over),
         roles: roles.into(),
         room: room_link(&view.response.room),
-        offers: offers(&doors, &caller),
+        offers: Offers { others: others(&doors, &caller, &view).await?, parts: parts(&view, &alerts), ..offers(&doors, &caller) },
+        linked: linked(&view, doors.now()),
         number,
         now: look::now(&view, &pages, &facts, &names),
         title: view.title,
@@ -230,7 +235,39 @@ fn room_link(room: &Room) -> Option<RoomLink> {
 fn offers(doors: &Doors, caller: &Caller) -> Offers {
     let live = doors.live();
     let policies = live.setup.policies.keys().map(|id| Choice { id: id.to_string(), name: id.to_string() });
-    Offers { people: people_for(doors, caller), policies: policies.collect(), timezone: zone_of(doors, caller) }
+    Offers { people: people_for(doors, caller), policies: policies.collect(), timezone: zone_of(doors, caller), ..Offers::default() }
+}
+
+/// The other open incidents, the newest first.
+async fn others(doors: &Doors, caller: &Caller, view: &IncidentView) -> Result<Vec<Choice>, WebError> {
+    if view.state == IncidentState::Resolved {
+        return Ok(Vec::new());
+    }
+    let kinds = Kind::parse(&view.kind).into_iter().collect();
+    let filter = IncidentFilter { states: vec![IncidentState::Triggered, IncidentState::Acknowledged], kinds, service: None };
+    let open = doors.house.store.reader().incidents_list(&caller.viewer, &filter, None, OTHERS_OFFERED).await?.items;
+    let choice = |other: IncidentView| Choice { id: other.number.0.to_string(), name: format!("{} {}", other.number, other.title) };
+    Ok(open.into_iter().filter(|other| other.number != view.number).map(choice).collect())
+}
+
+/// The open alerts, where at least one stays behind when others go.
+fn parts(view: &IncidentView, alerts: &[AlertView]) -> Vec<Choice> {
+    if view.state == IncidentState::Resolved || view.firing_count < 2 {
+        return Vec::new();
+    }
+    let open = alerts.iter().filter(|alert| alert.state != AlertState::Resolved);
+    open.map(|alert| Choice { id: alert.id.to_string(), name: alert.title.clone() }).collect()
+}
+
+fn linked(view: &IncidentView, now: Time) -> Linked {
+    let links = &view.links;
+    Linked {
+        merged_into: links.merged_into,
+        took_in: links.took_in.clone(),
+        split_from: links.split_from,
+        causes: if view.state == IncidentState::Resolved { Vec::new() } else { links.causes.clone() },
+        may_return: links.merged_into.is_some() && view.resolved_at.is_some_and(|at| now.since(at) <= limits::UNMERGE),
+    }
 }
 
 /// A button was pressed or a form sent. The answer is the page itself, which shows what became of it.
@@ -240,9 +277,35 @@ pub(in crate::web) async fn act(
     Extension(form): Extension<Form>,
     Path((number, word)): Path<(String, String)>,
 ) -> Result<Response, WebError> {
-    let act = act_of(&doors, &caller, &word, &form)?;
+    let act = match word.as_str() {
+        "merge" => {
+            let into = form.get("into").ok_or_else(|| WebError::BadRequest("Choose the incident that it is part of.".to_owned()))?;
+            Act::Merge { into: look::incident(&doors, &caller.viewer, into).await?.id }
+        }
+        _ => act_of(&doors, &caller, &word, &form)?,
+    };
+    if matches!(act, Act::Merge { .. } | Act::Unmerge | Act::Split { .. }) {
+        let shown = regroup(&doors, &caller, &number, act).await?;
+        return Ok(see_other(&format!("/incidents/{}", shown.0)));
+    }
     let incident = look::command(&doors, &caller, &number, act, Via::Web).await?;
     Ok(see_other(&format!("/incidents/{}", incident.number.0)))
+}
+
+/// Merges or splits, and says which incident to look at next. What is refused is told, since nothing on the page would show it.
+async fn regroup(doors: &Doors, caller: &Caller, number: &str, act: Act) -> Result<Number, WebError> {
+    let before = look::incident(doors, &caller.viewer, number).await?;
+    let actor = caller.actor().ok_or(WebError::NotSignedIn)?;
+    let verdict = flows::act::act(&doors.house, Command { incident: before.id, actor, via: Via::Web, act }).await?;
+    if verdict.outcome == Outcome::Ignored {
+        return Err(WebError::Conflict(format!("Nothing was done: {}.", verdict.reason.sentence())));
+    }
+    let reader = doors.house.store.reader();
+    let made = match (verdict.outcome, verdict.incident) {
+        (Outcome::Opened, Some(id)) => reader.incident_number(&id).await?,
+        (_, _) => None,
+    };
+    Ok(made.unwrap_or(before.number))
 }
 
 /// What a form of the page asks for.
@@ -277,6 +340,11 @@ fn act_of(doors: &Doors, caller: &Caller, word: &str, form: &Form) -> Result<Act
         "snooze" => {
             let until = form.after("for", now)?.filter(|until| *until > now && *until <= now + limits::SNOOZE_MOST);
             Act::Snooze { until: until.ok_or_else(|| WebError::BadRequest(format!("Snooze for at most {}.", limits::SNOOZE_MOST)))? }
+        }
+        "unmerge" => Act::Unmerge,
+        "split" => {
+            let title = form.get("title").map(|_| form.line("title", "a title")).transpose()?;
+            Act::Split { alerts: form.ticked("alert.").take(limits::SPLIT_ALERTS).map(AlertId::from_text).collect(), title }
         }
         "reassign" => Act::Reassign { to: someone(doors, form, "to")? },
         "noise" | "relevant" => {
