@@ -27,7 +27,9 @@ pub(super) async fn marks_save(tx: &mut Tx, incidents: &BTreeMap<IncidentId, Inc
         .collect();
     let mut rows = Vec::new();
     for alert in alerts {
-        let Some(incident) = alert.incident.as_ref().and_then(|id| incidents.get(id)) else { continue };
+        let Some(own) = alert.incident.as_ref().and_then(|id| incidents.get(id)) else { continue };
+        // Where it went into another, what was said there counts.
+        let incident = own.response.merged_into.as_ref().and_then(|home| incidents.get(home)).unwrap_or(own);
         if incident.response.marks.is_empty() || remarked.contains(&incident.id) {
             continue;
         }
@@ -35,7 +37,11 @@ pub(super) async fn marks_save(tx: &mut Tx, incidents: &BTreeMap<IncidentId, Inc
     }
     insert(tx, &rows).await?;
     for incident in remarked.into_iter().filter_map(|id| incidents.get(id)) {
-        tx.execute(sql("DELETE FROM alert_marks WHERE incident_id = $1").text(incident.id.as_str())).await?;
+        tx.execute(
+            sql("DELETE FROM alert_marks WHERE incident_id IN (SELECT id FROM incidents WHERE id = $1 OR merged_into = $1)")
+                .text(incident.id.as_str()),
+        )
+        .await?;
         let mut after = String::new();
         // Nothing is left to be found where all marks were taken back.
         while !incident.response.marks.is_empty() {
@@ -97,7 +103,8 @@ impl Reader {
         }
         let count = sql(
             "SELECT COUNT(*) AS alerts, CAST(COALESCE(SUM(CASE WHEN a.state <> 'resolved' AND i.state <> 'resolved' AND (i.closed_at IS NULL OR a.fired_at > i.closed_at) THEN 1 ELSE 0 END), 0) \
-                         AS BIGINT) AS firing FROM alert_marks m JOIN incidents i ON i.id = m.incident_id JOIN alerts a ON a.id = m.alert_id \
+                         AS BIGINT) AS firing FROM alert_marks m JOIN alerts a ON a.id = m.alert_id JOIN incidents own ON own.id = a.incident_id \
+                         JOIN incidents i ON i.id = COALESCE(own.merged_into, own.id) \
                          WHERE i.number = $1 AND m.relevance = 'noise'",
         );
         let rows = self.rows(count.int(number.0)).await?;
