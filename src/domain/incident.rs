@@ -10,6 +10,7 @@ use super::inhibition::Inhibited;
 use super::input::Actor;
 use super::relevance::{Change, Mark};
 use super::setup::{Severity, Step, Urgency};
+use super::silence::is_maintenance;
 use super::storm::Storm;
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
@@ -85,6 +86,9 @@ pub struct Response {
     /// Of the alerts that inhibit some of them, the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inhibited: Option<Inhibited>,
+    /// It began during maintenance, which is over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_outlasting: bool,
     /// Nobody is paged, because all that still holds is silenced or inhibited.
     pub is_hushed: bool,
     /// When its policy would have gone on, had its senders not resolved it before anybody answered: should it come back soon, the policy
@@ -374,6 +378,7 @@ impl Incident {
                     self.response.silence = Some(hush);
                 }
             }
+            What::AlertsOutlasted { by, .. } => self.response.is_outlasting |= is_maintenance(by),
             What::AlertsInhibited { count, rule, by, .. } => {
                 self.response.silenced_count += count;
                 self.response.inhibited = Some(Inhibited { rule: rule.clone(), by: by.clone() });
@@ -549,7 +554,6 @@ impl Incident {
             What::IncidentOpened { .. }
             | What::IncidentDeclared { .. }
             | What::AlertsWaited { .. }
-            | What::AlertsOutlasted { .. }
             | What::AlertsFlapping { .. }
             | What::AlertsSteady { .. }
             | What::NoteAdded { .. }

@@ -48,7 +48,7 @@ story!(what_a_person_plans_is_silent_in_its_turn_and_pages_after_it, |app| {
     assert_eq!((heard.outcome.as_str(), heard.reason.as_str()), ("suppressed", "maintenance covers it"));
     assert!(metrics(app).await.contains("reveille_held_total{reason=\"maintenance\"} 1"));
     // The file is applied again, and the server restarts: it stays.
-    app.applies(TEAM).await;
+    app.applies(&TEAM.replace("name = \"Shop\"", "name = \"Store\"")).await;
     app.goes_down().await;
     app.comes_back().await;
     lays(app).await;
