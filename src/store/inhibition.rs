@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use super::error::Result;
 use super::read::Reader;
 use super::silence::SilencePlace;
-use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made};
+use super::sql::{Columns as _, LIST, list, pieces, size_for, sql, sql_made};
 use super::tx::{Ask, Tx};
 use super::wake::wake_set;
 use crate::base::id::{AlertId, InhibitionId, IntegrationId};
@@ -59,7 +59,8 @@ pub(super) async fn inhibitors_load(tx: &mut Tx, wanted: &Wanted) -> Result<Inhi
         let find = format!(
             "{INHIBITOR} WHERE (tie, alert_id) IN (SELECT tie, MIN(alert_id) FROM inhibitors WHERE ended = 0{others} AND tie IN ({}) \
              GROUP BY tie, is_target)",
-            list(own.len() + 1, ties.len())
+            // A list is filled up to one of the few sizes, so the next one begins after that.
+            list(if own.is_empty() { 1 } else { size_for(own.len()) + 1 }, ties.len())
         );
         for row in tx.rows(sql_made(find).texts(own).texts(ties)).await? {
             loaded.extend([inhibitor_of(&row)?]);
