@@ -15,7 +15,7 @@ use reveille::sources;
 const README: &str = include_str!("../README.md");
 const ROUTING: &str = include_str!("../docs/routing.md");
 /// Every paper, README.md first.
-const PAPERS: [(&str, &str); 12] = [
+const PAPERS: [(&str, &str); 13] = [
     ("README.md", README),
     ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
     ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
@@ -24,6 +24,7 @@ const PAPERS: [(&str, &str); 12] = [
     ("docs/metrics.md", include_str!("../docs/metrics.md")),
     ("docs/slack.md", include_str!("../docs/slack.md")),
     ("docs/grouping.md", include_str!("../docs/grouping.md")),
+    ("docs/limits.md", include_str!("../docs/limits.md")),
     ("docs/routing.md", ROUTING),
     ("docs/silences.md", include_str!("../docs/silences.md")),
     ("docs/sources.md", include_str!("../docs/sources.md")),
@@ -223,6 +224,7 @@ fn the_json_is_read_as_the_table_says() {
         path: "/hooks/generic/KEY".to_owned(),
         headers: Vec::new(),
         body: only("json").into_bytes().into(),
+        sent: None,
         received_at: Clock::system().now(),
     };
     let signals = sources::find("generic").expect("the source").read(&inbound, integration);

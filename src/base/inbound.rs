@@ -12,11 +12,20 @@ pub struct Inbound {
     pub path: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// Decoded, where it came encoded.
     pub body: Bytes,
+    /// The body as it was sent, where that was encoded: this is what a sender has signed.
+    pub sent: Option<Bytes>,
     pub received_at: Time,
 }
 
 impl Inbound {
+    /// What a signature is over.
+    #[must_use]
+    pub fn signed(&self) -> &Bytes {
+        self.sent.as_ref().unwrap_or(&self.body)
+    }
+
     /// The first header of this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -4,8 +4,11 @@ use super::time::{Span, Time};
 
 /// Largest body of a sender that sends one alert at a time, bytes. The largest real one seen is about 25 KiB.
 pub const BODY_BYTES: usize = 1 << 20;
-/// Connections held open at once: twice the live streams, and each costs a few KiB. Fewer where the system allows fewer file handles.
-pub const CONNECTIONS: usize = 4_096;
+/// Connections held open at once, some eight times the live streams: one that waits costs some 20 KiB, and it is the first to leave when
+/// all places are taken. Fewer where the system allows fewer file handles.
+pub const CONNECTIONS: usize = 16_384;
+/// Largest head of a request, bytes: ten times what a browser sends with all its cookies.
+pub const HEADER_BYTES: usize = 64 << 10;
 /// Largest body of a sender that sends a group in one, bytes: 20,000 of Alertmanager's alerts are 21 MB, and a 4xx is never repeated.
 pub const GROUP_BODY_BYTES: usize = 32 << 20;
 /// A body of at least so many bytes is read on a thread of its own.
@@ -39,6 +42,15 @@ pub const MAIL_SESSION: Span = Span::minutes(30);
 /// Commands that make no sense, and unknown recipients, before the line is cut: nobody tries all keys.
 pub const MAIL_MISTAKES: u32 = 10;
 
+/// Signals of one integration in a second that are kept one by one, unless configured: more than one machine takes in, so that it is
+/// abuse alone that meets it.
+pub const BUDGET_PER_SECOND: u32 = 50_000;
+/// New alerts of one integration that are kept within an hour, unless configured: a fire of every host and service of a large company.
+pub const NEW_ALERTS_PER_HOUR: u32 = 2_000_000;
+/// Within this long they are counted.
+pub const FLOOD_WINDOW: Span = Span::hours(1);
+/// The alert that counts what was beyond holds for this long after the last one.
+pub const FLOOD_CALM: Span = Span::minutes(10);
 /// Signals in one transaction of the intake: a page never waits behind more.
 pub const JOURNAL_BATCH_ROWS: usize = 256;
 /// Requests waiting for the intake's writer; past this the answer is 503.
@@ -135,6 +147,26 @@ pub const FLAP_BUCKET: Span = Span::minutes(1);
 pub const FLAP_BUCKET_LONGEST: Span = Span::hours(1);
 /// The longest time that a service waits to see whether an alert passes by itself.
 pub const QUIET_LONGEST: Span = Span::hours(1);
+/// So many alerts of one kind, or more, are common: beyond this nobody counts how rare one is.
+pub const COMMON: i64 = 99;
+/// Signs of what alike alerts are called.
+pub const KIND_CHARS: usize = 160;
+/// Of how often something was heard of, half is forgotten after this long.
+pub const NOVELTY_FADES: Span = Span::hours(24 * 7);
+/// Of a sender, or a key, that is heard of for less long than this, nothing is new and nothing rises: all of it would.
+pub const LEARNING: Span = Span::hours(24);
+/// A rate that jumps has so many times the signals of the busiest hour before, and not fewer than this within one.
+pub const RISE_TIMES: i64 = 3;
+pub const RISE_LEAST: i64 = 20;
+/// A kind that nobody has heard of for this long is new again; and the most that are remembered.
+pub const KINDS_KEPT: Span = Span::hours(24 * 180);
+pub const KINDS_MOST: i64 = 200_000;
+/// How far back the noise of monitors is counted, and of how many times that one was in an incident.
+pub const NOISE_WITHIN: Span = Span::hours(24 * 30);
+pub const NOISE_ROWS: i64 = 20_000;
+/// Of fewer incidents nothing is said, and from this score on something should be done.
+pub const NOISE_LEAST: i64 = 3;
+pub const NOISE_LOUD: i64 = 75;
 /// A resolve for an unknown key is remembered this long against an older trigger.
 pub const EARLY_RESOLVE: Span = Span::hours(24);
 /// A missed heartbeat is told of again after its period, and not more often than this.
@@ -187,6 +219,8 @@ pub const MATCHERS: usize = 32;
 /// one must not take all there is.
 pub const PATTERN_BYTES: usize = 2_048;
 pub const PATTERN_SIZE: usize = 256 << 10;
+/// Names and patterns of secrets that can be configured: every text of every signal is held against each pattern.
+pub const MASKS: usize = 50;
 /// Patterns that are kept compiled.
 pub const PATTERNS_KEPT: usize = 1_024;
 /// Alerts looked at for a silence in one transaction: a page never waits behind more.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -79,6 +80,12 @@ struct Instruments {
     folds: Family<Labels, Counter>,
     regroups: Family<Labels, Counter>,
     held: Family<Labels, Counter>,
+    encoded: Family<Labels, Counter>,
+    sampled: Family<Labels, Counter>,
+    overflowed: Family<Labels, Counter>,
+    connections: Gauge,
+    given_up: Counter,
+    raised: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -104,6 +111,12 @@ impl Metrics {
             folds: Family::default(),
             regroups: Family::default(),
             held: Family::default(),
+            encoded: Family::default(),
+            sampled: Family::default(),
+            overflowed: Family::default(),
+            connections: Gauge::default(),
+            given_up: Counter::default(),
+            raised: Family::default(),
             registry: Registry::default(),
         };
         let Instruments { facts, attempts, delay, requests, request_seconds, webhooks, forged, restarts, forgotten, routed, .. } =
@@ -130,6 +143,24 @@ impl Metrics {
         registry.register("folds", "Alerts that joined an incident instead of opening one, by the reason", instruments.folds.clone());
         registry.register("regroups", "Incidents merged, taken back or split off, by the reason", instruments.regroups.clone());
         registry.register("held", "Signals that called nobody, or ended nothing, by what held them", instruments.held.clone());
+        registry.register("encoded_bodies", "Senders' bodies that came encoded, and what became of them", instruments.encoded.clone());
+        registry.register(
+            "sampled_signals",
+            "Signals of an integration over its budget that were counted on another of the same alert",
+            instruments.sampled.clone(),
+        );
+        registry.register(
+            "overflow_signals",
+            "Signals about new alerts beyond those kept of an integration within an hour, counted on one alert",
+            instruments.overflowed.clone(),
+        );
+        registry.register("connections", "Connections that are open at the HTTP door", instruments.connections.clone());
+        registry.register(
+            "connections_given_up",
+            "Connections that only waited and were closed because their place was wanted",
+            instruments.given_up.clone(),
+        );
+        registry.register("raised", "Alerts that woke people because they were new or rising", instruments.raised.clone());
         registry.register("database_call_seconds", "How long a call of the database took", calls.0.seconds.clone());
         registry.register("database_call_errors", "Calls of the database that failed", calls.0.errors.clone());
         Self(Arc::new(Instruments { registry, ..instruments }))
@@ -197,6 +228,36 @@ impl Metrics {
     /// So many signals called nobody, or ended nothing, because of this.
     pub fn held(&self, by: &'static str, signals: u64) {
         self.0.held.get_or_create(&vec![("reason", by.to_owned())]).inc_by(signals);
+    }
+
+    /// A sender's body was encoded like this; `outcome` is `decoded`, `too_large`, `broken` or `unknown`.
+    pub fn encoded(&self, coding: &'static str, outcome: &'static str) {
+        self.0.encoded.get_or_create(&vec![("coding", coding.to_owned()), ("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// So many signals of an integration over its budget were counted on others.
+    pub fn sampled(&self, integration: &str, signals: u64) {
+        self.0.sampled.get_or_create(&vec![("integration", integration.to_owned())]).inc_by(signals);
+    }
+
+    /// So many signals were beyond the new alerts that are kept of an integration.
+    pub fn overflowed(&self, integration: &str, signals: u64) {
+        self.0.overflowed.get_or_create(&vec![("integration", integration.to_owned())]).inc_by(signals);
+    }
+
+    /// So many connections are open.
+    pub fn connections(&self, open: usize) {
+        self.0.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// A connection that only waited was closed for another.
+    pub fn connection_given_up(&self) {
+        self.0.given_up.inc();
+    }
+
+    /// So many alerts made a quiet incident wake people: `new` or `rising`.
+    pub fn raised(&self, reason: &'static str, alerts: i64) {
+        self.0.raised.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(u64::try_from(alerts).unwrap_or(0));
     }
 
     /// Rows were thrown away.

@@ -2,10 +2,12 @@
 
 pub mod bell;
 pub mod clock;
+pub mod coding;
 pub mod failpoint;
 pub mod id;
 pub mod inbound;
 pub mod limits;
+pub mod mask;
 pub mod metrics;
 pub mod rarely;
 pub mod secret;

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -14,21 +14,25 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::places::{Manner, Place, Places, connections_at_once, raise_handles};
 use crate::base::limits;
+use crate::base::metrics::Metrics;
 use crate::web::Peer;
 
 /// Serves until told to stop, then lets the requests under way end, for a while. With `tls`, nothing is ever said in the clear.
-pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, mut stopping: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, metrics: Metrics, mut stopping: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(connections_at_once()));
+    raise_handles();
+    let places = Places::new(connections_at_once(), metrics);
     // Ended with the server, so that nothing holds on to the house after it.
     let mut connections = JoinSet::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::HEADER_READ.as_duration()).keep_alive(true);
+    http.max_buf_size(limits::HEADER_BYTES);
     loop {
         tokio::select! {
             (place, accepted) = next(&listener, &places) => match accepted {
@@ -37,13 +41,18 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "a connection keeps its delay");
                     }
-                    let talk = Talk { http: http.clone(), router: Known { router: router.clone(), from }, watcher: graceful.watcher() };
+                    let talk = Talk { http: http.clone(), router: Known { router: router.clone(), from, manner: place.manner() }, watcher: graceful.watcher() };
                     let (tls, stopping) = (tls.clone(), stopping.clone());
                     connections.spawn(async move {
-                        let _place = place;
-                        match tls {
-                            None => talk.over(stream).await,
-                            Some(tls) => talk.over_tls(stream, &tls, stopping).await,
+                        let talked = async {
+                            match tls {
+                                None => talk.over(stream).await,
+                                Some(tls) => talk.over_tls(stream, &tls, stopping).await,
+                            }
+                        };
+                        tokio::select! {
+                            () = talked => {}
+                            () = place.wanted() => tracing::debug!("a connection that only waited was given up for another"),
                         }
                     });
                 }
@@ -102,34 +111,29 @@ impl Talk {
 struct Known {
     router: Router,
     from: SocketAddr,
+    manner: Manner,
 }
 
 impl tower_service::Service<hyper::Request<Incoming>> for Known {
     type Response = axum::response::Response;
     type Error = std::convert::Infallible;
-    type Future = <Router as tower_service::Service<hyper::Request<Incoming>>>::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        tower_service::Service::<hyper::Request<Incoming>>::poll_ready(&mut self.router, context)
+        tower_service::Service::<axum::extract::Request>::poll_ready(&mut self.router, context)
     }
 
     fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.from.ip()));
-        tower_service::Service::call(&mut self.router, request)
+        let (manner, answered) = (self.manner.clone(), self.manner.clone());
+        let answer = tower_service::Service::call(&mut self.router, request.map(|body| manner.receives(body)));
+        Box::pin(async move { Ok(answer.await?.map(|body| answered.answers(body))) })
     }
 }
 
-/// The next connection, once there is a place for it; until then it waits with the system.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
-    // Never `None`: nobody closes the semaphore.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+/// The next connection, once there is a place for it: while all are taken, one that only waits has to leave. The place comes first, because
+/// this may be given up at any time, and a connection that was taken would be lost with it.
+async fn next(listener: &TcpListener, places: &Places) -> (Place, io::Result<(TcpStream, SocketAddr)>) {
+    let place = places.take().await;
     (place, listener.accept().await)
-}
-
-/// Half of the file handles that the system allows this process, so that strangers who hold connections open never keep the database and
-/// the provider from theirs.
-fn connections_at_once() -> usize {
-    let handles = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let half = handles.and_then(|handles| usize::try_from(handles / 2).ok()).unwrap_or(limits::CONNECTIONS);
-    half.clamp(1, limits::CONNECTIONS)
 }

@@ -13,6 +13,7 @@ use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
 use crate::base::limits;
+use crate::base::mask::{Mask, MaskSettings};
 use crate::base::secret::{Sealer, Secret};
 use crate::channels::email::Email;
 use crate::channels::slack_dm::SlackDm;
@@ -58,6 +59,8 @@ struct Settings {
     mail_from: Option<String>,
     private_targets: PrivateTargets,
     retention: Retention,
+    #[serde(default)]
+    masks: MaskSettings,
     /// The ids of the outgoing webhooks; their addresses and secrets rest sealed.
     webhooks: Vec<String>,
 }
@@ -122,6 +125,7 @@ pub fn wanted(config: &Config) -> Result<Wanted, BootError> {
         mail_from: config.settings.smtp.as_ref().map(|smtp| smtp.from.clone()),
         private_targets: config.settings.server.private_targets.clone(),
         retention: config.settings.retention.clone(),
+        masks: config.settings.masks.clone(),
         webhooks: config.settings.webhooks.iter().map(|webhook| webhook.id.clone()).collect(),
     };
     let mut secrets = BTreeMap::new();
@@ -245,6 +249,7 @@ pub async fn load(store: &Store, sealer: &Sealer, clock: &Clock, own: &Own) -> R
         metrics_token: own.metrics_token.clone().or_else(|| one(METRICS_TOKEN)),
         heartbeat: own.heartbeat_url.clone().or_else(|| one(HEARTBEAT_URL)).map(Heartbeat::new).transpose()?,
         retention: settings.retention,
+        masks: Mask::new(&settings.masks).map_err(|error| BootError::Settings(error.to_string()))?,
     })
 }
 

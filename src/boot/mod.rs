@@ -9,6 +9,7 @@ mod keep;
 mod listen;
 pub mod live;
 mod owner;
+mod places;
 mod staged;
 mod telemetry;
 mod tell;

@@ -25,6 +25,7 @@ use crate::base::metrics::Metrics;
 use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
+use crate::flows::fold::Floods;
 use crate::flows::refusal::Refusals;
 use crate::flows::shout::Shouts;
 use crate::flows::{House, Pulse, access, apply, fold, ingest};
@@ -128,6 +129,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         page_lane,
         shouts: Shouts::default(),
         refusals: Refusals::default(),
+        floods: Floods::default(),
     };
     let certificate = tls.map(Certificate::open);
     let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
@@ -151,7 +153,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         beside.spawn(workers::supervise("watcher of the certificate", house.metrics.clone(), move || certificate.clone().watch()));
     }
     let mut serving = JoinSet::new();
-    serving.spawn(listen::serve(listener, acceptor.clone(), web::router(&doors), stopping));
+    serving.spawn(listen::serve(listener, acceptor.clone(), web::router(&doors), house.metrics.clone(), stopping));
     Ok(Running { addr, house, configuration, first_admin_link, doors, stop, serving, beside, crew, acceptor, _name: held })
 }
 

@@ -4,6 +4,7 @@ mod duty;
 mod incident;
 mod keep;
 mod maintenance;
+mod noise;
 mod route;
 mod sender;
 mod silence;
@@ -25,6 +26,7 @@ pub use self::incident::{
 };
 pub use self::keep::{Backup, Completions, Doctor, Restore};
 pub use self::maintenance::{Maintenance, MaintenanceAdd, MaintenanceOne};
+pub use self::noise::Noise;
 pub use self::route::Route;
 pub use self::sender::{Integration, IntegrationOne};
 pub use self::silence::{Silence, SilenceAdd, SilenceEnd, SilenceList};
@@ -322,6 +324,15 @@ Only that person is called, for an incident marked as a test.
 
 Next: `reveille incident show NUMBER --watch` shows each attempt as it is made.")]
     TestPage(TestPage),
+    /// List the monitors that call people for nothing, and what to do about them
+    #[command(after_help = "Example:
+  reveille noise
+  reveille noise --json | jq '.items[] | select(.suggestion)'
+
+100 is a monitor that calls people for nothing, 0 one of which every call led to something; of the last 30 days.
+
+Next: put the lines it prints into the configuration, then `reveille apply FILE`.")]
+    Noise(Noise),
     /// Explain why somebody was paged, or was not
     #[command(after_help = "Example:
   reveille why 42

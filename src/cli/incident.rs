@@ -16,6 +16,7 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::fall;
 use crate::domain::incident::IncidentState;
+use crate::domain::order::Order;
 
 /// Lists of parts are read to their end, but for ever is no end: so many pages of a thousand.
 const PART_PAGES: usize = 20;
@@ -53,6 +54,9 @@ pub(super) async fn list(console: &mut Console<'_>, client: &Client, list: &Inci
     let mut query = vec![("limit", list.limit.to_string())];
     query.extend(list.state.map(|state| ("state", state.name().to_owned())));
     query.extend(list.kind.map(|kind| ("kind", kind.name().to_owned())));
+    if list.sort != Order::Newest {
+        query.push(("sort", list.sort.name().to_owned()));
+    }
     query.extend(list.cursor.clone().map(|cursor| ("cursor", cursor)));
     let answer = client.get(&["api", "v1", "incidents"], &query).await?;
     let Some(incidents) = items(&answer) else { return Err(client.strange("it is no list of incidents".to_owned())) };

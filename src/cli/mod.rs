@@ -9,6 +9,7 @@ mod help;
 mod incident;
 mod maintenance;
 mod mark;
+mod noise;
 mod orders;
 pub mod remote;
 mod route;

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::args::{Global, Incident, Remote};
 use super::client::Client;
 use super::terminal::{Console, clean, wants_colour, width};
-use super::{CliError, Exit, board, duty, incident, maintenance, mark, orders, route, send, sender, silence, why};
+use super::{CliError, Exit, board, duty, incident, maintenance, mark, noise, orders, route, send, sender, silence, why};
 use crate::base::clock::Clock;
 use crate::domain::relevance::Relevance;
 
@@ -59,6 +59,7 @@ async fn ask(console: &mut Console<'_>, global: &Global, remote: &Remote) -> Res
         Remote::Integration { command } => sender::integrations(console, &client, command).await,
         Remote::TestPage(asked) => orders::test_page(console, &client, asked).await,
         Remote::Route(asked) => route::route(console, &client, asked).await,
+        Remote::Noise(asked) => noise::noise(console, &client, asked).await,
         Remote::Why(about) => why::why(console, &client, about).await,
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flap::Changes;
 use super::incident::Incident;
+use super::novelty::{Novelty, Rate};
 use super::setup::AlertSeverity;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::Time;
@@ -20,6 +21,9 @@ pub struct Key {
 /// The key of the alert that says that an integration's bodies cannot be read.
 pub const UNREADABLE_KEY: &str = "reveille:unreadable";
 
+/// The key of the alert that counts what an integration sent beyond the new alerts that are kept of it.
+pub const OVERFLOW_KEY: &str = "reveille:overflow";
+
 /// What is remembered of a key when its alerts are over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyState {
@@ -33,6 +37,9 @@ pub struct KeyState {
     /// How often it came and went lately.
     #[serde(default, skip_serializing_if = "Changes::is_empty")]
     pub changes: Changes,
+    /// How often it is heard of; `None` in its first hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +51,7 @@ pub struct EarlyResolve {
 impl KeyState {
     #[must_use]
     pub const fn new(key: Key) -> Self {
-        Self { key, alert: None, changed_at: None, early_resolve: None, changes: Changes::none() }
+        Self { key, alert: None, changed_at: None, early_resolve: None, changes: Changes::none(), rate: None }
     }
 }
 
@@ -73,6 +80,9 @@ pub struct Alert {
     /// What it is, or was, held for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// How rare it is.
+    #[serde(default)]
+    pub novelty: Novelty,
     pub url: Option<String>,
     pub labels: BTreeMap<String, String>,
 }

@@ -12,6 +12,7 @@ use super::incident::{Incident, Kind};
 use super::inhibition::{self, Inhibitors};
 use super::input::{Actor, Expiry, Input, Scope, Timer};
 use super::merge::{self, Holding, Symptoms};
+use super::novelty::{KindKey, KindState};
 use super::person::Person;
 use super::reason::Reason;
 use super::routing::Routed;
@@ -56,6 +57,8 @@ pub struct Desk {
     pub groups: BTreeMap<(ServiceId, Option<Group>), IncidentId>,
     /// How fast the incidents open of each policy that was asked for and is not all new.
     pub openings: BTreeMap<PolicyId, Openings>,
+    /// The kinds of which alerts may begin here: how often each was heard of, `None` for never.
+    pub kinds: BTreeMap<KindKey, Option<KindState>>,
     /// Alerts that gave way to a newer one of their key while this batch was decided: they are saved beside the keys' own.
     pub past: Vec<Alert>,
     /// The silences in force that may cover these keys' alerts; a decision about an incident alone needs none.

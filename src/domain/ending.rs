@@ -1,6 +1,6 @@
 //! How an alert ends: by its sender's word, past the time its sender gave it, or by age; and its incident with the last of them.
 
-use super::alert::{AlertState, Hold, Key};
+use super::alert::{AlertState, Hold, Key, OVERFLOW_KEY};
 use super::decide::{Draft, Outcome, Verdict};
 use super::escalation;
 use super::fact::What;
@@ -95,7 +95,10 @@ pub(super) fn expire(draft: &mut Draft, expiry: &Expiry) -> Verdict {
     let by = if let Some(ends_at) = alert.ends_at.filter(|ends_at| *ends_at <= now) {
         // A sender that is well tells of something, this alert or others, long before what it told last has run out.
         let half = alert.last_at + Span(ends_at.since(alert.last_at).0 / 2);
-        By::Clock { reason: Reason::Expired, integration_silent: expiry.heard_at.is_none_or(|heard_at| heard_at < half) }
+        // Where an integration sent too much, its silence is the end of that.
+        let is_flood = expiry.key.dedup_key == OVERFLOW_KEY;
+        let integration_silent = !is_flood && expiry.heard_at.is_none_or(|heard_at| heard_at < half);
+        By::Clock { reason: if is_flood { Reason::FloodOver } else { Reason::Expired }, integration_silent }
     } else if close_after.is_some_and(|after| alert.last_at + after <= now) {
         By::Clock { reason: Reason::ClosedByAge, integration_silent: false }
     } else {

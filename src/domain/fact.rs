@@ -97,6 +97,21 @@ pub enum What {
         count: i64,
         titles: Vec<String>,
     },
+    /// Alerts of kinds that were never heard of before made the incident wake people.
+    AlertsNew {
+        count: i64,
+        titles: Vec<String>,
+        raised: Severity,
+    },
+    /// They come much faster than they ever did lately: of the fastest, how many signals came within the hour, and how many in its busiest
+    /// hour before. `raised`: so that people are woken.
+    AlertsRising {
+        count: i64,
+        titles: Vec<String>,
+        signals: i64,
+        busiest: i64,
+        raised: Option<Severity>,
+    },
     AlertsResolved {
         count: i64,
         titles: Vec<String>,
@@ -589,6 +604,8 @@ impl What {
             Self::IncidentInhibited { .. } => "incident_inhibited",
             Self::AlertsWaited { .. } => "alerts_waited",
             Self::AlertsOutlasted { .. } => "alerts_outlasted",
+            Self::AlertsNew { .. } => "alerts_new",
+            Self::AlertsRising { .. } => "alerts_rising",
             Self::AlertsFlapping { .. } => "alerts_flapping",
             Self::AlertsSteady { .. } => "alerts_steady",
             Self::SilenceExtended { .. } => "silence_extended",
@@ -712,6 +729,20 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
             add(count, titles, *more, others);
             if times > changes {
                 (*changes, *within) = (*times, *span);
+            }
+            true
+        }
+        (What::AlertsNew { count, titles, raised }, What::AlertsNew { count: more, titles: others, raised: to }) if raised == to => {
+            add(count, titles, *more, others);
+            true
+        }
+        (
+            What::AlertsRising { count, titles, signals, busiest, raised },
+            What::AlertsRising { count: more, titles: others, signals: faster, busiest: before, raised: to },
+        ) if raised == to => {
+            add(count, titles, *more, others);
+            if faster > signals {
+                (*signals, *busiest) = (*faster, *before);
             }
             true
         }

@@ -14,7 +14,7 @@ use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
 use super::storm::{self, Place};
-use super::{command, escalation, flap, hold, merge, relevance, remark, severity, silence};
+use super::{command, escalation, flap, hold, merge, novelty, relevance, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
@@ -84,7 +84,7 @@ fn readable_again(draft: &mut Draft, routed: &Routed) {
 }
 
 /// What a signal is about. Whatever an unreadable body seems to say, it is about the integration's bodies.
-fn key_of(signal: &Signal) -> Key {
+pub(super) fn key_of(signal: &Signal) -> Key {
     let dedup_key = match signal.action {
         Action::Unreadable(_) => UNREADABLE_KEY.to_owned(),
         Action::Trigger | Action::Resolve | Action::Acknowledge | Action::Change(_) | Action::Ignore(_) | Action::Remark(_) => {
@@ -221,8 +221,10 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             relevance::raise(draft, &incident.id, severity, &key);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
+            novelty::rise(draft, &key);
             return hold::house(draft, routed, &key, own, severity, &alert.id);
         }
+        novelty::rise(draft, &key);
         let reason = if came_back { Reason::Flapping } else { Reason::AlreadyFiring };
         return Verdict::of(Outcome::Repeated, reason).about(alert_id, incident_id);
     }
@@ -275,6 +277,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             escalation::resume(draft, &incident.id, incident.response.left_at, reason);
         }
         relevance::raise(draft, &incident.id, severity, &key);
+        novelty::rise(draft, &key);
         flap::see(draft, &key);
     } else if severity.urgency().is_some() {
         // It passed by itself before, and nobody was called.
@@ -288,6 +291,7 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
     let (now, signal) = (draft.now(), &routed.signal);
     let severity = routed.of_service(service);
     let id = AlertId::make(&mut draft.moment.ids);
+    let novelty = novelty::arrive(draft, routed, service);
     let alert = Alert {
         id: id.clone(),
         key: key.clone(),
@@ -304,17 +308,20 @@ fn fresh(draft: &mut Draft, routed: &Routed, key: &Key, integration: &Integratio
         incident: None,
         ends_at: ends_at(signal, now),
         hold: None,
+        novelty,
         url: signal.url.clone(),
         labels: signal.labels.clone(),
     };
     changed(draft, key, signal.at);
     let state = key_state(draft, key);
+    novelty::follow(state, now);
     let past = state.alert.replace(alert);
     state.early_resolve = None;
     if past.is_some() {
         flap::fired(draft, key);
     }
     draft.desk.past.extend(past.map(Alert::given_way));
+    novelty::rise(draft, key);
     if let Some(verdict) = silence::look(draft, key) {
         return verdict;
     }
@@ -330,12 +337,17 @@ struct Arrival<'a> {
     key: &'a Key,
     service: &'a Service,
     severity: Severity,
+    /// What its sender says; where it is more than that, why.
+    said: Severity,
+    raised: Option<Reason>,
     alert: &'a AlertId,
 }
 
 /// Finds the incident that an alert without one joins, or opens it.
 pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
-    let verdict = place(draft, &Arrival { routed, key, service, severity, alert });
+    let said = severity;
+    let (severity, raised) = novelty::worth(draft, key, service, said);
+    let verdict = place(draft, &Arrival { routed, key, service, severity, said, raised, alert });
     let fired_at = fires_at(draft, verdict.incident.as_ref());
     if let Some(alert) = key_state(draft, key).alert.as_mut() {
         alert.incident.clone_from(&verdict.incident);
@@ -366,14 +378,14 @@ fn place(draft: &mut Draft, new: &Arrival) -> Verdict {
         }
         Place::Alone => {
             let incident = open(draft, new, group, new.routed.signal.title.clone());
-            start(draft, &incident, new.service);
+            start(draft, new, &incident);
             Verdict::of(Outcome::Opened, Reason::NewCondition).about(alert, Some(incident))
         }
         Place::Umbrella => {
             let title = written::line_within(&format!("Storm: {}", new.routed.signal.title), limits::TITLE_CHARS);
             let incident = open(draft, new, group, title);
             storm::begin(draft, &incident, storm::policy_of(new.service, new.routed));
-            start(draft, &incident, new.service);
+            start(draft, new, &incident);
             Verdict::of(Outcome::Opened, Reason::StormBegan).about(alert, Some(incident))
         }
     }
@@ -381,7 +393,7 @@ fn place(draft: &mut Draft, new: &Arrival) -> Verdict {
 
 /// One more alert of an open incident.
 fn join(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
-    let Arrival { routed, key, service, severity, alert: _ } = new;
+    let Arrival { routed, key, service, severity, said, raised, alert: _ } = new;
     let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
     if draft.incident(incident).is_some_and(|row| row.service != service.id && !row.response.services.contains(&service.id)) {
         draft.record(incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
@@ -390,12 +402,23 @@ fn join(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
     let joined = What::AlertsJoined { count: 1, titles: vec![routed.signal.title.clone()] };
     draft.record(incident, &sender, relevance::told(draft, incident, key, joined));
     silence::settle(draft, incident, was_covered, Reason::OthersFire);
-    relevance::raise(draft, incident, *severity, key);
+    if relevance::is_noise(draft, incident, key) {
+        // Nor does it for being new or rising.
+        relevance::raise(draft, incident, *said, key);
+        return;
+    }
+    let is_worse = draft.incident(incident).is_some_and(|row| *severity > row.severity && !row.response.severity_by_hand);
+    let raised = raised.filter(|_| is_worse);
+    novelty::tell(draft, incident, key, &routed.signal.title, raised);
+    match raised {
+        Some(reason) => severity::raise_because(draft, incident, *severity, &Actor::Reveille, reason),
+        None => severity::raise(draft, incident, *severity, &key.integration),
+    }
 }
 
 /// A new incident, which nobody is paged for yet.
 fn open(draft: &mut Draft, new: &Arrival, group: Option<Group>, title: String) -> IncidentId {
-    let Arrival { routed, key, service, severity, alert } = *new;
+    let Arrival { routed, key, service, severity, said: _, raised: _, alert } = *new;
     let incident = IncidentId::make(&mut draft.moment.ids);
     let opened = What::IncidentOpened { service: service.id.clone(), title, severity, alert: alert.clone(), group };
     draft.record(&incident, &Actor::Integration(key.integration.clone()), opened);
@@ -405,12 +428,13 @@ fn open(draft: &mut Draft, new: &Arrival, group: Option<Group>, title: String) -
     incident
 }
 
-fn start(draft: &mut Draft, incident: &IncidentId, service: &Service) {
+fn start(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
+    novelty::tell(draft, incident, new.key, &new.routed.signal.title, new.raised);
     severity::want_room(draft, incident, Reason::IncidentOpened);
     // Before it pages: whoever is called for a symptom already is called on, and not twice.
-    merge::take_symptoms(draft, incident, service);
+    merge::take_symptoms(draft, incident, new.service);
     if draft.incident(incident).is_some_and(|incident| incident.run.is_none()) {
-        escalation::start(draft, incident, Reason::IncidentOpened);
+        escalation::start(draft, incident, new.raised.unwrap_or(Reason::IncidentOpened));
     }
 }
 
@@ -475,6 +499,7 @@ fn is_near(draft: &Draft, service: &Service, incident: &IncidentId) -> bool {
 
 fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {
     let now = draft.now();
+    novelty::tick(draft, key);
     if let Some(alert) = key_state(draft, key).alert.as_mut() {
         alert.count += 1;
         alert.last_at = now;

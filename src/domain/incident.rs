@@ -554,6 +554,8 @@ impl Incident {
             What::IncidentOpened { .. }
             | What::IncidentDeclared { .. }
             | What::AlertsWaited { .. }
+            | What::AlertsNew { .. }
+            | What::AlertsRising { .. }
             | What::AlertsFlapping { .. }
             | What::AlertsSteady { .. }
             | What::NoteAdded { .. }

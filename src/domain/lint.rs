@@ -436,6 +436,7 @@ impl Linter<'_> {
 mod tests {
     use super::super::setup::{Date, Every, Handoff, Integration, Rotation, Rule, Service};
     use super::*;
+    use crate::domain::setup::Budget;
 
     const VOICE: &[ContactKind] = &[ContactKind::Voice];
 
@@ -497,6 +498,7 @@ mod tests {
             heartbeat: None,
             topics: Vec::new(),
             map: None,
+            budget: Budget::default(),
         };
         setup.integrations.insert("in".into(), integration);
         setup

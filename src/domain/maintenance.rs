@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::{Alert, AlertState, Key};
 use super::local;
 use super::matcher::Matcher;
+use super::novelty::Novelty;
 use super::setup::{AlertSeverity, Every, Setup};
 use super::silence::Silence;
 use crate::base::id::{AlertId, IdSource, MaintenanceId, SilenceId};
@@ -177,6 +178,7 @@ pub(super) fn plain_alerts(setup: &Setup) -> Vec<Alert> {
             incident: None,
             ends_at: None,
             hold: None,
+            novelty: Novelty::default(),
             url: None,
             labels: BTreeMap::new(),
         })
@@ -226,6 +228,7 @@ pub fn starts(timezone: &str, text: &str) -> Result<String, String> {
 mod tests {
     use super::super::setup::{Integration, Service};
     use super::*;
+    use crate::domain::setup::Budget;
 
     fn time(text: &str) -> Time {
         Time::parse_rfc3339(text).expect("a time")
@@ -295,6 +298,7 @@ mod tests {
                 heartbeat: None,
                 topics: Vec::new(),
                 map: None,
+                budget: Budget::default(),
             };
             setup.integrations.insert(id.into(), integration);
         }

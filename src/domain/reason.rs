@@ -36,6 +36,10 @@ pub enum Reason {
     PassedByItself,
     Flapping,
     SteadyAgain,
+    TooManyNew,
+    FloodOver,
+    FirstOfItsKind,
+    Rising,
 
     NoSuchTask,
     NoSuchMark,
@@ -186,6 +190,12 @@ impl Reason {
             Self::PassedByItself => "it was over before its service would have called anybody",
             Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",
             Self::SteadyAgain => "it has been steady for long enough to be taken at its word",
+            Self::TooManyNew => {
+                "its integration sent more new alerts within an hour than are kept one by one, so it is counted on one alert"
+            }
+            Self::FloodOver => "its integration sends no more new alerts than are kept",
+            Self::FirstOfItsKind => "no alert of its kind was heard of before, and its service asks to be woken for such",
+            Self::Rising => "it comes much faster than it ever did lately, and its service asks to be woken for such",
             Self::NoSuchTask => "the incident has no task of that number",
             Self::NoSuchMark => "there is no such mark any more",
             Self::TooManyMarks => "an incident takes fifty marks at most; mark several streams with one matcher",

@@ -140,7 +140,8 @@ pub(super) fn unmark(draft: &mut Draft, id: &IncidentId, actor: &Actor, n: i64) 
     Verdict::of(Outcome::Recorded, Reason::AskedFor)
 }
 
-fn is_noise(draft: &Draft, id: &IncidentId, key: &Key) -> bool {
+/// Whether the key's alert was marked as noise in the incident.
+pub(super) fn is_noise(draft: &Draft, id: &IncidentId, key: &Key) -> bool {
     let marks = draft.incident(id).map_or(&[][..], |incident: &Incident| &incident.response.marks);
     if marks.is_empty() {
         return false;

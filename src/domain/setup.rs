@@ -466,6 +466,18 @@ pub struct Service {
     /// When an alert comes and goes so often that it counts as one; `None`: never.
     #[serde(default = "Flapping::usual")]
     pub flapping: Option<Flapping>,
+    /// What makes a low urgency high.
+    #[serde(default)]
+    pub raise: Raise,
+}
+
+/// What makes an alert that would page quietly wake people; nothing, unless a service asks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raise {
+    /// It is the first of its kind.
+    pub new: bool,
+    /// Its rate jumped against its own history.
+    pub rising: bool,
 }
 
 const fn taken() -> bool {
@@ -516,6 +528,7 @@ impl Service {
             takes_symptoms: true,
             quiet_for: Span::ZERO,
             flapping: Some(Flapping::default()),
+            raise: Raise::default(),
         }
     }
 }
@@ -565,6 +578,30 @@ pub struct Integration {
     /// Of the source `generic`: where the fields of its alerts stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<Mapping>,
+    #[serde(default, skip_serializing_if = "Budget::is_usual")]
+    pub budget: Budget,
+}
+
+/// How much of an integration's signals is kept one by one; what is beyond is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Signals a second; beyond it, those of one alert that come together are one signal that counts them.
+    pub per_second: u32,
+    /// Alerts that were not there before, within an hour; beyond it, one alert counts them.
+    pub new_per_hour: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { per_second: limits::BUDGET_PER_SECOND, new_per_hour: limits::NEW_ALERTS_PER_HOUR }
+    }
+}
+
+impl Budget {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How often a beat comes, and by how much it may be late.
@@ -685,6 +722,7 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("takes_symptoms", a.takes_symptoms == b.takes_symptoms),
             ("quiet_for", a.quiet_for == b.quiet_for),
             ("flapping", a.flapping == b.flapping),
+            ("raise", a.raise == b.raise),
         ]
     });
     compare("integration", &old.integrations, &new.integrations, &mut changes, |a, b| {

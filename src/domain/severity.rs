@@ -13,11 +13,16 @@ use crate::base::id::{IncidentId, IntegrationId};
 /// An incident has its alerts' highest severity; what makes it page louder, or pages again after an answer, starts the policy.
 /// Where a person has set it, alerts change it no more.
 pub(super) fn raise(draft: &mut Draft, id: &IncidentId, to: Severity, integration: &IntegrationId) {
-    raise_by(draft, id, to, &Actor::Integration(integration.clone()));
+    raise_because(draft, id, to, &Actor::Integration(integration.clone()), Reason::SeverityRaised);
 }
 
 /// As [`raise`], by whoever merged a worse incident into it.
 pub(super) fn raise_by(draft: &mut Draft, id: &IncidentId, to: Severity, actor: &Actor) {
+    raise_because(draft, id, to, actor, Reason::SeverityRaised);
+}
+
+/// As [`raise`], for a reason of its own.
+pub(super) fn raise_because(draft: &mut Draft, id: &IncidentId, to: Severity, actor: &Actor, reason: Reason) {
     let Some(incident) = draft.incident(id) else { return };
     let from = incident.severity;
     if to <= from || !incident.is_open() || incident.response.severity_by_hand {
@@ -27,9 +32,9 @@ pub(super) fn raise_by(draft: &mut Draft, id: &IncidentId, to: Severity, actor: 
     let lapses = incident.state == IncidentState::Acknowledged && !incident.is_covered();
     let pages_again = lapses || incident.state == IncidentState::Triggered && from.urgency() < to.urgency();
     draft.record(id, actor, What::SeverityRaised { from, to });
-    want_room(draft, id, Reason::SeverityRaised);
+    want_room(draft, id, reason);
     if pages_again {
-        escalation::start(draft, id, Reason::SeverityRaised);
+        escalation::start(draft, id, reason);
     }
 }
 

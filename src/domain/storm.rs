@@ -11,6 +11,7 @@ use super::fact::What;
 use super::incident::Incident;
 use super::input::{Actor, Timer};
 use super::merge;
+use super::novelty;
 use super::reason::Reason;
 use super::routing::Routed;
 use super::setup::{AlertSeverity, Service, Severity};
@@ -158,7 +159,7 @@ const TELLING: usize = 3;
 
 /// What is wrong, without its numbers: `web-1 is down` and `web-17 is down` are of one kind.
 fn kind(title: &str) -> String {
-    title.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#").to_lowercase()
+    novelty::kind(title, &BTreeMap::new())
 }
 
 #[cfg(test)]

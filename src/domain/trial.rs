@@ -11,9 +11,10 @@ use super::inhibition::{self, Inhibitors};
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::matcher::{Matcher, Operator};
 use super::merge;
+use super::novelty::{self, KindKey, KindState};
 use super::person::{Person, PersonPage};
-use super::routing::route;
-use super::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
+use super::routing::{Routed, route};
+use super::setup::{AlertSeverity, Budget, Contact, ContactKind, Integration, Policy, Rule, Service, Setup, Step, Target, Urgency, User};
 use super::silence::Silence;
 use super::storm::Openings;
 use crate::base::id::{AttemptId, IdSource, IncidentId, PageId, PolicyId, SilenceId, UserId};
@@ -52,6 +53,7 @@ pub struct Trial {
     pub keys: BTreeMap<Key, KeyState>,
     pub incidents: BTreeMap<IncidentId, Incident>,
     pub openings: BTreeMap<PolicyId, Openings>,
+    pub kinds: BTreeMap<KindKey, KindState>,
     pub persons: BTreeMap<UserId, Person>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
     pub facts: Vec<Fact>,
@@ -112,6 +114,7 @@ impl Trial {
             heartbeat: None,
             topics: Vec::new(),
             map: None,
+            budget: Budget::default(),
         };
         setup.integrations.insert("bar".into(), integration);
         Self {
@@ -122,6 +125,7 @@ impl Trial {
             keys: BTreeMap::new(),
             incidents: BTreeMap::new(),
             openings: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             persons: BTreeMap::new(),
             timers: BTreeMap::new(),
             facts: Vec::new(),
@@ -242,7 +246,11 @@ impl Trial {
     }
 
     pub fn batch(&mut self, signals: &[Signal]) -> Vec<Verdict> {
-        let desk = self.desk();
+        let mut desk = self.desk();
+        let routed: Vec<Routed> = signals.iter().map(|signal| route(&self.setup, signal.clone())).collect();
+        for kind in novelty::may_begin(&self.setup, &routed.iter().collect::<Vec<_>>(), &desk) {
+            desk.kinds.insert(kind.clone(), self.kinds.get(&kind).copied());
+        }
         let mut state = State::Desk(desk);
         let mut verdicts = Vec::new();
         let mut facts = Vec::new();
@@ -415,6 +423,7 @@ impl Trial {
                 self.keys.extend(desk.keys);
                 self.incidents.extend(desk.incidents);
                 self.openings.extend(desk.openings);
+                self.kinds.extend(desk.kinds.into_iter().filter_map(|(key, state)| Some((key, state?))));
             }
             State::Person(person) => {
                 self.persons.insert(person.id.clone(), person);

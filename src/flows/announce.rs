@@ -508,6 +508,8 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
+        | What::AlertsNew { .. }
+        | What::AlertsRising { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

@@ -73,6 +73,17 @@ pub async fn oversized(house: &House, api: Api, inbound: &Inbound) -> Result<(),
     }
 }
 
+/// What came encoded and cannot be decoded becomes an alert that says so, where its header says whose it is.
+///
+/// # Errors
+/// As [`oversized`].
+pub async fn undecodable(house: &House, api: Api, inbound: &Inbound, why: &str) -> Result<(), EnqueueError> {
+    match named_in_header(house, api, inbound) {
+        Some(door) => ingest::undecodable(house, &door, inbound, why, None).await.map(drop).map_err(EnqueueError::of),
+        None => Ok(()),
+    }
+}
+
 /// Whose a body is that cannot be read.
 fn named_in_header(house: &House, api: Api, inbound: &Inbound) -> Option<Door> {
     ingest::open(house, "pagerduty", pagerduty::header_key(api, inbound)?).ok()

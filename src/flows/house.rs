@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
+use super::fold::Floods;
 use super::ingest::Pending;
 use super::refusal::Refusals;
 use super::retain::Retention;
@@ -13,6 +14,7 @@ use super::shout::Shouts;
 use crate::base::bell::Bells;
 use crate::base::clock::Clock;
 use crate::base::id::IntegrationId;
+use crate::base::mask::Mask;
 use crate::base::metrics::Metrics;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
@@ -45,6 +47,8 @@ pub struct House {
     pub shouts: Shouts,
     /// What senders were refused and is still to be written down.
     pub refusals: Refusals,
+    /// How many new alerts came of each integration lately, while this process folds.
+    pub floods: Floods,
 }
 
 /// The last sign of life of a worker, as an instant of the house's clock.
@@ -93,6 +97,8 @@ pub struct Live {
     /// The outgoing webhooks by their ids.
     pub webhooks: BTreeMap<String, Webhook>,
     pub retention: Retention,
+    /// What is taken out of what senders write.
+    pub masks: Mask,
 }
 
 impl House {

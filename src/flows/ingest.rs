@@ -1,6 +1,8 @@
 //! A sender's message becomes durable: bytes to signals, signals to the journal, and only then an answer.
 
+mod budget;
 mod fair;
+mod masked;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -9,6 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use self::budget::Budgets;
 use self::fair::Fair;
 use super::house::House;
 use super::{refusal, sns};
@@ -16,6 +19,7 @@ use crate::base::failpoint;
 use crate::base::id::{IdSource, IntegrationId, JournalId};
 use crate::base::inbound::Inbound;
 use crate::base::limits;
+use crate::base::mask::Mask;
 use crate::base::secret::Secret;
 use crate::base::time::{Span, Time};
 use crate::domain::decide::Verdict;
@@ -174,8 +178,31 @@ pub async fn test(house: &House, integration: &Integration) -> Result<Option<Ver
 /// # Errors
 /// [`IngestError::Unproven`] where the integration asks for more than the key, and [`IngestError::CannotStore`] when nothing was stored.
 pub async fn oversized(house: &House, door: &Door, inbound: &Inbound) -> Result<(), IngestError> {
-    refusal::admit_unread(house, door, inbound)?;
+    admit_lost(house, door, inbound)?;
     accept(house, &door.integration, vec![sources::oversized(&door.integration)], Bytes::new(), None).await.map(drop)
+}
+
+/// Makes the alert durable that says that a body came encoded in a way that cannot be undone; `why` is the clause that says how.
+///
+/// # Errors
+/// As [`oversized`].
+pub async fn undecodable(
+    house: &House,
+    door: &Door,
+    inbound: &Inbound,
+    why: &str,
+    wait: Option<Span>,
+) -> Result<Vec<Option<Verdict>>, IngestError> {
+    admit_lost(house, door, inbound)?;
+    accept(house, &door.integration, vec![sources::undecodable(&door.integration, why)], Bytes::new(), wait).await
+}
+
+/// What was sent is there where it only could not be decoded; of what was too large, only the headers are.
+fn admit_lost(house: &House, door: &Door, inbound: &Inbound) -> Result<(), IngestError> {
+    match inbound.sent {
+        Some(_) => refusal::admit(house, door, inbound),
+        None => refusal::admit_unread(house, door, inbound),
+    }
 }
 
 /// What a kind of sender is called, and how it is wired.
@@ -244,6 +271,7 @@ async fn submit(
     let at = house.clock.now();
     let request = JournalId::make(&mut IdSource::fresh(at));
     let beside_unreadable = Entry::cannot_all_be_read(&signals);
+    let signals = masked::all(&house.now_live().masks, signals).await?;
     let (integration, request_id) = (integration.id.clone(), request.clone());
     let entry = Entry { request: request_id, integration, answer, sample: None, asked, signals, beside_unreadable, times: 1 };
     let (done, committed) = oneshot::channel();
@@ -270,16 +298,21 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
     let mut batch: Vec<Pending> = Vec::new();
     let mut gauge = Gauge::default();
     let mut sampler = Sampler::default();
+    let mut budgets = Budgets::default();
     // One source for all rows: they are folded in the order of their ids, and a resolve must not overtake its trigger within a millisecond.
     let mut ids = IdSource::fresh(house.clock.now());
     while gather(queue, &mut batch).await {
+        let live = house.now_live();
         let mut waiting = Vec::with_capacity(batch.len());
         let mut entries = Vec::with_capacity(batch.len());
         for Pending { mut entry, at, body, done } in batch.drain(..) {
-            entry.sample = sampler.take(&entry.integration, at, &body);
-            entries.push((at, entry));
+            entry.sample = sampler.take(&entry.integration, at, &body, &live.masks);
+            let budget = live.setup.integrations.get(&entry.integration).map(|integration| integration.budget).unwrap_or_default();
+            let is_over = budgets.is_over(&entry.integration, entry.signals.len(), budget.per_second, at);
+            entries.push(Admitted { at, entry, is_over });
             waiting.push(done);
         }
+        drop(live);
         let outcome = journal(&house, &mut gauge, &mut ids, entries).await;
         for done in waiting {
             // A sender that has gone away does not listen; its message is stored all the same.
@@ -348,17 +381,25 @@ impl Gauge {
 struct Sampler(BTreeMap<IntegrationId, Time>);
 
 impl Sampler {
-    fn take(&mut self, integration: &IntegrationId, at: Time, body: &Bytes) -> Option<String> {
+    fn take(&mut self, integration: &IntegrationId, at: Time, body: &Bytes, masks: &Mask) -> Option<String> {
         let last = self.0.get(integration);
         if last.is_some_and(|last| at >= *last && at.since(*last) < limits::SAMPLE_EVERY) {
             return None;
         }
         self.0.insert(integration.clone(), at);
-        Some(sources::excerpt(body))
+        Some(sources::excerpt(body, masks))
     }
 }
 
-async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: Vec<(Time, Entry)>) -> Result<(), IngestError> {
+/// A request on its way into a row.
+struct Admitted {
+    at: Time,
+    entry: Entry,
+    /// Whether its integration sends more than its budget.
+    is_over: bool,
+}
+
+async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: Vec<Admitted>) -> Result<(), IngestError> {
     let refuse = |error: &StoreError| {
         tracing::error!(%error, "the journal cannot be written");
         IngestError::CannotStore
@@ -372,11 +413,14 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: 
         return Err(IngestError::CannotStore);
     }
     failpoint::reach("intake.before_commit");
-    let rows = rows(entries, &mut gauge.fair, ids).map_err(|error| {
+    let (rows, sampled) = rows(entries, &mut gauge.fair, ids).map_err(|error| {
         tracing::error!(%error, "signals do not serialise");
         IngestError::CannotStore
     })?;
     store::journal_append(&house.store, &rows).await.map_err(|error| refuse(&error))?;
+    for (integration, signals) in sampled {
+        house.metrics.sampled(integration.as_str(), signals);
+    }
     gauge.waiting += i64::try_from(rows.len()).unwrap_or(i64::MAX);
     failpoint::reach("intake.committed");
     Ok(())
@@ -384,13 +428,28 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: 
 
 /// The rows of one batch: of each integration its own, since each key has its own turns. A row holds at most
 /// [`limits::JOURNAL_BATCH_ROWS`] signals, because a row is folded in one transaction.
-fn rows(entries: Vec<(Time, Entry)>, fair: &mut Fair, ids: &mut IdSource) -> Result<Vec<Filed>, serde_json::Error> {
-    let Some(at) = entries.iter().map(|(at, _)| *at).min() else { return Ok(Vec::new()) };
+///
+/// Beside them, how many signals were counted on others because their integration is over its budget.
+fn rows(entries: Vec<Admitted>, fair: &mut Fair, ids: &mut IdSource) -> Result<(Vec<Filed>, Sampled), serde_json::Error> {
+    let mut sampled = Sampled::new();
+    let Some(at) = entries.iter().map(|admitted| admitted.at).min() else { return Ok((Vec::new(), sampled)) };
     ids.move_to(at);
     let mut rows = Vec::new();
     let mut open: BTreeMap<IntegrationId, Sheet> = BTreeMap::new();
-    for (_, entry) in entries {
+    for Admitted { entry, is_over, .. } in entries {
         let sheet = open.entry(entry.integration.clone()).or_default();
+        if is_over {
+            for entry in budget::apart(entry) {
+                if sheet.signals >= limits::JOURNAL_BATCH_ROWS {
+                    rows.extend(std::mem::take(sheet).row(at, fair, ids)?);
+                }
+                let integration = entry.integration.clone();
+                if sheet.count(entry) {
+                    *sampled.entry(integration).or_default() += 1;
+                }
+            }
+            continue;
+        }
         for part in parts(entry) {
             if sheet.signals + part.signals.len() > limits::JOURNAL_BATCH_ROWS {
                 rows.extend(std::mem::take(sheet).row(at, fair, ids)?);
@@ -401,8 +460,10 @@ fn rows(entries: Vec<(Time, Entry)>, fair: &mut Fair, ids: &mut IdSource) -> Res
     for sheet in open.into_values() {
         rows.extend(sheet.row(at, fair, ids)?);
     }
-    Ok(rows)
+    Ok((rows, sampled))
 }
+
+type Sampled = BTreeMap<IntegrationId, u64>;
 
 /// A request in parts that fit into a row; none where it has no signals.
 fn parts(mut entry: Entry) -> impl Iterator<Item = Entry> {
@@ -419,6 +480,7 @@ fn parts(mut entry: Entry) -> impl Iterator<Item = Entry> {
 struct Sheet {
     entries: Vec<Entry>,
     signals: usize,
+    said: budget::Said,
 }
 
 impl Sheet {
@@ -427,8 +489,23 @@ impl Sheet {
         match self.entries.last_mut() {
             // A monitor that repeats itself as fast as it can is one entry; each time is decided and counted.
             Some(last) if last.is_said_by(&entry) => last.times = last.times.saturating_add(1),
-            _ => self.entries.push(entry),
+            _ => {
+                self.said.note(&entry, self.entries.len());
+                self.entries.push(entry);
+            }
         }
+    }
+
+    /// As [`Self::add`], for an integration that is over its budget; whether it was counted on an earlier one of its alert.
+    fn count(&mut self, entry: Entry) -> bool {
+        self.signals += entry.signals.len();
+        if let Some(at) = self.said.before(&self.entries, &entry) {
+            self.entries[at].times = self.entries[at].times.saturating_add(entry.times);
+            return true;
+        }
+        self.said.note(&entry, self.entries.len());
+        self.entries.push(entry);
+        false
     }
 
     fn row(self, at: Time, fair: &mut Fair, ids: &mut IdSource) -> Result<Option<Filed>, serde_json::Error> {

@@ -87,6 +87,15 @@ pub async fn oversized(house: &House, integration: &Integration) -> Result<(), A
     keep(house, integration, vec![signal], Bytes::new(), CREATE).await.map(drop)
 }
 
+/// What came encoded and cannot be decoded becomes an alert that says so.
+///
+/// # Errors
+/// As [`oversized`].
+pub async fn undecodable(house: &House, integration: &Integration, why: &str) -> Result<(), AskError> {
+    let signal = crate::sources::undecodable(integration, why);
+    keep(house, integration, vec![signal], Bytes::new(), CREATE).await.map(drop)
+}
+
 /// Makes durable what is asked of an alert, and says under which id its sender may ask what became of it.
 ///
 /// # Errors

@@ -58,6 +58,7 @@ pub async fn tidy(house: &House) -> Result<bool, FlowError> {
         Due::Alerts { before: now - retention.alerts, keep: retention.alerts_most },
         Due::Silences { before: now - limits::SILENCES_KEPT },
         Due::Changes { before: now - limits::CHANGES_KEPT, keep: limits::CHANGES_MOST },
+        Due::Kinds { before: now - limits::KINDS_KEPT, keep: limits::KINDS_MOST },
     ] {
         more |= throw_away(house, &due).await?;
     }
@@ -120,6 +121,11 @@ enum Due {
         before: Time,
         keep: i64,
     },
+    /// What alerts are called, and how often that was heard.
+    Kinds {
+        before: Time,
+        keep: i64,
+    },
     Incident {
         id: IncidentId,
         before: Time,
@@ -138,6 +144,7 @@ impl Due {
             Self::Alerts { .. } => "alerts",
             Self::Silences { .. } => "silences",
             Self::Changes { .. } => "changes",
+            Self::Kinds { .. } => "kinds",
             Self::Incident { .. } => "incidents",
         }
     }
@@ -156,6 +163,7 @@ impl Due {
                 + store::windows_forget(tx, *before, limit).await?
                 + store::marks_forget(tx, *before, limit).await?),
             Self::Changes { before, keep } => store::changes_forget(tx, *before, *keep, limit).await,
+            Self::Kinds { before, keep } => store::kinds_forget(tx, *before, *keep, limit).await,
             Self::Incident { id, before } => store::incident_forget(tx, id, *before, limit).await,
         }
     }

@@ -9,7 +9,7 @@ use crate::base::id::{EffectId, IdSource};
 use crate::base::time::Time;
 use crate::domain::decide::SetTimer;
 use crate::domain::effect::{Effect, Lane};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, What};
 use crate::domain::input::{Scope, Timer};
 use crate::domain::person::Person;
 use crate::store::{self, Tx};
@@ -51,6 +51,12 @@ pub(super) fn ring(house: &House, facts: &[Fact], timers: &[SetTimer]) {
     }
     for fact in facts {
         house.metrics.facts(fact.what.kind());
+        if let What::AlertsNew { count, .. } = &fact.what {
+            house.metrics.raised("new", *count);
+        }
+        if let What::AlertsRising { count, raised: Some(_), .. } = &fact.what {
+            house.metrics.raised("rising", *count);
+        }
         if let Some(reason) = fact.what.regroups() {
             house.metrics.regrouped(reason.name());
         }

@@ -252,6 +252,8 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
+        | What::AlertsNew { .. }
+        | What::AlertsRising { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

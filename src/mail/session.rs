@@ -370,7 +370,7 @@ impl<'d, S: AsyncRead + AsyncWrite + Unpin> Session<'d, S> {
 
 /// A mail as every message comes in; beside its recipient's key it shows nothing.
 fn message(body: Bytes, house: &House) -> Inbound {
-    Inbound { method: "SMTP".to_owned(), path: "/".to_owned(), headers: Vec::new(), body, received_at: house.clock.now() }
+    Inbound { method: "SMTP".to_owned(), path: "/".to_owned(), headers: Vec::new(), body, sent: None, received_at: house.clock.now() }
 }
 
 fn refusal(error: &Error) -> &'static str {

@@ -8,6 +8,8 @@ mod hold;
 mod integration;
 pub mod link;
 mod maintenance;
+mod noise;
+mod novelty;
 mod reference;
 mod relevance;
 mod route;
@@ -24,6 +26,8 @@ pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfD
 pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
 pub use maintenance::{Block, DayMark, MaintenancePage, WindowCard};
+pub use noise::{MonitorRow, NoisePage};
+pub use novelty::{NoveltyTag, OrderLink};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
 pub use relevance::{MarkRow, RelevancePart};
 pub use route::{RoutePage, TriedRow};
@@ -116,6 +120,8 @@ pub struct Row {
     pub opened_at: Stamp,
     pub alerts_count: i64,
     pub is_storm: bool,
+    /// It has an alert of a kind that was never heard of before.
+    pub is_new: bool,
     /// `Bo Lind has it`, `Resolved by Bo Lind`.
     pub who: Option<String>,
 }
@@ -134,6 +140,7 @@ pub struct IncidentsPage {
     pub resolved: Vec<Row>,
     /// The URL of the next page of the list.
     pub older: Option<String>,
+    pub orders: Vec<OrderLink>,
     /// The same list as a file for spreadsheets.
     pub csv: String,
     /// Where senders reach Reveille, for the first steps.
@@ -198,6 +205,7 @@ pub struct AlertRow {
     pub severity: &'static str,
     pub state: &'static str,
     pub hold: Option<HoldTag>,
+    pub novelty: NoveltyTag,
     pub count: i64,
     pub first_at: Stamp,
     pub last_at: Stamp,
@@ -303,6 +311,8 @@ pub struct IncidentPage {
     pub now: Line,
     pub alerts_count: i64,
     pub alerts: Vec<AlertRow>,
+    /// In which order they stand.
+    pub orders: Vec<OrderLink>,
     /// Those of its own service first, then the nearest in time.
     pub changes: Vec<ChangeRow>,
     pub pages: Vec<PageCard>,

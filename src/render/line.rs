@@ -308,6 +308,15 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
         What::AlertsOutlasted { count, titles, by } => {
             Line::new(Tone::Bad, alerts(*count, &format!("began under {}, which is over", silence_of(by)), titles))
         }
+        What::AlertsNew { count, titles, raised } => {
+            let how = format!("of a kind that was never heard of before: it wakes people, as {}", raised.name());
+            Line::new(Tone::Bad, alerts(*count, &how, titles))
+        }
+        What::AlertsRising { count, titles, signals, busiest, raised } => {
+            let wakes = raised.map_or_else(String::new, |raised| format!(": it wakes people, as {}", raised.name()));
+            let how = format!("rising: {signals} signals within the hour, {busiest} in its busiest one lately{wakes}");
+            Line::new(Tone::Bad, alerts(*count, &how, titles))
+        }
         What::AlertsFlapping { count, titles, changes, within } => {
             let how = format!("flapping: changed {} in {}", count_of(*changes, "time", "times"), lasting(*within));
             Line::new(Tone::Bad, alerts(*count, &how, titles)).because("it counts as firing until it is steady")
@@ -501,10 +510,13 @@ pub struct Standing<'a> {
 #[must_use]
 pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line {
     match standing.state {
-        IncidentState::Resolved => match standing.resolved_by {
-            Some(actor) => Line::new(Tone::Good, format!("Resolved by {}", names.actor(actor))),
-            None => Line::new(Tone::Good, "Resolved".to_owned()).because(standing.resolved_because.map_or("", Reason::sentence)),
-        },
+        IncidentState::Resolved => {
+            let word = if standing.resolved_because == Some(Reason::Merged) { "Merged" } else { "Resolved" };
+            match standing.resolved_by {
+                Some(actor) => Line::new(Tone::Good, format!("{word} by {}", names.actor(actor))),
+                None => Line::new(Tone::Good, word.to_owned()).because(standing.resolved_because.map_or("", Reason::sentence)),
+            }
+        }
         IncidentState::Acknowledged => {
             let by = standing.acknowledged_by.map_or_else(|| "Somebody".to_owned(), |actor| names.actor(actor));
             let others = reaching_text(reaching, names);

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::base::limits;
-
-const MASK: &str = "***";
+use crate::base::mask::{MASK, Mask};
 
 /// Names, or parts of names, whose values are nobody's business.
 const SECRET_WORDS: [&str; 16] = [
@@ -30,14 +29,16 @@ const SECRET_WORDS: [&str; 16] = [
 
 /// The first characters of a body as people can read them.
 #[must_use]
-pub fn excerpt(body: &[u8]) -> String {
+pub fn excerpt(body: &[u8], masks: &Mask) -> String {
     let whole = (body.len() <= limits::EXCERPT_READ_BYTES).then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
-    let text = match whole {
-        Some(mut value) => {
-            mask(&mut value);
-            value.to_string()
-        }
-        None => masked(&String::from_utf8_lossy(&body[..body.len().min(2 * limits::EXCERPT_BYTES)])),
+    let text = if let Some(mut value) = whole {
+        mask(&mut value, masks);
+        value.to_string()
+    } else {
+        let beginning = String::from_utf8_lossy(&body[..body.len().min(2 * limits::EXCERPT_BYTES)]);
+        // Cut in the middle, a secret does not look like one.
+        let whole = if body.len() > 2 * limits::EXCERPT_BYTES { without_last_word(&beginning) } else { &beginning };
+        masked(&masks.text(whole))
     };
     let text = seen(&text);
     let end = (0..=limits::EXCERPT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
@@ -61,24 +62,28 @@ fn seen(text: &str) -> String {
     seen
 }
 
+fn without_last_word(text: &str) -> &str {
+    text.rfind(|c: char| c.is_whitespace() || matches!(c, '"' | '&' | ',' | ';' | '<' | '>')).map_or("", |end| &text[..end])
+}
+
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-fn mask(value: &mut Value) {
+fn mask(value: &mut Value, masks: &Mask) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
-                if is_secret(name) && !value.is_null() {
+                if (is_secret(name) || masks.is_secret(name)) && !value.is_null() {
                     *value = Value::String(MASK.to_owned());
                 } else {
-                    mask(value);
+                    mask(value, masks);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask),
-        Value::String(text) => *text = masked(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, masks)),
+        Value::String(text) => *text = masked(&masks.text(text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -118,6 +123,10 @@ fn secret_value_at(piece: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn excerpt(body: &[u8]) -> String {
+        super::excerpt(body, &Mask::default())
+    }
 
     #[test]
     fn secrets_stay_out_of_what_is_kept() {

@@ -155,6 +155,7 @@ mod tests {
             path: path.to_owned(),
             headers: Vec::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
+            sent: None,
             received_at: Time(1),
         }
     }

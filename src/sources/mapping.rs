@@ -182,7 +182,7 @@ mod tests {
     use crate::base::inbound::Inbound;
     use crate::base::time::Span;
     use crate::domain::input::{Action, Signal};
-    use crate::domain::setup::{AlertSeverity, Integration};
+    use crate::domain::setup::{AlertSeverity, Budget, Integration};
 
     fn read(map: &Value, body: &Value) -> Vec<Signal> {
         let map: Mapping = serde_json::from_value(map.clone()).expect("a mapping in a test is well written");
@@ -195,12 +195,14 @@ mod tests {
             topics: Vec::new(),
             heartbeat: None,
             map: Some(map),
+            budget: Budget::default(),
         };
         let inbound = Inbound {
             method: "POST".to_owned(),
             path: "/hooks/generic/key".to_owned(),
             headers: Vec::new(),
             body: body.to_string().into(),
+            sent: None,
             received_at: Time::from_seconds(1_770_000_000),
         };
         Generic.read(&inbound, &integration)

@@ -150,6 +150,12 @@ pub fn oversized(integration: &Integration) -> Signal {
     unreadable(integration, source.map_or("The sender", Source::title), &format!("it is over the limit of {cap} bytes"))
 }
 
+/// What a body leaves behind that came encoded and could not be decoded.
+#[must_use]
+pub fn undecodable(integration: &Integration, why: &str) -> Signal {
+    unreadable(integration, find(&integration.source).map_or("The sender", Source::title), why)
+}
+
 /// What the pages send to see whether an integration works.
 #[must_use]
 pub fn test_signal(integration: &Integration) -> Signal {

@@ -229,8 +229,8 @@ fn signed(
     let given = inbound.header(header).ok_or_else(|| flaw(Why::Missing))?;
     let at = timestamp.and_then(|name| inbound.header(name));
     let message = match at {
-        Some(at) => Cow::Owned([at.as_bytes(), b":", &inbound.body].concat()),
-        None => Cow::Borrowed(inbound.body.as_ref()),
+        Some(at) => Cow::Owned([at.as_bytes(), b":", inbound.signed()].concat()),
+        None => Cow::Borrowed(inbound.signed().as_ref()),
     };
     // Senders that rotate their secrets sign with both: `v1=…,v1=…`.
     let is_right = |secret: &Secret| {
@@ -283,7 +283,7 @@ mod tests {
 
     fn with(headers: &[(&str, &str)]) -> Inbound {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Inbound { method: "POST".to_owned(), path: "/".to_owned(), headers, body: Bytes::from(BODY), received_at: now() }
+        Inbound { method: "POST".to_owned(), path: "/".to_owned(), headers, body: Bytes::from(BODY), sent: None, received_at: now() }
     }
 
     fn digits(secret: &str, message: &str) -> String {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::base::time::Time;
 use crate::base::written::is_address;
-use crate::domain::setup::AlertSeverity;
+use crate::domain::setup::{AlertSeverity, Budget};
 
 mod arbitrary;
 mod keys;
@@ -33,6 +33,7 @@ fn integration(source: &str) -> Integration {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     }
 }
 
@@ -48,6 +49,7 @@ fn inbound(source: &dyn Source, head: &str, body: &[u8]) -> Inbound {
         path: format!("/hooks/{}/key", source.name()),
         headers: Vec::new(),
         body: Bytes::copy_from_slice(body),
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     };
     for line in head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {

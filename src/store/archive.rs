@@ -202,11 +202,14 @@ pub async fn archive_in_use(tx: &mut Tx) -> Result<bool> {
     Ok(tx.row(sql_made(find)).await?.is_some())
 }
 
-/// Empties every table, those of processes and browsers too.
+/// Empties every table, those of processes and browsers too, for what comes from a file.
 ///
 /// # Errors
 /// As every call of the database.
 pub async fn archive_clear(tx: &mut Tx) -> Result<()> {
+    if let Some(patience) = tx.dialect().waits_for_a_file() {
+        tx.execute(sql(patience)).await?;
+    }
     let names: Vec<String> = archive_tables(tx).await?.into_iter().map(|table| table.name).collect();
     let others = LEFT_OUT.iter().skip(1).map(|name| (*name).to_owned());
     for name in names.into_iter().chain(others) {

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use super::error::Result;
 use super::fact::counter_add;
 use super::inhibition::{inhibitors_load, inhibitors_save};
+use super::kind::{kinds_save, rarest};
 use super::relevance::marks_save;
 use super::silence::{silences_hold, silences_live};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, word_of};
@@ -23,6 +24,7 @@ use crate::domain::group::Group;
 use crate::domain::incident::{Incident, IncidentState, Kind, OpenPage};
 use crate::domain::input::Scope;
 use crate::domain::merge::{self, Holding, Symptoms};
+use crate::domain::novelty::Novelty;
 use crate::domain::setup::{AlertSeverity, Severity, Urgency};
 use crate::domain::task::Task;
 
@@ -216,7 +218,7 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
             let asked: BTreeMap<String, &Key> = keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect();
             let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
             let find = format!(
-                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id, changes FROM dedup_keys \
+                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id, changes, rate FROM dedup_keys \
                  WHERE integration = {} AND dedup_key IN ({})",
                 tx.place(1),
                 tx.list(2, texts.len())
@@ -234,7 +236,8 @@ async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Ke
     let ids: Vec<&str> = owners.keys().map(String::as_str).collect();
     for ids in ids.chunks(LIST) {
         let find = format!(
-            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, hold, url, labels \
+            "SELECT id, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, incident_id, ends_at, hold, \
+             kind, seen, marks, url, labels \
              FROM alerts WHERE id IN ({})",
             tx.list(1, ids.len())
         );
@@ -256,7 +259,14 @@ fn key_of(row: &AnyRow, key: &Key) -> Result<KeyState> {
         (None, _) | (_, None) => None,
     };
     let changes = row.maybe_json("changes")?.unwrap_or_default();
-    Ok(KeyState { key: key.clone(), alert: None, changed_at: row.maybe_time("changed_at")?, early_resolve, changes })
+    Ok(KeyState {
+        key: key.clone(),
+        alert: None,
+        changed_at: row.maybe_time("changed_at")?,
+        early_resolve,
+        changes,
+        rate: row.maybe_json("rate")?,
+    })
 }
 
 pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
@@ -276,9 +286,14 @@ pub(super) fn alert_of(row: &AnyRow, id: String, key: &Key) -> Result<Alert> {
         incident: row.maybe_text("incident_id")?.map(IncidentId::from_text),
         ends_at: row.maybe_time("ends_at")?,
         hold: row.maybe_json("hold")?,
+        novelty: novelty_of(row)?,
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
     })
+}
+
+pub(super) fn novelty_of(row: &AnyRow) -> Result<Novelty> {
+    Ok(Novelty { kind: row.text("kind")?, seen: row.int("seen")?, marks: row.maybe_json("marks")?.unwrap_or_default() })
 }
 
 /// These, and what they went into or took in, locked. What is found out only after the first lock may come before it in their order, so
@@ -370,7 +385,8 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
         .values()
         .filter(|incident| !before.incidents.get(&incident.id).is_some_and(|old| same_row(old, incident)))
         .collect();
-    incidents_save(tx, &incidents).await?;
+    incidents_save(tx, &incidents, &rarest(before, after)).await?;
+    kinds_save(tx, before, after).await?;
     let alerts: Vec<&Alert> = after
         .keys
         .iter()
@@ -391,6 +407,7 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
                     || old.changed_at != state.changed_at
                     || old.early_resolve != state.early_resolve
                     || old.changes != state.changes
+                    || old.rate != state.rate
             }
             None => **state != KeyState::new(state.key.clone()),
         })
@@ -447,18 +464,19 @@ fn same_row(old: &Incident, new: &Incident) -> bool {
     without_pages(old) == without_pages(new)
 }
 
-async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
+async fn incidents_save(tx: &mut Tx, incidents: &[&Incident], rarest: &BTreeMap<&IncidentId, i64>) -> Result<()> {
     for rows in pieces(incidents) {
         let save = format!(
             "INSERT INTO incidents (id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, \
              acknowledged_by, lapses_at, resolved_at, resolved_by, closed_at, alerts_count, firing_count, epoch, run, response, group_key, \
-             merged_into, split_from) VALUES {} \
+             merged_into, split_from, seen) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, joined_at = excluded.joined_at, acknowledged_at = excluded.acknowledged_at, \
              acknowledged_by = excluded.acknowledged_by, lapses_at = excluded.lapses_at, closed_at = excluded.closed_at, resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by, \
              alerts_count = excluded.alerts_count, firing_count = excluded.firing_count, epoch = excluded.epoch, run = excluded.run, \
-             response = excluded.response, merged_into = excluded.merged_into",
-            tx.tuples(rows.len(), 23)
+             response = excluded.response, merged_into = excluded.merged_into, \
+             seen = CASE WHEN excluded.seen < incidents.seen THEN excluded.seen ELSE incidents.seen END",
+            tx.tuples(rows.len(), 24)
         );
         let save = rows.iter().fold(sql_made(save), |save, incident| {
             save.text(incident.id.as_str())
@@ -484,6 +502,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident]) -> Result<()> {
                 .text(group_key(incident.response.group.as_ref()))
                 .maybe_text(incident.response.merged_into.as_ref().map(IncidentId::as_str))
                 .maybe_text(incident.response.split_from.as_ref().map(IncidentId::as_str))
+                .int(rarest.get(&incident.id).copied().unwrap_or(limits::COMMON))
         });
         tx.execute(save).await?;
     }
@@ -494,12 +513,12 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
     for rows in pieces(alerts) {
         let save = format!(
             "INSERT INTO alerts (id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, \
-             fired_at, resolved_at, incident_id, url, labels, ends_at, hold, held_until) VALUES {} \
+             fired_at, resolved_at, incident_id, url, labels, ends_at, hold, held_until, kind, seen, marks) VALUES {} \
              ON CONFLICT (id) DO UPDATE SET service = excluded.service, title = excluded.title, severity = excluded.severity, \
              state = excluded.state, count = excluded.count, last_at = excluded.last_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at, \
              incident_id = excluded.incident_id, url = excluded.url, labels = excluded.labels, ends_at = excluded.ends_at, \
-             hold = excluded.hold, held_until = excluded.held_until",
-            tx.tuples(rows.len(), 19)
+             hold = excluded.hold, held_until = excluded.held_until, marks = excluded.marks",
+            tx.tuples(rows.len(), 22)
         );
         let save = rows.iter().fold(sql_made(save), |save, alert| {
             save.text(alert.id.as_str())
@@ -521,6 +540,9 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .maybe_time(alert.ends_at)
                 .maybe_json(alert.hold.as_ref())
                 .maybe_time(alert.hold.and_then(|hold| hold.until()))
+                .text(&alert.novelty.kind)
+                .int(alert.novelty.seen)
+                .maybe_json(Some(&alert.novelty.marks).filter(|marks| !marks.is_empty()))
         });
         tx.execute(save).await?;
     }
@@ -530,10 +552,10 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
 async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
     for rows in pieces(keys) {
         let save = format!(
-            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at, changes) VALUES {} \
+            "INSERT INTO dedup_keys (integration, dedup_key, alert_id, first_at, changed_at, early_at, early_came_at, changes, rate) VALUES {} \
              ON CONFLICT (integration, dedup_key) DO UPDATE SET alert_id = excluded.alert_id, changed_at = excluded.changed_at, \
-             early_at = excluded.early_at, early_came_at = excluded.early_came_at, changes = excluded.changes",
-            tx.tuples(rows.len(), 8)
+             early_at = excluded.early_at, early_came_at = excluded.early_came_at, changes = excluded.changes, rate = excluded.rate",
+            tx.tuples(rows.len(), 9)
         );
         let save = rows.iter().fold(sql_made(save), |save, state| {
             save.text(state.key.integration.as_str())
@@ -544,6 +566,7 @@ async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
                 .maybe_time(state.early_resolve.map(|early| early.at))
                 .maybe_time(state.early_resolve.map(|early| early.came_at))
                 .maybe_json(Some(&state.changes).filter(|changes| !changes.is_empty()))
+                .maybe_json(state.rate.as_ref())
         });
         tx.execute(save).await?;
     }
@@ -613,6 +636,8 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::IncidentInhibited { .. }
             | What::AlertsWaited { .. }
             | What::AlertsOutlasted { .. }
+            | What::AlertsNew { .. }
+            | What::AlertsRising { .. }
             | What::AlertsFlapping { .. }
             | What::AlertsSteady { .. }
             | What::AlertsUnsilenced { .. }

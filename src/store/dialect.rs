@@ -29,11 +29,19 @@ impl Dialect {
         }
     }
 
-    /// Begins to read one moment of the database, whatever is written meanwhile.
+    /// Begins to read one moment of the database, whatever is written meanwhile. Where it goes may be slow to take it.
     pub(super) const fn begin_snapshot(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN DEFERRED",
-            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '10min'",
+        }
+    }
+
+    /// Lets a transaction wait between its statements for a file that is read or written slowly, as through a pipe.
+    pub(super) const fn waits_for_a_file(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SET LOCAL idle_in_transaction_session_timeout = '10min'"),
         }
     }
 

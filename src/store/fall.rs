@@ -12,7 +12,7 @@ use crate::base::viewer::Viewer;
 use crate::domain::fall::{self, Fall};
 
 impl Reader {
-    /// The hosts of an incident's first alerts, as many as [`limits::FALLS_LOOKED_AT`], in the order in which they fell.
+    /// The hosts of an incident's first alerts, those that a merge brought among them, as many as [`limits::FALLS_LOOKED_AT`], in the order in which they fell.
     ///
     /// # Errors
     /// As every call of the database.
@@ -20,7 +20,8 @@ impl Reader {
         if !viewer.may_read() {
             return Ok(Vec::new());
         }
-        let find = sql("SELECT a.labels, a.first_at FROM alerts a JOIN incidents i ON i.id = a.incident_id WHERE i.number = $1 \
+        let find = sql("SELECT a.labels, a.first_at FROM alerts a WHERE a.incident_id IN (SELECT id FROM incidents WHERE number = $1 \
+                        UNION ALL SELECT one.id FROM incidents home JOIN incidents one ON one.merged_into = home.id WHERE home.number = $1) \
                         ORDER BY a.id LIMIT $2");
         let rows = self.rows(find.int(number.0).int(limits::FALLS_LOOKED_AT)).await?;
         let alerts: Vec<(BTreeMap<String, String>, Time)> =

@@ -20,16 +20,20 @@ mod expiry;
 mod fact;
 mod fall;
 mod find;
+mod flood;
 mod follow;
 mod follower;
 mod gauge;
 mod heartbeat;
 mod inhibition;
 mod journal;
+mod kind;
 mod lease;
 mod maintenance;
 mod message_link;
+mod noise;
 mod open;
+mod order;
 mod outbox;
 mod overrides;
 mod pace;
@@ -98,6 +102,7 @@ pub use journal::{
     Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete,
     journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns, journal_waits,
 };
+pub use kind::{kinds_forget, kinds_load};
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
 pub use maintenance::{WindowRow, window_load, window_save, windows_changed_at, windows_forget, windows_list};
 pub use message_link::{message_link_create, message_link_find};

@@ -19,6 +19,7 @@ pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::heartbeat::{Miss, MissedDay};
 pub use super::maintenance::WindowRow;
+pub use super::noise::Monitor;
 pub use super::overrides::OverrideView;
 pub use super::relevance::Noise;
 pub use super::sample::Sample;
@@ -34,6 +35,8 @@ use crate::base::viewer::Viewer;
 use crate::domain::alert::{AlertState, Hold};
 use crate::domain::incident::{IncidentState, Kind, Response, Run};
 use crate::domain::input::Actor;
+use crate::domain::novelty::Novelty;
+use crate::domain::order::Order;
 use crate::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
 use crate::domain::silence::Labelled;
 pub use crate::domain::task::Task;
@@ -81,6 +84,8 @@ pub struct IncidentView {
     pub lapses_at: Option<Time>,
     pub response: Response,
     pub links: Links,
+    /// How many there were lately of the rarest kind that it has; −1 where that is the first ever.
+    pub seen: i64,
 }
 
 /// The incidents that one went into, took in or was split off; those that are kept.
@@ -100,6 +105,7 @@ pub struct IncidentFilter {
     pub service: Option<ServiceId>,
     /// Drills and tests stay out unless they are asked for: empty is real ones alone.
     pub kinds: Vec<Kind>,
+    pub order: Order,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,6 +128,7 @@ pub struct AlertView {
     pub labels: BTreeMap<String, String>,
     /// What it is or was held for, by its own row: what ended with its incident is held for nothing.
     pub hold: Option<Hold>,
+    pub novelty: Novelty,
 }
 
 impl Labelled for AlertView {
@@ -150,6 +157,7 @@ impl Labelled for AlertView {
 pub struct AlertFilter {
     pub state: Option<AlertState>,
     pub service: Option<ServiceId>,
+    pub order: Order,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -220,16 +228,17 @@ pub struct AttemptView {
 }
 
 pub(super) const INCIDENT: &str = "SELECT id, number, service, title, severity, kind, state, opened_at, joined_at, acknowledged_at, acknowledged_by, \
-                        resolved_at, resolved_by, alerts_count, firing_count, run, lapses_at, response FROM incidents";
+                        resolved_at, resolved_by, alerts_count, firing_count, run, lapses_at, response, seen FROM incidents";
 
-/// Whether an incident took in alerts of the service `$2`, as one that depends on its own.
-pub(super) const INVOLVES: &str = "id IN (SELECT incident_id FROM incident_services WHERE service = $2)";
+/// Whether an incident took in alerts of the service `$1`, as one that depends on its own.
+pub(super) const INVOLVES: &str = "id IN (SELECT incident_id FROM incident_services WHERE service = $1)";
 
 /// An alert's own row is not touched when its incident is resolved, or goes into another one: these columns are read through it.
 pub(super) const ALERT: &str = "SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, \
                      CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END AS state, a.count, \
                      a.first_at, a.last_at, CASE WHEN a.state <> 'resolved' THEN i.resolved_at ELSE a.resolved_at END AS resolved_at, \
-                     i.number, a.url, a.labels, a.hold FROM alerts a LEFT JOIN incidents own ON own.id = a.incident_id \
+                     i.number, a.url, a.labels, a.hold, a.kind, a.seen, a.marks FROM alerts a \
+                     LEFT JOIN incidents own ON own.id = a.incident_id \
                      LEFT JOIN incidents i ON i.id = COALESCE(own.merged_into, own.id)";
 
 const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p.wanted, p.ended, p.ended_at, p.failed FROM pages p \
@@ -284,10 +293,10 @@ impl Reader {
         Ok(views)
     }
 
-    /// Incidents, newest first.
+    /// Incidents.
     ///
     /// # Errors
-    /// [`StoreError::Cursor`] for a cursor that is none, else as every call of the database.
+    /// [`StoreError::Cursor`] for a cursor that is none of this order, else as every call of the database.
     pub async fn incidents_list(
         &self,
         viewer: &Viewer,
@@ -298,27 +307,20 @@ impl Reader {
         if !viewer.may_read() {
             return Ok(Page::empty());
         }
-        let limit = bounded(limit);
-        let below = match cursor {
-            Some(cursor) => cursor_read(cursor)?.parse::<i64>().map_err(|_| StoreError::Cursor)?,
-            None => i64::MAX,
-        };
         let states: Vec<IncidentState> =
             IncidentState::ALL.into_iter().filter(|state| filter.states.is_empty() || filter.states.contains(state)).collect();
         let states: Vec<&str> = states.into_iter().map(IncidentState::name).collect();
         let kinds: Vec<&str> =
             if filter.kinds.is_empty() { vec![Kind::Real.name()] } else { filter.kinds.iter().map(|kind| kind.name()).collect() };
-        let states_in = list(4, states.len());
+        let states_in = list(2, states.len());
         // A list has one of a few sizes, so the second one begins where the first one's places end.
-        let kinds_in = list(4 + states_in.split(',').count(), kinds.len());
-        let find = format!(
-            "{INCIDENT} WHERE number < $1 AND ($2 = '' OR service = $2 OR {INVOLVES}) AND state IN ({states_in}) AND kind IN ({kinds_in}) \
-             ORDER BY number DESC LIMIT $3"
-        );
-        let find = sql_made(find).int(below).text(filter.service.as_ref().map_or("", ServiceId::as_str)).int(limit + 1);
-        let find = find.texts(&states).texts(&kinds);
-        let items = self.linked(self.rows(find).await?).await?;
-        Ok(page_of(items, limit, |incident| incident.number.0.to_string()))
+        let first = 2 + states_in.split(',').count();
+        let kinds_in = list(first, kinds.len());
+        let first = first + kinds_in.split(',').count();
+        let within = format!("($1 = '' OR service = $1 OR {INVOLVES}) AND state IN ({states_in}) AND kind IN ({kinds_in})");
+        let service = filter.service.as_ref().map_or("", ServiceId::as_str);
+        let bind = |find: Sql| find.text(service).texts(&states).texts(&kinds);
+        self.incidents_in_order((&within, first), bind, filter.order, cursor, bounded(limit)).await
     }
 
     /// # Errors
@@ -365,15 +367,34 @@ impl Reader {
         self.rows(find).await?.iter().map(fact_of).collect()
     }
 
-    /// The incident's alerts, newest first.
+    /// The incident's alerts.
     ///
     /// # Errors
     /// As [`Reader::incidents_list`].
-    pub async fn incident_alerts(&self, viewer: &Viewer, number: Number, cursor: Option<&str>, limit: i64) -> Result<Page<AlertView>> {
+    pub async fn incident_alerts(
+        &self,
+        viewer: &Viewer,
+        number: Number,
+        order: Order,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<AlertView>> {
+        self.incident_alerts_where(viewer, number, "", order, cursor, limit).await
+    }
+
+    /// Those of an incident for which more is true: another condition, without places.
+    pub(super) async fn incident_alerts_where(
+        &self,
+        viewer: &Viewer,
+        number: Number,
+        more: &str,
+        order: Order,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<AlertView>> {
         if !viewer.may_read() {
             return Ok(Page::empty());
         }
-        let (limit, below) = (bounded(limit), alerts_below(cursor)?);
         // What went into it brought its alerts.
         let all = sql("SELECT id FROM incidents WHERE number = $1 UNION ALL SELECT id FROM incidents \
                        WHERE merged_into = (SELECT id FROM incidents WHERE number = $1)");
@@ -381,13 +402,12 @@ impl Reader {
         if all.is_empty() {
             return Ok(Page::empty());
         }
-        let find = sql_made(format!("{ALERT} WHERE a.incident_id IN ({}) AND a.id < $1 ORDER BY a.id DESC LIMIT $2", list(3, all.len())));
-        let items = self.rows(find.text(below).int(limit + 1).texts(&all)).await?;
-        let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
-        Ok(page_of(items, limit, |alert| alert.id.to_string()))
+        let ids = list(1, all.len());
+        let within = format!("a.incident_id IN ({ids}){more}");
+        self.alerts_in_order((&within, 1 + ids.split(',').count()), |find| find.texts(&all), order, cursor, bounded(limit)).await
     }
 
-    /// Alerts, newest first.
+    /// Alerts.
     ///
     /// # Errors
     /// As [`Reader::incidents_list`].
@@ -395,16 +415,11 @@ impl Reader {
         if !viewer.may_read() {
             return Ok(Page::empty());
         }
-        let (limit, below) = (bounded(limit), alerts_below(cursor)?);
-        let find = sql_made(format!(
-            "{ALERT} WHERE a.id < $1 AND ($2 = '' OR a.service = $2) AND \
-             ($3 = '' OR $3 = CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END) \
-             ORDER BY a.id DESC LIMIT $4"
-        ));
-        let find = find.text(below).text(filter.service.as_ref().map_or("", ServiceId::as_str));
-        let items = self.rows(find.text(filter.state.map_or("", AlertState::name)).int(limit + 1)).await?;
-        let items = items.iter().map(alert_of).collect::<Result<Vec<_>>>()?;
-        Ok(page_of(items, limit, |alert| alert.id.to_string()))
+        let within = "($1 = '' OR a.service = $1) AND \
+             ($2 = '' OR $2 = CASE WHEN a.state <> 'resolved' AND i.state = 'resolved' THEN 'resolved' ELSE a.state END)";
+        let service = filter.service.as_ref().map_or("", ServiceId::as_str);
+        let state = filter.state.map_or("", AlertState::name);
+        self.alerts_in_order((within, 3), |find| find.text(service).text(state), filter.order, cursor, bounded(limit)).await
     }
 
     /// # Errors
@@ -476,13 +491,6 @@ pub(super) fn cursor_read(cursor: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| StoreError::Cursor)
 }
 
-/// The id below which the list goes on; the first part starts above all ids.
-pub(super) fn alerts_below(cursor: Option<&str>) -> Result<String> {
-    let Some(cursor) = cursor else { return Ok("b".to_owned()) };
-    let id = cursor_read(cursor)?;
-    if id.starts_with(AlertId::PREFIX) { Ok(id) } else { Err(StoreError::Cursor) }
-}
-
 /// Cuts off the one row that was read to see whether the list goes on.
 pub(super) fn page_of<T>(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> String) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -512,6 +520,7 @@ pub(super) fn incident_of(row: &AnyRow) -> Result<IncidentView> {
         run: row.maybe_json("run")?,
         lapses_at: row.maybe_time("lapses_at")?,
         response: row.json("response")?,
+        seen: row.int("seen")?,
         links: Links::default(),
     })
 }
@@ -534,6 +543,7 @@ pub(super) fn alert_of(row: &AnyRow) -> Result<AlertView> {
         url: row.maybe_text("url")?,
         labels: row.json("labels")?,
         hold: row.maybe_json("hold")?,
+        novelty: super::desk::novelty_of(row)?,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::alert_of;
 use super::error::Result;
-use super::read::{ALERT, AlertView, Reader, alert_of as view_of};
+use super::read::{AlertView, Reader};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made};
 use super::tx::Tx;
 use crate::base::id::{AlertId, IncidentId, IntegrationId, Number};
@@ -13,6 +13,7 @@ use crate::base::viewer::Viewer;
 use crate::domain::alert::{Alert, Key};
 use crate::domain::fact::{Fact, What};
 use crate::domain::incident::Incident;
+use crate::domain::order::Order;
 use crate::domain::relevance::{self, Relevance};
 
 /// Alerts of one incident that are held against its marks at once.
@@ -47,7 +48,7 @@ pub(super) async fn marks_save(tx: &mut Tx, incidents: &BTreeMap<IncidentId, Inc
         while !incident.response.marks.is_empty() {
             let find = sql(
                 "SELECT id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, \
-                            resolved_at, incident_id, ends_at, hold, url, labels FROM alerts WHERE incident_id IN (SELECT id FROM incidents WHERE id = $1 OR merged_into = $1) AND id > $2 ORDER BY id LIMIT $3",
+                            resolved_at, incident_id, ends_at, hold, kind, seen, marks, url, labels FROM alerts WHERE incident_id IN (SELECT id FROM incidents WHERE id = $1 OR merged_into = $1) AND id > $2 ORDER BY id LIMIT $3",
             );
             let found = tx.rows(find.text(incident.id.as_str()).text(&after).int(PIECE)).await?;
             let mut alerts = Vec::with_capacity(found.len());
@@ -111,19 +112,13 @@ impl Reader {
         rows.first().map_or(Ok(Noise::default()), |row| Ok(Noise { alerts: row.int("alerts")?, firing: row.int("firing")? }))
     }
 
-    /// The newest alerts of an incident that are no noise.
+    /// The first alerts of an incident that are no noise.
     ///
     /// # Errors
     /// As every call of the database.
-    pub async fn incident_alerts_loud(&self, viewer: &Viewer, number: Number, limit: i64) -> Result<Vec<AlertView>> {
-        if !viewer.may_read() {
-            return Ok(Vec::new());
-        }
-        let find = sql_made(format!(
-            "{ALERT} WHERE i.number = $1 AND NOT EXISTS (SELECT 1 FROM alert_marks m WHERE m.alert_id = a.id AND m.relevance = 'noise') \
-             ORDER BY a.id DESC LIMIT $2"
-        ));
-        self.rows(find.int(number.0).int(limit)).await?.iter().map(view_of).collect()
+    pub async fn incident_alerts_loud(&self, viewer: &Viewer, number: Number, order: Order, limit: i64) -> Result<Vec<AlertView>> {
+        let loud = " AND NOT EXISTS (SELECT 1 FROM alert_marks m WHERE m.alert_id = a.id AND m.relevance = 'noise')";
+        Ok(self.incident_alerts_where(viewer, number, loud, order, None, limit).await?.items)
     }
 
     /// What each of these alerts was marked as, of those that were.

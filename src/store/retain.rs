@@ -108,6 +108,7 @@ pub async fn incident_forget(tx: &mut Tx, id: &IncidentId, before: Time, limit: 
         return Ok(rows);
     }
     tx.execute(sql("DELETE FROM incident_services WHERE incident_id = $1").text(id.as_str())).await?;
+    tx.execute(sql("DELETE FROM incident_kinds WHERE incident_id = $1").text(id.as_str())).await?;
     tx.execute(sql("DELETE FROM rooms WHERE incident_id = $1").text(id.as_str())).await?;
     // Whoever told of it in a room of its own: room:, card: and the like, with its id at the end.
     tx.execute(sql("DELETE FROM followers WHERE name LIKE '%:' || $1 AND name NOT LIKE 'webhook:%'").text(id.as_str())).await?;

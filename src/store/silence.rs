@@ -204,7 +204,7 @@ pub async fn silence_piece(tx: &mut Tx, place: &SilencePlace, limit: i64) -> Res
     // The condition is the index's own, word for word, or it is not used.
     let find = format!(
         "SELECT id, integration, dedup_key, source, service, title, severity, state, count, first_at, last_at, fired_at, resolved_at, \
-         incident_id, ends_at, hold, url, labels FROM alerts WHERE state = '{}' AND (service, id) > ($1, $2) ORDER BY service, id LIMIT $3",
+         incident_id, ends_at, hold, kind, seen, marks, url, labels FROM alerts WHERE state = '{}' AND (service, id) > ($1, $2) ORDER BY service, id LIMIT $3",
         state.name()
     );
     let rows = tx.rows(sql_made(find).text(service.as_str()).text(id.as_str()).int(limit)).await?;
@@ -283,7 +283,7 @@ impl Reader {
         let Some(of) = sees(viewer) else { return Ok(Vec::new()) };
         // What fired in an incident that was resolved since is over, whatever its own row says.
         let find = sql("SELECT a.id, a.integration, a.dedup_key, a.source, a.service, a.title, a.severity, a.state, a.count, a.first_at, \
-                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.hold, a.url, a.labels, k.changed_at, home.number FROM alerts a \
+                        a.last_at, a.fired_at, a.resolved_at, a.incident_id, a.ends_at, a.hold, a.kind, a.seen, a.marks, a.url, a.labels, k.changed_at, home.number FROM alerts a \
                         LEFT JOIN incidents i ON i.id = a.incident_id \
                         LEFT JOIN incidents home ON home.id = COALESCE(i.merged_into, i.id) \
                         LEFT JOIN dedup_keys k ON k.dedup_key = a.dedup_key AND k.integration = a.integration AND k.alert_id = a.id \

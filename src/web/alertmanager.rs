@@ -10,12 +10,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{self, WebError};
 use super::{Doors, body, hooks, public};
+use crate::base::coding;
 use crate::base::id::SilenceId;
 use crate::base::limits;
 use crate::base::time::Time;
@@ -61,6 +61,9 @@ impl IntoResponse for Refused {
         let mut response = (self.0, Json(Value::String(self.1))).into_response();
         if self.0 == StatusCode::UNAUTHORIZED {
             answer::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"Reveille\", Bearer");
+        }
+        if self.0 == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            answer::set(&mut response, header::ACCEPT_ENCODING, coding::TAKEN);
         }
         if self.0 == StatusCode::SERVICE_UNAVAILABLE {
             answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
@@ -134,23 +137,26 @@ async fn post_alerts(State(desk): State<Desk>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let asker = asker(doors, &parts.headers).await;
     let cap = asker.as_ref().ok().and_then(|asker| asker.door.as_ref()).map_or(limits::COMMAND_BYTES, alertmanager::body_cap);
-    let body = body::read(&doors.house.clock, body, cap).await;
+    let received = body::receive(&doors.house, &parts.headers, body, cap).await;
     let Some(door) = asker?.door else {
         let why = "A token reads alerts and silences; to send alerts, use the key of an integration of the source alertmanager_api.";
         return Err(Refused(StatusCode::FORBIDDEN, why.to_owned()));
     };
     let cannot_store = |_: IngestError| Refused::from(WebError::Busy("Nothing can be stored just now; try again in a few seconds."));
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => {
-            // The sender may never send it again: what was too large is told as an alert.
-            if matches!(error, WebError::TooLarge(_)) {
-                ingest::oversized(&doors.house, &door, &hooks::inbound(doors, &parts, Bytes::new())).await.map_err(cannot_store)?;
+    let received = match received {
+        Ok(received) => received,
+        Err(lost) => {
+            let inbound = hooks::unread(doors, &parts, &lost);
+            // The sender may never send it again: what was too large, or cannot be decoded, is told as an alert.
+            if let Some(why) = lost.undecoded() {
+                ingest::undecodable(&doors.house, &door, &inbound, why, None).await.map_err(cannot_store)?;
+            } else if matches!(lost.error, WebError::TooLarge(_)) {
+                ingest::oversized(&doors.house, &door, &inbound).await.map_err(cannot_store)?;
             }
-            return Err(error.into());
+            return Err(lost.error.into());
         }
     };
-    let inbound = hooks::inbound(doors, &parts, body);
+    let inbound = hooks::inbound(doors, &parts, received);
     match alertmanager::post(&doors.house, &door, &inbound).await.map_err(cannot_store)? {
         None => Ok(StatusCode::OK.into_response()),
         Some(wrong) => Err(bad(format!("The body cannot be read: {wrong}."))),

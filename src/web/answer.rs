@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::base::coding;
 use crate::flows::FlowError;
 use crate::store::read::StoreError;
 
@@ -33,6 +34,11 @@ pub(super) enum WebError {
     WrongMethod(String),
     #[error("The body is larger than {0} bytes, and that is the most. Send less at once.")]
     TooLarge(usize),
+    /// The clause says how it is encoded, and what is taken.
+    #[error("The body cannot be decoded: {0}.")]
+    Encoding(String),
+    #[error("The body cannot be decoded: {0}.")]
+    Undecodable(String),
     #[error("The body did not arrive in time.")]
     TooSlow,
     #[error("{0}")]
@@ -52,6 +58,8 @@ impl WebError {
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Undecodable(_) => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Inside => StatusCode::INTERNAL_SERVER_ERROR,
@@ -70,6 +78,7 @@ impl WebError {
             Self::Unprocessable(_) => "That does not fit together",
             Self::WrongMethod(_) => "Not this way",
             Self::TooLarge(_) => "Too large",
+            Self::Encoding(_) | Self::Undecodable(_) => "That cannot be decoded",
             Self::TooSlow => "Too slow",
             Self::Busy(_) => "Busy",
             Self::Inside => "Something went wrong",
@@ -113,10 +122,18 @@ pub(super) struct Told {
     pub detail: String,
 }
 
+/// A refusal for the encoding of a body says which ones are taken (RFC 7694).
+pub(super) fn says_what_is_taken(response: &mut Response, error: &WebError) {
+    if let WebError::Encoding(_) = error {
+        set(response, header::ACCEPT_ENCODING, coding::TAKEN);
+    }
+}
+
 /// RFC 9457.
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
         let mut response = problem(self.status(), &self.to_string());
+        says_what_is_taken(&mut response, &self);
         response.extensions_mut().insert(Told { title: self.title(), detail: self.to_string() });
         response
     }

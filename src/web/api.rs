@@ -11,6 +11,7 @@ pub(super) mod integration;
 pub(super) mod maintenance;
 pub(super) mod mark;
 pub(super) mod merge;
+pub(super) mod noise;
 pub(super) mod person;
 pub(super) mod route;
 pub(super) mod silence;
@@ -44,6 +45,7 @@ pub(super) async fn incidents(State(doors): State<Doors>, Extension(caller): Ext
         states: params.words("state", IncidentState::parse, "triggered, acknowledged, resolved")?,
         service: params.get("service").map(ServiceId::from_text),
         kinds: params.words("kind", Kind::parse, "real, drill, test")?,
+        order: params.sort()?.unwrap_or_default(),
     };
     let page = doors.house.store.reader().incidents_list(&caller.viewer, &filter, params.get("cursor"), params.limit()?).await?;
     let items = page.items.into_iter().map(|view| IncidentBody::of(view, &doors)).collect();
@@ -81,7 +83,8 @@ pub(super) async fn incident_alerts(
 ) -> Reply<List<AlertBody>> {
     let params = Params::of(&uri);
     let incident = look::incident(&doors, &caller.viewer, &number).await?;
-    let page = doors.house.store.reader().incident_alerts(&caller.viewer, incident.number, params.get("cursor"), params.limit()?).await?;
+    let (order, cursor) = (params.sort()?.unwrap_or_default(), params.get("cursor"));
+    let page = doors.house.store.reader().incident_alerts(&caller.viewer, incident.number, order, cursor, params.limit()?).await?;
     Ok(Json(List { items: page.items.into_iter().map(AlertBody::from).collect(), next: page.next }))
 }
 
@@ -104,7 +107,8 @@ pub(super) async fn alerts(State(doors): State<Doors>, Extension(caller): Extens
         [state] => Some(*state),
         [_, ..] => return Err(WebError::BadRequest("state is one of firing, resolved, suppressed; ask for one at a time.".to_owned())),
     };
-    let filter = AlertFilter { state, service: params.get("service").map(ServiceId::from_text) };
+    let order = params.sort()?.unwrap_or_default();
+    let filter = AlertFilter { state, service: params.get("service").map(ServiceId::from_text), order };
     let page = doors.house.store.reader().alerts_list(&caller.viewer, &filter, params.get("cursor"), params.limit()?).await?;
     Ok(Json(List { items: page.items.into_iter().map(AlertBody::from).collect(), next: page.next }))
 }

@@ -5,7 +5,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{self, WebError};
@@ -27,20 +26,25 @@ async fn take(State(doors): State<Doors>, request: Request, api: Api) -> Respons
     let (parts, body) = request.into_parts();
     // An event is never refused for a header that nobody can read.
     let repeat_key = repeat::key(&parts.headers).unwrap_or(None);
-    let body = match body::read(&doors.house.clock, body, limits::BODY_BYTES).await {
-        Ok(body) => body,
-        Err(error) => {
+    let received = match body::receive(&doors.house, &parts.headers, body, limits::BODY_BYTES).await {
+        Ok(received) => received,
+        Err(lost) => {
             // Unread, the body does not say whose it is; its header may.
-            let inbound = hooks::inbound(&doors, &parts, Bytes::new());
-            if matches!(error, WebError::TooLarge(_))
-                && let Err(error) = enqueue::oversized(&doors.house, api, &inbound).await
-            {
+            let inbound = hooks::unread(&doors, &parts, &lost);
+            let told = match lost.undecoded() {
+                Some(why) => enqueue::undecodable(&doors.house, api, &inbound, why).await,
+                None if matches!(lost.error, WebError::TooLarge(_)) => enqueue::oversized(&doors.house, api, &inbound).await,
+                None => Ok(()),
+            };
+            if let Err(error) = told {
                 return not_taken(&error);
             }
-            return refused(error.status(), "Event object is too large or incomplete", &[error.to_string()]);
+            let mut response = refused(lost.error.status(), "Event object is too large or incomplete", &[lost.error.to_string()]);
+            answer::says_what_is_taken(&mut response, &lost.error);
+            return response;
         }
     };
-    let inbound = hooks::inbound(&doors, &parts, body);
+    let inbound = hooks::inbound(&doors, &parts, received);
     let Some(repeat_key) = repeat_key else { return decided(&doors, api, &inbound).await };
     // Whose event it is stands in its body: equal bodies are of one sender, and another body is another request.
     let (body, caller) = (inbound.body.clone(), digest_hex(&inbound.body));

@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::answer::{self, WebError, plain, problem};
+use super::body::{NotReceived, Received};
 use super::repeat::{self, Asked, Clash};
 use super::{Doors, alertmanager, body, enqueue, look, opsgenie, rest_endpoint};
 use crate::base::inbound::Inbound;
@@ -61,9 +62,8 @@ pub(super) async fn take(State(doors): State<Doors>, Path((source, key)): Path<(
         Ok(door) => door,
         Err(error) => {
             // Unread, the body would break the connection before the answer is seen.
-            return match body::read(&house.clock, request.into_body(), limits::BODY_BYTES).await {
-                Ok(_) | Err(_) => refused(&error),
-            };
+            body::discard(&house.clock, request.into_body()).await;
+            return refused(&error);
         }
     };
     through(doors, door, request).await
@@ -81,16 +81,21 @@ async fn through(doors: Doors, door: ingest::Door, request: Request) -> Response
     // A signal is never refused for a header that nobody can read.
     let repeat_key = repeat::key(request.headers()).unwrap_or(None);
     let (parts, body) = request.into_parts();
-    let inbound = match body::read(&house.clock, body, door.source.body_cap()).await {
-        Ok(body) => inbound(&doors, &parts, body),
-        Err(error) => {
+    let inbound = match body::receive(house, &parts.headers, body, door.source.body_cap()).await {
+        Ok(received) => inbound(&doors, &parts, received),
+        Err(lost) => {
+            let inbound = unread(&doors, &parts, &lost);
+            // What cannot be read is no error to a sender that has the key.
+            if let Some(why) = lost.undecoded() {
+                return taken_as(&doors, ingest::undecodable(house, &door, &inbound, why, wait).await, wait).await;
+            }
             // The sender may never send it again: what was too large is told as an alert.
-            if matches!(error, WebError::TooLarge(_))
-                && let Err(refusal) = ingest::oversized(house, &door, &inbound(&doors, &parts, bytes::Bytes::new())).await
+            if matches!(lost.error, WebError::TooLarge(_))
+                && let Err(refusal) = ingest::oversized(house, &door, &inbound).await
             {
                 return refused(&refusal);
             }
-            return error.into_response();
+            return lost.error.into_response();
         }
     };
     // A sender that says which delivery this is says nothing else by it: a header made for the purpose goes first.
@@ -120,7 +125,11 @@ async fn through(doors: Doors, door: ingest::Door, request: Request) -> Response
 
 /// Takes a message in and says what became of it.
 async fn taken(doors: &Doors, door: &ingest::Door, inbound: &Inbound, wait: Option<Span>) -> Response {
-    match ingest::ingest(&doors.house, door, inbound, wait).await {
+    taken_as(doors, ingest::ingest(&doors.house, door, inbound, wait).await, wait).await
+}
+
+async fn taken_as(doors: &Doors, made: Result<Vec<Option<Verdict>>, IngestError>, wait: Option<Span>) -> Response {
+    match made {
         Ok(verdicts) => {
             let results = results(doors, verdicts).await;
             let mut response = (StatusCode::ACCEPTED, Json(Taken { results })).into_response();
@@ -143,7 +152,7 @@ async fn beat(State(doors): State<Doors>, Path(key): Path<String>, request: Requ
         Ok(_) | Err(WebError::TooLarge(_)) => {}
         Err(error) => return error.into_response(),
     }
-    let inbound = inbound(&doors, &parts, bytes::Bytes::new());
+    let inbound = bare(&doors, &parts);
     match beat::beat(&doors.house, &key, &inbound).await {
         Ok(next) => {
             let results = results(&doors, vec![None]).await;
@@ -227,12 +236,24 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Span> {
     })
 }
 
-pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, body: bytes::Bytes) -> Inbound {
+/// A message whose body is read and thrown away, or was never read.
+pub(super) fn bare(doors: &Doors, parts: &axum::http::request::Parts) -> Inbound {
+    inbound(doors, parts, Received { body: bytes::Bytes::new(), sent: None })
+}
+
+/// A message whose body is not to be read; what was sent may be signed all the same.
+pub(super) fn unread(doors: &Doors, parts: &axum::http::request::Parts, lost: &NotReceived) -> Inbound {
+    inbound(doors, parts, Received { body: bytes::Bytes::new(), sent: lost.sent.clone() })
+}
+
+pub(super) fn inbound(doors: &Doors, parts: &axum::http::request::Parts, received: Received) -> Inbound {
+    let Received { body, sent } = received;
     Inbound {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string),
         headers: headers(&parts.headers),
         body,
+        sent,
         received_at: doors.now(),
     }
 }
@@ -257,7 +278,7 @@ async fn called_back(doors: &Doors, channel: &str, request: Request) -> Response
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
-    let inbound = inbound(doors, &parts, body);
+    let inbound = inbound(doors, &parts, Received { body, sent: None });
     match hear::hear(&doors.house, channel, &inbound).await {
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(answer)) => {

@@ -15,6 +15,7 @@ use crate::base::limits;
 use crate::base::viewer::Viewer;
 use crate::domain::fact::{Fact, What};
 use crate::domain::input::{Act, Command, Via};
+use crate::domain::order::Order;
 use crate::domain::reason::Reason;
 use crate::domain::setup::ContactKind;
 use crate::flows::hear::{CallbackError, HearError};
@@ -84,6 +85,13 @@ impl Params {
         let Some(text) = self.get("limit") else { return Ok(limits::LIST_DEFAULT) };
         let limit = text.parse().ok().filter(|limit| (1..=limits::LIST_MOST).contains(limit));
         limit.ok_or_else(|| WebError::BadRequest(format!("limit is a number from 1 to {}.", limits::LIST_MOST)))
+    }
+
+    /// The order that is asked for; `None`: whichever suits.
+    pub fn sort(&self) -> Result<Option<Order>, WebError> {
+        let Some(text) = self.get("sort") else { return Ok(None) };
+        let names = || Order::ALL.map(Order::name).join(", ");
+        Order::parse(text).map(Some).ok_or_else(|| WebError::BadRequest(format!("sort is one of {}.", names())))
     }
 
     /// A word of a fixed set, or several with commas between.
@@ -254,6 +262,8 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
+        | What::AlertsNew { .. }
+        | What::AlertsRising { .. }
         | What::AlertsFlapping { .. }
         | What::AlertsSteady { .. }
         | What::AlertsUnsilenced { .. }

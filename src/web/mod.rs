@@ -14,6 +14,7 @@ pub mod hooks;
 mod inhibited;
 mod look;
 mod metrics;
+mod noise;
 mod opsgenie;
 mod pages;
 pub mod public;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use self::alert::{listed, noted, status_of, whole};
 use self::query::Query;
 use super::answer::{self, WebError};
+use super::body::{NotReceived, Received};
 use super::repeat::{self, Asked, Clash};
 use super::{Doors, body, hooks};
 use crate::base::id::{IdSource, JournalId};
@@ -111,6 +112,9 @@ impl Visit {
         if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
             answer::set(&mut response, header::RETRY_AFTER, answer::RETRY_AFTER);
         }
+        if let Refusal::Web(error) = refusal {
+            answer::says_what_is_taken(&mut response, error);
+        }
         response
     }
 }
@@ -175,15 +179,24 @@ impl From<StoreError> for Refusal {
     }
 }
 
+/// The body as it was sent, which is what may be signed; nothing where it did not come.
+fn sent(read: &Result<Received, NotReceived>) -> Bytes {
+    match read {
+        Ok(Received { body, sent }) => sent.as_ref().unwrap_or(body).clone(),
+        Err(lost) => lost.sent.clone().unwrap_or_default(),
+    }
+}
+
 /// Whose request it is.
-fn sender(doors: &Doors, headers: &HeaderMap, body: &Bytes) -> Result<Integration, Refusal> {
+fn sender(doors: &Doors, headers: &HeaderMap, body: Bytes) -> Result<Integration, Refusal> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("").trim();
     let key = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("GenieKey")).map(|(_, key)| key.trim());
     let inbound = Inbound {
         method: String::new(),
         path: String::new(),
         headers: hooks::headers(headers),
-        body: body.clone(),
+        body,
+        sent: None,
         received_at: doors.now(),
     };
     opsgenie::open(&doors.house, key.ok_or(Refusal::NoKey)?, &inbound).map_err(|error| match error {
@@ -195,22 +208,23 @@ fn sender(doors: &Doors, headers: &HeaderMap, body: &Bytes) -> Result<Integratio
 async fn create(State(doors): State<Doors>, request: Request) -> Response {
     let visit = Visit::new(&doors);
     let (parts, body) = request.into_parts();
-    let read = body::read(&doors.house.clock, body, limits::BODY_BYTES).await;
-    let sender = sender(&doors, &parts.headers, read.as_ref().unwrap_or(&Bytes::new()));
-    let (sender, body) = match (sender, read) {
-        (Ok(sender), Ok(body)) => (sender, body),
+    let read = body::receive(&doors.house, &parts.headers, body, limits::BODY_BYTES).await;
+    let sender = sender(&doors, &parts.headers, sent(&read));
+    let (sender, received) = match (sender, read) {
+        (Ok(sender), Ok(received)) => (sender, received),
         (Err(refusal), _) => return visit.refuse(&doors, &refusal),
-        (Ok(sender), Err(error)) => {
-            // The sender may never send it again: what was too large is told as an alert.
-            if matches!(error, WebError::TooLarge(_))
-                && let Err(refusal) = opsgenie::oversized(&doors.house, &sender).await
-            {
-                return visit.refuse(&doors, &refusal.into());
-            }
-            return visit.refuse(&doors, &Refusal::Web(error));
+        (Ok(sender), Err(lost)) => {
+            // The sender may never send it again: what was too large, or cannot be decoded, is told as an alert.
+            let told = match lost.undecoded() {
+                Some(why) => opsgenie::undecodable(&doors.house, &sender, why).await,
+                None if matches!(lost.error, WebError::TooLarge(_)) => opsgenie::oversized(&doors.house, &sender).await,
+                None => Ok(()),
+            };
+            return visit.refuse(&doors, &told.map_or_else(Refusal::from, |()| Refusal::Web(lost.error)));
         }
     };
-    let inbound = hooks::inbound(&doors, &parts, body.clone());
+    let body = received.body.clone();
+    let inbound = hooks::inbound(&doors, &parts, received);
     let asking = sender.clone();
     let doors_of_work = doors.clone();
     let work = async move || {
@@ -229,12 +243,12 @@ async fn ask(
 ) -> Response {
     let visit = Visit::new(&doors);
     let (parts, body) = request.into_parts();
-    let read = body::read(&doors.house.clock, body, limits::BODY_BYTES).await;
-    let sender = sender(&doors, &parts.headers, read.as_ref().unwrap_or(&Bytes::new()));
+    let read = body::receive(&doors.house, &parts.headers, body, limits::BODY_BYTES).await;
+    let sender = sender(&doors, &parts.headers, sent(&read));
     let (sender, body) = match (sender, read) {
-        (Ok(sender), Ok(body)) => (sender, body),
+        (Ok(sender), Ok(received)) => (sender, received.body),
         (Err(refusal), _) => return visit.refuse(&doors, &refusal),
-        (Ok(_), Err(error)) => return visit.refuse(&doors, &Refusal::Web(error)),
+        (Ok(_), Err(lost)) => return visit.refuse(&doors, &Refusal::Web(lost.error)),
     };
     let asking = sender.clone();
     let (doors_of_work, body_of_work) = (doors.clone(), body.clone());
@@ -316,7 +330,7 @@ fn told(doors: &Doors, visit: &Visit, answer: Result<Value, Refusal>) -> Respons
 async fn one(State(doors): State<Doors>, Path(identifier): Path<String>, Params(params): Params<Pairs>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&doors);
     let answer = async {
-        let sender = sender(&doors, &headers, &Bytes::new())?;
+        let sender = sender(&doors, &headers, Bytes::new())?;
         Ok(json!({ "data": whole(&find(&doors, &sender, &identifier, &params).await?) }))
     };
     told(&doors, &visit, answer.await)
@@ -325,7 +339,7 @@ async fn one(State(doors): State<Doors>, Path(identifier): Path<String>, Params(
 async fn notes(State(doors): State<Doors>, Path(identifier): Path<String>, Params(params): Params<Pairs>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&doors);
     let answer = async {
-        let sender = sender(&doors, &headers, &Bytes::new())?;
+        let sender = sender(&doors, &headers, Bytes::new())?;
         let alert = find(&doors, &sender, &identifier, &params).await?;
         let notes = doors.house.store.reader().own_notes(&alert).await?;
         noted(&doors.public_url(), &identifier, &sender, &notes, &params)
@@ -335,7 +349,7 @@ async fn notes(State(doors): State<Doors>, Path(identifier): Path<String>, Param
 
 /// The alerts that a query finds, newest first.
 async fn found(doors: &Doors, headers: &HeaderMap, params: &Pairs) -> Result<Vec<OwnAlert>, Refusal> {
-    let sender = sender(doors, headers, &Bytes::new())?;
+    let sender = sender(doors, headers, Bytes::new())?;
     if param(params, "searchIdentifier").is_some() {
         return Err(Refusal::wrong("searchIdentifier", "there are no saved searches here; ask by query"));
     }
@@ -364,7 +378,7 @@ async fn count(State(doors): State<Doors>, Params(params): Params<Pairs>, header
 async fn request_status(State(doors): State<Doors>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&doors);
     let answer = async {
-        let viewer = Viewer::Integration(sender(&doors, &headers, &Bytes::new())?.id);
+        let viewer = Viewer::Integration(sender(&doors, &headers, Bytes::new())?.id);
         let reader = doors.house.store.reader();
         let request = reader.own_request(&viewer, &id).await?.ok_or(Refusal::NoRequest)?;
         let alert = match &request.verdict.alert {

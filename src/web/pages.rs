@@ -9,6 +9,7 @@ pub mod integrations;
 pub mod list;
 pub mod maintenance;
 pub mod me;
+pub mod noise;
 pub mod oncall;
 pub mod people;
 pub mod reference;

@@ -34,6 +34,7 @@ async fn take(State(doors): State<Doors>, door: Door, request: Request) -> Respo
         path: parts.uri.path().to_owned(),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect(),
         body,
+        sent: None,
         received_at: doors.now(),
     };
     match say::hear(&doors.house, door, &inbound).await {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reveille::domain::input::{Action, Signal};
 use reveille::domain::routing::{Gives, Route};
-use reveille::domain::setup::{AlertSeverity, Integration, Service, Setup};
+use reveille::domain::setup::{AlertSeverity, Budget, Integration, Service, Setup};
 
 /// So many rules, of which only the last takes anything.
 pub fn setup(rules: usize, expression: Option<&str>) -> Setup {
@@ -28,6 +28,7 @@ pub fn setup(rules: usize, expression: Option<&str>) -> Setup {
         topics: Vec::new(),
         heartbeat: None,
         map: None,
+        budget: Budget::default(),
     };
     Setup {
         services: [("api".into(), Service::new("api".into(), "p".into()))].into(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use reveille::base::inbound::Inbound;
 use reveille::base::time::{Span, Time};
-use reveille::domain::setup::{AlertSeverity, Integration};
+use reveille::domain::setup::{AlertSeverity, Budget, Integration};
 use reveille::sources::{self, Source};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
@@ -68,12 +68,14 @@ fn read(source: &dyn Source, body: Bytes, limit: Span) -> Span {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     };
     let inbound = Inbound {
         method: "POST".to_owned(),
         path: format!("/hooks/{}/key", source.name()),
         headers: Vec::new(),
         body,
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     };
     let mut least = Span(i64::MAX);

@@ -202,8 +202,8 @@ ${more}`,
   }
 
   /** A signal of a script; the incident's number. */
-  async fires(title: string, more: Record<string, unknown> = {}): Promise<number> {
-    const answer = await fetch(`${this.url}/hooks/generic/${KEY}`, {
+  async fires(title: string, more: Record<string, unknown> = {}, key = KEY): Promise<number> {
+    const answer = await fetch(`${this.url}/hooks/generic/${key}`, {
       method: "POST",
       headers: { "content-type": "application/json", prefer: "wait=5" },
       body: JSON.stringify({ title, severity: "critical", ...more }),

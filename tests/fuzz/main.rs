@@ -21,8 +21,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reveille::base::clock::Clock;
+use reveille::base::coding::{Coding, Decoding};
 use reveille::base::inbound::Inbound;
 use reveille::base::limits;
+use reveille::base::mask::Mask;
 use reveille::base::secret::{Sealer, Secret};
 use reveille::base::time::{Span, Time};
 use reveille::base::viewer::{Role, Viewer};
@@ -31,7 +33,7 @@ use reveille::boot::config::{self, Surroundings};
 use reveille::chat::{blocks, inbound};
 use reveille::domain::alert::UNREADABLE_KEY;
 use reveille::domain::input::{Action, Signal};
-use reveille::domain::setup::{AlertSeverity, Integration};
+use reveille::domain::setup::{AlertSeverity, Budget, Integration};
 use reveille::sources::{self, pagerduty};
 use reveille::store::read::IncidentFilter;
 use reveille::store::{Store, StoreError, StoreOptions};
@@ -112,6 +114,29 @@ fuzzed! {
     };
     /// A rule's matcher, expression and template and a mapping, each as somebody might write it, and a body that goes through them.
     routing(rules::seeds()) => rules::routed;
+    /// The first byte says how it is encoded. Whatever it is, it ends, at the cap at the latest.
+    encoded_body(vec![b"\0\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0".to_vec(), b"\x02\x28\xb5\x2f\xfd\x00\x00\x09\x00\x00".to_vec()]) => |input| {
+        let (first, sent) = input.split_first().unwrap_or((&0, input));
+        let coding = [Coding::Gzip, Coding::Deflate, Coding::Zstd][usize::from(first % 3)];
+        let mut decoding = Decoding::new(coding, Bytes::copy_from_slice(sent), 64 << 10);
+        loop {
+            match decoding.advance(usize::MAX) {
+                Ok(false) => {}
+                Ok(true) => break assert!(decoding.into_body().len() <= 64 << 10, "it is over the cap"),
+                Err(_) => break,
+            }
+        }
+    };
+    /// A secret that stands in it is masked, and what is masked stays as it is.
+    secrets(vec![b"token: x password=".to_vec(), b"https://a:b@c".to_vec()]) => |text| {
+        let text = String::from_utf8_lossy(text);
+        let (mask, planted) = (Mask::default(), "ghp_abcdefghijklmnopqrstuvwxyz0123456789");
+        assert!(!mask.text(&format!("{text} {planted} {text}")).contains(planted), "a secret stays");
+        let once = mask.text(&text).into_owned();
+        assert!(once.len() <= text.len() + text.len() * 4, "it grows");
+        let kept = sources::excerpt(format!("{{\"title\":{},\"x\":\"{planted}\"}}", serde_json::json!(text)).as_bytes(), &mask);
+        assert!(!kept.contains(planted), "a secret is kept");
+    };
     twilio_callback(vec![b"keys CallSid=CA1&Digits=1".to_vec(), b"status CallSid=CA1&CallStatus=ringing".to_vec()]) => sinks::callback;
     /// Whatever is said, the call is one well-formed `Response` within Twilio's limit, and says nothing but words.
     twiml(Vec::new()) => sinks::spoken;
@@ -176,7 +201,7 @@ fuzzed! {
     };
     /// What an integration's page shows of a body: nothing hidden, nothing longer than it may be.
     excerpt(vec![br#"{"token":"swordfish","title":"x"}"#.to_vec()]) => |body| {
-        let kept = sources::excerpt(body);
+        let kept = sources::excerpt(body, &Mask::default());
         assert!(kept.len() <= limits::EXCERPT_BYTES + "…".len() && !kept.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')), "{kept:?}");
     };
     smtp(smtp::seeds()) => smtp::conversation;
@@ -320,6 +345,7 @@ fn request(body: &[u8]) -> Inbound {
         path: "/hooks/x/key".to_owned(),
         headers: Vec::new(),
         body: Bytes::copy_from_slice(body),
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     }
 }
@@ -338,6 +364,7 @@ fn integration(source: &str) -> Integration {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     }
 }
 

@@ -286,6 +286,56 @@ class Bench:
         self.row(load, "quiet key's p99, beside it", None, p99(answered), "ms", "≤ 1.2 × idle, or ≤ 50 ms")
         self.row(load, "first page p99", None, p99(called), "ms", "< 2,000 ms")
 
+    # One body of Alertmanager's with 20,000 alerts.
+
+    def group(self):
+        print("20,000 alerts in one body, beside another key:", flush=True)
+        words = "The node has been unreachable for more than five minutes and its pods are being moved elsewhere. " * 8
+        body = [alert(f"group-{n:05}") for n in range(STORM)]
+        for one in body:
+            one["annotations"] = {"summary": one["labels"]["instance"] if "instance" in one["labels"] else "down", "description": words}
+        answered, decided, idle, beside = [], [], [], []
+        for _ in range(self.options.rounds):
+            with self.reveille(people=3) as server:
+                server.start()
+                other = Connection(server, f"{KEY[:-5]}{1:05}")
+
+                def one(n):
+                    began = time.monotonic()
+                    other.post([alert(f"beside-{n}")])
+                    return (time.monotonic() - began) * 1e3
+
+                alone = sorted(one(n) for n in range(100))
+                idle.append(alone[98])
+                done = threading.Event()
+                began = time.monotonic()
+
+                def post():
+                    connection = Connection(server)
+                    connection.post(body)
+                    answered.append(time.monotonic() - began)
+                    connection.close()
+                    done.set()
+
+                posting = threading.Thread(target=post)
+                posting.start()
+                spans = []
+                while not done.is_set() or len(spans) < 100:
+                    spans.append(one(100 + len(spans)))
+                beside.append(sorted(spans)[int(len(spans) * 0.99)])
+                posting.join()
+                server.settles()
+                decided.append(time.monotonic() - began)
+                other.close()
+                counted = server.metric("reveille_signals_total\\{.*accepted.*")
+                if counted < STORM:
+                    raise AssertionError(f"only {counted:.0f} of {STORM} were decided")
+        load = f"{STORM:,} alerts in one body of {len(json.dumps(body)) / 1e6:.0f} MB"
+        self.row(load, "answered 202", None, statistics.median(answered), "s", "≤ 2 s")
+        self.row(load, "all decided", None, statistics.median(decided), "s", "≤ 2 s")
+        self.row(load, "another key's p99, idle", None, statistics.median(idle), "ms")
+        self.row(load, "another key's p99, beside it", None, statistics.median(beside), "ms", "≤ 50 ms")
+
     # With much in the store already.
 
     def growth(self):
@@ -376,6 +426,7 @@ LOADS = {
     ),
     "latency": Bench.latency,
     "storm": Bench.storm,
+    "group": Bench.group,
     "open": Bench.open_alerts,
     "beside": Bench.beside,
     "growth": Bench.growth,

@@ -323,6 +323,13 @@ impl App {
         all
     }
 
+    /// Every row of every table, as a backup takes them.
+    pub async fn everything(&self) -> String {
+        let mut file = Vec::new();
+        reveille::flows::backup::write(&self.house().store, self.clock.now(), &mut file).await.expect("it is written");
+        String::from_utf8(file).expect("a backup is text")
+    }
+
     /// One statement beside the server, as an operator or a fault would.
     pub async fn sql(&self, statement: &str) {
         let url = if self.database.is_some() { self.database_url.clone() } else { format!("sqlite://{}", self.database_url) };

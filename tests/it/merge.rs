@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, GENERIC, SHOP, TEAM};
+use crate::slack::in_slack;
 use crate::story;
 
 /// What the API answers with, where it does what is asked.
@@ -139,5 +140,29 @@ story!(a_symptom_that_somebody_has_is_only_named_to_them, |app| {
     let merged = browser.post("/incidents/1/merge", &format!("csrf={csrf}&into=2")).await;
     assert_eq!((merged.status, merged.location.as_deref()), (303, Some("/incidents/1")), "{}", merged.text);
     assert_eq!(app.get("/api/v1/incidents/1").await["merged_into"], 2);
+    app.everyone_takes_notice();
+});
+
+story!(somebody_merges_in_the_room_and_takes_it_back_there, &in_slack(), |app| {
+    app.fires("the database is down").await;
+    app.hears(SHOP, &json!({"title": "checkout fails", "severity": "error"})).await;
+    let room = app.room(1).id;
+    let none = app.says("U0ANA", &room, "merge 7").await;
+    assert!(none.contains("#7"), "{none}");
+    let itself = app.says("U0ANA", &room, "merge 1").await;
+    assert!(itself.contains("nothing was changed, because an incident cannot go into itself"), "{itself}");
+    let answer = app.says("U0ANA", &room, "merge #2").await;
+    assert!(answer.contains("is part of the other one now") && answer.contains("It goes on with *#2*"), "{answer}");
+    assert_eq!(app.get("/api/v1/incidents/1").await["merged_into"], 2);
+    assert_eq!(app.get("/api/v1/incidents/2").await["took_in"], json!([1]));
+    app.advance("2s").await;
+    assert!(app.told_in(1).contains("Merged into #2 (checkout fails) by Ana Ruiz"), "{}", app.told_in(1));
+
+    app.stage.slack().press("U0ANA", &room, "Take it back").await.expect("the button is there");
+    app.settle().await;
+    let home = app.get("/api/v1/incidents/1").await;
+    assert_eq!((&home["state"], &home["merged_into"]), (&json!("triggered"), &json!(null)));
+    app.advance("2s").await;
+    assert!(app.told_in(1).contains("Taken out of #2 (checkout fails) again, and still fires, by Ana Ruiz"), "{}", app.told_in(1));
     app.everyone_takes_notice();
 });

@@ -229,7 +229,7 @@ fn with_a_second_round() -> String {
 }
 
 /// What `reveille why` prints, in UTC.
-async fn why(app: &App, about: &str) -> String {
+pub(crate) async fn why(app: &App, about: &str) -> String {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_reveille"));
     command.args(["why", about]).env("REVEILLE_URL", &app.url).env("REVEILLE_TOKEN", &app.token).env("TZ", "UTC");
     let printed = command.output().await.expect("the command runs");

@@ -16,6 +16,26 @@ static SENDERS: LazyLock<String> = LazyLock::new(|| {
     })
 });
 
+/// What `reveille why` tells of the first of these nights, from the first signal to the one call and the end.
+const GLITCH: [&str; 16] = [
+    "02:00:00  Opened at sev3 for Public API: Disk usage is getting tight",
+    "02:00:00  Paging starts by the policy platform: 3 steps, low urgency",
+    "because the incident opened",
+    "02:00:24  1 alert joined: glitch.com is DOWN (HTTP)",
+    "02:00:24  Severity raised from sev3 to sev2",
+    "02:00:24  Paging starts by the policy platform: 3 steps, high urgency",
+    "because the severity was raised",
+    "02:00:24  Step 1: Ana Ruiz (next step at 02:05:24)",
+    "because the policy's step began",
+    "02:00:24  Calling Ana Ruiz",
+    "because the person's own rule was due",
+    "02:00:24  The phone of Ana Ruiz rings",
+    "02:00:24  Acknowledged by Ana Ruiz (lapses without a sign of life at 02:30:24)",
+    "02:01:16  1 alert resolved: Disk usage is getting tight",
+    "02:01:16  Resolved",
+    "because its last firing alert was resolved by the sender",
+];
+
 /// Plays a night up to a moment; what comes many times is not waited for each time.
 async fn plays(app: &App, scenario: &Scenario, start: Time, from_ms: i64, until_ms: i64) {
     for (after, n, step) in scenario.moments() {
@@ -59,6 +79,12 @@ story!(
         for row in app.incidents().await {
             assert_eq!(row["state"], "resolved", "{row:#}");
         }
+        let told = crate::night::why(&app, "1").await;
+        let mut left = told.lines();
+        for line in GLITCH {
+            assert!(left.any(|told| told.trim() == line), "{line:?} is not told, or not in its turn:\n{told}");
+        }
+        assert_eq!(told.matches("  Calling ").count(), 1, "{told}");
     }
 );
 

@@ -26,7 +26,7 @@ const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const AUTH_TOKEN: &str = "stage-auth-token";
 
 /// One telephone and one step: whatever rings twice rings here.
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 [server]
 public_url = "{server}"
 

@@ -13,5 +13,6 @@ mod posted;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod replicas;
+mod slow;
 mod stop;
 mod storm;

@@ -6,8 +6,8 @@ use reveille::base::viewer::Role;
 use reveille::domain::group::GroupBy;
 use reveille::domain::routing::{Gives, Route};
 use reveille::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Flapping, Handoff, Integration, Language, Override, Place, Policy, ResolveMode,
-    Rotation, Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
+    AlertSeverity, Budget, Contact, ContactKind, Date, Every, Flapping, Handoff, Integration, Language, Override, Place, Policy, Raise,
+    ResolveMode, Rotation, Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User,
 };
 
 use super::dice::Dice;
@@ -48,6 +48,7 @@ pub fn setup(dice: &mut Dice) -> Setup {
         service.quiet_for = *dice.pick(&[Span::ZERO, Span::ZERO, Span::seconds(30), held::LONGEST]);
         let quick = Flapping { high: 10, low: 6, ..Flapping::default() };
         service.flapping = *dice.pick(&[None, Some(Flapping::default()), Some(quick), Some(quick)]);
+        service.raise = *dice.pick(&[Raise::default(), Raise { new: true, rising: true }, Raise { new: true, rising: false }]);
         if dice.percent(30) {
             let mut any = || *dice.pick(&Severity::ALL);
             service.severity = SeverityTable { critical: any(), error: any(), warning: any(), info: any() };
@@ -68,7 +69,16 @@ pub fn setup(dice: &mut Dice) -> Setup {
         let service = dice.pick(&services).clone();
         setup.integrations.insert(
             id.clone(),
-            Integration { id, source: "generic".to_owned(), service, severity, heartbeat: None, topics: Vec::new(), map: None },
+            Integration {
+                id,
+                source: "generic".to_owned(),
+                service,
+                severity,
+                heartbeat: None,
+                topics: Vec::new(),
+                map: None,
+                budget: Budget::default(),
+            },
         );
     }
     // Some nights have rules: one that takes what is worst elsewhere, perhaps under another policy, and one that may only record.

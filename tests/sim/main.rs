@@ -6,6 +6,7 @@ mod dice;
 mod held;
 mod hush;
 mod merge;
+mod novel;
 mod plant;
 mod provider;
 mod storm;
@@ -23,7 +24,8 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 4_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 36] = [
+const MUST_HAPPEN: [&str; 37] = [
+    "alerts_new",
     "incident_opened",
     "incident_declared",
     "incident_acknowledged",

@@ -1,13 +1,14 @@
 //! Planted bugs: the world must notice each of them. They twist what goes into `decide` or what comes out of it.
 
 use reveille::base::id::PageId;
-use reveille::base::time::Span;
+use reveille::base::time::{Span, Time};
 use reveille::domain::alert::{Alert, AlertState, Hold, Key};
 use reveille::domain::decide::{Decision, Desk, Outcome, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Actor, Command, Declare, Input, News, Report, Scope, Timer};
+use reveille::domain::novelty::KindState;
 use reveille::domain::reason::Reason;
 use reveille::domain::setup::Urgency;
 
@@ -101,10 +102,12 @@ pub enum Bug {
     OutlivesItsHome,
     /// The alerts that are split off stay where they were.
     SplitOnPaper,
+    /// Whatever comes has been heard of before.
+    NothingNew,
 }
 
 impl Bug {
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -148,6 +151,7 @@ impl Bug {
         Self::LeftBehind,
         Self::OutlivesItsHome,
         Self::SplitOnPaper,
+        Self::NothingNew,
     ];
 
     /// What `decide` is given.
@@ -170,6 +174,10 @@ impl Bug {
             }
             (Self::NoUmbrella, State::Desk(desk)) => desk.openings.clear(),
             (Self::PagesThroughSilence, State::Desk(desk)) => desk.silences.clear(),
+            (Self::NothingNew, State::Desk(desk)) => {
+                let old = KindState { first_at: Time(0), last_at: Time(0), seen: 0 };
+                desk.kinds.values_mut().for_each(|kind| *kind = Some(kind.unwrap_or(old)));
+            }
             (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
@@ -397,7 +405,8 @@ impl Bug {
             | Self::MixedGroups
             | Self::NoUmbrella
             | Self::PagesThroughSilence
-            | Self::StartsAgain => {}
+            | Self::StartsAgain
+            | Self::NothingNew => {}
         }
     }
 }

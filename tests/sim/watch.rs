@@ -17,7 +17,7 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush, merge, storm};
+use super::{held, hush, merge, novel, storm};
 
 /// How late a worker may be.
 pub(super) const LATE: Span = Span::seconds(1);
@@ -98,7 +98,7 @@ pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<
 }
 
 /// The rules of `cast::setup`, by a second opinion: the service, the severity and whether it only records.
-fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeverity, bool)> {
+pub(super) fn routed<'a>(rows: &'a Rows, signal: &Signal) -> Option<(&'a Service, AlertSeverity, bool)> {
     let integration = rows.setup.integrations.get(&signal.integration)?;
     let said = signal.severity.unwrap_or(integration.severity);
     let taken = rows.setup.routes.iter().find(|rule| match rule.id.as_str() {
@@ -198,6 +198,7 @@ impl Watch {
         Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
         hush::after_signal(rows, desk, signal, verdict)?;
         held::after_signal(rows, desk, signal, self.alert_before.as_ref(), verdict)?;
+        novel::after_signal(rows, desk, signal, verdict)?;
         let joined = match verdict.outcome {
             // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
             Outcome::Folded if verdict.reason == Reason::StormUmbrella => {
@@ -795,6 +796,8 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                 reason,
                 Reason::IncidentOpened
                     | Reason::SeverityRaised
+                    | Reason::FirstOfItsKind
+                    | Reason::Rising
                     | Reason::StillFiring
                     | Reason::FiredAgain
                     | Reason::SilenceEnded

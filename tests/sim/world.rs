@@ -13,17 +13,18 @@ use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
+use reveille::domain::novelty::{KindKey, KindState};
 use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 use reveille::domain::silence::Silence;
 use reveille::domain::storm::Openings;
 
-use super::cast;
 use super::dice::Dice;
 use super::plant::Bug;
 use super::provider::{self, Call, Fate, Key, Line, Mood, Turn};
 use super::watch::Watch;
+use super::{cast, novel};
 
 /// A world that has not come to rest after this many steps never will.
 const MOST_STEPS: usize = 60_000;
@@ -39,6 +40,7 @@ pub struct Rows {
     pub alerts: BTreeMap<AlertId, Alert>,
     pub incidents: BTreeMap<IncidentId, Incident>,
     pub openings: BTreeMap<PolicyId, Openings>,
+    pub kinds: BTreeMap<KindKey, KindState>,
     pub persons: BTreeMap<UserId, Person>,
     pub silences: BTreeMap<SilenceId, Silence>,
     pub timers: BTreeMap<(Scope, Timer), Time>,
@@ -113,9 +115,11 @@ impl World {
     pub fn new(seed: u64, bug: Option<Bug>, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let start = Time::from_seconds(1_767_600_000 + dice.between(0, 86_400));
+        let setup = cast::setup(&mut dice);
         let rows = Rows {
             now: start,
-            setup: cast::setup(&mut dice),
+            kinds: novel::known(&mut dice, &setup, start),
+            setup,
             keys: BTreeMap::new(),
             alerts: BTreeMap::new(),
             incidents: BTreeMap::new(),
@@ -535,6 +539,7 @@ impl World {
         let routed: Vec<_> = signals.iter().map(|signal| route(&self.rows.setup, signal.clone())).collect();
         let wanted = Wanted::by(&self.rows.setup, &routed.iter().collect::<Vec<_>>(), &desk.keys, self.rows.now);
         self.rows.shelter(&mut desk, wanted);
+        self.rows.lay_kinds(&mut desk, &routed);
         self.say(|| format!("batch of {}", signals.len()));
         let mut saved = Saved::default();
         let mut state = State::Desk(desk);
@@ -631,6 +636,7 @@ impl World {
         match state {
             State::Desk(desk) => {
                 self.rows.openings.extend(desk.openings);
+                self.rows.keep_kinds(desk.kinds);
                 self.rows.alerts.extend(desk.past.into_iter().map(|alert| (alert.id.clone(), alert)));
                 for (key, state) in desk.keys {
                     if let Some(alert) = &state.alert {

@@ -11,6 +11,7 @@ use reveille::domain::effect::PageOf;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState, Kind, OpenPage, Response, Run};
 use reveille::domain::input::Actor;
+use reveille::domain::novelty::Novelty;
 use reveille::domain::person::{AttemptState, OpenAttempt};
 use reveille::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
 use reveille::store::{Result, Store, StoreOptions, Tx, WriteLane, attempt_insert, desk_load, desk_load_incident, desk_save, facts_append};
@@ -210,6 +211,7 @@ pub fn alert(id: AlertId, key: Key, incident: Option<IncidentId>) -> Alert {
         incident,
         ends_at: Some(at(600)),
         hold: None,
+        novelty: Novelty::default(),
         url: Some("https://example.org/1".to_owned()),
         labels: BTreeMap::from([("host".to_owned(), "web1".to_owned())]),
     }

@@ -17,6 +17,7 @@ use reveille::domain::fact::{Fact, What, coalesce};
 use reveille::domain::incident::Incident;
 use reveille::domain::input::{Act, Action, Actor, CallEnd, Command, Input, News, Report, Scope, Signal, Timer, Via};
 use reveille::domain::merge::{Symptoms, family};
+use reveille::domain::novelty::{self, KindKey, KindState};
 use reveille::domain::person::{Person, PersonPage};
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, Setup};
@@ -100,6 +101,7 @@ impl ReferenceStateMachine for Steps {
 struct Memory {
     keys: BTreeMap<Key, KeyState>,
     openings: BTreeMap<PolicyId, Openings>,
+    kinds: BTreeMap<KindKey, KindState>,
     alerts: BTreeMap<AlertId, Alert>,
     incidents: BTreeMap<IncidentId, Incident>,
     persons: BTreeMap<UserId, Person>,
@@ -259,6 +261,11 @@ fn wanted(signals: &[Signal], keys: &BTreeMap<Key, KeyState>, now: Time) -> Want
     Wanted::by(&SETUP, &routed.iter().collect::<Vec<_>>(), keys, now)
 }
 
+fn kinds(signals: &[Signal], desk: &Desk) -> BTreeSet<KindKey> {
+    let routed: Vec<_> = signals.iter().map(|signal| route(&SETUP, signal.clone())).collect();
+    novelty::may_begin(&SETUP, &routed.iter().collect::<Vec<_>>(), desk)
+}
+
 impl Memory {
     fn happen(&mut self, happens: &Happens, moment: Moment) {
         let state = match happens {
@@ -290,6 +297,7 @@ impl Memory {
                 self.alerts.extend(alerts.map(|alert| (alert.id.clone(), alert)));
                 self.keys.extend(desk.keys);
                 self.openings.extend(desk.openings);
+                self.kinds.extend(desk.kinds.into_iter().filter_map(|(key, state)| Some((key, state?))));
                 decided.facts.iter().for_each(|fact| self.page(fact));
             }
             State::Person(person) => {
@@ -323,7 +331,7 @@ impl Memory {
             desk.keys.insert(key, state.clone());
         }
         self.seat_newest(&mut desk, services);
-        let Wanted { groups, policies, symptoms: Symptoms { services, since } } = wanted(signals, &desk.keys, now);
+        let Wanted { groups, policies, symptoms: Symptoms { services, since }, inhibitions: _ } = wanted(signals, &desk.keys, now);
         for policy in policies {
             let Some(openings) = self.openings.get(&policy) else { continue };
             let umbrella = openings.umbrella.as_ref().map(|id| (id.clone(), self.incidents[id].clone()));
@@ -340,7 +348,11 @@ impl Memory {
                 desk.incidents.insert(row.id.clone(), row.clone());
             }
         }
-        self.complete(desk)
+        let mut desk = self.complete(desk);
+        for kind in kinds(signals, &desk) {
+            desk.kinds.insert(kind.clone(), self.kinds.get(&kind).copied());
+        }
+        desk
     }
 
     /// The newest open incident that takes in what these would.
@@ -454,10 +466,13 @@ impl Memory {
         let mut tx = db.begin().await;
         let services = SETUP.services.keys().cloned().collect();
         let policies = || Wanted { policies: SETUP.policies.keys().cloned().collect(), ..Wanted::default() };
-        let desk =
+        let mut desk =
             store::desk_load(&mut tx, &self.keys.keys().cloned().collect(), &services, |_| policies()).await.expect("the desk loads");
         assert_eq!(desk.keys, self.keys, "{which}");
         assert_eq!(desk.openings, self.openings, "{which}");
+        store::kinds_load(&mut tx, &mut desk, &self.kinds.keys().cloned().collect()).await.expect("the kinds load");
+        let kinds: BTreeMap<_, _> = desk.kinds.into_iter().filter_map(|(key, state)| Some((key, state?))).collect();
+        assert_eq!(kinds, self.kinds, "{which}");
         for (id, incident) in &self.incidents {
             let loaded = store::desk_load_incident(&mut tx, id).await.expect("it loads").expect("it is there");
             assert_eq!(&loaded.incidents[id], incident, "{which}");
@@ -511,7 +526,10 @@ async fn happen(db: &Db, happens: &Happens, moment: Moment, step: u128) {
         Happens::Signals(signals) => {
             let (keys, services) = asked(signals);
             let load = store::desk_load(&mut tx, &keys, &services, |keys| wanted(signals, keys, moment.at));
-            State::Desk(load.await.expect("the desk loads"))
+            let mut desk = load.await.expect("the desk loads");
+            let kinds = kinds(signals, &desk);
+            store::kinds_load(&mut tx, &mut desk, &kinds).await.expect("the kinds load");
+            State::Desk(desk)
         }
         Happens::Command(command) => State::Desk(command_desk(&mut tx, command).await),
         Happens::Wake(Scope::Incident(incident), _) => {

@@ -8,6 +8,7 @@ mod desk;
 mod follower;
 mod life;
 mod machine;
+mod order;
 mod paging;
 mod silences;
 mod small;

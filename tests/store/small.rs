@@ -6,7 +6,7 @@ use reveille::base::id::{IdSource, IntegrationId, JournalId, TokenId};
 use reveille::base::time::Span;
 use reveille::base::viewer::{Role, Scope};
 use reveille::domain::fact::What;
-use reveille::domain::setup::{AlertSeverity, Contact, ContactKind, Integration, Policy, Service, Setup, User};
+use reveille::domain::setup::{AlertSeverity, Budget, Contact, ContactKind, Integration, Policy, Service, Setup, User};
 use reveille::store::{
     Filed, JournalRow, ObjectKind, Session, StoreError, Token, WriteLane, answer_find, answer_save, answers_forget, fact_last_seq,
     facts_after, facts_append, integration_find, journal_append, journal_delete, journal_pending, journal_take, lease_drop, lease_hold,
@@ -42,6 +42,7 @@ fn setup() -> Setup {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     };
     Setup {
         users: BTreeMap::from([(ana(), user)]),
@@ -51,6 +52,7 @@ fn setup() -> Setup {
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
         routes: Vec::new(),
         maintenance: Vec::new(),
+        inhibitions: Vec::new(),
     }
 }
 

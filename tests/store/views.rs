@@ -5,6 +5,7 @@ use reveille::base::viewer::{Role, Viewer};
 use reveille::domain::alert::AlertState;
 use reveille::domain::fact::What;
 use reveille::domain::incident::IncidentState;
+use reveille::domain::order::Order;
 use reveille::domain::reason::Reason;
 use reveille::store::read::{AlertFilter, IncidentFilter, PageState};
 use reveille::store::{
@@ -58,7 +59,7 @@ on_both! {
         assert_eq!(list(&IncidentFilter::default()).await, [7, 6, 5, 4, 3, 2, 1]);
         assert_eq!(list(&IncidentFilter { states: vec![IncidentState::Resolved], ..IncidentFilter::default() }).await, [3]);
         let open = vec![IncidentState::Triggered, IncidentState::Acknowledged];
-        assert_eq!(list(&IncidentFilter { states: open, service: Some(service()), kinds: vec![reveille::domain::incident::Kind::Real, reveille::domain::incident::Kind::Drill] }).await, [7, 6, 5, 4, 2, 1]);
+        assert_eq!(list(&IncidentFilter { states: open, service: Some(service()), kinds: vec![reveille::domain::incident::Kind::Real, reveille::domain::incident::Kind::Drill], ..IncidentFilter::default() }).await, [7, 6, 5, 4, 2, 1]);
         assert!(list(&IncidentFilter { service: Some("other".into()), ..IncidentFilter::default() }).await.is_empty());
         let wrong = reader.incidents_list(&viewer(), &IncidentFilter::default(), Some("not a cursor"), 3).await;
         assert!(matches!(wrong, Err(StoreError::Cursor)));
@@ -75,7 +76,7 @@ on_both! {
         resolve(db, &first.id, 9).await;
         let reader = db.store.reader();
         let list = async |state, limit, cursor: Option<String>| {
-            let filter = AlertFilter { state, service: Some(service()) };
+            let filter = AlertFilter { state, service: Some(service()), ..AlertFilter::default() };
             reader.alerts_list(&viewer(), &filter, cursor.as_deref(), limit).await.expect("it lists")
         };
         let both = list(None, 10, None).await;
@@ -86,7 +87,7 @@ on_both! {
         assert_eq!(list(Some(AlertState::Firing), 10, None).await.items[0].dedup_key, "two");
         let part = list(None, 1, None).await;
         assert_eq!(list(None, 1, part.next).await.items[0].dedup_key, "one");
-        let of = reader.incident_alerts(&viewer(), Number(1), None, 10).await.expect("it lists");
+        let of = reader.incident_alerts(&viewer(), Number(1), Order::Newest, None, 10).await.expect("it lists");
         assert_eq!(of.items.iter().map(|alert| alert.dedup_key.as_str()).collect::<Vec<_>>(), ["one"]);
     }
 
@@ -160,7 +161,7 @@ on_both! {
             let incidents = reader.incidents_list(&stranger, &IncidentFilter::default(), None, 10).await.expect("it asks");
             assert!(incidents.items.is_empty() && incidents.next.is_none());
             assert!(reader.alerts_list(&stranger, &AlertFilter::default(), None, 10).await.expect("it asks").items.is_empty());
-            assert!(reader.incident_alerts(&stranger, Number(1), None, 10).await.expect("it asks").items.is_empty());
+            assert!(reader.incident_alerts(&stranger, Number(1), Order::Newest, None, 10).await.expect("it asks").items.is_empty());
             assert!(reader.timeline(&stranger, Number(1), None, 10).await.expect("it asks").items.is_empty());
             assert!(reader.facts_tail(&stranger, None, 0, 10).await.expect("it asks").is_empty());
             assert!(reader.incident_pages(&stranger, Number(1)).await.expect("it asks").is_empty());

@@ -18,9 +18,11 @@ use reveille::base::viewer::{Role, Scope};
 use reveille::boot::wire;
 use reveille::channels::Channels;
 use reveille::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step, Target, User,
+    AlertSeverity, Budget, Contact, ContactKind, Date, Every, Handoff, Integration, Policy, Rotation, Schedule, Service, Setup, Step,
+    Target, User,
 };
 use reveille::errands::sns::Sns;
+use reveille::flows::fold::Floods;
 use reveille::flows::refusal::Refusals;
 use reveille::flows::retain::Retention;
 use reveille::flows::shout::Shouts;
@@ -123,6 +125,7 @@ fn setup() -> Setup {
             heartbeat: None,
             topics: Vec::new(),
             map: None,
+            budget: Budget::default(),
         };
         setup.integrations.insert(integration.id.clone(), integration);
     }
@@ -171,6 +174,7 @@ impl Desk {
             heartbeat: None,
             webhooks: BTreeMap::new(),
             retention: Retention::default(),
+            masks: reveille::base::mask::Mask::default(),
         };
         let (sender, live) = watch::channel(Arc::new(live));
         let (intake, queue) = ingest::queue();
@@ -189,6 +193,7 @@ impl Desk {
             page_lane,
             shouts: Shouts::default(),
             refusals: Refusals::default(),
+            floods: Floods::default(),
         };
         let keeper = house.clone();
         let mut queue = queue;

@@ -40,7 +40,11 @@ async fn every_metric_is_documented_and_every_documented_one_is_there() {
     metrics.folded("joined_group".to_owned(), 1);
     metrics.regrouped("merged_by_hand".to_owned());
     metrics.held("quiet", 1);
+    metrics.raised("new", 1);
     metrics.hook_refused("shop", "signature");
+    metrics.encoded("gzip", "decoded");
+    metrics.sampled("shop", 1);
+    metrics.overflowed("shop", 1);
     desk.get("/healthz", &[]).await;
     let answer = desk.get("/metrics", &[]).await;
     assert_eq!(answer.status, StatusCode::OK);

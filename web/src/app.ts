@@ -311,6 +311,11 @@ async function send(form: HTMLFormElement, pressed: HTMLButtonElement | null): P
       refuse(form, page.querySelector("main .card p")?.textContent ?? "That did not work. Try again.");
       return;
     }
+    // What leads to another page cannot be shown in this one.
+    if (new URL(answer.url).pathname !== location.pathname) {
+      location.assign(answer.url);
+      return;
+    }
     form.reset();
     const around = form.closest("details");
     if (around) around.open = false;

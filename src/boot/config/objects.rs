@@ -20,8 +20,8 @@ use crate::base::time::Span;
 use crate::base::viewer::Role;
 use crate::domain::oncall;
 use crate::domain::setup::{
-    AlertSeverity, Contact, ContactKind, Date, Every, Handoff, Heartbeat, Integration, Language, Place, Policy, ResolveMode, Rotation,
-    Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
+    AlertSeverity, Budget, Contact, ContactKind, Date, Every, Handoff, Heartbeat, Integration, Language, Place, Policy, ResolveMode,
+    Rotation, Rule, Schedule, Service, Setup, Severity, SeverityTable, Step, Target, Urgency, User, Weekday,
 };
 
 const ROOT: &[&str] = &[
@@ -31,6 +31,7 @@ const ROOT: &[&str] = &[
     "smtp",
     "mail",
     "retention",
+    "masks",
     "user",
     "schedule",
     "policy",
@@ -64,11 +65,27 @@ const SERVICE: &[&str] = &[
     "takes_symptoms",
     "quiet_for",
     "flapping",
+    "raise",
 ];
 const GROUP: &[&str] = &["window", "by"];
 const WEBHOOK: &[&str] = &["id", "url", "secret"];
-const INTEGRATION: &[&str] =
-    &["id", "source", "service", "severity", "key", "period", "grace", "secret", "header", "basic", "hmac", "map", "topics"];
+const INTEGRATION: &[&str] = &[
+    "id",
+    "source",
+    "service",
+    "severity",
+    "key",
+    "period",
+    "grace",
+    "secret",
+    "header",
+    "basic",
+    "hmac",
+    "map",
+    "topics",
+    "budget",
+    "new_alerts",
+];
 
 const ROLES: &[(&str, Role)] =
     &[("observer", Role::Observer), ("responder", Role::Responder), ("manager", Role::Manager), ("admin", Role::Admin)];
@@ -515,6 +532,7 @@ impl<'a> Objects<'_, 'a> {
             service.close_after = Some(after);
         }
         self.quiet(&mut service, table);
+        self.raise(&mut service, table);
         let causes = reader.get(table, "depends_on").and_then(|field| reader.texts(field));
         for (text, spot) in causes.into_iter().flatten() {
             if text == id {
@@ -581,7 +599,16 @@ impl<'a> Objects<'_, 'a> {
             heartbeat,
             topics,
             map,
+            budget: self.budget(table),
         })
+    }
+
+    /// How much of it is kept one by one.
+    fn budget(&self, table: &Table<'a>) -> Budget {
+        let reader = self.reader;
+        let given = |name| reader.get(table, name).and_then(|field| reader.whole(field, 1..=BUDGET_MOST));
+        let usual = Budget::default();
+        Budget { per_second: given("budget").unwrap_or(usual.per_second), new_per_hour: given("new_alerts").unwrap_or(usual.new_per_hour) }
     }
 
     /// Whose subscriptions may be confirmed.
@@ -627,6 +654,9 @@ impl<'a> Objects<'_, 'a> {
         Some(Heartbeat { period, grace })
     }
 }
+
+/// The most that a budget can be: more than anything sends.
+const BUDGET_MOST: u32 = 1_000_000_000;
 
 /// Shorter keys can be guessed, bytes.
 const KEY_BYTES: usize = 16;

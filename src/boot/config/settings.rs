@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
+mod masks;
+
 use super::reader::{Field, Reader, Refusal, Spot, Table, instead, shown, variable_name};
+use crate::base::mask::MaskSettings;
 use crate::base::secret::{Sealer, Secret};
 use crate::boot::tls::{self, TlsFiles};
 use crate::flows::retain::Retention;
@@ -17,10 +20,11 @@ const TWILIO: &[&str] =
 const SLACK: &[&str] = &["bot_token", "signing_secret", "app_token", "announce", "command", "api_url"];
 const SMTP: &[&str] = &["url", "from"];
 const MAIL: &[&str] = &["listen", "domain"];
-const SECTIONS: [(&str, &[&str]); 7] = [
+const SECTIONS: [(&str, &[&str]); 8] = [
     ("server", SERVER),
     ("server__tls", TLS),
     ("retention", RETENTION),
+    ("masks", masks::MASKS),
     ("twilio", TWILIO),
     ("slack", SLACK),
     ("smtp", SMTP),
@@ -34,6 +38,7 @@ pub struct Settings {
     pub slack: Option<Slack>,
     pub smtp: Option<Smtp>,
     pub retention: Retention,
+    pub masks: MaskSettings,
     /// Places outside that are told of incidents.
     pub webhooks: Vec<Webhook>,
 }
@@ -144,6 +149,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>) -> Settings {
         slack: slack(reader, root),
         smtp: smtp(reader, root),
         retention: retention(reader, root),
+        masks: masks::read(reader, root),
         // Read with the objects, whose steps name them.
         webhooks: Vec::new(),
     };

@@ -1,6 +1,7 @@
 //! Files that people write, and what they are told about them.
 
 mod groups;
+mod masks;
 mod routes;
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::base::inbound::Inbound;
-use crate::domain::setup::{AlertSeverity, Integration};
+use crate::domain::setup::{AlertSeverity, Budget, Integration};
 use crate::flows::refusal::Refused;
 use crate::sources::proof::Proof;
 use crate::stage::{self, Stage};
@@ -136,6 +136,7 @@ fn senders_are_told_by_what_proves_them_and_what_was_refused() {
         heartbeat: None,
         topics: Vec::new(),
         map: None,
+        budget: Budget::default(),
     };
     let all = [("ci", "github"), ("shop", "github"), ("own", "generic"), ("cron", "heartbeat"), ("aws", "cloudwatch"), ("up", "pingdom")];
     let mut setup = Setup::default();
@@ -147,7 +148,7 @@ fn senders_are_told_by_what_proves_them_and_what_was_refused() {
     ]);
     let flaw = Proof::Header { name: "x-token".to_owned(), values: secret() }.check(
         None,
-        &Inbound { method: String::new(), path: String::new(), headers: Vec::new(), body: Bytes::new(), received_at: Time(0) },
+        &Inbound { method: String::new(), path: String::new(), headers: Vec::new(), body: Bytes::new(), sent: None, received_at: Time(0) },
     );
     let at = Time::from_seconds(1_800_000_000);
     let refused = Refused { n: 12, first_at: at, last_at: at };

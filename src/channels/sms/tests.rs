@@ -50,6 +50,7 @@ fn hear(path: &str, form: &str, token: &str) -> Result<Heard, HearError> {
         path: path.to_owned(),
         headers: vec![("x-twilio-signature".to_owned(), STANDARD.encode(hmac_sha1(token.as_bytes(), text.as_bytes())))],
         body: Bytes::copy_from_slice(form.as_bytes()),
+        sent: None,
         received_at: Time::from_seconds(THREE_AM),
     })
 }

@@ -55,6 +55,7 @@ fn callback(path: &str, form: &str, signed_url: &str, token: &str) -> Inbound {
         path: path.to_owned(),
         headers: vec![("host".to_owned(), "10.0.0.7:8080".to_owned()), (SIGNATURE.to_owned(), signature)],
         body: Bytes::copy_from_slice(form.as_bytes()),
+        sent: None,
         received_at: Time::from_seconds(THREE_AM),
     }
 }

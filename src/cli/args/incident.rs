@@ -8,6 +8,7 @@ use crate::base::id::Number;
 use crate::base::limits;
 use crate::base::time::Span;
 use crate::domain::incident::{IncidentRole as Role, IncidentState, Kind};
+use crate::domain::order::Order;
 use crate::domain::setup::Severity;
 
 #[derive(Debug, Clone, Subcommand)]
@@ -178,6 +179,9 @@ pub struct IncidentList {
     /// Only this kind [default: real]
     #[arg(long, value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)).map(|word| kind(&word)))]
     pub kind: Option<Kind>,
+    /// In this order: the worst first, or first what is rarest
+    #[arg(long, default_value = Order::Newest.name(), value_parser = PossibleValuesParser::new(Order::ALL.map(Order::name)).map(|word| order(&word)))]
+    pub sort: Order,
     /// How many at most
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i64).range(1..=limits::LIST_MOST))]
     pub limit: i64,
@@ -426,6 +430,10 @@ fn incident_state(word: &str) -> IncidentState {
 
 fn kind(word: &str) -> Kind {
     Kind::parse(word).expect("only the names of kinds are let through")
+}
+
+fn order(word: &str) -> Order {
+    Order::parse(word).expect("only the names of orders are let through")
 }
 
 fn severity(word: &str) -> Result<Severity, &'static str> {

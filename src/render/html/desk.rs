@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Frame, HoldTag, LabelLink, Stamp, label_links};
+use super::{Choice, Frame, HoldTag, LabelLink, NoveltyTag, OrderLink, Stamp, label_links};
 
 /// One of a person's sessions.
 #[derive(Debug, Clone)]
@@ -109,6 +109,7 @@ pub struct RecordedRow {
     pub severity: &'static str,
     pub state: &'static str,
     pub hold: Option<HoldTag>,
+    pub novelty: NoveltyTag,
     pub count: i64,
     pub last_at: Stamp,
     /// By name.
@@ -126,6 +127,7 @@ impl RecordedRow {
 pub struct AlertsPage {
     pub frame: Frame,
     pub alerts: Vec<RecordedRow>,
+    pub orders: Vec<OrderLink>,
     pub older: Option<String>,
     pub is_first: bool,
 }

@@ -8,6 +8,8 @@ pub struct RelevancePart {
     pub marks: Vec<MarkRow>,
     /// Alerts that are noise.
     pub noise: i64,
+    /// Where they are shown, or hidden.
+    pub to: String,
     /// Of these, the ones that are not shown.
     pub hidden: i64,
     /// Lines of the timeline that are not shown.

@@ -1,5 +1,7 @@
 use super::*;
 use crate::domain::alert::{AlertState, Hold};
+use crate::domain::novelty::Novelty;
+use crate::domain::order::Order;
 use crate::domain::task::TaskState;
 use crate::render::line::{Then, Tone};
 
@@ -42,6 +44,7 @@ fn row(state: IncidentState) -> Row {
         opened_at: stamp(),
         alerts_count: 1,
         is_storm: true,
+        is_new: true,
         who: Some(HOSTILE.to_owned()),
     }
 }
@@ -60,6 +63,7 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
         open,
         resolved,
         older: None,
+        orders: OrderLink::all(Order::Rare, |order| order.name().to_owned()),
         csv: "/incidents.csv".to_owned(),
         hooks_at: "https://reveille.example".to_owned(),
         is_first: true,
@@ -86,11 +90,13 @@ fn incident(state: IncidentState) -> IncidentPage {
         now: hostile_line(),
         alerts_count: 7,
         changes: Vec::new(),
+        orders: OrderLink::all(Order::Rare, |order| order.name().to_owned()),
         alerts: vec![AlertRow {
             inhibited: None,
             relevance: None,
             integration: "bar".to_owned(),
             dedup_key: "db".to_owned(),
+            novelty: NoveltyTag::of(&Novelty::default()),
             title: HOSTILE.to_owned(),
             source: HOSTILE.to_owned(),
             severity: "error",
@@ -244,6 +250,7 @@ fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
             relevance: None,
             integration: "bar".to_owned(),
             dedup_key: "db".to_owned(),
+            novelty: NoveltyTag::of(&Novelty::default()),
             title: String::new(),
             source: "generic".to_owned(),
             severity: "error",

@@ -105,6 +105,21 @@ fn every_fact_is_one_plain_sentence() {
         ),
         (
             own(),
+            What::AlertsNew { count: 1, titles: vec!["db is down".to_owned()], raised: Severity::Sev2 },
+            "1 alert of a kind that was never heard of before: it wakes people, as sev2: db is down",
+        ),
+        (
+            own(),
+            What::AlertsRising { count: 1, titles: vec!["db is down".to_owned()], signals: 60, busiest: 12, raised: None },
+            "1 alert rising: 60 signals within the hour, 12 in its busiest one lately: db is down",
+        ),
+        (
+            own(),
+            What::AlertsRising { count: 2, titles: Vec::new(), signals: 60, busiest: 0, raised: Some(Severity::Sev2) },
+            "2 alerts rising: 60 signals within the hour, 0 in its busiest one lately: it wakes people, as sev2",
+        ),
+        (
+            own(),
             What::AlertsFlapping { count: 1, titles: vec!["db is down".to_owned()], changes: 9, within: Span::seconds(1_190) },
             "1 alert flapping: changed 9 times in 20 minutes: db is down (it counts as firing until it is steady)",
         ),

@@ -123,6 +123,7 @@ fn request() -> impl Strategy<Value = Inbound> {
         path,
         headers,
         body: Bytes::from(body),
+        sent: None,
         received_at: Time::from_seconds(1_767_571_200),
     })
 }

@@ -181,6 +181,15 @@ pub struct AlertBody {
     /// While it comes and goes: since when it counts as firing, whatever its sender says.
     #[schema(schema_with = words::maybe_time)]
     flapping_since: Option<String>,
+    /// What is wrong, without its numbers and names: alike alerts are of one kind.
+    kind: String,
+    /// How many of its kind there were lately when it began; 99: so many or more.
+    seen_before: i64,
+    /// The first of its kind ever, of a sender that is known for a day or longer.
+    first_of_its_kind: bool,
+    /// Since when it comes much faster than it ever did lately.
+    #[schema(schema_with = words::maybe_time)]
+    rising_since: Option<String>,
 }
 
 impl From<AlertView> for AlertBody {
@@ -195,6 +204,10 @@ impl From<AlertView> for AlertBody {
             quiet_until,
             passed_by_itself: view.hold == Some(Hold::Passed),
             flapping_since,
+            kind: view.novelty.kind,
+            seen_before: view.novelty.seen,
+            first_of_its_kind: view.novelty.marks.is_new,
+            rising_since: view.novelty.marks.rose.map(|rise| rise.at.rfc3339()),
             id: view.id.to_string(),
             dedup_key: view.dedup_key,
             title: view.title,

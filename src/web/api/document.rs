@@ -23,6 +23,7 @@ use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedB
 use super::maintenance::{AddMaintenance, ChangeMaintenance, MaintenanceBody};
 use super::mark::MarkAlerts;
 use super::merge::{Merge, Split};
+use super::noise::MonitorBody;
 use super::person::{InvitedBody, UserBody};
 use super::route::{TriedBody, TryBody};
 use super::silence::{AddSilence, SilenceBody};
@@ -30,6 +31,7 @@ use super::stand_in::AddOverride;
 use super::task::{AddTask, ChangeTask};
 use super::words;
 use crate::base::limits;
+use crate::domain::order::Order;
 use crate::web::look::EntryBody;
 use crate::web::roles::{self, Needs};
 
@@ -67,6 +69,7 @@ enum Gives {
 enum Query {
     Limit,
     Cursor,
+    Sort,
     IncidentState,
     AlertState,
     SilenceState,
@@ -98,13 +101,18 @@ fn command<T: ToSchema>(path: &'static str, about: &'static str) -> Operation {
 }
 
 fn operations() -> Vec<Operation> {
-    use Query::{AlertState, At, Cursor, IncidentState, Kind, Limit, Scope, Service, SilenceState};
+    use Query::{AlertState, At, Cursor, IncidentState, Kind, Limit, Scope, Service, SilenceState, Sort};
     let incident = || shape::<IncidentBody>();
     let stand_in = || shape::<OverrideBody>();
     let task = |method, path, about, takes, gives| Operation { method, path, about, query: &[], takes: Some(takes), gives };
     vec![
         read("/api/v1/openapi.json", "This document", &[], Gives::Document),
-        read("/api/v1/incidents", "List incidents, newest first", &[IncidentState, Kind, Service, Limit, Cursor], Gives::List(incident())),
+        read(
+            "/api/v1/incidents",
+            "List incidents, newest first unless said",
+            &[IncidentState, Kind, Service, Sort, Limit, Cursor],
+            Gives::List(incident()),
+        ),
         Operation {
             method: Method::POST,
             path: "/api/v1/incidents",
@@ -115,7 +123,12 @@ fn operations() -> Vec<Operation> {
         },
         read("/api/v1/incidents/{number}", "One incident", &[], Gives::One(incident())),
         read("/api/v1/incidents/{number}/timeline", "What happened, oldest first", &[Limit, Cursor], Gives::List(shape::<EntryBody>())),
-        read("/api/v1/incidents/{number}/alerts", "Its alerts, newest first", &[Limit, Cursor], Gives::List(shape::<AlertBody>())),
+        read(
+            "/api/v1/incidents/{number}/alerts",
+            "Its alerts, newest first unless said",
+            &[Sort, Limit, Cursor],
+            Gives::List(shape::<AlertBody>()),
+        ),
         read(
             "/api/v1/incidents/{number}/pages",
             "Who was paged for it, and each attempt",
@@ -179,7 +192,13 @@ fn operations() -> Vec<Operation> {
             Gives::One(shape::<TaskBody>()),
         ),
         task(Method::PATCH, "/api/v1/tasks/{task}", "Change a task, by its id", shape::<ChangeTask>(), Gives::One(shape::<TaskBody>())),
-        read("/api/v1/alerts", "List alerts, newest first", &[AlertState, Service, Limit, Cursor], Gives::List(shape::<AlertBody>())),
+        read(
+            "/api/v1/alerts",
+            "List alerts, newest first unless said",
+            &[AlertState, Service, Sort, Limit, Cursor],
+            Gives::List(shape::<AlertBody>()),
+        ),
+        read("/api/v1/noise", "Monitors by how much they call people for nothing", &[Limit, Cursor], Gives::List(shape::<MonitorBody>())),
         read(
             "/api/v1/changes",
             "List changes: deploys and flags, the last first",
@@ -508,6 +527,11 @@ impl Query {
                 ("limit", "How many at most; 100 unless said", number.build())
             }
             Self::Cursor => ("cursor", "An earlier answer's `next`", text()),
+            Self::Sort => {
+                let about = "newest unless said; severity: the worst first; rare: what there was least of lately first, the first of its kind \
+                             before all. A cursor goes on in the order that it came from";
+                ("sort", about, ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Order::ALL.map(Order::name))).build())
+            }
             Self::IncidentState => ("state", "Only these; several with commas between", words::incident_state()),
             Self::AlertState => ("state", "Only these", words::alert_state()),
             Self::SilenceState => ("state", "Only these; several with commas between", words::silence_state()),

@@ -130,7 +130,7 @@ pub(in super::super) async fn route(State(doors): State<Doors>, request: Request
 
 /// The request that its sender would make; the key in the address is nobody's.
 pub(in super::super) fn inbound(source: &str, headers: Vec<(String, String)>, body: Vec<u8>, at: Time) -> Inbound {
-    Inbound { method: "POST".to_owned(), path: format!("/hooks/{source}/key"), headers, body: body.into(), received_at: at }
+    Inbound { method: "POST".to_owned(), path: format!("/hooks/{source}/key"), headers, body: body.into(), sent: None, received_at: at }
 }
 
 impl TriedBody {

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::declare;
 use crate::base::id::AlertId;
-use crate::render::html::{AlertsPage, HoldTag, RecordedRow, Stamp};
+use crate::render::html::{AlertsPage, HoldTag, NoveltyTag, OrderLink, RecordedRow, Stamp};
 use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::Caller;
@@ -24,9 +24,9 @@ pub(in crate::web) async fn alerts(
     uri: Uri,
 ) -> Result<Response, WebError> {
     let params = Params::of(&uri);
-    let cursor = params.get("cursor");
+    let (order, cursor) = (params.sort()?.unwrap_or_default(), params.get("cursor"));
     let names = doors.names();
-    let page = doors.house.store.reader().alerts_recorded(&caller.viewer, cursor, SHOWN).await?;
+    let page = doors.house.store.reader().alerts_recorded(&caller.viewer, order, cursor, SHOWN).await?;
     let mut inhibited = inhibited::among(&doors, &page.items).await?;
     let rows = page.items.into_iter().map(|alert| RecordedRow {
         inhibited: inhibited.remove(&alert.id),
@@ -37,6 +37,7 @@ pub(in crate::web) async fn alerts(
         severity: alert.severity.name(),
         state: alert.state.name(),
         hold: HoldTag::of(alert.state, alert.hold),
+        novelty: NoveltyTag::of(&alert.novelty),
         count: alert.count,
         last_at: Stamp(alert.last_at),
         labels: alert.labels.into_iter().collect(),
@@ -44,7 +45,8 @@ pub(in crate::web) async fn alerts(
     let page = AlertsPage {
         frame: caller.frame_in("alerts"),
         alerts: rows.collect(),
-        older: page.next.map(|next| format!("/alerts?cursor={next}")),
+        orders: OrderLink::all(order, |order| format!("/alerts?sort={}", order.name())),
+        older: page.next.map(|next| format!("/alerts?sort={}&cursor={next}", order.name())),
         is_first: cursor.is_none(),
     };
     Ok(shown(StatusCode::OK, &page))

@@ -18,13 +18,14 @@ use crate::domain::fact::What;
 use crate::domain::incident::{IncidentRole, IncidentState, Kind, Room};
 use crate::domain::input::{Act, Actor, Command, Via, Whom};
 use crate::domain::local;
+use crate::domain::order::Order;
 use crate::domain::relevance::{Mark, Relevance, Stream};
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
 use crate::flows;
 use crate::render::html::{
-    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, MarkRow, Offers, PageCard, RelevancePart, RoleRow, RoomLink, Stamp,
-    StormBanner, TaskRow,
+    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, MarkRow, NoveltyTag, Offers, OrderLink, PageCard, RelevancePart,
+    RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
 };
 use crate::render::line::{self, Names};
 use crate::store::read::{AlertView, AttemptOutcome, FactRow, IncidentFilter, IncidentView, PageView};
@@ -59,12 +60,15 @@ pub(in crate::web) async fn incident(
     let number = view.number;
     let reader = doors.house.store.reader();
     let pages = reader.incident_pages(viewer, number).await?;
+    // What one cannot see at a glance shows first what one would miss.
+    let is_flood = view.response.storm.is_some() || view.alerts_count > ALERTS_SHOWN;
+    let order = params.sort()?.unwrap_or(if is_flood { Order::Rare } else { Order::Newest });
     let is_noise_shown = params.get("noise").is_some();
     let noise = reader.incident_noise(viewer, number).await?;
     let alerts = if is_noise_shown || noise.alerts == 0 {
-        reader.incident_alerts(viewer, number, None, ALERTS_SHOWN).await?.items
+        reader.incident_alerts(viewer, number, order, None, ALERTS_SHOWN).await?.items
     } else {
-        reader.incident_alerts_loud(viewer, number, ALERTS_SHOWN).await?
+        reader.incident_alerts_loud(viewer, number, order, ALERTS_SHOWN).await?
     };
     let marked = if view.response.marks.is_empty() {
         BTreeMap::new()
@@ -83,6 +87,7 @@ pub(in crate::web) async fn incident(
     let relevance = RelevancePart {
         marks: marks(&view.response.marks, &doors.names()),
         noise: noise.alerts,
+        to: address(number, order, !is_noise_shown),
         hidden: if is_noise_shown { 0 } else { noise.alerts },
         hidden_lines: facts.iter().filter(|row| is_folded(row)).count(),
         is_all: view.state != IncidentState::Resolved && noise.firing > 0 && noise.firing >= view.firing_count,
@@ -126,6 +131,7 @@ pub(in crate::web) async fn incident(
         // Whoever declared it had it at once, which is no answer.
         answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
+        orders: OrderLink::all(order, |order| address(number, order, is_noise_shown)),
         alerts: alerts
             .into_iter()
             .map(|alert| AlertRow {
@@ -143,6 +149,11 @@ pub(in crate::web) async fn incident(
     Ok(shown(StatusCode::OK, &page))
 }
 
+/// Its alerts in this order, with the noise or without.
+fn address(number: Number, order: Order, with_noise: bool) -> String {
+    format!("/incidents/{}?sort={}{}#alerts", number.0, order.name(), if with_noise { "&noise=1" } else { "" })
+}
+
 fn alert_row(alert: AlertView) -> AlertRow {
     AlertRow {
         inhibited: None,
@@ -155,6 +166,7 @@ fn alert_row(alert: AlertView) -> AlertRow {
         severity: alert.severity.name(),
         state: alert.state.name(),
         hold: HoldTag::of(alert.state, alert.hold),
+        novelty: NoveltyTag::of(&alert.novelty),
         count: alert.count,
         first_at: Stamp(alert.first_at),
         last_at: Stamp(alert.last_at),
@@ -244,7 +256,7 @@ async fn others(doors: &Doors, caller: &Caller, view: &IncidentView) -> Result<V
         return Ok(Vec::new());
     }
     let kinds = Kind::parse(&view.kind).into_iter().collect();
-    let filter = IncidentFilter { states: vec![IncidentState::Triggered, IncidentState::Acknowledged], kinds, service: None };
+    let filter = IncidentFilter { states: vec![IncidentState::Triggered, IncidentState::Acknowledged], kinds, ..IncidentFilter::default() };
     let open = doors.house.store.reader().incidents_list(&caller.viewer, &filter, None, OTHERS_OFFERED).await?.items;
     let choice = |other: IncidentView| Choice { id: other.number.0.to_string(), name: format!("{} {}", other.number, other.title) };
     Ok(open.into_iter().filter(|other| other.number != view.number).map(choice).collect())

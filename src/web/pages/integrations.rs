@@ -15,7 +15,7 @@ use crate::render::html::{
     IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Stamp, Tally,
 };
 use crate::render::{guide, line};
-use crate::store::read::Sample;
+use crate::store::read::{AlertView, Sample};
 use crate::web::Doors;
 use crate::web::answer::WebError;
 use crate::web::caller::Caller;
@@ -37,6 +37,7 @@ pub(in crate::web) async fn integrations(State(doors): State<Doors>, Extension(c
     let names = doors.names();
     let reader = doors.house.store.reader();
     let mut all_refused = refusal::lately(&doors.house.store, &doors.house.refusals, doors.now()).await?;
+    let overflowing = reader.alerts_overflowing(&caller.viewer).await?;
     let mut rows = Vec::new();
     for integration in live.setup.integrations.values() {
         let newest = reader.samples(&caller.viewer, &integration.id).await?.into_iter().max_by_key(|(sample, _)| sample.at);
@@ -45,7 +46,11 @@ pub(in crate::web) async fn integrations(State(doors): State<Doors>, Extension(c
             title: sender::title(&integration.source),
             service: names.service(&integration.service).to_owned(),
             last: newest.map(|(sample, _)| (Stamp(sample.at), sample.outcome)),
-            refused: refused(all_refused.remove(&integration.id).unwrap_or_default()),
+            refused: [
+                refused(all_refused.remove(&integration.id).unwrap_or_default()),
+                overflowing.get(&integration.id).map(|alert| overflow(alert, integration)).into_iter().collect(),
+            ]
+            .concat(),
         });
     }
     Ok(shown(StatusCode::OK, &IntegrationsPage { frame: caller.frame_in("integrations"), rows }))
@@ -73,6 +78,7 @@ async fn page(doors: &Doors, caller: &Caller, integration: &Integration, asked: 
     let samples = reader.samples(&caller.viewer, &integration.id).await?;
     let revealed = reader.last_reveal(&integration.id).await?;
     let mut all_refused = refusal::lately(&doors.house.store, &doors.house.refusals, doors.now()).await?;
+    let overflowing = reader.alerts_overflowing(&caller.viewer).await?;
     let key = live.addresses.get(&integration.id).filter(|_| asked.revealed).map_or(sender::HIDDEN_KEY, Secret::expose);
     let (server, source) = (doors.public_url(), &integration.source);
     let proofs: Vec<&str> = sender::proofs(&live, &integration.id);
@@ -85,7 +91,11 @@ async fn page(doors: &Doors, caller: &Caller, integration: &Integration, asked: 
         is_revealed: asked.revealed,
         revealed: revealed.map(|(user, at)| (names.user(&user).to_owned(), Stamp(at))),
         proofs: (!proofs.is_empty()).then(|| format!("A message must also show what the configuration has under {}.", proofs.join(", "))),
-        refused: refused(all_refused.remove(&integration.id).unwrap_or_default()),
+        refused: [
+            refused(all_refused.remove(&integration.id).unwrap_or_default()),
+            overflowing.get(&integration.id).map(|alert| overflow(alert, integration)).into_iter().collect(),
+        ]
+        .concat(),
         guide: ingest::sender(source).map_or_else(String::new, |(_, text)| guide::html(text, &sender::places(source, &server, key))),
         tested: asked.tested,
         tallies: tallies.into_iter().map(|(outcome, n)| Tally { outcome, n }).collect(),
@@ -106,6 +116,16 @@ fn refused(all: BTreeMap<refusal::Flaw, refusal::Refused>) -> Vec<String> {
         format!("{} {when}: {flaw}. What to do: {advice}.", line::count_of(n, "message", "messages"))
     };
     all.into_iter().map(sentence).collect()
+}
+
+/// What is counted on one alert because more new ones came than are kept.
+fn overflow(alert: &AlertView, integration: &Integration) -> String {
+    let (n, since) = (line::count_of(alert.count, "signal", "signals"), line::date_clock(alert.first_at));
+    let most = integration.budget.new_per_hour;
+    format!(
+        "{n} since {since} counted on one alert: more than {most} new alerts came within an hour. What to do: look at the sender, or raise \
+         new_alerts in the configuration."
+    )
 }
 
 fn sample_row(sample: Sample, number: Option<i64>) -> SampleRow {

@@ -12,9 +12,10 @@ use crate::base::id::ServiceId;
 use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::incident::{IncidentRole, IncidentState};
+use crate::domain::order::Order;
 use crate::domain::setup::Severity;
 use crate::render::csv;
-use crate::render::html::{IncidentsPage, Row, Stamp};
+use crate::render::html::{IncidentsPage, OrderLink, Row, Stamp};
 use crate::render::line::Names;
 use crate::store::read::{IncidentSearch, IncidentView};
 use crate::web::Doors;
@@ -38,7 +39,8 @@ pub(in crate::web) async fn incidents(
     let cursor = params.get("cursor");
     let names = doors.names();
     let reader = doors.house.store.reader();
-    let narrowed = narrowed(&params);
+    let order = params.sort()?;
+    let narrowed = IncidentSearch { order: order.unwrap_or_default(), ..narrowed(&params) };
     let list = async |states: &[IncidentState], cursor: Option<&str>, limit: i64| {
         let search = IncidentSearch { states: states.to_vec(), ..narrowed.clone() };
         reader.incidents_search(&caller.viewer, &search, cursor, limit).await
@@ -56,8 +58,10 @@ pub(in crate::web) async fn incidents(
             if state == IncidentState::Resolved { (Vec::new(), page.items, older) } else { (page.items, Vec::new(), older) }
         }
     };
-    // What nobody has yet comes first, then the worst, then the newest.
-    open.sort_by_key(|view| (view.state != IncidentState::Triggered, Reverse(view.severity), Reverse(view.number)));
+    if order.is_none_or(|order| order == Order::Newest) {
+        // What nobody has yet comes first, then the worst, then the newest.
+        open.sort_by_key(|view| (view.state != IncidentState::Triggered, Reverse(view.severity), Reverse(view.number)));
+    }
     let rows = |views: Vec<IncidentView>| views.into_iter().map(|view| row(view, &names)).collect();
     let page = IncidentsPage {
         frame: caller.frame_in("incidents"),
@@ -69,6 +73,7 @@ pub(in crate::web) async fn incidents(
         open: rows(open),
         resolved: rows(resolved),
         older,
+        orders: orders(filter, &narrowed, order),
         csv: format!("/incidents.csv?{}", query(filter, &narrowed, None)).trim_end_matches('?').to_owned(),
         hooks_at: doors.public_url(),
         is_first: cursor.is_none(),
@@ -136,7 +141,17 @@ fn narrowed(params: &Params) -> IncidentSearch {
         severity: params.get("severity").and_then(Severity::parse),
         service: params.get("service").map(ServiceId::from),
         words: params.get("q").unwrap_or("").trim().chars().take(WORDS_CHARS).collect(),
+        order: Order::Newest,
     }
+}
+
+/// As the list stands where nothing is said, and each order that may be asked for.
+fn orders(filter: Option<IncidentState>, narrowed: &IncidentSearch, on: Option<Order>) -> Vec<OrderLink> {
+    let to = |order| format!("/?{}", query(filter, &IncidentSearch { order, ..narrowed.clone() }, None)).trim_end_matches('?').to_owned();
+    // Open ones that nobody has stand first there, which is no order of all.
+    let usual = OrderLink { words: "As they need you", to: to(Order::Newest), is_on: on.is_none_or(|on| on == Order::Newest) };
+    let others = OrderLink::all(on.unwrap_or_default(), to).into_iter().skip(1);
+    std::iter::once(usual).chain(others).collect()
 }
 
 fn older(state: IncidentState, narrowed: &IncidentSearch, cursor: &str) -> String {
@@ -157,6 +172,9 @@ fn query(state: Option<IncidentState>, narrowed: &IncidentSearch, cursor: Option
     }
     if !narrowed.words.is_empty() {
         query.append_pair("q", &narrowed.words);
+    }
+    if narrowed.order != Order::Newest {
+        query.append_pair("sort", narrowed.order.name());
     }
     if let Some(cursor) = cursor {
         query.append_pair("cursor", cursor);
@@ -179,6 +197,7 @@ fn row(view: IncidentView, names: &Names) -> Row {
         opened_at: Stamp(view.opened_at),
         alerts_count: view.alerts_count,
         is_storm: view.response.storm.is_some(),
+        is_new: view.seen < 0,
         who,
     }
 }

@@ -1,14 +1,29 @@
-//! What keeps alerts from calling people at once: a service's `quiet_for` and `flapping`.
+//! What keeps alerts from calling people at once, and what wakes them all the same: a service's `quiet_for`, `flapping` and `raise`.
 
 use super::Objects;
 use crate::base::limits;
 use crate::base::time::Span;
-use crate::boot::config::reader::Table;
+use crate::boot::config::reader::{Table, shown};
 use crate::domain::setup::{Flapping, Service};
 
 const FLAPPING: &[&str] = &["bucket", "high", "low"];
 
 impl<'a> Objects<'_, 'a> {
+    pub(super) fn raise(&self, service: &mut Service, table: &Table<'a>) {
+        let Some(field) = self.reader.get(table, "raise") else { return };
+        for (text, spot) in self.reader.texts(field).into_iter().flatten() {
+            match text {
+                "new" => service.raise.new = true,
+                "rising" => service.raise.rising = true,
+                _ => self.reader.error(
+                    spot,
+                    format!("{} raises nothing", shown(text)),
+                    "write \"new\" for the first of its kind, \"rising\" for a rate that jumps, or both",
+                ),
+            }
+        }
+    }
+
     pub(super) fn quiet(&self, service: &mut Service, table: &Table<'a>) {
         let reader = self.reader;
         if let Some(field) = reader.get(table, "quiet_for")
