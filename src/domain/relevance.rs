@@ -12,7 +12,7 @@ use super::matcher::Matcher;
 use super::reason::Reason;
 use super::setup::Severity;
 use super::silence::Labelled;
-use super::{command, severity};
+use super::{command, severity, silence};
 use crate::base::id::{IncidentId, IntegrationId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -166,7 +166,11 @@ pub(super) fn told(draft: &Draft, id: &IncidentId, key: &Key, what: What) -> Wha
 /// Raises the incident to the severity of the key's alert. Noise raises nothing; what is worse than all that was told of it is told once.
 pub(super) fn raise(draft: &mut Draft, id: &IncidentId, to: Severity, key: &Key) {
     if !is_noise(draft, id, key) {
-        severity::raise(draft, id, to, &key.integration);
+        // What was noise before is as bad as it was then.
+        let is_marked = draft.incident(id).is_some_and(|incident| !incident.response.marks.is_empty());
+        let alert = draft.desk.keys.get(key).and_then(|state| state.alert.as_ref()).filter(|_| is_marked);
+        let worst = alert.map_or(to, |alert| to.max(silence::worth_again(draft.setup, alert).2));
+        severity::raise(draft, id, worst, &key.integration);
         return;
     }
     let Some(incident) = draft.incident(id).filter(|incident| incident.is_open()) else { return };
@@ -182,7 +186,7 @@ mod tests {
     use super::super::alert::AlertState;
     use super::super::incident::IncidentState;
     use super::super::input::Act;
-    use super::super::setup::AlertSeverity;
+    use super::super::setup::{AlertSeverity, Raise};
     use super::super::trial::Trial;
     use super::*;
 
@@ -248,6 +252,28 @@ mod tests {
         // What is marked belongs to the time of the incident: afterwards nothing is marked, only taken back.
         assert_eq!(marks(&mut night, key("db"), Relevance::Noise).reason, Reason::NotOpen);
         assert_eq!(night.asks("ana", Act::Unmark { n: 1 }).outcome, Outcome::Recorded);
+    }
+
+    #[test]
+    fn noise_raises_nothing_for_being_new_or_rising_either() {
+        let mut night = Trial::new();
+        night.service().raise = Raise { new: true, rising: true };
+        night.fires_as("old", AlertSeverity::Warning);
+        night.resolves("old");
+        night.until(2 * 86_400);
+        night.fires_as("old", AlertSeverity::Warning);
+        marks(&mut night, titled("(old|new|other).*"), Relevance::Noise);
+        night.fires_as("new", AlertSeverity::Warning);
+        for _ in 0..200 {
+            night.fires_as("old", AlertSeverity::Warning);
+        }
+        let raised = ["alerts_new", "alerts_rising", "noise_worse", "severity_raised"].map(|kind| night.count(kind));
+        assert_eq!((night.incident().severity, raised), (Severity::Sev3, [0; 4]));
+        let marks_of = |key: &str| night.alert(key).novelty.marks;
+        assert!(marks_of("new").is_new && marks_of("old").rose.is_some(), "and the alerts say so all the same");
+        // Beside it, what is no noise raises as ever.
+        night.fires_as("else", AlertSeverity::Warning);
+        assert_eq!((night.incident().severity, night.count("alerts_new")), (Severity::Sev2, 1));
     }
 
     #[test]

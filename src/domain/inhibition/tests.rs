@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::alert::AlertState;
+use super::super::alert::{AlertState, Hold};
 use super::super::decide::{Outcome, Verdict};
 use super::super::incident::IncidentState;
 use super::super::input::{Act, Signal};
@@ -256,6 +256,7 @@ fn random_night(seed: u64, planted: Option<Planted>) -> Result<(), String> {
     for step in 0..60 {
         second += i64::try_from(dice(90)).unwrap_or(0);
         night.until(second);
+        steady(&mut night);
         let kind = if dice(3) == 0 { "host" } else { "service" };
         let host = if dice(2) == 0 { "a" } else { "b" };
         let key = format!("{kind}-{host}-{}", dice(2));
@@ -288,12 +289,24 @@ fn random_night(seed: u64, planted: Option<Planted>) -> Result<(), String> {
     for key in ["host-a-0", "host-a-1", "host-b-0", "host-b-1"] {
         night.batch(&[labelled(key, Action::Resolve, "host", if key.contains("-a-") { "a" } else { "b" })]);
     }
-    night.until(second + 1);
+    // What flaps is over when it is steady.
+    night.until(second + 3_600);
+    steady(&mut night);
+    night.until(second + 3_600);
     is_right(&night).map_err(|why| format!("seed {seed}, at the end: {why}"))?;
     let holds = |alert: &Alert| alert.holds(alert.incident.as_ref().and_then(|id| night.incidents.get(id)));
     let held =
         night.keys.values().filter_map(|state| state.alert.as_ref()).find(|alert| holds(alert) && alert.state == AlertState::Suppressed);
     held.map_or(Ok(()), |alert| Err(format!("seed {seed}: {alert:?} is held back for ever")))
+}
+
+/// What is held until now is let go.
+fn steady(night: &mut Trial) {
+    let is_due = |alert: &Alert| alert.hold.and_then(|hold: Hold| hold.until()).is_some_and(|until| until <= night.now);
+    let due = night.keys.values().filter(|state| state.alert.as_ref().is_some_and(is_due)).map(|state| state.key.clone());
+    for key in due.collect::<Vec<_>>() {
+        night.lets_go(&key);
+    }
 }
 
 fn is_right(night: &Trial) -> Result<(), String> {

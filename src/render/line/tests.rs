@@ -456,7 +456,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 71, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 80, "each kind of fact has its case");
 }
 
 #[test]
