@@ -13,7 +13,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Configure", &["check", "apply", "token", "user", "admin", "completions"]),
     ("Respond", &["incident", "who", "why", "oncall", "override", "silence", "maintenance"]),
     ("Scripts", &["send"]),
-    ("Look after it", &["doctor", "integration", "route", "test-page", "backup", "restore", "migrate"]),
+    ("Look after it", &["doctor", "integration", "route", "noise", "test-page", "backup", "restore", "migrate"]),
 ];
 
 /// The command line with its first page.

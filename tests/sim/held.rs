@@ -36,7 +36,12 @@ impl World {
         let mut state = State::Desk(self.rows.desk_about(&keys));
         for KeyState { key, alert, .. } in keys {
             let held_in = alert.as_ref().filter(|alert| alert.incident.is_some());
-            let is_open = |alert| matches!(&state, State::Desk(desk) if home_of(&desk.incidents, alert).is_some_and(Incident::is_open));
+            // A person's resolve closed it, though its incident may have been reopened by hand since.
+            let is_closed = |desk: &Desk, alert: &Alert| {
+                let own = alert.incident.as_ref().and_then(|id| desk.incidents.get(id));
+                own.and_then(|own| own.closed_at).is_some_and(|closed_at| alert.fired_at <= closed_at)
+            };
+            let is_open = |alert| matches!(&state, State::Desk(desk) if home_of(&desk.incidents, alert).is_some_and(Incident::is_open) && !is_closed(desk, alert));
             let open = held_in.is_none_or(is_open);
             let (next, verdict) = self.decide(state, &Input::Held(key.clone()), &mut saved);
             state = next;
