@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::group::Group;
 use super::incident::{Hush, IncidentRole, Kind};
+use super::inhibition::Inhibited;
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
 use super::relevance::{Change, Relevance, Stream};
@@ -46,6 +47,9 @@ pub struct Held {
     /// Of these, the ones that are silenced, and the silence of theirs that lasts longest.
     pub silenced: i64,
     pub silence: Option<Hush>,
+    /// What inhibits some of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inhibited: Option<Inhibited>,
 }
 
 /// What happened. The names in snake case are the kinds of the timeline and do not change.

@@ -253,7 +253,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted && !has_passed) {
         return fresh(draft, routed, &key, integration, service);
     }
-    if silence::why_covered(draft, &alert).is_some() {
+    if silence::why_covered(draft, &as_now(&alert, signal, said)).is_some() {
         if incident_id.is_some() {
             // What it belonged to is left alone; when it fires again by itself, that is for the group of then.
             return fresh(draft, routed, &key, integration, service);
@@ -495,6 +495,13 @@ fn is_near(draft: &Draft, service: &Service, incident: &IncidentId) -> bool {
             && now.since(incident.joined_at) <= service.group_window
             && now.since(incident.opened_at) <= limits::GROUP_LIFE
     })
+}
+
+/// What an alert that fires again will be, as far as that decides what holds it back.
+fn as_now(alert: &Alert, signal: &Signal, said: AlertSeverity) -> Alert {
+    let labels = if signal.labels.is_empty() { &alert.labels } else { &signal.labels };
+    let title = title_of(signal, &alert.title).to_owned();
+    Alert { title, labels: labels.clone(), severity: alert.severity.max(said), ..alert.clone() }
 }
 
 fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {

@@ -338,6 +338,7 @@ impl Incident {
                 split_from,
                 silenced_count: held.silenced,
                 silence: held.silence,
+                inhibited: held.inhibited,
                 ..Response::default()
             },
         })
@@ -608,13 +609,16 @@ impl Incident {
         self.closed_at = Some(self.closed_at.map_or(at, |before| at.max(before + Span(2))));
     }
 
-    /// Alerts that hold are its own from now on, with the silence that lasts longest.
+    /// Alerts that hold are its own from now on, with the silence that lasts longest and what inhibits them.
     fn gain(&mut self, held: &Held) {
         self.firing_count += held.firing;
         self.response.silenced_count += held.silenced;
         let longer = held.silence.as_ref().filter(|more| self.response.silence.as_ref().is_none_or(|own| own.until < more.until));
         if let Some(hush) = longer {
             self.response.silence = Some(hush.clone());
+        }
+        if self.response.inhibited.is_none() {
+            self.response.inhibited.clone_from(&held.inhibited);
         }
     }
 

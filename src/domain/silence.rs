@@ -199,7 +199,12 @@ pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
             }
             Some(Verdict::of(Outcome::Suppressed, reason).about(Some(id), incident))
         }
-        (AlertState::Suppressed, None) => Some(fire_again(draft, key).about(Some(id), incident)),
+        (AlertState::Suppressed, None) => {
+            let verdict = fire_again(draft, key);
+            // One that had none may have found one.
+            let incident = incident.or_else(|| verdict.incident.clone());
+            Some(verdict.about(Some(id), incident))
+        }
         (AlertState::Firing, None) | (AlertState::Resolved, _) => None,
     }
 }
@@ -299,15 +304,16 @@ pub(super) fn settle(draft: &mut Draft, id: &IncidentId, was_covered: bool, reas
         return;
     }
     match (was_covered, incident.is_covered()) {
-        (false, true) => hush(draft, id),
+        (false, true) => drop(hush(draft, id)),
         (_, false) if incident.response.is_hushed => escalation::start(draft, id, reason),
         (true | false, _) => {}
     }
 }
 
 /// Everything of it is silenced: nobody is paged. It has a time of its own at which it pages all the same, should nobody have looked at
-/// its alerts when the silence ended.
-pub(super) fn hush(draft: &mut Draft, id: &IncidentId) {
+/// its alerts when the silence ended. False where nobody is paged for it anyhow, or where it is not known what holds its alerts back: that
+/// pages.
+pub(super) fn hush(draft: &mut Draft, id: &IncidentId) -> bool {
     let pages = |incident: &&Incident| incident.severity.urgency().is_some() && incident.kind == Kind::Real;
     if let Some(inhibited) = draft.incident(id).filter(pages).and_then(|incident| incident.response.inhibited.clone()) {
         let due_at = draft.now() + limits::INHIBITION_LOOK;
@@ -315,9 +321,9 @@ pub(super) fn hush(draft: &mut Draft, id: &IncidentId) {
         escalation::end_pages(draft, id, &Actor::Reveille, Reason::Inhibited);
         escalation::clear_timers(draft, id);
         draft.set(id, Timer::Silence, Some(due_at));
-        return;
+        return true;
     }
-    let Some(hush) = draft.incident(id).filter(pages).and_then(|incident| incident.response.silence.clone()) else { return };
+    let Some(hush) = draft.incident(id).filter(pages).and_then(|incident| incident.response.silence.clone()) else { return false };
     let due_at = hush.until + limits::SILENCE_GRACE;
     let reason = if is_maintenance(&hush.by) { Reason::InMaintenance } else { Reason::Silenced };
     let what = What::IncidentSilenced { silence: hush.silence, until: hush.until, by: hush.by, comment: hush.comment };
@@ -325,6 +331,7 @@ pub(super) fn hush(draft: &mut Draft, id: &IncidentId) {
     escalation::end_pages(draft, id, &Actor::Reveille, reason);
     escalation::clear_timers(draft, id);
     draft.set(id, Timer::Silence, Some(due_at));
+    true
 }
 
 /// A silence that lasts longer than the incident knows of moves the time at which it would page by itself.
@@ -357,13 +364,15 @@ pub(super) fn end(draft: &mut Draft, id: &IncidentId) -> Verdict {
         draft.set(id, Timer::Silence, Some(due_at));
         return Verdict::nothing();
     }
-    let due_at = incident.response.silence.as_ref().map(|hush| hush.until + limits::SILENCE_GRACE);
+    let hush = incident.response.silence.as_ref();
+    let due_at = hush.map(|hush| hush.until + limits::SILENCE_GRACE);
+    let reason = if hush.is_some_and(|hush| is_maintenance(&hush.by)) { Reason::MaintenanceOver } else { Reason::SilenceEnded };
     if let Some(due_at) = due_at.filter(|due_at| *due_at > draft.now()) {
         draft.set(id, Timer::Silence, Some(due_at));
         return Verdict::nothing();
     }
-    escalation::start(draft, id, Reason::SilenceEnded);
-    Verdict::of(Outcome::Recorded, Reason::SilenceEnded).about(None, Some(id.clone()))
+    escalation::start(draft, id, reason);
+    Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()))
 }
 
 fn set_state(draft: &mut Draft, key: &Key, to: AlertState) {

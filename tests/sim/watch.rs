@@ -17,7 +17,7 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush, merge, novel, storm};
+use super::{explained, held, hush, merge, novel, storm};
 
 /// How late a worker may be.
 pub(super) const LATE: Span = Span::seconds(1);
@@ -635,6 +635,7 @@ impl Watch {
             hush::is_hushed_rightly(rows, incident)?;
         }
         hush::ends(rows, down_until)?;
+        explained::holds_back(rows, down_until)?;
         held::ends(rows, down_until)?;
         for person in rows.persons.values() {
             let attend = rows.timers.get(&(Scope::Person(person.id.clone()), Timer::Attend));
@@ -801,6 +802,8 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                     | Reason::StillFiring
                     | Reason::FiredAgain
                     | Reason::SilenceEnded
+                    | Reason::MaintenanceOver
+                    | Reason::InhibitionOver
                     | Reason::OthersFire
                     | Reason::StormGoesOn
                     | Reason::TookIn
@@ -811,7 +814,7 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
             (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
             (_, Some(Act::SetSeverity { .. }), _) => matches!(reason, Reason::SeverityRaised | Reason::SeverityLowered),
-            (_, _, Some(Timer::Silence)) => *reason == Reason::SilenceEnded,
+            (_, _, Some(Timer::Silence)) => matches!(reason, Reason::SilenceEnded | Reason::MaintenanceOver),
             (_, _, Some(Timer::Lapse)) => matches!(reason, Reason::SnoozeEnded | Reason::AcknowledgementLapsed),
             _ => false,
         },
@@ -832,7 +835,7 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             }
             Reason::AcknowledgedAtSender => input.is_none(),
             Reason::Merged => input.is_none() || matches!(act, Some(Act::Merge { .. })),
-            Reason::Silenced => {
+            Reason::Silenced | Reason::InMaintenance | Reason::Inhibited => {
                 input.is_none()
                     || merge::is_regrouping(input)
                     || woken == Some(Timer::Lapse)
