@@ -54,6 +54,7 @@ pub struct Incident {
 /// What people do about an incident, as far as decisions look at it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Response {
     pub roles: BTreeMap<IncidentRole, UserId>,
     /// Set by hand it sticks.

@@ -195,6 +195,7 @@ async fn groups(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Answe
 }
 
 /// What a query asks for. Nothing is unprocessed here, so that parameter is read and changes nothing.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of theirs")]
 struct Filter {
     matchers: Vec<Matcher>,
     receiver: Option<Matcher>,

@@ -165,16 +165,19 @@ impl Watch {
                 let within = service_of(alert).or_else(|| Some(routed(rows, signal)?.0)).map_or(Span::ZERO, |own| own.reopen_within);
                 alert.resolved_at.is_some_and(|at| rows.now.since(at) <= within)
             }
-            Some(Hold::Quiet { .. } | Hold::Flapping { .. }) | None => alert.state == AlertState::Firing,
+            Some(Hold::Quiet { .. } | Hold::Flapping { .. }) | None => alert.state != AlertState::Resolved,
         };
         let own = recording.filter(goes_on).and_then(service_of);
         let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
+        // What was held back and says nothing new of itself is grouped by what it said before.
+        let held = recording.filter(|alert| alert.state == AlertState::Suppressed && signal.labels.is_empty());
+        let grouped = Signal { labels: held.map_or_else(|| signal.labels.clone(), |alert| alert.labels.clone()), ..signal.clone() };
         // Its own service's incident, else that of the nearest that it depends on.
         let joins = service.group_window > Span::ZERO;
         let mut homes = rows.setup.causes(&service.id).into_iter().take(if joins { usize::MAX } else { 1 });
         self.expected_home = homes.find_map(|home| {
             let home = rows.setup.services.get(&home)?;
-            let group = home.group_by.as_ref().filter(|_| home.id == service.id).map(|by| group_of(by, signal));
+            let group = home.group_by.as_ref().filter(|_| home.id == service.id).map(|by| group_of(by, &grouped));
             Self::home_at(rows, desk, home, group.as_ref())
         });
     }
@@ -195,7 +198,10 @@ impl Watch {
         let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
         self.weather(rows, desk, &key, verdict)?;
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
-        Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
+        // What was held back until now is as bad as its worst signal, and not as this one.
+        if self.alert_before.as_ref().is_none_or(|before| before.state != AlertState::Suppressed) {
+            Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
+        }
         hush::after_signal(rows, desk, signal, verdict)?;
         held::after_signal(rows, desk, signal, self.alert_before.as_ref(), verdict)?;
         novel::after_signal(rows, desk, signal, verdict)?;
