@@ -284,19 +284,19 @@ async fn strangers_who_hold_every_connection_open_keep_no_page_from_leaving() {
     ground.until(&server, "the server is up", PATIENCE, is_up).await;
 
     let address = ground.url.trim_start_matches("http://");
-    let mut sender = TcpStream::connect(address).await.expect("a connection");
     let mut strangers = Vec::new();
     for _ in 0..220 {
         strangers.push(TcpStream::connect(address).await.expect("a connection"));
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
+    // Whoever says nothing leaves for who comes now.
+    let mut sender = TcpStream::connect(address).await.expect("a connection");
     let body = r#"{"title":"the disk is full","severity":"critical"}"#;
     let post = format!("POST /hooks/generic/{KEY} HTTP/1.1\r\nhost: reveille\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     sender.write_all(post.as_bytes()).await.expect("it is sent");
     let mut answer = [0; 12];
     sender.read_exact(&mut answer).await.expect("it is answered");
     assert_eq!(&answer, b"HTTP/1.1 202");
-    // Whether it rings is told by a callback, which finds no place.
     ground.until(&server, "the call is placed", Span::seconds(4), async || ground.stage.calls().pop()).await;
     drop(strangers);
 }

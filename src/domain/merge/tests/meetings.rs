@@ -296,7 +296,7 @@ fn what_is_over_with_its_home_is_not_taken_back_and_calls_nobody() {
     night.until(900);
     assert_eq!((night.calls().len(), night.incidents[&mail].is_open()), (calls, false));
     // After the window of a return it is a new condition, and its people are called.
-    night.now = night.now + night.setup.services[&"mail".into()].reopen_within;
+    night.now += night.setup.services[&"mail".into()].reopen_within;
     assert_eq!(night.fires_for("mail", "queue").outcome, Outcome::Opened);
     assert!(!of(&night, "mail").pages.is_empty());
 }
