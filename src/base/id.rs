@@ -158,6 +158,8 @@ given_ids! {
     RouteId;
     /// A maintenance window.
     MaintenanceId;
+    /// A rule by which alerts keep others from paging.
+    InhibitionId;
     /// A UUID, as Alertmanager's clients expect it.
     SilenceId;
 }

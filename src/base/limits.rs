@@ -201,12 +201,18 @@ pub const REASSIGN_WAIT: Span = Span::minutes(5);
 pub const SILENCE_LONGEST: Span = Span::hours(24 * 366);
 /// When a silence is over its alerts are looked at; an incident that still hears nothing this much later pages by itself.
 pub const SILENCE_GRACE: Span = Span::seconds(30);
+/// An incident of which everything is inhibited is looked at this often: it has no end of its own.
+pub const INHIBITION_LOOK: Span = Span::minutes(5);
+/// Inhibition rules: every signal is held against each.
+pub const INHIBITIONS: usize = 100;
 /// Silences that may be in force or planned at once: every signal is held against those in force.
 pub const SILENCES: i64 = 500;
 /// Maintenance windows, of which each has two silences; how far ahead these are made; and how often it is looked whether there are more.
 pub const MAINTENANCE: usize = 200;
 pub const MAINTENANCE_AHEAD: Span = Span::hours(24 * 366);
 pub const MAINTENANCE_LOOK: Span = Span::hours(24);
+/// What people may mark as noise or relevant in one incident: its alerts are held against each.
+pub const MARKS: usize = 50;
 /// Matchers of one silence.
 pub const MATCHERS: usize = 32;
 /// Longest name and value of a matcher, of a rule's and of a silence's, and the room that a pattern's automaton may take, bytes: a hostile

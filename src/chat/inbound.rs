@@ -10,6 +10,7 @@ use super::dialogue::{self, Dialogue};
 use crate::base::time::Span;
 use crate::base::written;
 use crate::domain::incident::IncidentRole;
+use crate::domain::relevance::Relevance;
 use crate::domain::setup::Severity;
 use crate::domain::task::TaskState;
 
@@ -107,6 +108,12 @@ pub enum Verb {
         owner: Option<Person>,
         back_after: Option<Span>,
     },
+    /// These alerts of the incident are noise, or relevant: matchers, or a title.
+    Mark {
+        relevance: Relevance,
+        text: String,
+    },
+    Unmark(i64),
     Take(Vec<i64>),
     /// `words`: what a blocked task waits for, or what there is to say about one that is over.
     Change {
@@ -298,6 +305,8 @@ pub const HELP: &[(&str, &str)] = &[
     ("note <text> [at 12:56]", "write into the timeline"),
     ("update <text>", "tell everybody how it stands"),
     ("page <@ana|policy|all>", "wake more people"),
+    ("noise|relevant <title or matcher>", "fold some alerts away, or keep them in sight"),
+    ("unmark <n>", "take a mark back"),
     ("snooze <1h>", "acknowledged until then"),
     ("merge <42> · unmerge", "it is part of that incident, or is not after all"),
     ("why", "why who was paged, or not"),
@@ -322,8 +331,9 @@ pub fn parse(text: &str, in_room: bool) -> Result<Saying, String> {
         (incident, words) = (incident.filter(|_| before == words.0), Words(before));
     }
     // Elsewhere the first number names the incident; of verbs that take a number of their own only if a second one follows.
-    let takes_number = matches!(verb, "sev" | "severity" | "done" | "block" | "drop" | "take" | "merge");
-    let takes_text = matches!(verb, "new" | "declare" | "task" | "note" | "update" | "oncall" | "list" | "help" | "");
+    let takes_number = matches!(verb, "sev" | "severity" | "done" | "block" | "drop" | "take" | "unmark" | "merge");
+    let takes_text =
+        matches!(verb, "new" | "declare" | "task" | "note" | "update" | "noise" | "relevant" | "oncall" | "list" | "help" | "");
     if incident.is_none() && !matches!(verb, "new" | "declare") && !(in_room && (takes_number || takes_text)) {
         let mut ahead = Words(words.0);
         if let Some(number) = ahead.number()
@@ -378,6 +388,9 @@ fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
                 (name, None) => Paged::Named(name.to_owned()),
             })
         }
+        "noise" => Verb::Mark { relevance: Relevance::Noise, text: words.text("noise alertname=~\"Disk.*\"")? },
+        "relevant" => Verb::Mark { relevance: Relevance::Relevant, text: words.text("relevant alertname=\"DiskFull\"")? },
+        "unmark" => Verb::Unmark(words.number().ok_or("write the number of the mark: `unmark 1`")?),
         "snooze" => {
             let span = words.next().ok_or("write for how long: `snooze 1h`")?;
             Verb::Snooze(
@@ -397,7 +410,7 @@ fn read(verb: &str, mut words: Words<'_>) -> Result<Verb, String> {
         "list" => Verb::List,
         "help" => Verb::Help,
         unknown => {
-            let known = "new who ack resolve escalate reopen sev lead role handover task take done block drop note update page snooze merge unmerge oncall override why list help";
+            let known = "new who ack resolve escalate reopen sev lead role handover task take done block drop note update page noise relevant unmark snooze merge unmerge oncall override why list help";
             let shown: String = unknown.chars().take(40).collect();
             // What is nearer than a quarter of it is a slip; what is further away was meant otherwise.
             let slip = |verb: &&str| strsim::damerau_levenshtein(verb, &shown);

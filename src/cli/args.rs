@@ -3,6 +3,7 @@
 mod duty;
 mod incident;
 mod keep;
+mod maintenance;
 mod noise;
 mod route;
 mod sender;
@@ -19,10 +20,12 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 
 pub use self::duty::{Oncall, Override, OverrideAdd, OverrideList, OverrideRemove, TestPage, Who};
 pub use self::incident::{
-    Incident, IncidentDeclare, IncidentList, IncidentMerge, IncidentNote, IncidentOne, IncidentPage, IncidentReassign, IncidentRole,
-    IncidentSeverity, IncidentShow, IncidentSnooze, IncidentSplit, IncidentTitle, IncidentUpdate, Task, TaskAdd, TaskBlock, TaskOne,
+    Incident, IncidentDeclare, IncidentList, IncidentMark, IncidentMerge, IncidentNote, IncidentOne, IncidentPage, IncidentReassign,
+    IncidentRole, IncidentSeverity, IncidentShow, IncidentSnooze, IncidentSplit, IncidentTitle, IncidentUnmark, IncidentUpdate, Task,
+    TaskAdd, TaskBlock, TaskOne,
 };
 pub use self::keep::{Backup, Completions, Doctor, Restore};
+pub use self::maintenance::{Maintenance, MaintenanceAdd, MaintenanceOne};
 pub use self::noise::Noise;
 pub use self::route::Route;
 pub use self::sender::{Integration, IntegrationOne};
@@ -281,6 +284,16 @@ Next: `reveille silence end ID` ends one; what still fires then pages.")]
     Silence {
         #[command(subcommand)]
         command: Silence,
+    },
+    /// Plan maintenance, during which some alerts page nobody
+    #[command(after_help = "Example:
+  reveille maintenance add disk-move 'service=\"db\"' --start 2026-11-22T02:00 --for 2h --why \"the disks are moved\"
+  reveille maintenance list
+
+Next: `reveille maintenance end NAME` ends the turn that is under way; what still fires then pages.")]
+    Maintenance {
+        #[command(subcommand)]
+        command: Maintenance,
     },
     /// See what came through the integrations, and try one
     #[command(after_help = "Example:

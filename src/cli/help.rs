@@ -11,7 +11,7 @@ use super::exit::Exit;
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["demo", "serve", "stage", "replay"]),
     ("Configure", &["check", "apply", "token", "user", "admin", "completions"]),
-    ("Respond", &["incident", "who", "why", "oncall", "override", "silence"]),
+    ("Respond", &["incident", "who", "why", "oncall", "override", "silence", "maintenance"]),
     ("Scripts", &["send"]),
     ("Look after it", &["doctor", "integration", "route", "noise", "test-page", "backup", "restore", "migrate"]),
 ];

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::CliError;
 use super::args::{IncidentList, IncidentShow};
 use super::client::Client;
+use super::mark;
 use super::terminal::{Cell, Console, Ink, field, items, time};
 use super::timeline::Log;
 use super::watch;
@@ -118,6 +119,7 @@ pub(super) async fn show(console: &mut Console<'_>, client: &Client, show: &Inci
         };
         changed(console, &incident, &changes)?;
         fell(console, &part(client, &number, "alerts").await?)?;
+        mark::marks(console, &incident)?;
         console.line("")?;
         let title = console.paint(Ink::Bold, "Timeline");
         console.line(&title)?;

@@ -7,6 +7,8 @@ mod duty;
 mod exit;
 mod help;
 mod incident;
+mod maintenance;
+mod mark;
 mod noise;
 mod orders;
 pub mod remote;

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use super::args::{Global, Incident, Remote};
 use super::client::Client;
 use super::terminal::{Console, clean, wants_colour, width};
-use super::{CliError, Exit, board, duty, incident, noise, orders, route, send, sender, silence, why};
+use super::{CliError, Exit, board, duty, incident, maintenance, mark, noise, orders, route, send, sender, silence, why};
 use crate::base::clock::Clock;
+use crate::domain::relevance::Relevance;
 
 /// Runs one command against the server that the arguments name. TLS must be set up before (the process's rustls provider).
 pub async fn run(global: &Global, remote: &Remote) -> ExitCode {
@@ -54,6 +55,7 @@ async fn ask(console: &mut Console<'_>, global: &Global, remote: &Remote) -> Res
         Remote::Oncall(asked) => duty::oncall(console, &client, asked).await,
         Remote::Override { command } => duty::overrides(console, &client, command).await,
         Remote::Silence { command } => silence::silences(console, &client, command).await,
+        Remote::Maintenance { command } => maintenance::maintenance(console, &client, command).await,
         Remote::Integration { command } => sender::integrations(console, &client, command).await,
         Remote::TestPage(asked) => orders::test_page(console, &client, asked).await,
         Remote::Route(asked) => route::route(console, &client, asked).await,
@@ -80,6 +82,9 @@ async fn ask_of_incident(console: &mut Console<'_>, client: &Client, command: &I
         Incident::Role(asked) => orders::role(console, client, asked).await,
         Incident::Title(asked) => orders::retitle(console, client, asked).await,
         Incident::Note(asked) => orders::note(console, client, asked).await,
+        Incident::Noise(asked) => mark::mark(console, client, asked, Relevance::Noise).await,
+        Incident::Relevant(asked) => mark::mark(console, client, asked, Relevance::Relevant).await,
+        Incident::Unmark(asked) => mark::unmark(console, client, asked).await,
         Incident::Update(asked) => orders::update(console, client, asked).await,
         Incident::Page(asked) => orders::page(console, client, asked).await,
         Incident::Task { command } => board::task(console, client, command).await,

@@ -99,7 +99,8 @@ fn one(console: &mut Console<'_>, signal: &Value) -> Result<(), CliError> {
     let outcome = field(signal, "outcome");
     if !outcome.is_empty() {
         let about = signal["incident"].as_i64().map(|number| format!(" (incident #{number})")).unwrap_or_default();
-        console.long_line(&format!("  if it came now, it would be {outcome}: {}{about}", field(signal, "reason")), INDENT)?;
+        let by = Some(field(signal, "held_by")).filter(|by| !by.is_empty()).map(|by| format!("; {by}")).unwrap_or_default();
+        console.long_line(&format!("  if it came now, it would be {outcome}: {}{about}{by}", field(signal, "reason")), INDENT)?;
     }
     let policy = field(signal, "policy");
     for step in signal["steps"].as_array().into_iter().flatten() {

@@ -6,7 +6,7 @@ use super::incident::{Incident, IncidentRole, IncidentState, Kind};
 use super::input::{Act, Actor, Command, Timer};
 use super::reason::Reason;
 use super::task::TaskChange;
-use super::{ask, escalation, merge, severity, snooze};
+use super::{ask, escalation, merge, relevance, severity, snooze};
 use crate::base::id::{IncidentId, TaskId, UserId};
 
 /// Does what is asked, if there is anything left to do.
@@ -69,6 +69,8 @@ pub(super) fn obey(draft: &mut Draft, command: &Command) -> Verdict {
             done(draft, id, actor)
         }
         Act::ChangeTask { n, change } => change_task(draft, id, actor, *n, change),
+        Act::Mark { stream, relevance, about } => relevance::mark(draft, id, actor, stream, *relevance, about),
+        Act::Unmark { n } => relevance::unmark(draft, id, actor, *n),
         Act::Merge { into } => merge::merge(draft, id, actor, into),
         Act::Unmerge => merge::unmerge(draft, id, actor),
         Act::Split { alerts, title } => return merge::split(draft, id, actor, alerts, title.as_deref()),

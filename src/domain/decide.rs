@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Alert, Key, KeyState};
+use super::alert::{Alert, Key, KeyState, UNREADABLE_KEY};
 use super::effect::Effect;
 use super::fact::{Fact, What};
 use super::group::{self, Group};
 use super::incident::{Incident, Kind};
-use super::input::{Actor, Input, Scope, Timer};
+use super::inhibition::{self, Inhibitors};
+use super::input::{Actor, Expiry, Input, Scope, Timer};
 use super::merge::{self, Holding, Symptoms};
 use super::novelty::{KindKey, KindState};
 use super::person::Person;
@@ -62,6 +63,8 @@ pub struct Desk {
     pub past: Vec<Alert>,
     /// The silences in force that may cover these keys' alerts; a decision about an incident alone needs none.
     pub silences: Vec<Silence>,
+    /// What fires and may inhibit these keys' alerts, and what these inhibit themselves.
+    pub inhibitors: Inhibitors,
     /// The board of the one incident that a command about tasks is for, by number.
     pub tasks: BTreeMap<i64, Task>,
     /// How many alerts hold of each incident that is to come out of another again.
@@ -75,6 +78,8 @@ pub struct Wanted {
     pub groups: BTreeSet<(ServiceId, Option<Group>)>,
     /// Policies by which incidents may open: how fast they do, and the umbrella of a storm.
     pub policies: BTreeSet<PolicyId>,
+    /// What fires and inhibits, where there are rules.
+    pub inhibitions: inhibition::Wanted,
     /// What an incident that opens may take in.
     pub symptoms: Symptoms,
 }
@@ -83,7 +88,8 @@ impl Wanted {
     /// For a decision on these signals, or on these keys alone.
     #[must_use]
     pub fn by(setup: &Setup, signals: &[&Routed], keys: &BTreeMap<Key, KeyState>, now: Time) -> Self {
-        let (mut wanted, mut services) = (Self::default(), BTreeSet::new());
+        let mut wanted = Self { inhibitions: inhibition::Wanted::by(setup, signals, keys), ..Self::default() };
+        let mut services = BTreeSet::new();
         grouping::may_open(setup, signals, keys, |service, routed| {
             if service.group_by.is_some() {
                 wanted.groups.insert((service.id.clone(), group::of(setup, service, routed)));
@@ -175,6 +181,9 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
                 Input::Wake { scope: Scope::Incident(incident), timer } => escalation::wake(&mut draft, incident, *timer),
                 Input::Wake { scope: Scope::Person(_) | Scope::Silence(_), .. } | Input::Report(_) => Verdict::nothing(),
             };
+            if !(policy.inhibitions.is_empty() && draft.desk.inhibitors.is_empty()) {
+                keys_of(input).iter().flatten().for_each(|key| inhibition::see(&mut draft, key));
+            }
             draft.decision(verdict)
         }
         State::Person(person) => match input {
@@ -194,6 +203,18 @@ pub fn decide(state: State, input: &Input, policy: &Setup, moment: &mut Moment) 
                 verdict: Verdict::nothing(),
             },
         },
+    }
+}
+
+/// The keys whose alerts an input may begin or end.
+fn keys_of(input: &Input) -> [Option<Key>; 2] {
+    match input {
+        Input::Signal(routed) => {
+            let of = |dedup_key: &str| Some(Key { integration: routed.signal.integration.clone(), dedup_key: dedup_key.to_owned() });
+            [of(&routed.signal.dedup_key), of(UNREADABLE_KEY)]
+        }
+        Input::Expiry(Expiry { key, .. }) | Input::Cover(key) | Input::Held(key) => [Some(key.clone()), None],
+        Input::Command(_) | Input::Declare(_) | Input::Report(_) | Input::Wake { .. } => [None, None],
     }
 }
 
@@ -283,6 +304,10 @@ impl<'a> Draft<'a> {
 
     pub fn set(&mut self, incident: &IncidentId, timer: Timer, due_at: Option<Time>) {
         self.timers.push(SetTimer { scope: Scope::Incident(incident.clone()), timer, due_at });
+    }
+
+    pub fn wake(&mut self, set: SetTimer) {
+        self.timers.push(set);
     }
 
     /// The person's own transaction looks at their pages now.

@@ -8,7 +8,7 @@ use super::incident::Incident;
 use super::input::{Actor, Expiry};
 use super::reason::Reason;
 use super::setup::ResolveMode;
-use super::silence;
+use super::{relevance, silence};
 use crate::base::id::{AlertId, IncidentId};
 use crate::base::time::Span;
 
@@ -52,7 +52,8 @@ pub(super) fn close(draft: &mut Draft, key: &Key, by: By) -> Option<(AlertId, Op
             By::Clock { .. } => Actor::Reveille,
         };
         let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
-        draft.record(incident, &actor, What::AlertsResolved { count: 1, titles: vec![title], silenced });
+        let resolved = What::AlertsResolved { count: 1, titles: vec![title], silenced };
+        draft.record(incident, &actor, relevance::told(draft, incident, key, resolved));
         if draft.incident(incident).is_some_and(|incident| incident.is_open() && incident.firing_count <= 0) {
             match by {
                 By::Sender => last_is_over(draft, incident, &actor, Reason::AllAlertsResolved),

@@ -33,10 +33,12 @@ pub(super) fn start(draft: &mut Draft, id: &IncidentId, reason: Reason) {
 /// As [`start`]. `answered` has just said what to do and is not called by it now.
 pub(super) fn start_but(draft: &mut Draft, id: &IncidentId, reason: Reason, answered: Option<&UserId>) {
     let Some(incident) = draft.incident(id) else { return };
-    if incident.is_covered() && reason != Reason::AskedToEscalate && reason != Reason::SilenceEnded {
-        silence::hush(draft, id);
+    let is_covered = incident.is_covered();
+    let may_hush = reason != Reason::AskedToEscalate && !matches!(reason, Reason::SilenceEnded | Reason::MaintenanceOver);
+    if is_covered && may_hush && silence::hush(draft, id) {
         return;
     }
+    let Some(incident) = draft.incident(id) else { return };
     let Some(urgency) = incident.severity.urgency().filter(|_| incident.kind == Kind::Real) else { return };
     // A policy that is gone has no steps: it is exhausted at once, and that pages everyone.
     let (begin, reason) = if let Some(policy) = policy_of(draft, id) {

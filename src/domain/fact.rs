@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::group::Group;
 use super::incident::{Hush, IncidentRole, Kind};
+use super::inhibition::Inhibited;
 use super::input::{Actor, CallEnd};
 use super::reason::Reason;
+use super::relevance::{Change, Relevance, Stream};
 use super::setup::{Place, Severity, Step, Urgency};
 use super::task::TaskChange;
 use crate::base::id::{
-    AlertId, AttemptId, ContactId, IncidentId, IntegrationId, Number, PageId, PolicyId, RouteId, ServiceId, SilenceId, TaskId, UserId,
+    AlertId, AttemptId, ContactId, IncidentId, InhibitionId, IntegrationId, Number, PageId, PolicyId, RouteId, ServiceId, SilenceId,
+    TaskId, UserId,
 };
 use crate::base::limits;
 use crate::base::time::{Span, Time};
@@ -44,6 +47,9 @@ pub struct Held {
     /// Of these, the ones that are silenced, and the silence of theirs that lasts longest.
     pub silenced: i64,
     pub silence: Option<Hush>,
+    /// What inhibits some of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inhibited: Option<Inhibited>,
 }
 
 /// What happened. The names in snake case are the kinds of the timeline and do not change.
@@ -131,6 +137,24 @@ pub enum What {
         count: i64,
         titles: Vec<String>,
     },
+    /// Another alert that fires explains them, by a rule: they page nobody for as long as it does. They still hold.
+    AlertsInhibited {
+        count: i64,
+        titles: Vec<String>,
+        rule: InhibitionId,
+        /// The title of the alert that inhibits them.
+        by: String,
+    },
+    /// What inhibited them fires no more, and they still hold.
+    AlertsUninhibited {
+        count: i64,
+        titles: Vec<String>,
+    },
+    /// All its open alerts are inhibited, or silenced: nobody is paged for as long as that lasts.
+    IncidentInhibited {
+        rule: InhibitionId,
+        by: String,
+    },
     /// Alerts had fired for as long as their service waits to see whether they pass by themselves, and they had not.
     AlertsWaited {
         count: i64,
@@ -168,6 +192,32 @@ pub enum What {
         until: Time,
         by: String,
         comment: String,
+    },
+    /// Somebody said of an alert stream that it is noise, or relevant.
+    RelevanceMarked {
+        n: i64,
+        stream: Stream,
+        relevance: Relevance,
+        /// What it is about, for people.
+        about: String,
+    },
+    MarkTakenBack {
+        n: i64,
+        relevance: Relevance,
+        about: String,
+    },
+    /// Alerts that are noise joined, fired again or were resolved: told to nobody.
+    NoiseChanged {
+        change: Change,
+        count: i64,
+        titles: Vec<String>,
+        #[serde(default)]
+        silenced: i64,
+    },
+    /// What was marked as noise is worse than the incident, and does not raise it.
+    NoiseWorse {
+        title: String,
+        severity: Severity,
     },
     SeverityRaised {
         from: Severity,
@@ -549,6 +599,13 @@ impl What {
             Self::AlertsResolved { .. } => "alerts_resolved",
             Self::AlertsSilenced { .. } => "alerts_silenced",
             Self::AlertsUnsilenced { .. } => "alerts_unsilenced",
+            Self::RelevanceMarked { .. } => "relevance_marked",
+            Self::MarkTakenBack { .. } => "mark_taken_back",
+            Self::NoiseChanged { .. } => "noise_changed",
+            Self::NoiseWorse { .. } => "noise_worse",
+            Self::AlertsInhibited { .. } => "alerts_inhibited",
+            Self::AlertsUninhibited { .. } => "alerts_uninhibited",
+            Self::IncidentInhibited { .. } => "incident_inhibited",
             Self::AlertsWaited { .. } => "alerts_waited",
             Self::AlertsOutlasted { .. } => "alerts_outlasted",
             Self::AlertsNew { .. } => "alerts_new",
@@ -630,6 +687,7 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
     match (earlier, later) {
         (What::AlertsJoined { count, titles }, What::AlertsJoined { count: more, titles: others })
         | (What::AlertsRefired { count, titles }, What::AlertsRefired { count: more, titles: others })
+        | (What::AlertsUninhibited { count, titles }, What::AlertsUninhibited { count: more, titles: others })
         | (What::AlertsUnsilenced { count, titles }, What::AlertsUnsilenced { count: more, titles: others }) => {
             add(count, titles, *more, others);
             true
@@ -645,6 +703,21 @@ fn absorb(earlier: &mut What, later: &What) -> bool {
         (What::AlertsSilenced { count, titles, silence, .. }, What::AlertsSilenced { count: more, titles: others, silence: other, .. })
             if silence == other =>
         {
+            add(count, titles, *more, others);
+            true
+        }
+        (
+            What::NoiseChanged { change, count, titles, silenced },
+            What::NoiseChanged { change: same, count: more, titles: others, silenced: silenced_more },
+        ) if change == same => {
+            add(count, titles, *more, others);
+            *silenced += silenced_more;
+            true
+        }
+        (
+            What::AlertsInhibited { count, titles, rule, by },
+            What::AlertsInhibited { count: more, titles: others, rule: other, by: title },
+        ) if rule == other && by == title => {
             add(count, titles, *more, others);
             true
         }

@@ -14,7 +14,7 @@ use super::reason::Reason;
 use super::routing::{Routed, Taken};
 use super::setup::{AlertSeverity, Integration, Service, Setup, Severity};
 use super::storm::{self, Place};
-use super::{command, escalation, flap, hold, merge, novelty, remark, severity, silence};
+use super::{command, escalation, flap, hold, merge, novelty, relevance, remark, severity, silence};
 use crate::base::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
@@ -148,6 +148,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
     let firing = draft.desk.keys.get(&key).and_then(|state| state.alert.as_ref());
     let firing = firing.filter(|alert| draft.desk.holds(alert));
     let is_silenced = firing.is_some_and(|alert| alert.state == AlertState::Suppressed);
+    let why = firing.and_then(|alert| silence::why_covered(draft, alert)).unwrap_or(Reason::Silenced);
     let Some((alert, title, incident)) = firing.map(|alert| (alert.id.clone(), alert.title.clone(), draft.desk.home_of(alert))) else {
         return over(draft, &key);
     };
@@ -156,7 +157,7 @@ fn acknowledge(draft: &mut Draft, signal: &Signal) -> Verdict {
             alert.count += 1;
             alert.last_at = now;
         }
-        return Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(alert), incident);
+        return Verdict::of(Outcome::Suppressed, why).about(Some(alert), incident);
     }
     let incident = incident.or_else(|| hold::house_at_once(draft, &key));
     let Some(incident) = incident else { return Verdict::of(Outcome::Ignored, Reason::JustRecords).about(Some(alert), None) };
@@ -217,7 +218,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             return verdict;
         }
         if let Some(incident) = &incident {
-            severity::raise(draft, &incident.id, severity, &signal.integration);
+            relevance::raise(draft, &incident.id, severity, &key);
         } else if incident_id.is_none() && severity.urgency().is_some() {
             // It only recorded so far; now it is bad enough to page.
             novelty::rise(draft, &key);
@@ -252,7 +253,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     if over_for > own.reopen_within || (severity.urgency().is_some() != incident.is_some() && !is_promoted && !has_passed) {
         return fresh(draft, routed, &key, integration, service);
     }
-    if silence::covering(&draft.desk, &alert, now).is_some() {
+    if silence::why_covered(draft, &as_now(&alert, signal, said)).is_some() {
         if incident_id.is_some() {
             // What it belonged to is left alone; when it fires again by itself, that is for the group of then.
             return fresh(draft, routed, &key, integration, service);
@@ -265,6 +266,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
     if let Some(incident) = incident {
         let sender = Actor::Integration(signal.integration.clone());
         let refired = What::AlertsRefired { count: 1, titles: vec![title_of(signal, &alert.title).to_owned()] };
+        let refired = relevance::told(draft, &incident.id, &key, refired);
         if incident.is_open() {
             draft.record(&incident.id, &sender, refired);
             silence::settle(draft, &incident.id, incident.is_covered(), Reason::OthersFire);
@@ -274,7 +276,7 @@ fn trigger(draft: &mut Draft, routed: &Routed, integration: &Integration, servic
             draft.find_newest_of(&incident.id);
             escalation::resume(draft, &incident.id, incident.response.left_at, reason);
         }
-        severity::raise(draft, &incident.id, severity, &signal.integration);
+        relevance::raise(draft, &incident.id, severity, &key);
         novelty::rise(draft, &key);
         flap::see(draft, &key);
     } else if severity.urgency().is_some() {
@@ -335,15 +337,17 @@ struct Arrival<'a> {
     key: &'a Key,
     service: &'a Service,
     severity: Severity,
-    /// Why that is more than its sender says, where it is.
+    /// What its sender says; where it is more than that, why.
+    said: Severity,
     raised: Option<Reason>,
     alert: &'a AlertId,
 }
 
 /// Finds the incident that an alert without one joins, or opens it.
 pub(super) fn house(draft: &mut Draft, routed: &Routed, key: &Key, service: &Service, severity: Severity, alert: &AlertId) -> Verdict {
-    let (severity, raised) = novelty::worth(draft, key, service, severity);
-    let verdict = place(draft, &Arrival { routed, key, service, severity, raised, alert });
+    let said = severity;
+    let (severity, raised) = novelty::worth(draft, key, service, said);
+    let verdict = place(draft, &Arrival { routed, key, service, severity, said, raised, alert });
     let fired_at = fires_at(draft, verdict.incident.as_ref());
     if let Some(alert) = key_state(draft, key).alert.as_mut() {
         alert.incident.clone_from(&verdict.incident);
@@ -389,14 +393,20 @@ fn place(draft: &mut Draft, new: &Arrival) -> Verdict {
 
 /// One more alert of an open incident.
 fn join(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
-    let Arrival { routed, key, service, severity, raised, alert: _ } = new;
+    let Arrival { routed, key, service, severity, said, raised, alert: _ } = new;
     let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
     if draft.incident(incident).is_some_and(|row| row.service != service.id && !row.response.services.contains(&service.id)) {
         draft.record(incident, &Actor::Reveille, What::ServiceInvolved { service: service.id.clone() });
     }
     let sender = Actor::Integration(key.integration.clone());
-    draft.record(incident, &sender, What::AlertsJoined { count: 1, titles: vec![routed.signal.title.clone()] });
+    let joined = What::AlertsJoined { count: 1, titles: vec![routed.signal.title.clone()] };
+    draft.record(incident, &sender, relevance::told(draft, incident, key, joined));
     silence::settle(draft, incident, was_covered, Reason::OthersFire);
+    if relevance::is_noise(draft, incident, key) {
+        // Nor does it for being new or rising.
+        relevance::raise(draft, incident, *said, key);
+        return;
+    }
     let is_worse = draft.incident(incident).is_some_and(|row| *severity > row.severity && !row.response.severity_by_hand);
     let raised = raised.filter(|_| is_worse);
     novelty::tell(draft, incident, key, &routed.signal.title, raised);
@@ -408,7 +418,7 @@ fn join(draft: &mut Draft, new: &Arrival, incident: &IncidentId) {
 
 /// A new incident, which nobody is paged for yet.
 fn open(draft: &mut Draft, new: &Arrival, group: Option<Group>, title: String) -> IncidentId {
-    let Arrival { routed, key, service, severity, raised: _, alert } = *new;
+    let Arrival { routed, key, service, severity, said: _, raised: _, alert } = *new;
     let incident = IncidentId::make(&mut draft.moment.ids);
     let opened = What::IncidentOpened { service: service.id.clone(), title, severity, alert: alert.clone(), group };
     draft.record(&incident, &Actor::Integration(key.integration.clone()), opened);
@@ -485,6 +495,13 @@ fn is_near(draft: &Draft, service: &Service, incident: &IncidentId) -> bool {
             && now.since(incident.joined_at) <= service.group_window
             && now.since(incident.opened_at) <= limits::GROUP_LIFE
     })
+}
+
+/// What an alert that fires again will be, as far as that decides what holds it back.
+fn as_now(alert: &Alert, signal: &Signal, said: AlertSeverity) -> Alert {
+    let labels = if signal.labels.is_empty() { &alert.labels } else { &signal.labels };
+    let title = title_of(signal, &alert.title).to_owned();
+    Alert { title, labels: labels.clone(), severity: alert.severity.max(said), ..alert.clone() }
 }
 
 fn count(draft: &mut Draft, key: &Key, signal: &Signal, said: AlertSeverity) {

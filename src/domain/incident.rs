@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Held, What};
 use super::group::Group;
+use super::inhibition::Inhibited;
 use super::input::Actor;
+use super::relevance::{Change, Mark};
 use super::setup::{Severity, Step, Urgency};
+use super::silence::is_maintenance;
 use super::storm::Storm;
 use crate::base::id::{IncidentId, Number, PageId, PolicyId, ServiceId, SilenceId, UserId};
 use crate::base::time::{Span, Time};
@@ -51,6 +54,7 @@ pub struct Incident {
 /// What people do about an incident, as far as decisions look at it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Response {
     pub roles: BTreeMap<IncidentRole, UserId>,
     /// Set by hand it sticks.
@@ -76,16 +80,30 @@ pub struct Response {
     pub storm: Option<Storm>,
     /// Who said that there is an incident, where it was declared.
     pub declared_by: Option<Actor>,
-    /// Of the alerts that still hold, the ones that are silenced.
+    /// Of the alerts that still hold, the ones that are silenced or inhibited.
     pub silenced_count: i64,
     /// Of the silences that cover them, the one that lasts longest.
     pub silence: Option<Hush>,
-    /// Nobody is paged, because all that still holds is silenced.
+    /// Of the alerts that inhibit some of them, the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inhibited: Option<Inhibited>,
+    /// It began during maintenance, which is over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_outlasting: bool,
+    /// Nobody is paged, because all that still holds is silenced or inhibited.
     pub is_hushed: bool,
     /// When its policy would have gone on, had its senders not resolved it before anybody answered: should it come back soon, the policy
     /// goes on there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_at: Option<Time>,
+    /// What people said of its alerts, in the order in which they did; and the number given last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub marked: i64,
+    /// The worst that noise was told to be since somebody marked any last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_told: Option<Severity>,
     /// What its senders said beside it: each is told once, and not more than [`limits::SENDER_NOTES`].
     pub told_by_senders: BTreeSet<String>,
     /// It went into that one, which has no other above it: its alerts are that one's for as long as this stands.
@@ -100,6 +118,11 @@ pub struct Response {
     /// Some of that one's alerts were split off into it. What comes anew is for the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_from: Option<IncidentId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 /// A silence, as far as an incident's decisions look at it.
@@ -253,7 +276,7 @@ impl Incident {
         self.state != IncidentState::Resolved
     }
 
-    /// Whether silences cover everything of it that still holds.
+    /// Whether silences and what inhibits cover everything of it that still holds.
     #[must_use]
     pub const fn is_covered(&self) -> bool {
         self.firing_count > 0 && self.response.silenced_count >= self.firing_count
@@ -316,6 +339,7 @@ impl Incident {
                 split_from,
                 silenced_count: held.silenced,
                 silence: held.silence,
+                inhibited: held.inhibited,
                 ..Response::default()
             },
         })
@@ -330,6 +354,17 @@ impl Incident {
                 self.joined_at = fact.at;
                 self.response.resolve_asked = false;
             }
+            What::NoiseChanged { change, count, silenced, .. } => self.noise(*change, *count, *silenced, fact.at),
+            What::RelevanceMarked { n, stream, relevance, about } => {
+                self.response.marked = *n;
+                self.response.noise_told = None;
+                // The same stream is one thing, marked anew.
+                self.response.marks.retain(|mark| mark.stream != *stream);
+                let (stream, relevance, about) = (stream.clone(), *relevance, about.clone());
+                self.response.marks.push(Mark { n: *n, stream, relevance, about, by: fact.actor.clone(), at: fact.at });
+            }
+            What::MarkTakenBack { n, .. } => self.response.marks.retain(|mark| mark.n != *n),
+            What::NoiseWorse { severity, .. } => self.response.noise_told = Some(*severity),
             What::AlertsRefired { count, .. } => {
                 self.firing_count += count;
                 self.response.resolve_asked = false;
@@ -345,14 +380,19 @@ impl Incident {
                     self.response.silence = Some(hush);
                 }
             }
-            What::AlertsUnsilenced { count, .. } => self.unsilence(*count),
+            What::AlertsOutlasted { by, .. } => self.response.is_outlasting |= is_maintenance(by),
+            What::AlertsInhibited { count, rule, by, .. } => {
+                self.response.silenced_count += count;
+                self.response.inhibited = Some(Inhibited { rule: rule.clone(), by: by.clone() });
+            }
+            What::AlertsUnsilenced { count, .. } | What::AlertsUninhibited { count, .. } => self.unsilence(*count),
             What::SilenceExtended { silence, until } => {
                 if let Some(hush) = &mut self.response.silence {
                     hush.silence = silence.clone();
                     hush.until = *until;
                 }
             }
-            What::IncidentSilenced { .. } => {
+            What::IncidentSilenced { .. } | What::IncidentInhibited { .. } => {
                 self.stop();
                 self.response.is_hushed = true;
             }
@@ -516,7 +556,6 @@ impl Incident {
             What::IncidentOpened { .. }
             | What::IncidentDeclared { .. }
             | What::AlertsWaited { .. }
-            | What::AlertsOutlasted { .. }
             | What::AlertsNew { .. }
             | What::AlertsRising { .. }
             | What::AlertsFlapping { .. }
@@ -571,13 +610,16 @@ impl Incident {
         self.closed_at = Some(self.closed_at.map_or(at, |before| at.max(before + Span(2))));
     }
 
-    /// Alerts that hold are its own from now on, with the silence that lasts longest.
+    /// Alerts that hold are its own from now on, with the silence that lasts longest and what inhibits them.
     fn gain(&mut self, held: &Held) {
         self.firing_count += held.firing;
         self.response.silenced_count += held.silenced;
         let longer = held.silence.as_ref().filter(|more| self.response.silence.as_ref().is_none_or(|own| own.until < more.until));
         if let Some(hush) = longer {
             self.response.silence = Some(hush.clone());
+        }
+        if self.response.inhibited.is_none() {
+            self.response.inhibited.clone_from(&held.inhibited);
         }
     }
 
@@ -591,12 +633,33 @@ impl Incident {
         self.epoch += 1;
     }
 
+    /// What is noise counts as everything does.
+    fn noise(&mut self, change: Change, count: i64, silenced: i64, at: Time) {
+        match change {
+            Change::Joined => {
+                self.alerts_count += count;
+                self.firing_count += count;
+                self.joined_at = at;
+                self.response.resolve_asked = false;
+            }
+            Change::Refired => {
+                self.firing_count += count;
+                self.response.resolve_asked = false;
+            }
+            Change::Resolved => {
+                self.firing_count -= count;
+                self.unsilence(silenced);
+            }
+        }
+    }
+
     /// As many are silenced no more; without any, no silence is theirs.
     fn unsilence(&mut self, count: i64) {
         self.response.silenced_count -= count;
         if self.response.silenced_count <= 0 {
             self.response.silenced_count = 0;
             self.response.silence = None;
+            self.response.inhibited = None;
         }
     }
 

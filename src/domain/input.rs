@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Key;
 use super::incident::{IncidentRole, Kind};
+use super::relevance::{Relevance, Stream};
 use super::remark::Remark;
 use super::routing::Routed;
 use super::setup::{AlertSeverity, Severity};
@@ -129,6 +130,16 @@ pub enum Act {
         n: i64,
         change: TaskChange,
     },
+    /// An alert stream of it is noise, or relevant; `about` names it for people.
+    Mark {
+        stream: Stream,
+        relevance: Relevance,
+        about: String,
+    },
+    /// Takes a mark back.
+    Unmark {
+        n: i64,
+    },
     /// It is part of that one.
     Merge {
         into: IncidentId,
@@ -163,6 +174,8 @@ impl Act {
             | Self::Page { .. }
             | Self::AddNote { .. }
             | Self::PostUpdate { .. }
+            | Self::Mark { .. }
+            | Self::Unmark { .. }
             | Self::Merge { .. }
             | Self::Unmerge
             | Self::Split { .. }

@@ -64,6 +64,11 @@ pub fn lint(setup: &Setup, at: Time, usable: &[ContactKind]) -> Vec<Finding> {
             linter.warn(format!("maintenance.{}", window.id), text, suggestion);
         }
     }
+    for rule in &setup.inhibitions {
+        for (text, suggestion) in rule.doubts(setup) {
+            linter.warn(format!("inhibition.{}", rule.id), text, suggestion);
+        }
+    }
     linter.findings
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::{Alert, AlertState, Key};
 use super::local;
 use super::matcher::Matcher;
+use super::novelty::Novelty;
 use super::setup::{AlertSeverity, Every, Setup};
 use super::silence::Silence;
 use crate::base::id::{AlertId, IdSource, MaintenanceId, SilenceId};
@@ -52,6 +53,41 @@ impl Maintenance {
             .collect()
     }
 
+    /// The turns that are not over at `now` and begin before `until`, `most` of them: for a picture of what comes.
+    #[must_use]
+    pub fn ahead(&self, now: Time, until: Time, most: usize) -> Vec<Turn> {
+        let Some(first) = self.turn(0) else { return Vec::new() };
+        let k = if first.ends > now { 0 } else { self.first_not_over(first.begins, now) };
+        let turns = (k..).map_while(|k| self.turn(k)).take_while(|turn| turn.begins < until);
+        turns.filter(|turn| turn.ends > now).take(most).collect()
+    }
+
+    /// What is wrong with a window that somebody wants, in a sentence; `None`: it can be.
+    #[must_use]
+    pub fn wrong(&self, now: Time) -> Option<&'static str> {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+        let id = self.id.as_str();
+        let is_named = id.chars().all(good) && id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.len() <= 64;
+        let is_short = self.lasts > Span::ZERO && self.lasts <= limits::SILENCES_KEPT;
+        if !is_named {
+            Some("A window's name has up to 64 letters, digits, dots, dashes and underscores, as in disk-move.")
+        } else if self.matchers.is_empty() || self.matchers.iter().all(|matcher| matcher.matches("")) {
+            Some("Of a window's matchers at least one must not match an empty text, or it would cover everything.")
+        } else if self.matchers.len() > limits::MATCHERS {
+            Some("A window has too many matchers; write several values as one pattern: instance=~\"db-1|db-2\".")
+        } else if self.turn(0).is_none() {
+            Some("Write its beginning as 2026-11-22T02:00, by the clocks of its time zone, as in Europe/Paris.")
+        } else if !is_short {
+            Some("Each turn lasts between a second and 30 days.")
+        } else if self.turn(1).is_some_and(|next| self.turn(0).is_some_and(|first| next.begins <= first.ends)) {
+            Some("It begins again before it is over; make it shorter, or have it come less often.")
+        } else if self.turns(now).is_empty() {
+            Some("It is over before it begins: nothing of it lies ahead within a year.")
+        } else {
+            None
+        }
+    }
+
     /// The number of the first turn that is not over.
     fn first_not_over(&self, first: Time, now: Time) -> i64 {
         // The shortest that a turn may be: days of 23 hours, months of 28 days.
@@ -92,7 +128,7 @@ impl Maintenance {
             matchers: self.matchers.clone(),
             starts_at: turn.begins,
             ends_at: turn.ends,
-            created_by: format!("maintenance {}", self.id),
+            created_by: format!("{}{}", super::silence::MAINTENANCE, self.id),
             comment: self.comment.clone(),
             updated_at: now,
         }
@@ -116,32 +152,63 @@ impl Maintenance {
         doubts
     }
 
-    /// Whether it is about an alert of each integration, of whatever severity, that has nothing but what every alert has.
+    /// Whether it is about every alert that has nothing but what every alert has.
     fn covers_everything(&self, setup: &Setup) -> bool {
-        let mut plain = setup.integrations.values().flat_map(|integration| {
-            AlertSeverity::ALL.map(|severity| Alert {
-                id: AlertId::from_text(""),
-                key: Key { integration: integration.id.clone(), dedup_key: "a key of its sender".to_owned() },
-                source: integration.source.clone(),
-                service: integration.service.clone(),
-                title: "whatever it is about".to_owned(),
-                severity,
-                state: AlertState::Firing,
-                count: 1,
-                first_at: Time(0),
-                last_at: Time(0),
-                fired_at: Time(0),
-                resolved_at: None,
-                incident: None,
-                ends_at: None,
-                hold: None,
-                novelty: super::novelty::Novelty::default(),
-                url: None,
-                labels: BTreeMap::new(),
-            })
-        });
-        let silence = self.silence(Turn { begins: Time(0), ends: Time(1) }, Time(0));
-        !setup.integrations.is_empty() && plain.all(|alert| silence.is_about(&alert))
+        let (silence, plain) = (self.silence(Turn { begins: Time(0), ends: Time(1) }, Time(0)), plain_alerts(setup));
+        !plain.is_empty() && plain.iter().all(|alert| silence.is_about(alert))
+    }
+}
+
+/// An alert of each integration, of each severity, that has nothing but what every alert has.
+pub(super) fn plain_alerts(setup: &Setup) -> Vec<Alert> {
+    let plain = setup.integrations.values().flat_map(|integration| {
+        AlertSeverity::ALL.map(|severity| Alert {
+            id: AlertId::from_text(""),
+            key: Key { integration: integration.id.clone(), dedup_key: "a key of its sender".to_owned() },
+            source: integration.source.clone(),
+            service: integration.service.clone(),
+            title: "whatever it is about".to_owned(),
+            severity,
+            state: AlertState::Firing,
+            count: 1,
+            first_at: Time(0),
+            last_at: Time(0),
+            fired_at: Time(0),
+            resolved_at: None,
+            incident: None,
+            ends_at: None,
+            hold: None,
+            novelty: Novelty::default(),
+            url: None,
+            labels: BTreeMap::new(),
+        })
+    });
+    plain.collect()
+}
+
+/// How often a window comes, as people write it: `12h`, `1d`, `1w`, `1mo`.
+#[must_use]
+pub fn every(text: &str) -> Option<Every> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number = number.parse::<u32>().ok().filter(|number| (1..=10_000).contains(number))?;
+    match unit {
+        "h" => Some(Every::Hours(number)),
+        "d" => Some(Every::Days(number)),
+        "w" => Some(Every::Weeks(number)),
+        "mo" => Some(Every::Months(number)),
+        _ => None,
+    }
+}
+
+/// The same, written.
+#[must_use]
+pub fn every_text(every: Every) -> String {
+    match every {
+        Every::Hours(n) => format!("{n}h"),
+        Every::Days(n) => format!("{n}d"),
+        Every::Weeks(n) => format!("{n}w"),
+        Every::Months(n) => format!("{n}mo"),
     }
 }
 

@@ -13,7 +13,7 @@ use super::ending;
 use super::escalation;
 use super::fact::{Held, Other, What};
 use super::group::Group;
-use super::incident::{Incident, IncidentState, Kind, OpenPage};
+use super::incident::{Incident, IncidentState, Kind, OpenPage, Response};
 use super::input::Actor;
 use super::reason::Reason;
 use super::setup::{Service, Setup, Severity, Urgency};
@@ -187,7 +187,8 @@ pub(super) fn unmerge(draft: &mut Draft, id: &IncidentId, actor: &Actor) -> Verd
     }
     // Those that it had taken in itself, and that nobody took out since.
     let along = one.response.took_in.iter().filter(|also| draft.incident(also).is_some()).cloned().collect::<BTreeSet<_>>();
-    let mut held = Held { alerts: one.alerts_count, silence: home.response.silence.clone(), ..Held::default() };
+    let Response { silence, inhibited, .. } = home.response.clone();
+    let mut held = Held { alerts: one.alerts_count, silence, inhibited, ..Held::default() };
     for id in along.iter().chain([id]) {
         let Holding { firing, silenced } = draft.desk.holding.get(id).copied().unwrap_or_default();
         held.firing += firing;
@@ -214,7 +215,7 @@ fn leave(draft: &mut Draft, home: &IncidentId, actor: &Actor, one: &Incident, he
     for between in through {
         let counts = draft.incident(&between).is_some_and(|incident| incident.response.took_in.contains(&one.id));
         if counts {
-            let held = Held { firing: 0, silenced: 0, silence: None, ..held.clone() };
+            let held = Held { alerts: held.alerts, ..Held::default() };
             draft.record(&between, actor, What::IncidentSplitOff { other: other(one), held, also: along.clone() });
         }
     }
@@ -263,8 +264,8 @@ pub(super) fn split(draft: &mut Draft, id: &IncidentId, actor: &Actor, alerts: &
     let severity = worst.unwrap_or(whole.severity).min(if whole.response.severity_by_hand { whole.severity } else { Severity::Sev1 });
     let title = title.map_or_else(|| first.title.clone(), ToOwned::to_owned);
     let silenced = number(found.iter().filter(|alert| alert.state == AlertState::Suppressed).count());
-    let silence = whole.response.silence.clone().filter(|_| silenced > 0);
-    let held = Held { alerts: number(found.len()), firing: number(found.len()), silenced, silence };
+    let Response { silence, inhibited, .. } = if silenced > 0 { whole.response.clone() } else { Response::default() };
+    let held = Held { alerts: number(found.len()), firing: number(found.len()), silenced, silence, inhibited };
 
     let new = IncidentId::make(&mut draft.moment.ids);
     let begun = What::IncidentSplit { from: other(&whole), service, title, severity, kind: whole.kind, held: held.clone() };
@@ -360,6 +361,7 @@ fn held_by(incident: &Incident) -> Held {
         firing: incident.firing_count,
         silenced: incident.response.silenced_count,
         silence: incident.response.silence.clone(),
+        inhibited: incident.response.inhibited.clone(),
     }
 }
 

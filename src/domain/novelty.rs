@@ -15,7 +15,7 @@ use super::input::{Action, Actor};
 use super::reason::Reason;
 use super::routing::Routed;
 use super::setup::{Raise, Service, Setup, Severity, Urgency};
-use super::{fall, severity};
+use super::{fall, relevance, severity};
 use crate::base::id::{IncidentId, IntegrationId, ServiceId};
 use crate::base::time::{Span, Time};
 use crate::base::{limits, written};
@@ -290,7 +290,8 @@ pub(super) fn rise(draft: &mut Draft, key: &Key) {
     let Some(alert) = key_state(draft, key).alert.as_mut() else { return };
     alert.novelty.marks.rose = Some(rose);
     let (service, incident, title) = (alert.service.clone(), home, alert.title.clone());
-    let Some(incident) = incident else { return };
+    // Of noise nobody is told.
+    let Some(incident) = incident.filter(|incident| !relevance::is_noise(draft, incident, key)) else { return };
     let asked = draft.setup.services.get(&service).is_some_and(|service| service.raise.rising);
     tell_rising(draft, &incident, rose, title, asked);
 }

@@ -29,6 +29,8 @@ pub enum Reason {
     CannotBeRead,
     IntegrationGone,
     Silenced,
+    InMaintenance,
+    Inhibited,
     OthersFire,
     WaitsToPass,
     PassedByItself,
@@ -40,6 +42,8 @@ pub enum Reason {
     Rising,
 
     NoSuchTask,
+    NoSuchMark,
+    TooManyMarks,
     NoSuchUser,
     NoSuchPolicy,
     NoSuchService,
@@ -57,6 +61,8 @@ pub enum Reason {
     PromotedByHand,
     SnoozeEnded,
     SilenceEnded,
+    MaintenanceOver,
+    InhibitionOver,
     Reassigned,
     PageAsked,
     AskedBeforeLapse,
@@ -135,8 +141,14 @@ impl Reason {
     /// What kept a signal from calling anybody, or from ending what it was about, in one word; `None` where nothing did.
     #[must_use]
     pub fn held_by(self) -> Option<&'static str> {
-        let words =
-            [(Self::Silenced, "silence"), (Self::WaitsToPass, "quiet"), (Self::PassedByItself, "passed"), (Self::Flapping, "flapping")];
+        let words = [
+            (Self::Silenced, "silence"),
+            (Self::InMaintenance, "maintenance"),
+            (Self::Inhibited, "inhibition"),
+            (Self::WaitsToPass, "quiet"),
+            (Self::PassedByItself, "passed"),
+            (Self::Flapping, "flapping"),
+        ];
         words.into_iter().find(|(reason, _)| *reason == self).map(|(_, word)| word)
     }
 
@@ -168,8 +180,12 @@ impl Reason {
             Self::CannotBeRead => "the body could not be read",
             Self::IntegrationGone => "its integration is not configured any more",
             Self::Silenced => "a silence covers it",
+            Self::InMaintenance => "maintenance covers it",
+            Self::Inhibited => "another alert that fires explains it",
             Self::OthersFire => "an alert joined that no silence covers",
             Self::SilenceEnded => "no silence covers it any more, and it still fires",
+            Self::MaintenanceOver => "the maintenance under which it began is over",
+            Self::InhibitionOver => "what explained it fires no more",
             Self::WaitsToPass => "its service waits to see whether it passes by itself",
             Self::PassedByItself => "it was over before its service would have called anybody",
             Self::Flapping => "it comes and goes, so it counts as firing until it has been steady for a while",
@@ -181,6 +197,8 @@ impl Reason {
             Self::FirstOfItsKind => "no alert of its kind was heard of before, and its service asks to be woken for such",
             Self::Rising => "it comes much faster than it ever did lately, and its service asks to be woken for such",
             Self::NoSuchTask => "the incident has no task of that number",
+            Self::NoSuchMark => "there is no such mark any more",
+            Self::TooManyMarks => "an incident takes fifty marks at most; mark several streams with one matcher",
             Self::NoSuchUser => "there is no such user",
             Self::NoSuchPolicy => "there is no such policy",
             Self::NoSuchService => "there is no such service",

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::group::GroupBy;
+use super::inhibition::Inhibition;
 use super::maintenance::Maintenance;
 use super::mapping::Mapping;
 use super::routing::Route;
@@ -28,6 +29,9 @@ pub struct Setup {
     /// In the order of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
+    /// In the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inhibitions: Vec<Inhibition>,
 }
 
 impl Setup {
@@ -653,7 +657,7 @@ impl Pulse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub what: ChangeKind,
-    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`, `maintenance`.
+    /// As the file calls it: `user`, `schedule`, `policy`, `service`, `integration`, `route`, `maintenance`, `inhibition`.
     pub kind: &'static str,
     pub id: String,
     /// Which of its keys differ, where it was changed.
@@ -757,6 +761,10 @@ pub fn diff(old: &Setup, new: &Setup) -> Vec<Change> {
             ("every", a.every == b.every),
             ("timezone", a.timezone == b.timezone),
         ]
+    });
+    let rules = |setup: &Setup| setup.inhibitions.iter().map(|rule| (rule.id.clone(), rule.clone())).collect();
+    compare("inhibition", &rules(old), &rules(new), &mut changes, |a: &Inhibition, b| {
+        vec![("when", a.when == b.when), ("mute", a.mute == b.mute), ("equal", a.equal == b.equal)]
     });
     changes
 }

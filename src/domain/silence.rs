@@ -11,12 +11,13 @@ use super::escalation;
 use super::fact::What;
 use super::hold;
 use super::incident::{Incident, IncidentState, Kind};
+use super::inhibition::{self, Inhibitor};
 use super::input::{Action, Actor, Signal, Timer};
 use super::matcher::Matcher;
 use super::reason::Reason;
+use super::relevance;
 use super::routing::{self, Routed};
 use super::setup::{Service, Setup, Severity};
-use super::severity;
 use crate::base::id::{IncidentId, IntegrationId, SilenceId};
 use crate::base::limits;
 use crate::base::time::Time;
@@ -113,52 +114,102 @@ impl Labelled for Alert {
     }
 }
 
+/// How a silence that is a turn of maintenance begins to name whoever made it.
+pub const MAINTENANCE: &str = "maintenance ";
+
+/// Whether the silence is a turn of maintenance, by the name of whoever made it.
+#[must_use]
+pub fn is_maintenance(created_by: &str) -> bool {
+    created_by.starts_with(MAINTENANCE)
+}
+
+/// Why an alert pages nobody, for as long as that lasts.
+#[derive(Debug, Clone)]
+enum Cover {
+    Silence(Silence),
+    Inhibitor(Inhibitor),
+}
+
+impl Cover {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Silence(silence) if is_maintenance(&silence.created_by) => Reason::InMaintenance,
+            Self::Silence(_) => Reason::Silenced,
+            Self::Inhibitor(_) => Reason::Inhibited,
+        }
+    }
+}
+
+/// What covers the alert now. A silence, which says until when, goes before what inhibits.
+fn covered_by(draft: &Draft, alert: &Alert) -> Option<Cover> {
+    let silence = covering(&draft.desk, alert, draft.now()).cloned().map(Cover::Silence);
+    silence.or_else(|| inhibition::of(draft.setup, &draft.desk.inhibitors, alert).cloned().map(Cover::Inhibitor))
+}
+
+/// Why the alert pages nobody now, if anything covers it.
+pub(super) fn why_covered(draft: &Draft, alert: &Alert) -> Option<Reason> {
+    covered_by(draft, alert).map(|cover| cover.reason())
+}
+
 /// The silence in force that covers the alert; of several, the one that lasts longest.
 pub(super) fn covering<'a>(desk: &'a Desk, alert: &Alert, now: Time) -> Option<&'a Silence> {
     let active = desk.silences.iter().filter(|silence| silence.state(now) == SilenceState::Active);
     active.filter(|silence| silence.is_about(alert)).max_by_key(|silence| (silence.ends_at, &silence.id))
 }
 
-/// Silences began, ended or changed: the key's alert is covered from now on, or fires again.
+/// Silences or what inhibits began, ended or changed: the key's alert is covered from now on, or fires again.
 pub(super) fn cover(draft: &mut Draft, key: &Key) -> Verdict {
     look(draft, key).unwrap_or_else(Verdict::nothing)
 }
 
-/// Sees whether the key's alert is silenced, and makes it so. `None`: it fires, as before, or it is over.
+/// Sees whether the key's alert is silenced or inhibited, and makes it so. `None`: it fires, as before, or it is over.
 pub(super) fn look(draft: &mut Draft, key: &Key) -> Option<Verdict> {
     let alert = draft.desk.keys.get(key)?.alert.as_ref()?;
     if !draft.desk.holds(alert) {
         return None;
     }
     let (id, incident, title) = (alert.id.clone(), draft.desk.home_of(alert), alert.title.clone());
-    let silence = covering(&draft.desk, alert, draft.now()).cloned();
-    let silenced = Verdict::of(Outcome::Suppressed, Reason::Silenced).about(Some(id.clone()), incident.clone());
-    match (alert.state, silence) {
-        (AlertState::Firing, Some(silence)) => {
+    let (state, cover) = (alert.state, covered_by(draft, alert));
+    match (state, cover) {
+        (AlertState::Firing, Some(cover)) => {
+            let reason = cover.reason();
             set_state(draft, key, AlertState::Suppressed);
             hold::give_up(draft, key);
             if let Some(incident) = &incident {
                 let was_covered = draft.incident(incident).is_some_and(Incident::is_covered);
-                let Silence { id, ends_at, created_by, comment, .. } = silence;
                 let titles = vec![title];
-                let what = What::AlertsSilenced { count: 1, titles, silence: id, until: ends_at, by: created_by, comment };
+                let what = match cover {
+                    Cover::Silence(Silence { id, ends_at, created_by, comment, .. }) => {
+                        What::AlertsSilenced { count: 1, titles, silence: id, until: ends_at, by: created_by, comment }
+                    }
+                    Cover::Inhibitor(Inhibitor { rule, title: by, .. }) => What::AlertsInhibited { count: 1, titles, rule, by },
+                };
                 draft.record(incident, &Actor::Reveille, what);
                 settle(draft, incident, was_covered, Reason::SilenceEnded);
             }
-            Some(silenced)
+            Some(Verdict::of(Outcome::Suppressed, reason).about(Some(id), incident))
         }
-        (AlertState::Suppressed, Some(silence)) => {
+        (AlertState::Suppressed, Some(cover)) => {
+            let reason = cover.reason();
             if let Some(incident) = &incident {
-                extend(draft, incident, &silence);
+                match cover {
+                    Cover::Silence(silence) => extend(draft, incident, &silence),
+                    Cover::Inhibitor(inhibitor) => go_on(draft, incident, inhibitor, title),
+                }
             }
-            Some(silenced)
+            Some(Verdict::of(Outcome::Suppressed, reason).about(Some(id), incident))
         }
-        (AlertState::Suppressed, None) => Some(fire_again(draft, key).about(Some(id), incident)),
+        (AlertState::Suppressed, None) => {
+            let verdict = fire_again(draft, key);
+            // One that had none may have found one.
+            let incident = incident.or_else(|| verdict.incident.clone());
+            Some(verdict.about(Some(id), incident))
+        }
         (AlertState::Firing, None) | (AlertState::Resolved, _) => None,
     }
 }
 
-/// No silence covers it any more: it counts as firing again.
+/// Nothing covers it any more: it counts as firing again.
 fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     set_state(draft, key, AlertState::Firing);
     let Some(alert) = draft.desk.keys.get(key).and_then(|state| state.alert.clone()) else { return Verdict::nothing() };
@@ -167,17 +218,35 @@ fn fire_again(draft: &mut Draft, key: &Key) -> Verdict {
     };
     let worth = worth_again(draft.setup, &alert).2;
     let was_covered = draft.incident(&incident).is_some_and(Incident::is_covered);
-    draft.record(&incident, &Actor::Reveille, What::AlertsUnsilenced { count: 1, titles: vec![alert.title.clone()] });
-    settle(draft, &incident, was_covered, Reason::SilenceEnded);
-    severity::raise(draft, &incident, worth, &key.integration);
-    Verdict::of(Outcome::Repeated, Reason::SilenceEnded)
+    let (count, titles) = (1, vec![alert.title.clone()]);
+    let reason = over(draft, &alert);
+    let what =
+        if reason == Reason::InhibitionOver { What::AlertsUninhibited { count, titles } } else { What::AlertsUnsilenced { count, titles } };
+    draft.record(&incident, &Actor::Reveille, what);
+    settle(draft, &incident, was_covered, reason);
+    relevance::raise(draft, &incident, worth, key);
+    Verdict::of(Outcome::Repeated, reason)
+}
+
+/// What covered the alert and does so no more.
+fn over(draft: &Draft, alert: &Alert) -> Reason {
+    match ended_last(draft, alert) {
+        Some(silence) if is_maintenance(&silence.created_by) => Reason::MaintenanceOver,
+        None if !draft.setup.inhibitions.is_empty() => Reason::InhibitionOver,
+        Some(_) | None => Reason::SilenceEnded,
+    }
+}
+
+/// Of the silences about the alert whose end was not told to all of theirs yet, the last to end.
+fn ended_last<'a>(draft: &'a Draft, alert: &Alert) -> Option<&'a Silence> {
+    let now = draft.now();
+    let ended = draft.desk.silences.iter().filter(|silence| silence.state(now) == SilenceState::Expired && silence.is_about(alert));
+    ended.max_by_key(|silence| silence.ends_at)
 }
 
 /// It began under a silence, and finds its incident only now. The timeline says whose that was.
 fn outlasted(draft: &mut Draft, alert: &Alert) -> Verdict {
-    let now = draft.now();
-    let over = draft.desk.silences.iter().filter(|silence| silence.state(now) == SilenceState::Expired && silence.is_about(alert));
-    let by = over.max_by_key(|silence| silence.ends_at).map(|silence| silence.created_by.clone());
+    let by = ended_last(draft, alert).map(|silence| silence.created_by.clone());
     let verdict = house_again(draft, alert);
     if let (Some(incident), Some(by)) = (&verdict.incident, by) {
         draft.record(incident, &Actor::Reveille, What::AlertsOutlasted { count: 1, titles: vec![alert.title.clone()], by });
@@ -235,23 +304,34 @@ pub(super) fn settle(draft: &mut Draft, id: &IncidentId, was_covered: bool, reas
         return;
     }
     match (was_covered, incident.is_covered()) {
-        (false, true) => hush(draft, id),
+        (false, true) => drop(hush(draft, id)),
         (_, false) if incident.response.is_hushed => escalation::start(draft, id, reason),
         (true | false, _) => {}
     }
 }
 
 /// Everything of it is silenced: nobody is paged. It has a time of its own at which it pages all the same, should nobody have looked at
-/// its alerts when the silence ended.
-pub(super) fn hush(draft: &mut Draft, id: &IncidentId) {
+/// its alerts when the silence ended. False where nobody is paged for it anyhow, or where it is not known what holds its alerts back: that
+/// pages.
+pub(super) fn hush(draft: &mut Draft, id: &IncidentId) -> bool {
     let pages = |incident: &&Incident| incident.severity.urgency().is_some() && incident.kind == Kind::Real;
-    let Some(hush) = draft.incident(id).filter(pages).and_then(|incident| incident.response.silence.clone()) else { return };
+    if let Some(inhibited) = draft.incident(id).filter(pages).and_then(|incident| incident.response.inhibited.clone()) {
+        let due_at = draft.now() + limits::INHIBITION_LOOK;
+        draft.record(id, &Actor::Reveille, What::IncidentInhibited { rule: inhibited.rule, by: inhibited.by });
+        escalation::end_pages(draft, id, &Actor::Reveille, Reason::Inhibited);
+        escalation::clear_timers(draft, id);
+        draft.set(id, Timer::Silence, Some(due_at));
+        return true;
+    }
+    let Some(hush) = draft.incident(id).filter(pages).and_then(|incident| incident.response.silence.clone()) else { return false };
     let due_at = hush.until + limits::SILENCE_GRACE;
+    let reason = if is_maintenance(&hush.by) { Reason::InMaintenance } else { Reason::Silenced };
     let what = What::IncidentSilenced { silence: hush.silence, until: hush.until, by: hush.by, comment: hush.comment };
     draft.record(id, &Actor::Reveille, what);
-    escalation::end_pages(draft, id, &Actor::Reveille, Reason::Silenced);
+    escalation::end_pages(draft, id, &Actor::Reveille, reason);
     escalation::clear_timers(draft, id);
     draft.set(id, Timer::Silence, Some(due_at));
+    true
 }
 
 /// A silence that lasts longer than the incident knows of moves the time at which it would page by itself.
@@ -267,16 +347,32 @@ fn extend(draft: &mut Draft, id: &IncidentId, silence: &Silence) {
     }
 }
 
+/// Its alert was covered otherwise before, and is inhibited now.
+fn go_on(draft: &mut Draft, id: &IncidentId, inhibitor: Inhibitor, title: String) {
+    if draft.incident(id).is_some_and(|incident| incident.response.inhibited.is_none()) {
+        let Inhibitor { rule, title: by, .. } = inhibitor;
+        draft.record(id, &Actor::Reveille, What::AlertsInhibited { count: 0, titles: vec![title], rule, by });
+    }
+}
+
 /// The silences of its alerts are over by now, and nobody has said so: it pages.
 pub(super) fn end(draft: &mut Draft, id: &IncidentId) -> Verdict {
     let Some(incident) = draft.incident(id).filter(|incident| incident.response.is_hushed) else { return Verdict::nothing() };
-    let due_at = incident.response.silence.as_ref().map(|hush| hush.until + limits::SILENCE_GRACE);
+    if incident.response.inhibited.is_some() {
+        // What inhibits has no end of its own: whatever it lets go of is found by itself, and this only says that somebody still looks.
+        let due_at = draft.now() + limits::INHIBITION_LOOK;
+        draft.set(id, Timer::Silence, Some(due_at));
+        return Verdict::nothing();
+    }
+    let hush = incident.response.silence.as_ref();
+    let due_at = hush.map(|hush| hush.until + limits::SILENCE_GRACE);
+    let reason = if hush.is_some_and(|hush| is_maintenance(&hush.by)) { Reason::MaintenanceOver } else { Reason::SilenceEnded };
     if let Some(due_at) = due_at.filter(|due_at| *due_at > draft.now()) {
         draft.set(id, Timer::Silence, Some(due_at));
         return Verdict::nothing();
     }
-    escalation::start(draft, id, Reason::SilenceEnded);
-    Verdict::of(Outcome::Recorded, Reason::SilenceEnded).about(None, Some(id.clone()))
+    escalation::start(draft, id, reason);
+    Verdict::of(Outcome::Recorded, reason).about(None, Some(id.clone()))
 }
 
 fn set_state(draft: &mut Draft, key: &Key, to: AlertState) {

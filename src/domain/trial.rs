@@ -7,6 +7,7 @@ use super::decide::{Decision, Desk, Moment, State, Verdict, decide};
 use super::effect::Effect;
 use super::fact::{Fact, What, coalesce};
 use super::incident::Incident;
+use super::inhibition::{self, Inhibitors};
 use super::input::{Act, Action, Actor, CallEnd, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via};
 use super::matcher::{Matcher, Operator};
 use super::merge;
@@ -47,6 +48,7 @@ pub type Rung = (i64, &'static str, bool);
 pub struct Trial {
     pub setup: Setup,
     pub silences: Vec<Silence>,
+    pub inhibitors: Inhibitors,
     pub now: Time,
     pub keys: BTreeMap<Key, KeyState>,
     pub incidents: BTreeMap<IncidentId, Incident>,
@@ -118,6 +120,7 @@ impl Trial {
         Self {
             setup,
             silences: Vec::new(),
+            inhibitors: Inhibitors::new(),
             now: Time::from_seconds(START),
             keys: BTreeMap::new(),
             incidents: BTreeMap::new(),
@@ -301,7 +304,8 @@ impl Trial {
 
     fn desk(&self) -> Desk {
         let (keys, incidents, silences) = (self.keys.clone(), self.incidents.clone(), self.silences.clone());
-        let mut desk = Desk { keys, incidents, silences, openings: self.openings.clone(), ..Desk::default() };
+        let inhibitors = self.inhibitors.clone();
+        let mut desk = Desk { keys, incidents, silences, inhibitors, openings: self.openings.clone(), ..Desk::default() };
         for service in self.setup.services.keys() {
             for (group, home) in merge::open_homes(&self.incidents, service) {
                 desk.newest.insert(service.clone(), home.id.clone());
@@ -371,6 +375,15 @@ impl Trial {
 
     pub fn wakes(&mut self, scope: Scope, timer: Timer) -> Verdict {
         self.timers.remove(&(scope.clone(), timer));
+        if scope == inhibition::scope() {
+            let (keys, incidents) = (&self.keys, &self.incidents);
+            self.inhibitors.retain(|_, one| {
+                let alert = keys.get(&one.key).and_then(|state| state.alert.as_ref()).filter(|alert| alert.id == one.alert);
+                alert.is_some_and(|alert| alert.holds(alert.incident.as_ref().and_then(|id| incidents.get(id))))
+            });
+            self.covers();
+            return Verdict::nothing();
+        }
         let state = match &scope {
             Scope::Incident(_) => State::Desk(Desk { incidents: self.incidents.clone(), ..Desk::default() }),
             Scope::Person(id) => State::Person(self.person(id)),
@@ -403,6 +416,10 @@ impl Trial {
     fn keep(&mut self, decision: Decision) {
         match decision.state {
             State::Desk(desk) => {
+                // A command sees none of them.
+                if !desk.keys.is_empty() {
+                    self.inhibitors = desk.inhibitors;
+                }
                 self.keys.extend(desk.keys);
                 self.incidents.extend(desk.incidents);
                 self.openings.extend(desk.openings);

@@ -1,18 +1,20 @@
 //! Alertmanager's API: who asks by which key, alerts that come in, and alerts as its clients know them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::FlowError;
 use super::access;
 use super::house::House;
 use super::ingest::{self, Door, IngestError};
 use crate::base::failpoint;
-use crate::base::id::{Number, SilenceId};
+use crate::base::id::{AlertId, Number, SilenceId};
 use crate::base::inbound::Inbound;
 use crate::base::time::{Span, Time};
 use crate::base::viewer::Viewer;
 use crate::domain::alert::{Alert, AlertState};
+use crate::domain::inhibition::{self, Inhibitors};
 use crate::domain::input::Actor;
+use crate::domain::setup::Setup;
 use crate::domain::silence::{Labelled as _, SilenceState};
 use crate::sources::alertmanager_api::{self as source, ANNOTATION};
 use crate::store;
@@ -89,6 +91,8 @@ pub struct Shown {
     pub receiver: String,
     pub is_silenced: bool,
     pub silenced_by: Vec<SilenceId>,
+    /// The fingerprints of the alerts that inhibit it; it may be silenced as well.
+    pub inhibited_by: Vec<String>,
     pub incident: Option<Number>,
 }
 
@@ -101,19 +105,48 @@ pub async fn alerts(house: &House, viewer: &Viewer) -> Result<Vec<Shown>, FlowEr
     let mut reader = house.store.reader();
     let mut silences = store::silences_live(&mut reader).await?;
     silences.retain(|silence| silence.state(now) == SilenceState::Active);
+    let holding = reader.alerts_holding(viewer).await?;
+    let live = house.now_live();
+    let sources = Sources::among(&live.setup, &holding);
     let shown = |held: HoldingAlert| {
         let is_silenced = held.alert.state == AlertState::Suppressed;
         let about = silences.iter().filter(|silence| is_silenced && silence.is_about(&held.alert));
         let silenced_by = about.map(|silence| silence.id.clone()).collect();
-        show(held, is_silenced, silenced_by, now)
+        let inhibited_by = if is_silenced { sources.of(&held.alert) } else { Vec::new() };
+        Shown { silenced_by, inhibited_by, ..show(held, is_silenced, now) }
     };
-    let mut alerts: Vec<Shown> = reader.alerts_holding(viewer).await?.into_iter().map(shown).collect();
+    let mut alerts: Vec<Shown> = holding.into_iter().map(shown).collect();
     alerts.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
     Ok(alerts)
 }
 
-fn show(held: HoldingAlert, is_silenced: bool, silenced_by: Vec<SilenceId>, now: Time) -> Shown {
-    let HoldingAlert { alert, began_at, incident } = held;
+/// What inhibits, of all that holds, with the fingerprints by which its clients know it.
+struct Sources<'a> {
+    setup: &'a Setup,
+    inhibitors: Inhibitors,
+    fingerprints: BTreeMap<AlertId, String>,
+}
+
+impl<'a> Sources<'a> {
+    fn among(setup: &'a Setup, holding: &[HoldingAlert]) -> Self {
+        let sources = holding.iter().map(|held| &held.alert).filter(|alert| inhibition::is_source(setup, *alert));
+        let (mut inhibitors, mut fingerprints) = (Inhibitors::new(), BTreeMap::new());
+        for alert in sources {
+            fingerprints.insert(alert.id.clone(), parts(alert).2);
+            inhibitors.extend(inhibition::by(setup, alert));
+        }
+        Self { setup, inhibitors, fingerprints }
+    }
+
+    fn of(&self, alert: &Alert) -> Vec<String> {
+        let sources = inhibition::all_of(self.setup, &self.inhibitors, alert);
+        let named: BTreeSet<&String> = sources.filter_map(|source| self.fingerprints.get(&source.alert)).collect();
+        named.into_iter().cloned().collect()
+    }
+}
+
+/// Its labels, its annotations and its fingerprint, as its clients know them.
+fn parts(alert: &Alert) -> (BTreeMap<String, String>, BTreeMap<String, String>, String) {
     let (annotations, mut labels): (BTreeMap<String, String>, BTreeMap<String, String>) =
         alert.labels.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| name.starts_with(ANNOTATION));
     let mut annotations: BTreeMap<String, String> =
@@ -121,10 +154,16 @@ fn show(held: HoldingAlert, is_silenced: bool, silenced_by: Vec<SilenceId>, now:
     let fingerprint = if alert.source == source::NAME {
         alert.key.dedup_key.clone()
     } else {
-        name_it(&alert, &mut labels);
+        name_it(alert, &mut labels);
         annotations.entry("summary".to_owned()).or_insert_with(|| alert.title.clone());
         source::fingerprint(&labels)
     };
+    (labels, annotations, fingerprint)
+}
+
+fn show(held: HoldingAlert, is_silenced: bool, now: Time) -> Shown {
+    let HoldingAlert { alert, began_at, incident } = held;
+    let (labels, annotations, fingerprint) = parts(&alert);
     Shown {
         labels,
         annotations,
@@ -136,7 +175,8 @@ fn show(held: HoldingAlert, is_silenced: bool, silenced_by: Vec<SilenceId>, now:
         url: alert.url,
         receiver: alert.service.to_string(),
         is_silenced,
-        silenced_by,
+        silenced_by: Vec::new(),
+        inhibited_by: Vec::new(),
         incident,
     }
 }

@@ -413,6 +413,7 @@ fn card_of(live: &Live, incident: &Incident, reaching: &[Reaching], names: &Name
         lapses_at: None,
         snoozed_until: incident.response.snoozed_until,
         hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
+        inhibited: incident.response.inhibited.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let alerts = match (incident.alerts_count, incident.firing_count) {
@@ -499,6 +500,12 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::RelevanceMarked { .. }
+        | What::MarkTakenBack { .. }
+        | What::NoiseWorse { .. }
+        | What::AlertsInhibited { .. }
+        | What::AlertsUninhibited { .. }
+        | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
         | What::AlertsNew { .. }
@@ -545,7 +552,8 @@ const fn is_worth_telling(what: &What) -> bool {
         | What::StormBegan { .. }
         | What::StormEnded
         | What::ContactClosed { .. } => true,
-        What::RoomWanted { .. }
+        What::NoiseChanged { .. }
+        | What::RoomWanted { .. }
         | What::IncidentRouted { .. }
         | What::RoomOpened { .. }
         | What::NoticeWanted { .. }

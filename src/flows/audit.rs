@@ -1,7 +1,7 @@
 //! The promise that no open incident is silent, checked in production: what is found silent is reported and woken.
 
 use super::house::House;
-use super::{FlowError, report, silence};
+use super::{FlowError, inhibition, report, silence};
 use crate::base::limits;
 use crate::domain::decide::SetTimer;
 use crate::domain::input::{News, Scope, Timer};
@@ -13,7 +13,8 @@ use crate::store::{self, WriteLane};
 /// # Errors
 /// The store's.
 pub async fn audit(house: &House) -> Result<usize, FlowError> {
-    Ok(lost(house).await? + forgotten(house).await? + silent(house).await? + silence::audit(house).await? + held(house).await?)
+    let covered = silence::audit(house).await? + inhibition::audit(house).await?;
+    Ok(lost(house).await? + forgotten(house).await? + silent(house).await? + covered + held(house).await?)
 }
 
 /// Alerts that were to be looked at a while ago. They are looked at one batch after the other, as soon as anybody sweeps.

@@ -1,11 +1,15 @@
 //! The journal becomes alerts and incidents: many signals, one transaction.
 
+mod batch;
+mod first;
 mod flood;
 mod heard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::batch::Batch;
+use self::first::First;
 use self::flood::Flooding;
 pub use self::flood::Floods;
 use self::heard::{Heard, Said};
@@ -18,9 +22,10 @@ use crate::base::limits;
 use crate::base::time::Time;
 use crate::domain::alert::{Key, UNREADABLE_KEY};
 use crate::domain::change::Change;
-use crate::domain::decide::{Decision, Desk, Moment, Outcome, State, Verdict, Wanted, decide};
+use crate::domain::decide::{Desk, Moment, Outcome, Verdict, Wanted};
 use crate::domain::fact::coalesce;
-use crate::domain::input::{Action, Input, Signal};
+use crate::domain::inhibition::{self, Inhibited};
+use crate::domain::input::{Action, Signal};
 use crate::domain::novelty;
 use crate::domain::reason::Reason;
 use crate::domain::routing::{self, Routed};
@@ -126,7 +131,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     }
     failpoint::reach("fold.taken");
     let entries = read(&rows)?;
-    let mut flooding = Flooding::new(&house.floods, &live.setup, &entries, at);
+    let flooding = Flooding::new(&house.floods, &live.setup, &entries, at);
     let near: Vec<Entry> = flooding.near(&entries).collect();
     let signalled = entries.len();
     let entries: Vec<Entry> = entries.into_iter().chain(near).collect();
@@ -136,20 +141,18 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     // The others were there to be loaded for.
     entries.truncate(signalled);
 
-    let mut desk = before.clone();
-    let mut facts = Vec::new();
-    let mut timers = Vec::new();
     let mut tallies: BTreeMap<(IntegrationId, &'static str), i64> = BTreeMap::new();
     let mut answers: BTreeMap<String, Vec<Verdict>> = BTreeMap::new();
     let mut decided = 0;
-    let mut moment = Moment::fresh(at);
     let mut samples = Vec::new();
     let mut changes = Vec::new();
     let mut taken: BTreeMap<RouteId, u64> = BTreeMap::new();
     let mut folded: BTreeMap<Reason, u64> = BTreeMap::new();
     let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut heard = Heard::new(&live.setup, &before);
-    for Routes { entry, signals } in entries {
+    let mut batch = Batch::new(before.clone(), &live.setup, Moment::fresh(at), Some(flooding));
+    let mut first = First::decide(&mut batch, &entries);
+    for (place, Routes { entry, signals }) in entries.into_iter().enumerate() {
         let mut sample = entry.sample.map(|body| Sample::of(&entry.integration, &entry.request, at, signals.len(), body));
         let again = (1..entry.times).flat_map(|_| signals.clone()).collect::<Vec<_>>();
         for (n, routed) in signals.into_iter().chain(again).enumerate() {
@@ -159,37 +162,36 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
             if let Some(by) = &routed.taken {
                 *taken.entry(by.rule.clone()).or_default() += 1;
             }
-            changes.extend(Change::of(&routed, &live.setup, &mut moment.ids, at));
-            let (routed, was) = flooding.let_in(&desk, routed);
-            let mut decision;
-            (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
-            flooding.decided(&entry.integration, &was, &mut decision.verdict);
-            facts.extend(decision.facts);
-            timers.extend(decision.timers);
+            changes.extend(Change::of(&routed, &live.setup, &mut batch.moment.ids, at));
+            let verdict = match first.take(place, n) {
+                Some(verdict) => verdict,
+                None => batch.decide(&entry.integration, routed),
+            };
             decided += 1;
-            if decision.verdict.outcome == Outcome::Folded {
-                *folded.entry(decision.verdict.reason).or_default() += 1;
+            if verdict.outcome == Outcome::Folded {
+                *folded.entry(verdict.reason).or_default() += 1;
             }
-            if let Some(by) = decision.verdict.reason.held_by() {
+            if let Some(by) = verdict.reason.held_by() {
                 *held.entry(by).or_default() += 1;
             }
             if let Some(sample) = &mut sample {
-                sample.made(title, said, rule, &decision.verdict);
+                sample.made(title, said, rule, &verdict);
             }
-            for outcome in ["accepted", decision.verdict.outcome.name()] {
+            for outcome in ["accepted", verdict.outcome.name()] {
                 *tallies.entry((entry.integration.clone(), outcome)).or_default() += 1;
             }
-            heard.signal(&entry.request, &entry.integration, kept, &decision.verdict, at);
+            heard.signal(&entry.request, &entry.integration, kept, &verdict, at);
             if n == 0 {
-                heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &decision.verdict, at);
+                heard.request(&entry.request, &entry.integration, entry.asked.as_deref(), &verdict, at);
             }
             if entry.answer {
-                answers.entry(entry.request.as_str().to_owned()).or_default().push(decision.verdict);
+                answers.entry(entry.request.as_str().to_owned()).or_default().push(verdict);
             }
         }
         samples.extend(sample);
     }
 
+    let Batch { mut desk, facts, timers, flooding, .. } = batch;
     let facts = coalesce(facts);
     store::journal_delete(&mut tx, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await?;
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
@@ -205,7 +207,9 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     failpoint::reach("fold.before_commit");
     tx.commit().await?;
     failpoint::reach("fold.committed");
-    flooding.note(house);
+    if let Some(flooding) = flooding {
+        flooding.note(house);
+    }
     for (rule, signals) in taken {
         house.metrics.routed(rule.as_str(), signals);
     }
@@ -232,23 +236,15 @@ async fn desk_of(tx: &mut Tx, setup: &Setup, keys: &BTreeSet<Key>, entries: &[Ro
     Ok(desk)
 }
 
-/// One signal on the desk; what is left of the decision beside it.
-fn signal(desk: Desk, routed: Routed, setup: &Setup, moment: &mut Moment) -> (Desk, Decision) {
-    let mut decision = decide(State::Desk(desk), &Input::Signal(routed), setup, moment);
-    let desk = match std::mem::replace(&mut decision.state, State::Desk(Desk::default())) {
-        State::Desk(desk) => desk,
-        State::Person(_) => Desk::default(),
-    };
-    (desk, decision)
-}
-
 /// What a signal would come to now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rehearsed {
     pub outcome: Outcome,
     pub reason: Reason,
     /// The incident that there is and that it would be about.
     pub incident: Option<Number>,
+    /// What inhibits it.
+    pub inhibited: Option<Inhibited>,
 }
 
 /// Decides these signals of one integration, one after the other, by all that is stored, as a fold does; and gives the transaction up.
@@ -272,15 +268,23 @@ pub async fn rehearse(
         let keys = keys(&entries);
         let entries = entries.map(|entry| Routes::of(&live.setup, entry));
         let mut tx = house.store.begin(WriteLane::Rest).await?;
-        let mut desk = desk_of(&mut tx, &live.setup, &keys, &entries, at).await?;
+        let desk = desk_of(&mut tx, &live.setup, &keys, &entries, at).await?;
         tx.rollback().await?;
         let numbers: BTreeMap<IncidentId, Number> = desk.incidents.iter().map(|(id, incident)| (id.clone(), incident.number)).collect();
         let mut rehearsed = Vec::new();
-        for routed in entries.into_iter().flat_map(|routes| routes.signals) {
-            let decision;
-            (desk, decision) = signal(desk, routed, &live.setup, &mut moment);
-            let Verdict { outcome, reason, incident, .. } = decision.verdict;
-            rehearsed.push(Rehearsed { outcome, reason, incident: incident.and_then(|id| numbers.get(&id).copied()) });
+        let mut batch = Batch::new(desk, &live.setup, moment, None);
+        let mut first = First::decide(&mut batch, &entries);
+        for (n, routed) in entries.into_iter().flat_map(|routes| routes.signals).enumerate() {
+            let key = Key { integration: routed.signal.integration.clone(), dedup_key: routed.signal.dedup_key.clone() };
+            let verdict = match first.take(0, n) {
+                Some(verdict) => verdict,
+                None => batch.decide(&key.integration, routed),
+            };
+            let Verdict { outcome, reason, incident, .. } = verdict;
+            let alert = batch.desk.keys.get(&key).and_then(|state| state.alert.as_ref()).filter(|_| reason == Reason::Inhibited);
+            let by = alert.and_then(|alert| inhibition::of(&live.setup, &batch.desk.inhibitors, alert));
+            let inhibited = by.map(|by| Inhibited { rule: by.rule.clone(), by: by.title.clone() });
+            rehearsed.push(Rehearsed { inhibited, outcome, reason, incident: incident.and_then(|id| numbers.get(&id).copied()) });
         }
         Ok(rehearsed)
     };

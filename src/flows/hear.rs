@@ -238,6 +238,7 @@ pub(super) async fn said_of(house: &House, live: &Live, incidents: Vec<Incident>
     for incident in incidents {
         let service = live.setup.services.get(&incident.service);
         let spoken = SpokenIncident {
+            is_outlasting: incident.response.is_outlasting,
             number: incident.number,
             severity: incident.severity,
             service_name: service.map_or_else(|| incident.service.to_string(), |service| service.name.clone()),

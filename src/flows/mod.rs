@@ -20,6 +20,7 @@ pub mod hear;
 pub mod heartbeat;
 pub mod house;
 pub mod ingest;
+pub mod inhibition;
 pub mod invite;
 pub mod link;
 pub mod maintenance;

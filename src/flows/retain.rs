@@ -159,7 +159,9 @@ impl Due {
             Self::Bodies { before, keep } => store::aside_forget(tx, *before, *keep, limit).await,
             Self::Samples { before, keep } => store::samples_forget(tx, *before, *keep, limit).await,
             Self::Alerts { before, keep } => store::alerts_forget(tx, *before, *keep, limit).await,
-            Self::Silences { before } => store::silences_forget(tx, *before, limit).await,
+            Self::Silences { before } => Ok(store::silences_forget(tx, *before, limit).await?
+                + store::windows_forget(tx, *before, limit).await?
+                + store::marks_forget(tx, *before, limit).await?),
             Self::Changes { before, keep } => store::changes_forget(tx, *before, *keep, limit).await,
             Self::Kinds { before, keep } => store::kinds_forget(tx, *before, *keep, limit).await,
             Self::Incident { id, before } => store::incident_forget(tx, id, *before, limit).await,

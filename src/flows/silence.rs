@@ -11,10 +11,11 @@ use crate::base::time::Time;
 use crate::domain::alert::{Alert, Key};
 use crate::domain::decide::{self, Desk, Moment, SetTimer, State, decide};
 use crate::domain::fact::coalesce;
+use crate::domain::inhibition;
 use crate::domain::input::{Actor, Input, Scope, Timer};
 use crate::domain::matcher::Matcher;
 use crate::domain::silence::{Silence, SilenceState};
-use crate::store::{self, SilencePlace, SilenceRow, Tx, WriteLane};
+use crate::store::{self, InhibitionPlace, SilencePlace, SilenceRow, Tx, WriteLane};
 
 /// What somebody wants silenced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,7 +208,7 @@ pub(super) async fn cover(house: &House, tx: &mut Tx, id: &SilenceId) -> Result<
 }
 
 /// Decides of each alert whether it is silenced, in the silences' transaction.
-async fn look(house: &House, tx: &mut Tx, alerts: &[&Alert]) -> Result<impl FnOnce(&House) + Send + use<>, FlowError> {
+pub(super) async fn look(house: &House, tx: &mut Tx, alerts: &[&Alert]) -> Result<impl FnOnce(&House) + Send + use<>, FlowError> {
     let live = house.now_live();
     let keys: BTreeSet<Key> = alerts.iter().map(|alert| alert.key.clone()).collect();
     // The folder locks the service that an integration belongs to now, whichever an alert was counted to.
@@ -262,7 +263,13 @@ async fn orphans(house: &House) -> Result<usize, FlowError> {
         store::silences_lock(&mut tx).await?;
         let (alerts, next) = store::silence_piece(&mut tx, &place, limits::SILENCE_PIECE).await?;
         let silences = store::silences_live(&mut tx).await?;
-        let orphans: Vec<&Alert> = alerts.iter().filter(|alert| !silences.iter().any(|silence| silence.is_about(*alert))).collect();
+        let mut orphans: Vec<&Alert> = alerts.iter().filter(|alert| !silences.iter().any(|silence| silence.is_about(*alert))).collect();
+        let setup = &house.now_live().setup;
+        let ties = orphans.iter().flat_map(|alert| inhibition::ties_of(setup, *alert)).collect();
+        // What was let go of and is not looked at yet is nobody's fault either.
+        let inhibitors = store::inhibitors_tied(&mut tx, &ties, true).await?;
+        let is_looked_at = store::inhibition_place(&mut tx).await?.0 == InhibitionPlace::Done;
+        orphans.retain(|alert| is_looked_at && inhibition::of(setup, &inhibitors, *alert).is_none());
         if orphans.is_empty() {
             tx.rollback().await?;
         } else {

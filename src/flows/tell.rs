@@ -244,6 +244,12 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::RelevanceMarked { .. }
+        | What::MarkTakenBack { .. }
+        | What::NoiseWorse { .. }
+        | What::AlertsInhibited { .. }
+        | What::AlertsUninhibited { .. }
+        | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
         | What::AlertsNew { .. }
@@ -283,7 +289,8 @@ const fn changes_an_incident(what: &What) -> bool {
         | What::LinkSuspected { .. }
         | What::StormBegan { .. }
         | What::StormEnded => true,
-        What::RoomWanted { .. }
+        What::NoiseChanged { .. }
+        | What::RoomWanted { .. }
         | What::IncidentRouted { .. }
         | What::ServiceInvolved { .. }
         | What::NoticeWanted { .. }

@@ -1,7 +1,7 @@
 //! A wake-up is due: an incident's policy goes on, or a person's telephone is looked at.
 
 use super::house::House;
-use super::{FlowError, act, save, silence};
+use super::{FlowError, act, inhibition, save, silence};
 use crate::base::failpoint;
 use crate::base::id::UserId;
 use crate::base::limits;
@@ -100,6 +100,7 @@ pub(super) async fn carry_out(house: &House, tx: &mut Tx, scope: &Scope, timer: 
             let person = store::person_load(tx, user).await?;
             Ok(Some(Box::new(decide_on_person(house, tx, person, user, &input).await?)))
         }
+        Scope::Silence(_) if inhibition::is_look(scope) => Ok(Some(Box::new(inhibition::cover(house, tx).await?))),
         Scope::Silence(id) => Ok(Some(Box::new(silence::cover(house, tx, id).await?))),
     }
 }

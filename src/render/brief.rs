@@ -65,7 +65,9 @@ pub fn text(words: &TextWords, language: Language) -> String {
             let on = if service.is_empty() { String::new() } else { format!(" {service}") };
             let before = format!("#{} {}{on}: ", incident.number.0, severity(incident.severity));
             let counted = incident.storm.is_some() || total == 1 && incident.alerts_count > 1;
+            let outlasting = if incident.is_outlasting { format!(", {}", p.text_outlasting) } else { String::new() };
             let after = if counted { format!(", {}", alerts(incident, language)) } else { String::new() };
+            let after = format!("{after}{outlasting}");
             // A storm's own title is one of thousands.
             let title = incident.storm.as_ref().map(|storm| storm.telling.join(", ")).filter(|told| !told.is_empty());
             (before, plain(title.as_ref().unwrap_or(&incident.title), limits::TITLE_CHARS), after)
@@ -230,6 +232,7 @@ mod tests {
             alerts_count: 12,
             opened_ago: Span::minutes(5),
             storm: None,
+            is_outlasting: false,
         }
     }
 

@@ -7,9 +7,11 @@ mod heartbeat;
 mod hold;
 mod integration;
 pub mod link;
+mod maintenance;
 mod noise;
 mod novelty;
 mod reference;
+mod relevance;
 mod route;
 
 use askama::Template;
@@ -17,15 +19,17 @@ use askama::Template;
 pub use board::{Choice, Linked, Offers, RoleRow, RoomLink, TaskRow};
 pub use change::{ChangeRow, ChangesPage};
 pub use desk::{
-    AlertsPage, ContactRow, DayCell, DeclarePage, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow, RuleRow,
-    ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
+    AlertsPage, ContactRow, DayCell, DeclarePage, InhibitionCard, MePage, OncallPage, OverrideRow, PeoplePage, PersonRow, RecordedRow,
+    RuleRow, ScheduleCard, SessionRow, SilenceRowShown, SilencesPage, TurnChip,
 };
 pub use heartbeat::{DayOfBeats, HeartbeatCard, HeartbeatsPage, MissRow, StateOfDay};
 pub use hold::HoldTag;
 pub use integration::{IntegrationCard, IntegrationPage, IntegrationRow, IntegrationsPage, SampleRow, SenderCard, SendersPage, Tally};
+pub use maintenance::{Block, DayMark, MaintenancePage, WindowCard};
 pub use noise::{MonitorRow, NoisePage};
 pub use novelty::{NoveltyTag, OrderLink};
 pub use reference::{FieldRow, ReferencePage, Verb, VerbGroup};
+pub use relevance::{MarkRow, RelevancePart};
 pub use route::{RoutePage, TriedRow};
 
 use super::line::{self, Line};
@@ -189,6 +193,13 @@ pub struct AttemptRow {
 
 #[derive(Debug, Clone)]
 pub struct AlertRow {
+    /// What inhibits it.
+    pub inhibited: Option<String>,
+    /// What people marked it as.
+    pub relevance: Option<&'static str>,
+    /// What names its stream.
+    pub integration: String,
+    pub dedup_key: String,
     pub title: String,
     pub source: String,
     pub severity: &'static str,
@@ -278,6 +289,7 @@ pub struct StormBanner {
 #[derive(Template)]
 #[template(path = "incident.html")]
 pub struct IncidentPage {
+    pub relevance: RelevancePart,
     pub frame: Frame,
     pub number: Number,
     pub title: String,
@@ -364,7 +376,7 @@ impl IncidentPage {
     }
 
     fn alerts_hidden(&self) -> i64 {
-        self.alerts_count - i64::try_from(self.alerts.len()).unwrap_or(i64::MAX)
+        self.alerts_count - self.relevance.hidden - i64::try_from(self.alerts.len()).unwrap_or(i64::MAX)
     }
 }
 

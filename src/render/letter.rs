@@ -199,6 +199,7 @@ mod tests {
 
     fn incident(number: i64, title: &str) -> (SpokenIncident, Option<String>) {
         let incident = SpokenIncident {
+            is_outlasting: false,
             number: Number(number),
             severity: Severity::Sev1,
             service_name: "Public API".to_owned(),

@@ -7,8 +7,10 @@ use crate::base::id::{ContactId, ServiceId, UserId};
 use crate::base::time::{Span, Time};
 use crate::domain::fact::{Fact, Other, What};
 use crate::domain::incident::{Hush, IncidentState, Kind, Run};
+use crate::domain::inhibition::Inhibited;
 use crate::domain::input::{Actor, CallEnd};
 use crate::domain::reason::Reason;
+use crate::domain::relevance::Change;
 use crate::domain::setup::{ContactKind, Setup, Severity, Urgency};
 use crate::domain::task::{TaskChange, TaskState};
 
@@ -271,6 +273,34 @@ pub fn of(fact: &Fact, names: &Names) -> Line {
             Line::new(Tone::Quiet, alerts(*count, &format!("silenced by {by}"), titles)).because(comment).then("over", Some(*until))
         }
         What::AlertsUnsilenced { count, titles } => Line::new(Tone::Bad, alerts(*count, "no longer silenced", titles)),
+        What::RelevanceMarked { relevance, about, n: _, stream: _ } => {
+            Line::new(Tone::Note, format!("{}: {about}", by(&format!("Marked as {}", relevance.name()))))
+        }
+        What::MarkTakenBack { relevance, about, n: _ } => {
+            Line::new(Tone::Note, format!("{}: {about}", by(&format!("No longer marked as {}", relevance.name()))))
+        }
+        What::NoiseChanged { change, count, titles, silenced: _ } => {
+            let how = match change {
+                Change::Joined => "of noise joined",
+                Change::Refired => "of noise fired again",
+                Change::Resolved => "of noise resolved",
+            };
+            Line::new(Tone::Quiet, alerts(*count, how, titles))
+        }
+        What::NoiseWorse { title, severity } => {
+            Line::new(Tone::Bad, format!("Marked as noise, and worse than the incident at {}: {title}", severity.name()))
+                .because("it does not raise the incident; take the mark back if it should")
+        }
+        What::AlertsInhibited { count: 0, titles, by, rule } => {
+            Line::new(Tone::Quiet, format!("Inhibited by {by} as well: {}", titles.join("; "))).because(format!("rule {rule}"))
+        }
+        What::AlertsInhibited { count, titles, by, rule } => {
+            Line::new(Tone::Quiet, alerts(*count, &format!("inhibited by {by}"), titles)).because(format!("rule {rule}"))
+        }
+        What::AlertsUninhibited { count, titles } => Line::new(Tone::Bad, alerts(*count, "no longer inhibited", titles)),
+        What::IncidentInhibited { rule, by } => {
+            Line::new(Tone::Quiet, format!("All that still fires is inhibited by {by}: nobody is paged")).because(format!("rule {rule}"))
+        }
         What::AlertsWaited { count, titles, waited } => {
             let how = format!("had fired for {} without passing by itself", lasting(*waited));
             Line::new(Tone::Quiet, alerts(*count, &how, titles))
@@ -471,6 +501,8 @@ pub struct Standing<'a> {
     pub snoozed_until: Option<Time>,
     /// The silence because of which nobody is paged.
     pub hush: Option<&'a Hush>,
+    /// What inhibits all that still fires.
+    pub inhibited: Option<&'a Inhibited>,
     pub run: Option<&'a Run>,
 }
 
@@ -493,6 +525,10 @@ pub fn now(standing: Standing<'_>, reaching: &[Reaching], names: &Names) -> Line
                 Some(until) => line.then("snoozed, pages again", Some(until)),
                 None => line.then("pages again, without a sign of life,", standing.lapses_at),
             }
+        }
+        IncidentState::Triggered if let Some(inhibited) = standing.inhibited.filter(|_| reaching.is_empty()) => {
+            Line::new(Tone::Quiet, format!("Inhibited by {}, so nobody is paged while that fires", inhibited.by))
+                .because(format!("rule {}", inhibited.rule))
         }
         IncidentState::Triggered if let Some(hush) = standing.hush.filter(|_| reaching.is_empty()) => {
             Line::new(Tone::Quiet, format!("Silenced by {}, so nobody is paged", hush.by))

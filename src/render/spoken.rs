@@ -32,6 +32,8 @@ pub struct SpokenIncident {
     pub opened_ago: Span,
     /// Where it is the umbrella of a storm.
     pub storm: Option<SpokenStorm>,
+    /// It began during maintenance, which is over.
+    pub is_outlasting: bool,
 }
 
 /// What is told of a storm beside its number of alerts.
@@ -368,6 +370,7 @@ mod tests {
             alerts_count: 12,
             opened_ago: Span::minutes(5),
             storm: None,
+            is_outlasting: false,
         }
     }
 

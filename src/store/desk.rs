@@ -6,7 +6,9 @@ use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::fact::counter_add;
+use super::inhibition::{inhibitors_load, inhibitors_save};
 use super::kind::{kinds_save, rarest};
+use super::relevance::marks_save;
 use super::silence::{silences_hold, silences_live};
 use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, word_of};
 use super::storm::{openings_load, openings_save};
@@ -70,12 +72,13 @@ pub async fn desk_load(
     wanted.extend(groups.values().cloned());
     let openings = openings_load(tx, &also.policies).await?;
     wanted.extend(openings.values().filter_map(|openings| openings.umbrella.clone()));
+    let inhibitors = inhibitors_load(tx, &also.inhibitions).await?;
     wanted.extend(symptoms_find(tx, &also.symptoms).await?);
     let incidents = incidents_load(tx, &wanted).await?;
     // It may have been resolved while its lock was waited for.
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
     groups.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
-    Ok(Desk { keys, incidents, newest, groups, openings, silences, ..Desk::default() })
+    Ok(Desk { keys, incidents, newest, groups, openings, silences, inhibitors, ..Desk::default() })
 }
 
 /// The newest open incident of each of these groups, where there is one.
@@ -416,6 +419,8 @@ pub async fn desk_save(tx: &mut Tx, before: &Desk, after: &mut Desk, facts: &[Fa
     tasks_save(tx, &tasks).await?;
     openings_save(tx, before, after).await?;
     services_save(tx, facts).await?;
+    inhibitors_save(tx, before, after, facts).await?;
+    marks_save(tx, &after.incidents, &alerts, facts).await?;
     pages_save(tx, facts).await
 }
 
@@ -622,6 +627,13 @@ async fn pages_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
             | What::AlertsRefired { .. }
             | What::AlertsResolved { .. }
             | What::AlertsSilenced { .. }
+            | What::RelevanceMarked { .. }
+            | What::MarkTakenBack { .. }
+            | What::NoiseWorse { .. }
+            | What::NoiseChanged { .. }
+            | What::AlertsInhibited { .. }
+            | What::AlertsUninhibited { .. }
+            | What::IncidentInhibited { .. }
             | What::AlertsWaited { .. }
             | What::AlertsOutlasted { .. }
             | What::AlertsNew { .. }

@@ -25,9 +25,11 @@ mod follow;
 mod follower;
 mod gauge;
 mod heartbeat;
+mod inhibition;
 mod journal;
 mod kind;
 mod lease;
+mod maintenance;
 mod message_link;
 mod noise;
 mod open;
@@ -39,6 +41,7 @@ mod password;
 mod person;
 pub mod read;
 mod refusal;
+mod relevance;
 mod repeat;
 mod retain;
 mod room;
@@ -91,12 +94,17 @@ pub use heartbeat::{
     HeartbeatRow, heartbeat_await, heartbeat_beat, heartbeat_forget, heartbeat_list, heartbeat_miss, heartbeat_miss_again,
     heartbeats_excuse,
 };
+pub use inhibition::{
+    InhibitionPlace, audit_inhibitors, inhibition_look_at, inhibition_note, inhibition_place, inhibitors_begin, inhibitors_done,
+    inhibitors_drop, inhibitors_looked_at, inhibitors_tied, inhibitors_wait,
+};
 pub use journal::{
     Filed, JournalRow, answer_find, answer_save, answers_forget, journal_add, journal_append, journal_aside, journal_delete,
     journal_last_turn, journal_pending, journal_put_back, journal_set_aside, journal_take, journal_turns, journal_waits,
 };
 pub use kind::{kinds_forget, kinds_load};
 pub use lease::{lease_drop, lease_hold, lease_idle, leases_take_back, proof_of_writing};
+pub use maintenance::{WindowRow, window_load, window_save, windows_changed_at, windows_forget, windows_list};
 pub use message_link::{message_link_create, message_link_find};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
@@ -108,6 +116,7 @@ pub use pace::pace_take;
 pub use password::{failure_add, failure_undo, failures_find, failures_forget, password_find, password_owners, password_save};
 pub use person::{person_load, person_save};
 pub use refusal::{RefusalRow, refusals_add, refusals_forget, refusals_list};
+pub use relevance::{Noise, marks_forget};
 pub use repeat::{
     Claim, RepeatAnswer, repeat_answer, repeat_claim, repeat_give_back, repeat_mark, repeat_note, repeat_verdict, repeats_forget,
 };

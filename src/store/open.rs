@@ -45,6 +45,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "merged", include_str!("../../migrations/0020_merged.sql")),
     (21, "turns", include_str!("../../migrations/0021_turns.sql")),
     (23, "kinds", include_str!("../../migrations/0023_kinds.sql")),
+    (24, "calm", include_str!("../../migrations/0024_calm.sql")),
     (25, "journal", include_str!("../../migrations/0025_journal.sql")),
 ];
 

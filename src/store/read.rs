@@ -18,8 +18,10 @@ use super::fact::fact_of;
 pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::heartbeat::{Miss, MissedDay};
+pub use super::maintenance::WindowRow;
 pub use super::noise::Monitor;
 pub use super::overrides::OverrideView;
+pub use super::relevance::Noise;
 pub use super::sample::Sample;
 pub use super::sender::{AlertNote, Named, OwnAlert, SenderRequest};
 pub use super::silence::{HoldingAlert, SilenceRow};
@@ -36,6 +38,7 @@ use crate::domain::input::Actor;
 use crate::domain::novelty::Novelty;
 use crate::domain::order::Order;
 use crate::domain::setup::{AlertSeverity, ContactKind, Severity, Urgency};
+use crate::domain::silence::Labelled;
 pub use crate::domain::task::Task;
 
 /// Connections that the database itself keeps from writing.
@@ -126,6 +129,27 @@ pub struct AlertView {
     /// What it is or was held for, by its own row: what ended with its incident is held for nothing.
     pub hold: Option<Hold>,
     pub novelty: Novelty,
+}
+
+impl Labelled for AlertView {
+    fn integration(&self) -> &IntegrationId {
+        &self.integration
+    }
+
+    fn label(&self, name: &str) -> &str {
+        if let Some(value) = self.labels.get(name) {
+            return value;
+        }
+        match name {
+            "alertname" => &self.title,
+            "dedup_key" => &self.dedup_key,
+            "severity" => self.severity.name(),
+            "service" => self.service.as_str(),
+            "integration" => self.integration.as_str(),
+            "source" => &self.source,
+            _ => "",
+        }
+    }
 }
 
 /// Which alerts; `None` is all.
@@ -355,6 +379,19 @@ impl Reader {
         cursor: Option<&str>,
         limit: i64,
     ) -> Result<Page<AlertView>> {
+        self.incident_alerts_where(viewer, number, "", order, cursor, limit).await
+    }
+
+    /// Those of an incident for which more is true: another condition, without places.
+    pub(super) async fn incident_alerts_where(
+        &self,
+        viewer: &Viewer,
+        number: Number,
+        more: &str,
+        order: Order,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<AlertView>> {
         if !viewer.may_read() {
             return Ok(Page::empty());
         }
@@ -366,7 +403,7 @@ impl Reader {
             return Ok(Page::empty());
         }
         let ids = list(1, all.len());
-        let within = format!("a.incident_id IN ({ids})");
+        let within = format!("a.incident_id IN ({ids}){more}");
         self.alerts_in_order((&within, 1 + ids.split(',').count()), |find| find.texts(&all), order, cursor, bounded(limit)).await
     }
 

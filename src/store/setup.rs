@@ -18,6 +18,8 @@ use crate::domain::setup::{Policy, Setup};
 const ROUTES: &str = "routes";
 /// And the maintenance windows.
 const MAINTENANCE: &str = "maintenance";
+/// And the rules of inhibition.
+const INHIBITIONS: &str = "inhibitions";
 
 /// The kinds of configured objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +103,12 @@ pub async fn setup_save(
         tx.execute(save).await?;
     }
     // The rules are a list of their own, in their order; the version before looks for its own name alone and runs on beside it.
-    let lists = [("file", settings_json), (ROUTES, &to_json(&setup.routes)), (MAINTENANCE, &to_json(&setup.maintenance))];
+    let lists = [
+        ("file", settings_json),
+        (ROUTES, &to_json(&setup.routes)),
+        (MAINTENANCE, &to_json(&setup.maintenance)),
+        (INHIBITIONS, &to_json(&setup.inhibitions)),
+    ];
     for (name, body) in lists {
         let save = sql("INSERT INTO settings (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body");
         tx.execute(save.text(name).text(body)).await?;
@@ -232,6 +239,8 @@ async fn objects_load(reader: &Reader) -> Result<Setup> {
     setup.routes = rows.first().map(|row| row.json("body")).transpose()?.unwrap_or_default();
     let rows = reader.rows(sql("SELECT body FROM settings WHERE name = $1").text(MAINTENANCE)).await?;
     setup.maintenance = rows.first().map(|row| row.json("body")).transpose()?.unwrap_or_default();
+    let rows = reader.rows(sql("SELECT body FROM settings WHERE name = $1").text(INHIBITIONS)).await?;
+    setup.inhibitions = rows.first().map(|row| row.json("body")).transpose()?.unwrap_or_default();
     for policy in setup.services.values().map(|service| service.policy.clone()).collect::<BTreeSet<_>>() {
         if let Some(retired) = retired_policies.remove(policy.as_str()) {
             setup.policies.insert(policy, retired);

@@ -194,7 +194,8 @@ async fn groups(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Answe
     Ok(Json(bodies).into_response())
 }
 
-/// What a query asks for. Nothing is inhibited here and nothing unprocessed, so those parameters are read and change nothing.
+/// What a query asks for. Nothing is unprocessed here, so that parameter is read and changes nothing.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of theirs")]
 struct Filter {
     matchers: Vec<Matcher>,
     receiver: Option<Matcher>,
@@ -202,13 +203,13 @@ struct Filter {
     receiver_matchers: Vec<Matcher>,
     active: bool,
     silenced: bool,
+    inhibited: bool,
     muted: bool,
 }
 
 impl Filter {
     fn of(uri: &Uri) -> Result<Self, Refused> {
         let query = Query::of(uri);
-        query.flag("inhibited")?;
         query.flag("unprocessed")?;
         let receiver = query.all("receiver").last().copied().filter(|text| !text.is_empty());
         Ok(Self {
@@ -217,13 +218,19 @@ impl Filter {
             receiver_matchers: query.matchers("receiver_matchers")?,
             active: query.flag("active")?,
             silenced: query.flag("silenced")?,
+            inhibited: query.flag("inhibited")?,
             muted: query.flag("muted")?,
         })
     }
 
     fn takes(&self, alert: &Shown) -> bool {
         let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
-        (if alert.is_silenced { self.silenced } else { self.active })
+        let is_inhibited = !alert.inhibited_by.is_empty();
+        let is_silenced = !alert.silenced_by.is_empty() || (alert.is_silenced && !is_inhibited);
+        // As Alertmanager has it: each flag leaves out what it is about.
+        (alert.is_silenced || self.active)
+            && (!is_silenced || self.silenced)
+            && (!is_inhibited || self.inhibited)
             && self.receiver.as_ref().is_none_or(|receiver| receiver.matches(&alert.receiver))
             && self.receiver_matchers.iter().all(|matcher| matcher.matches(""))
             && self.matchers.iter().all(|matcher| matcher.matches(label(matcher.name())))
@@ -288,7 +295,7 @@ impl AlertBody {
             ends_at: alert.ends_at.rfc3339(),
             generator_url: alert.url.clone(),
             receivers: vec![json!({ "name": alert.receiver })],
-            status: json!({ "state": state, "silencedBy": silenced_by, "inhibitedBy": [], "mutedBy": [] }),
+            status: json!({ "state": state, "silencedBy": silenced_by, "inhibitedBy": alert.inhibited_by, "mutedBy": [] }),
         }
     }
 }

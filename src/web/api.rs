@@ -8,6 +8,8 @@ pub(super) mod declare;
 pub(super) mod document;
 pub(super) mod heartbeat;
 pub(super) mod integration;
+pub(super) mod maintenance;
+pub(super) mod mark;
 pub(super) mod merge;
 pub(super) mod noise;
 pub(super) mod person;

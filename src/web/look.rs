@@ -165,6 +165,7 @@ pub(super) fn now(incident: &IncidentView, pages: &[PageView], facts: &[FactRow]
         lapses_at: incident.lapses_at,
         snoozed_until: incident.response.snoozed_until,
         hush: incident.response.silence.as_ref().filter(|_| incident.response.is_hushed),
+        inhibited: incident.response.inhibited.as_ref().filter(|_| incident.response.is_hushed),
         run: incident.run.as_ref(),
     };
     let reaching: Vec<Reaching> = pages
@@ -252,6 +253,13 @@ pub(super) const fn page_of(fact: &Fact) -> Option<&PageId> {
         | What::AlertsRefired { .. }
         | What::AlertsResolved { .. }
         | What::AlertsSilenced { .. }
+        | What::RelevanceMarked { .. }
+        | What::MarkTakenBack { .. }
+        | What::NoiseWorse { .. }
+        | What::NoiseChanged { .. }
+        | What::AlertsInhibited { .. }
+        | What::AlertsUninhibited { .. }
+        | What::IncidentInhibited { .. }
         | What::AlertsWaited { .. }
         | What::AlertsOutlasted { .. }
         | What::AlertsNew { .. }

@@ -11,6 +11,7 @@ mod caller;
 mod enqueue;
 mod form;
 pub mod hooks;
+mod inhibited;
 mod look;
 mod metrics;
 mod noise;

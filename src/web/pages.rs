@@ -7,6 +7,7 @@ pub mod heartbeats;
 pub mod incident;
 pub mod integrations;
 pub mod list;
+pub mod maintenance;
 pub mod me;
 pub mod noise;
 pub mod oncall;

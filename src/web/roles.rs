@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::answer::{self, Told, WebError};
 use super::caller::{self, Caller};
@@ -104,6 +104,9 @@ pub(super) static ROUTES: &[Route] = &[
     page("/silences", Needs::Reader, || get(pages::silences::silences)),
     form("/silences", Needs::Responder, || post(pages::silences::add)),
     form("/silences/{id}/end", Needs::Responder, || post(pages::silences::end)),
+    page("/maintenance", Needs::Reader, || get(pages::maintenance::windows)),
+    form("/maintenance", Needs::Responder, || post(pages::maintenance::add)),
+    form("/maintenance/{id}/{act}", Needs::Responder, || post(pages::maintenance::act)),
     page("/integrations", Needs::Admin, || get(pages::integrations::integrations)),
     page("/integrations/{id}", Needs::Admin, || get(pages::integrations::integration)),
     page("/senders", Needs::Admin, || get(pages::integrations::senders)),
@@ -147,6 +150,8 @@ pub(super) static ROUTES: &[Route] = &[
     command("/api/v1/incidents/{number}/note", || post(api::command::note)),
     command("/api/v1/incidents/{number}/update", || post(api::command::update)),
     command("/api/v1/incidents/{number}/page", || post(api::command::page)),
+    command("/api/v1/incidents/{number}/marks", || post(api::mark::add)),
+    change(Method::DELETE, "/api/v1/incidents/{number}/marks/{mark}", || delete(api::mark::take_back)),
     read("/api/v1/incidents/{number}/tasks", || get(api::task::list)),
     command("/api/v1/incidents/{number}/tasks", || post(api::task::add)),
     change(Method::PATCH, "/api/v1/incidents/{number}/tasks/{task}", || patch(api::task::change)),
@@ -166,6 +171,13 @@ pub(super) static ROUTES: &[Route] = &[
     command("/api/v1/silences", || post(api::silence::add)),
     read("/api/v1/silences/{silence}", || get(api::silence::one)),
     change(Method::DELETE, "/api/v1/silences/{silence}", || delete(api::silence::end)),
+    read("/api/v1/maintenance", || get(api::maintenance::list)),
+    command("/api/v1/maintenance", || post(api::maintenance::add)),
+    read("/api/v1/maintenance/{window}", || get(api::maintenance::one)),
+    change(Method::PUT, "/api/v1/maintenance/{window}", || put(api::maintenance::change)),
+    change(Method::DELETE, "/api/v1/maintenance/{window}", || delete(api::maintenance::remove)),
+    command("/api/v1/maintenance/{window}/end", || post(api::maintenance::end)),
+    command("/api/v1/maintenance/{window}/restore", || post(api::maintenance::restore)),
     admin(Method::GET, "/api/v1/integrations", || get(api::integration::list)),
     admin(Method::GET, "/api/v1/integrations/{integration}", || get(api::integration::one)),
     admin(Method::GET, "/api/v1/integrations/{integration}/signals", || get(api::integration::signals)),

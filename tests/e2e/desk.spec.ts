@@ -16,7 +16,7 @@ test("every page of the desk in light and dark, wide and narrow, keeps nobody ou
   await page.getByRole("button", { name: "Sign in on this device" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Incidents" })).toBeVisible();
   await house.records("The certificate of *.example.com ends in 20 days");
-  for (const path of ["oncall", "alerts", "noise", "silences", "changes", "heartbeats", "me", "incidents/new", "api"]) {
+  for (const path of ["oncall", "alerts", "noise", "silences", "maintenance", "changes", "heartbeats", "me", "incidents/new", "api"]) {
     await page.goto(`${house.url}/${path}`);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await look(page, path.replace("/", "-"));
@@ -70,6 +70,7 @@ test("a house that nobody has furnished says the next step on every page", async
     ["alerts", "Nothing is recorded here"],
     ["noise", "Nothing has fired in an incident"],
     ["silences", "Nothing is silenced"],
+    ["maintenance", "No maintenance is planned"],
     ["changes", "No change is on record yet"],
     ["heartbeats", "No job is watched yet"],
     ["integrations", "Nothing can alert yet"],

@@ -99,6 +99,7 @@ fn marks(page: &str) -> [usize; 3] {
 
 fn about(text: &str) -> SpokenIncident {
     SpokenIncident {
+        is_outlasting: false,
         number: Number(42),
         severity: Severity::Sev1,
         service_name: text.to_owned(),

@@ -11,7 +11,7 @@ use reveille::domain::setup::{
 };
 
 use super::dice::Dice;
-use super::held;
+use super::{explained, held};
 
 pub fn setup(dice: &mut Dice) -> Setup {
     let mut setup = Setup::default();
@@ -96,6 +96,7 @@ pub fn setup(dice: &mut Dice) -> Setup {
         setup.routes.push(rule("worst", "severity=\"critical\"", Gives { service, policy, ..Gives::default() }));
         setup.routes.push(rule("quiet", "dedup_key=~\".*1\"", Gives { record: dice.percent(50), ..Gives::default() }));
     }
+    setup.inhibitions = explained::rules(dice);
     setup
 }
 

@@ -6,13 +6,14 @@ use reveille::domain::alert::{Alert, AlertState, KeyState};
 use reveille::domain::decide::{Desk, Outcome, State, Verdict, Wanted};
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::{Incident, IncidentState};
+use reveille::domain::inhibition;
 use reveille::domain::input::{Input, Scope, Signal, Timer};
 use reveille::domain::matcher::{Matcher, Operator};
 use reveille::domain::silence::{Silence, SilenceState};
 
-use super::merge;
 use super::watch::ensure;
 use super::world::{Rows, Saved, World};
+use super::{explained, merge};
 
 impl World {
     /// Somebody silences some titles, moves a silence's end, or ends one.
@@ -35,7 +36,7 @@ impl World {
                 matchers: vec![Matcher::new("alertname", Operator::Matches, pattern).map_err(|wrong| wrong.text)?],
                 starts_at: starts_at.min(ends_at),
                 ends_at,
-                created_by: "ana".to_owned(),
+                created_by: (*self.dice.pick(&["ana", "ana", "maintenance weekly"])).to_owned(),
                 comment: "we are at it".to_owned(),
                 updated_at: now,
             };
@@ -55,9 +56,12 @@ impl World {
         Ok(())
     }
 
-    /// What the silence is about is looked at, in one transaction.
+    /// What the silence is about is looked at, in one transaction; or whatever may be explained.
     pub(super) fn cover(&mut self, id: &SilenceId) -> Result<(), String> {
         let now = self.rows.now;
+        if Scope::Silence(id.clone()) == inhibition::scope() {
+            return self.looks_at(id, |_| true);
+        }
         let Some(silence) = self.rows.silences.get(id).cloned() else { return Ok(()) };
         let next = match silence.state(now) {
             SilenceState::Pending => Some(silence.starts_at),
@@ -67,8 +71,11 @@ impl World {
         if let Some(at) = next {
             self.rows.timers.insert((Scope::Silence(id.clone()), Timer::Cover), at);
         }
-        let keys: Vec<KeyState> =
-            self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| silence.is_about(alert))).cloned().collect();
+        self.looks_at(id, |alert| silence.is_about(alert))
+    }
+
+    fn looks_at(&mut self, id: &SilenceId, is_about: impl Fn(&Alert) -> bool) -> Result<(), String> {
+        let keys: Vec<KeyState> = self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(&is_about)).cloned().collect();
         let mut saved = Saved::default();
         let mut state = State::Desk(self.rows.desk_about(&keys));
         for KeyState { key, .. } in keys {
@@ -89,6 +96,11 @@ impl Rows {
         self.silences.values().filter(|silence| silence.state(self.now) != SilenceState::Expired).cloned().collect()
     }
 
+    /// A desk with what holds alerts back, and nothing else.
+    pub(super) fn bare_desk(&self) -> Desk {
+        Desk { silences: self.active(), inhibitors: self.inhibitors.clone(), ..Desk::default() }
+    }
+
     /// Puts a key and the incidents that its alert may touch on the desk.
     pub(super) fn seat(&self, desk: &mut Desk, state: &KeyState) {
         let incident = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.incidents.get(id));
@@ -101,7 +113,7 @@ impl Rows {
 
     /// A desk for decisions on these keys, which no signal is about.
     pub(super) fn desk_about(&self, keys: &[KeyState]) -> Desk {
-        let mut desk = Desk { silences: self.active(), ..Desk::default() };
+        let mut desk = self.bare_desk();
         for state in keys {
             self.seat(&mut desk, state);
         }
@@ -153,7 +165,7 @@ pub fn after_signal(rows: &Rows, desk: &Desk, signal: &Signal, verdict: &Verdict
     else {
         return Ok(());
     };
-    let is_silenced = rows.covers(alert);
+    let is_silenced = rows.covers(alert) || explained::is(rows, desk, alert);
     match verdict.outcome {
         Outcome::Opened | Outcome::Folded | Outcome::Reopened => {
             ensure(!is_silenced, || format!("silence: {} is covered and pages: {verdict:?}", signal.dedup_key))
@@ -186,7 +198,7 @@ pub fn pages_nobody(rows: &Rows, input: Option<&Input>, facts: &[Fact]) -> Resul
             | Input::Wake { .. },
         ) => false,
     };
-    let hushed = facts.iter().filter(|fact| matches!(fact.what, What::IncidentSilenced { .. }));
+    let hushed = facts.iter().filter(|fact| matches!(fact.what, What::IncidentSilenced { .. } | What::IncidentInhibited { .. }));
     for fact in hushed.filter(|_| by_clock) {
         let Some(incident) = rows.incidents.get(&fact.incident).filter(|incident| incident.response.is_hushed) else { continue };
         ensure(incident.pages.is_empty(), || format!("silence: {incident:?} is silenced and pages on"))?;
@@ -205,6 +217,7 @@ pub fn ends(rows: &Rows, down_until: Time) -> Result<(), String> {
             let looks_at = rows.timers.get(&(Scope::Silence(silence.id.clone()), Timer::Cover));
             is_about(silence, alert) && looks_at.is_some_and(|at| (*at).max(down_until) >= rows.now - Span::seconds(2))
         });
+        let is_kept = is_kept || explained::is(rows, &Desk::default(), alert) || explained::is_looked_at(rows, down_until);
         ensure(is_kept, || format!("promise 3: {alert:?} stays silenced for ever; {:?}", rows.silences))?;
     }
     Ok(())

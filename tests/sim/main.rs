@@ -3,10 +3,12 @@
 
 mod cast;
 mod dice;
+mod explained;
 mod held;
 mod hush;
 mod merge;
 mod novel;
+mod page;
 mod plant;
 mod provider;
 mod storm;
@@ -24,7 +26,7 @@ use world::World;
 const SEEDS_FOR_A_BUG: u64 = 4_000;
 
 /// What no promise about it is worth without.
-const MUST_HAPPEN: [&str; 37] = [
+const MUST_HAPPEN: [&str; 40] = [
     "alerts_new",
     "incident_opened",
     "incident_declared",
@@ -49,6 +51,9 @@ const MUST_HAPPEN: [&str; 37] = [
     "alerts_unsilenced",
     "incident_silenced",
     "silence_extended",
+    "alerts_inhibited",
+    "alerts_uninhibited",
+    "incident_inhibited",
     "storm_began",
     "storm_ended",
     "alerts_waited",

@@ -52,7 +52,7 @@ impl World {
 
     /// What a command looks at.
     pub(super) fn desk_for(&self, command: &Command) -> Desk {
-        let mut desk = Desk::default();
+        let mut desk = self.rows.bare_desk();
         let Command { incident, act, .. } = command;
         desk.incidents.extend(self.rows.incidents.get(incident).map(|row| (row.id.clone(), row.clone())));
         match act {

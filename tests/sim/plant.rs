@@ -7,6 +7,7 @@ use reveille::domain::decide::{Decision, Desk, Outcome, State};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::Incident;
+use reveille::domain::inhibition;
 use reveille::domain::input::{Act, Actor, Command, Declare, Input, News, Report, Scope, Timer};
 use reveille::domain::novelty::KindState;
 use reveille::domain::reason::Reason;
@@ -104,10 +105,16 @@ pub enum Bug {
     SplitOnPaper,
     /// Whatever comes has been heard of before.
     NothingNew,
+    /// What explained an alert is over, and nobody looks at that.
+    ExplainedForEver,
+    /// What is explained pages.
+    PagesThoughExplained,
+    /// An alert explains others of its own kind.
+    ExplainsItsKind,
 }
 
 impl Bug {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -152,6 +159,9 @@ impl Bug {
         Self::OutlivesItsHome,
         Self::SplitOnPaper,
         Self::NothingNew,
+        Self::ExplainedForEver,
+        Self::PagesThoughExplained,
+        Self::ExplainsItsKind,
     ];
 
     /// What `decide` is given.
@@ -178,6 +188,8 @@ impl Bug {
                 let old = KindState { first_at: Time(0), last_at: Time(0), seen: 0 };
                 desk.kinds.values_mut().for_each(|kind| *kind = Some(kind.unwrap_or(old)));
             }
+            (Self::PagesThoughExplained, State::Desk(desk)) => desk.inhibitors.clear(),
+            (Self::ExplainsItsKind, State::Desk(desk)) => desk.inhibitors.values_mut().for_each(|one| one.is_target = false),
             (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
@@ -399,6 +411,7 @@ impl Bug {
                     after.keys.clone_from(&before.keys);
                 }
             }
+            Self::ExplainedForEver => decision.timers.retain(|set| set.scope != inhibition::scope()),
             Self::NoBar
             | Self::EarlyRepeat
             | Self::NoGrouping
@@ -406,7 +419,9 @@ impl Bug {
             | Self::NoUmbrella
             | Self::PagesThroughSilence
             | Self::StartsAgain
-            | Self::NothingNew => {}
+            | Self::NothingNew
+            | Self::PagesThoughExplained
+            | Self::ExplainsItsKind => {}
         }
     }
 }

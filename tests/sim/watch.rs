@@ -17,7 +17,7 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{held, hush, merge, novel, storm};
+use super::{explained, held, hush, merge, novel, storm};
 
 /// How late a worker may be.
 pub(super) const LATE: Span = Span::seconds(1);
@@ -165,16 +165,19 @@ impl Watch {
                 let within = service_of(alert).or_else(|| Some(routed(rows, signal)?.0)).map_or(Span::ZERO, |own| own.reopen_within);
                 alert.resolved_at.is_some_and(|at| rows.now.since(at) <= within)
             }
-            Some(Hold::Quiet { .. } | Hold::Flapping { .. }) | None => alert.state == AlertState::Firing,
+            Some(Hold::Quiet { .. } | Hold::Flapping { .. }) | None => alert.state != AlertState::Resolved,
         };
         let own = recording.filter(goes_on).and_then(service_of);
         let Some(service) = own.or_else(|| Some(routed(rows, signal)?.0)) else { return };
+        // What was held back and says nothing new of itself is grouped by what it said before.
+        let held = recording.filter(|alert| alert.state == AlertState::Suppressed && signal.labels.is_empty());
+        let grouped = Signal { labels: held.map_or_else(|| signal.labels.clone(), |alert| alert.labels.clone()), ..signal.clone() };
         // Its own service's incident, else that of the nearest that it depends on.
         let joins = service.group_window > Span::ZERO;
         let mut homes = rows.setup.causes(&service.id).into_iter().take(if joins { usize::MAX } else { 1 });
         self.expected_home = homes.find_map(|home| {
             let home = rows.setup.services.get(&home)?;
-            let group = home.group_by.as_ref().filter(|_| home.id == service.id).map(|by| group_of(by, signal));
+            let group = home.group_by.as_ref().filter(|_| home.id == service.id).map(|by| group_of(by, &grouped));
             Self::home_at(rows, desk, home, group.as_ref())
         });
     }
@@ -195,7 +198,10 @@ impl Watch {
         let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
         self.weather(rows, desk, &key, verdict)?;
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
-        Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
+        // What was held back until now is as bad as its worst signal, and not as this one.
+        if self.alert_before.as_ref().is_none_or(|before| before.state != AlertState::Suppressed) {
+            Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
+        }
         hush::after_signal(rows, desk, signal, verdict)?;
         held::after_signal(rows, desk, signal, self.alert_before.as_ref(), verdict)?;
         novel::after_signal(rows, desk, signal, verdict)?;
@@ -635,6 +641,7 @@ impl Watch {
             hush::is_hushed_rightly(rows, incident)?;
         }
         hush::ends(rows, down_until)?;
+        explained::holds_back(rows, down_until)?;
         held::ends(rows, down_until)?;
         for person in rows.persons.values() {
             let attend = rows.timers.get(&(Scope::Person(person.id.clone()), Timer::Attend));
@@ -801,6 +808,8 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
                     | Reason::StillFiring
                     | Reason::FiredAgain
                     | Reason::SilenceEnded
+                    | Reason::MaintenanceOver
+                    | Reason::InhibitionOver
                     | Reason::OthersFire
                     | Reason::StormGoesOn
                     | Reason::TookIn
@@ -811,7 +820,7 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
             (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
             (_, Some(Act::SetSeverity { .. }), _) => matches!(reason, Reason::SeverityRaised | Reason::SeverityLowered),
-            (_, _, Some(Timer::Silence)) => *reason == Reason::SilenceEnded,
+            (_, _, Some(Timer::Silence)) => matches!(reason, Reason::SilenceEnded | Reason::MaintenanceOver),
             (_, _, Some(Timer::Lapse)) => matches!(reason, Reason::SnoozeEnded | Reason::AcknowledgementLapsed),
             _ => false,
         },
@@ -832,7 +841,7 @@ fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             }
             Reason::AcknowledgedAtSender => input.is_none(),
             Reason::Merged => input.is_none() || matches!(act, Some(Act::Merge { .. })),
-            Reason::Silenced => {
+            Reason::Silenced | Reason::InMaintenance | Reason::Inhibited => {
                 input.is_none()
                     || merge::is_regrouping(input)
                     || woken == Some(Timer::Lapse)

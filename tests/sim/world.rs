@@ -10,11 +10,12 @@ use reveille::base::viewer::Role;
 use reveille::domain::alert::{Alert, AlertState, Key as AlertKey, KeyState, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, Wanted, decide};
 use reveille::domain::effect::Effect;
-use reveille::domain::fact::{Fact, What, coalesce};
+use reveille::domain::fact::{Fact, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
+use reveille::domain::inhibition::Inhibitors;
 use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::novelty::{KindKey, KindState};
-use reveille::domain::person::{Person, PersonPage};
+use reveille::domain::person::Person;
 use reveille::domain::routing::route;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
 use reveille::domain::silence::Silence;
@@ -24,7 +25,7 @@ use super::dice::Dice;
 use super::plant::Bug;
 use super::provider::{self, Call, Fate, Key, Line, Mood, Turn};
 use super::watch::Watch;
-use super::{cast, novel};
+use super::{cast, explained, novel, page};
 
 /// A world that has not come to rest after this many steps never will.
 const MOST_STEPS: usize = 60_000;
@@ -43,6 +44,7 @@ pub struct Rows {
     pub kinds: BTreeMap<KindKey, KindState>,
     pub persons: BTreeMap<UserId, Person>,
     pub silences: BTreeMap<SilenceId, Silence>,
+    pub inhibitors: Inhibitors,
     pub timers: BTreeMap<(Scope, Timer), Time>,
     pub outbox: Vec<Row>,
     /// When each integration was last heard of.
@@ -126,6 +128,7 @@ impl World {
             openings: BTreeMap::new(),
             persons: BTreeMap::new(),
             silences: BTreeMap::new(),
+            inhibitors: Inhibitors::new(),
             timers: BTreeMap::new(),
             outbox: Vec::new(),
             heard: BTreeMap::new(),
@@ -400,7 +403,7 @@ impl World {
         }
         let recorded: Vec<Alert> = self.rows.keys.values().filter_map(|key| key.alert.clone()).collect();
         let alert = if recorded.is_empty() || self.dice.percent(40) { None } else { Some(self.dice.pick(&recorded).clone()) };
-        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
+        let mut desk = self.rows.bare_desk();
         if let Some(state) = alert.as_ref().and_then(|alert| self.rows.keys.get(&alert.key)) {
             desk.keys.insert(state.key.clone(), state.clone());
         }
@@ -424,7 +427,7 @@ impl World {
         }
         let firing = self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(|alert| alert.state != AlertState::Resolved));
         let keys: Vec<KeyState> = firing.cloned().collect();
-        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
+        let mut desk = self.rows.bare_desk();
         for state in &keys {
             let incident = state.alert.as_ref().and_then(|alert| alert.incident.as_ref()).and_then(|id| self.rows.incidents.get(id));
             desk.incidents.extend(incident.map(|incident| (incident.id.clone(), incident.clone())));
@@ -507,6 +510,10 @@ impl World {
         }
         self.say(|| "LAST ORDERS".to_owned());
         let open: Vec<IncidentId> = self.rows.incidents.values().filter(|incident| incident.is_open()).map(|i| i.id.clone()).collect();
+        if !open.is_empty() {
+            // What was explained by what is resolved now is heard of afterwards.
+            self.schedule(self.rows.now + Span::minutes(20), Event::LastOrders);
+        }
         for incident in open {
             let command = Command { incident, actor: Actor::Token("ops".to_owned()), via: Via::Api, act: Act::Resolve };
             self.obey(command)?;
@@ -518,7 +525,7 @@ impl World {
 
     /// One batch is one transaction.
     fn ingest(&mut self, signals: &[Signal]) -> Result<(), String> {
-        let mut desk = Desk { silences: self.rows.active(), ..Desk::default() };
+        let mut desk = self.rows.bare_desk();
         for signal in signals {
             for dedup_key in [signal.dedup_key.as_str(), UNREADABLE_KEY] {
                 let key = AlertKey { integration: signal.integration.clone(), dedup_key: dedup_key.to_owned() };
@@ -575,7 +582,7 @@ impl World {
         let state = match &scope {
             Scope::Incident(id) => State::Desk(self.desk_of(id)),
             Scope::Person(id) => State::Person(self.person_of(id)),
-            Scope::Silence(_) => State::Desk(Desk::default()),
+            Scope::Silence(_) => State::Desk(self.rows.bare_desk()),
         };
         self.transact(state, &Input::Wake { scope, timer })
     }
@@ -590,7 +597,7 @@ impl World {
 
     fn desk_of(&self, id: &IncidentId) -> Desk {
         let incidents = self.rows.incidents.get(id).map(|incident| (id.clone(), incident.clone())).into_iter().collect();
-        let mut desk = Desk { incidents, ..Desk::default() };
+        let mut desk = Desk { incidents, ..self.rows.bare_desk() };
         self.rows.complete(&mut desk);
         desk
     }
@@ -636,6 +643,7 @@ impl World {
         match state {
             State::Desk(desk) => {
                 self.rows.openings.extend(desk.openings);
+                self.rows.inhibitors = desk.inhibitors;
                 self.rows.keep_kinds(desk.kinds);
                 self.rows.alerts.extend(desk.past.into_iter().map(|alert| (alert.id.clone(), alert)));
                 for (key, state) in desk.keys {
@@ -652,7 +660,7 @@ impl World {
                     self.rows.incidents.insert(id, incident);
                 }
                 for fact in &facts {
-                    page_row(&mut self.rows.persons, fact);
+                    page::row(&mut self.rows.persons, fact);
                 }
             }
             State::Person(row) => {
@@ -671,6 +679,7 @@ impl World {
             let free_at = effect.due_at();
             self.rows.outbox.push(Row { id: self.counter, effect: effect.clone(), free_at, intent: false });
         }
+        explained::over(&mut self.rows);
         self.watch.after(&self.rows, input, person.as_ref(), &facts, &saved.effects)
     }
 
@@ -857,44 +866,4 @@ pub(super) struct Saved {
     facts: Vec<Fact>,
     effects: Vec<Effect>,
     timers: Vec<SetTimer>,
-}
-
-/// The incident's half of a page's row: whether it is wanted, how urgently, and since when.
-fn page_row(persons: &mut BTreeMap<UserId, Person>, fact: &Fact) {
-    match &fact.what {
-        What::PageOpened { page, user, urgency } => {
-            let person = persons.entry(user.clone()).or_insert_with(|| Person::new(user.clone()));
-            person.pages.push(PersonPage {
-                id: page.clone(),
-                incident: fact.incident.clone(),
-                urgency: *urgency,
-                starts: 1,
-                started_at: fact.at,
-                wanted: true,
-                plan: Vec::new(),
-                planned_for: 0,
-                tried: Vec::new(),
-                failed: false,
-                reached: Vec::new(),
-            });
-        }
-        What::PageRestarted { page, user, urgency } => {
-            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
-                row.starts += 1;
-                row.started_at = fact.at;
-                row.urgency = *urgency;
-            }
-        }
-        What::PageTakenOver { page, user, .. } => {
-            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
-                row.incident = fact.incident.clone();
-            }
-        }
-        What::PageAnswered { page, user } | What::PageEnded { page, user, .. } => {
-            if let Some(row) = persons.get_mut(user).and_then(|person| person.pages.iter_mut().find(|row| &row.id == page)) {
-                row.wanted = false;
-            }
-        }
-        _ => {}
-    }
 }

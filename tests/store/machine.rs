@@ -331,7 +331,7 @@ impl Memory {
             desk.keys.insert(key, state.clone());
         }
         self.seat_newest(&mut desk, services);
-        let Wanted { groups, policies, symptoms: Symptoms { services, since } } = wanted(signals, &desk.keys, now);
+        let Wanted { groups, policies, symptoms: Symptoms { services, since }, inhibitions: _ } = wanted(signals, &desk.keys, now);
         for policy in policies {
             let Some(openings) = self.openings.get(&policy) else { continue };
             let umbrella = openings.umbrella.as_ref().map(|id| (id.clone(), self.incidents[id].clone()));

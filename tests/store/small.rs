@@ -52,6 +52,7 @@ fn setup() -> Setup {
         integrations: BTreeMap::from([("rollbar".into(), integration)]),
         routes: Vec::new(),
         maintenance: Vec::new(),
+        inhibitions: Vec::new(),
     }
 }
 

@@ -27,6 +27,8 @@ fn filled(path: &str) -> String {
         .replace("{user}", "bo")
         .replace("{override}", "ovr_none")
         .replace("{silence}", "none")
+        .replace("{window}", "none")
+        .replace("{mark}", "1")
 }
 
 /// Everybody there is, by what lets them in.

@@ -189,6 +189,11 @@ function newest(): number {
 }
 
 /** Entries come in order; what is here already is not shown twice. */
+/** What is noise folds away, unless the page was asked to show it. */
+function isFolded(entry: Entry): boolean {
+  return entry.kind === "noise_changed" && !new URLSearchParams(location.search).has("noise");
+}
+
 function append(item: HTMLElement): void {
   const list = document.getElementById("timeline");
   if (!list || Number(item.dataset["seq"]) <= newest()) return;
@@ -238,7 +243,8 @@ function follow(path: string): void {
     source.addEventListener("alive", heard);
     source.addEventListener("fact", (event) => {
       heard();
-      if (document.getElementById("timeline")) append(itemOf(JSON.parse((event as MessageEvent<string>).data) as Entry));
+      const entry = JSON.parse((event as MessageEvent<string>).data) as Entry;
+      if (document.getElementById("timeline") && !isFolded(entry)) append(itemOf(entry));
       void refreshSoon();
     });
     // The server could not keep every entry for this reader: take the page as it is now.

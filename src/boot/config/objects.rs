@@ -1,6 +1,7 @@
 //! The configured objects of the file, with every reference between them looked up.
 
 mod group;
+mod inhibition;
 mod maintenance;
 mod mapping;
 mod quiet;
@@ -39,6 +40,7 @@ const ROOT: &[&str] = &[
     "webhook",
     "route",
     "maintenance",
+    "inhibition",
 ];
 const USER: &[&str] = &["id", "name", "email", "timezone", "language", "slack", "role", "admin", "contacts", "rules"];
 const CONTACT: &[&str] = &["id", "kind", "to"];
@@ -152,6 +154,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     let (services, integrations) = (tables("service", SERVICE), tables("integration", INTEGRATION));
     let (webhooks, routes) = (tables("webhook", WEBHOOK), tables("route", routes::ROUTE));
     let windows = tables("maintenance", maintenance::MAINTENANCE);
+    let inhibitions = tables("inhibition", inhibition::INHIBITION);
     // All names are known before any reference is looked up, so that the order in the file does not matter and one bad object
     // does not make every mention of it bad.
     let objects = Objects {
@@ -194,6 +197,7 @@ pub(super) fn read<'a>(reader: &Reader<'a>, root: &Table<'a>, settings: Settings
     config.keys = keys.live;
     config.setup.routes = objects.routes(&names(reader, "route", &routes));
     config.setup.maintenance = objects.maintenance(&names(reader, "maintenance", &windows));
+    config.setup.inhibitions = objects.inhibitions(&names(reader, "inhibition", &inhibitions));
     voice_without_provider(reader, root, &config.setup, &config.settings);
     webhooks_without_secret(reader, &config.setup, &config.settings);
     config
@@ -712,16 +716,8 @@ fn webhooks_without_secret(reader: &Reader<'_>, setup: &Setup, settings: &Settin
 }
 
 fn every(text: &str) -> Result<Every, Refusal> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number = number.parse::<u32>().ok().filter(|number| (1..=10_000).contains(number));
-    match (number, unit) {
-        (Some(n), "h") => Ok(Every::Hours(n)),
-        (Some(n), "d") => Ok(Every::Days(n)),
-        (Some(n), "w") => Ok(Every::Weeks(n)),
-        (Some(n), "mo") => Ok(Every::Months(n)),
-        _ => Err((format!("{} is no length of a turn", shown(text)), "write it as 12h, 1d, 1w or 1mo".to_owned())),
-    }
+    let wrong = || (format!("{} is no length of a turn", shown(text)), "write it as 12h, 1d, 1w or 1mo".to_owned());
+    crate::domain::maintenance::every(text).ok_or_else(wrong)
 }
 
 /// A weekday belongs to turns of weeks alone; without one these change on Mondays.

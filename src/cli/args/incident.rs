@@ -125,6 +125,26 @@ Next: `reveille incident update 42 \"...\"` tells those who wait outside.")]
 
 Next: `reveille incident show 42` has the whole timeline.")]
     Note(IncidentNote),
+    /// Mark alerts as noise: they fold away, and raise the incident no more
+    #[command(after_help = "Example:
+  reveille incident noise 42 'alertname=~\"Disk.*\"'
+
+What is marked still counts, keeps the incident open, and is listed afterwards.
+
+Next: `reveille incident unmark 42 1` takes it back.")]
+    Noise(IncidentMark),
+    /// Mark alerts as relevant, also where a wider mark says noise
+    #[command(after_help = "Example:
+  reveille incident relevant 42 'alertname=\"DiskFull\"' 'host=\"db-1\"'
+
+Next: `reveille incident show 42` lists what is marked.")]
+    Relevant(IncidentMark),
+    /// Take a mark back
+    #[command(after_help = "Example:
+  reveille incident unmark 42 1
+
+Next: `reveille incident show 42` lists what is marked.")]
+    Unmark(IncidentUnmark),
     /// Tell those who wait outside how it stands
     #[command(after_help = "Example:
   reveille incident update 42 \"Payments fail since 02:47. We know why; next update at 03:30.\"
@@ -279,6 +299,26 @@ pub struct IncidentTitle {
     /// What it is, in a few words
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub title: String,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct IncidentMark {
+    /// The incident's number
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub number: Number,
+    /// Which of its alerts: alertname="DiskFull"; all have to match
+    #[arg(required = true, value_name = "MATCHER")]
+    pub matchers: Vec<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct IncidentUnmark {
+    /// The incident's number
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub number: Number,
+    /// The mark's number, as `incident show` lists it
+    #[arg(value_name = "N")]
+    pub n: i64,
 }
 
 #[derive(Debug, Clone, clap::Args)]

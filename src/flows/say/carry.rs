@@ -13,7 +13,9 @@ use crate::chat::inbound::{self, Asked, HELP, Paged, Person, Saying, Verb};
 use crate::domain::decide::{Outcome, Verdict};
 use crate::domain::incident::{Incident, IncidentRole, IncidentState, Kind, Room};
 use crate::domain::input::{Act, Actor, Command, Declare, Via, Whom};
+use crate::domain::matcher::{Matcher, Operator};
 use crate::domain::reason::Reason;
+use crate::domain::relevance::{Relevance, Stream};
 use crate::domain::setup::{Setup, User};
 use crate::domain::task::{TaskChange, TaskState};
 use crate::domain::{local, oncall};
@@ -70,6 +72,18 @@ fn stranger(id: &str) -> Answer {
     Answer::of(format!(
         "Reveille does not know you yet, so nothing was done. Ask an administrator to add `slack = \"{id}\"` to your user; then this works."
     ))
+}
+
+/// Which alerts are meant: by matchers, or by a title.
+fn stream_of(text: &str) -> Result<(Stream, String), Trouble> {
+    let text = written::line_within(text, limits::TITLE_CHARS);
+    let is_title = !text.contains(['=', '~']);
+    let read = if is_title { Matcher::new("alertname", Operator::Equal, &text).map(|one| vec![one]) } else { Matcher::parse_all(&text) };
+    match read {
+        Ok(matchers) if !matchers.is_empty() => Ok((Stream::Matchers(matchers), text)),
+        Ok(_) => said("Write a title, or what matches: `noise alertname=~\"Disk.*\"`."),
+        Err(why) => said(format!("This is no matcher, which looks like `alertname=\"DiskFull\"`: {}.", escaped(&why.text, 200))),
+    }
 }
 
 /// Why something was not done.
@@ -149,6 +163,11 @@ impl Speaker<'_> {
                 let whom = self.whom(whom)?;
                 self.act(&incident, Act::Page { whom }).await
             }
+            Verb::Mark { relevance, text } => {
+                let (stream, about) = stream_of(&text)?;
+                self.act(&incident, Act::Mark { stream, relevance, about }).await
+            }
+            Verb::Unmark(n) => self.act(&incident, Act::Unmark { n }).await,
             Verb::Merge(into) => self.merge(&incident, into).await,
             Verb::Unmerge => self.act(&incident, Act::Unmerge).await,
             Verb::Snooze(span) => self.act(&incident, Act::Snooze { until: self.house.clock.now() + span }).await,
@@ -271,6 +290,15 @@ impl Speaker<'_> {
                 };
                 format!("{it}: {whom} is paged.")
             }
+            Act::Mark { relevance, about, .. } => {
+                let n = incident.response.marked;
+                let undo = format!("`{} unmark {n}` takes it back.", self.command());
+                match relevance {
+                    Relevance::Noise => format!("{it}: {} is noise now, and folds away. {undo}", escaped(about, 200)),
+                    Relevance::Relevant => format!("{it}: {} is relevant. {undo}", escaped(about, 200)),
+                }
+            }
+            Act::Unmark { n } => format!("{it}: mark {n} is taken back."),
             Act::AddNote { at, .. } => {
                 format!("{it}: noted{}.", at.map_or_else(String::new, |at| format!(", as of {}", blocks::date(at))))
             }

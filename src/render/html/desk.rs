@@ -100,6 +100,8 @@ impl DeclarePage {
 /// One alert that woke nobody.
 #[derive(Debug, Clone)]
 pub struct RecordedRow {
+    /// What inhibits it.
+    pub inhibited: Option<String>,
     pub id: String,
     pub title: String,
     pub service: String,
@@ -167,6 +169,18 @@ pub struct SilencesPage {
     /// In which zone its end is written.
     pub zone: String,
     pub is_done: bool,
+    /// The rules by which alerts inhibit others.
+    pub inhibitions: Vec<InhibitionCard>,
+}
+
+/// One rule of inhibition, and what inhibits by it just now.
+#[derive(Debug, Clone)]
+pub struct InhibitionCard {
+    pub id: String,
+    pub when: Vec<String>,
+    pub mute: Vec<String>,
+    pub equal: Vec<String>,
+    pub by: Vec<String>,
 }
 
 impl SilencesPage {

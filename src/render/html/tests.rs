@@ -72,6 +72,7 @@ fn list(open: Vec<Row>, resolved: Vec<Row>) -> IncidentsPage {
 
 fn incident(state: IncidentState) -> IncidentPage {
     IncidentPage {
+        relevance: RelevancePart::default(),
         frame: frame(),
         number: Number(42),
         title: HOSTILE.to_owned(),
@@ -91,6 +92,10 @@ fn incident(state: IncidentState) -> IncidentPage {
         changes: Vec::new(),
         orders: OrderLink::all(Order::Rare, |order| order.name().to_owned()),
         alerts: vec![AlertRow {
+            inhibited: None,
+            relevance: None,
+            integration: "bar".to_owned(),
+            dedup_key: "db".to_owned(),
             novelty: NoveltyTag::of(&Novelty::default()),
             title: HOSTILE.to_owned(),
             source: HOSTILE.to_owned(),
@@ -241,6 +246,10 @@ fn signed_out_pages_offer_the_way_in() {
 fn a_link_says_where_it_leads_whatever_stands_before_the_host() {
     let host = |url: &str| {
         let row = AlertRow {
+            inhibited: None,
+            relevance: None,
+            integration: "bar".to_owned(),
+            dedup_key: "db".to_owned(),
             novelty: NoveltyTag::of(&Novelty::default()),
             title: String::new(),
             source: "generic".to_owned(),

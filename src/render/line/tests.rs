@@ -6,6 +6,7 @@ use crate::domain::fact::Held;
 use crate::domain::group::Group;
 use crate::domain::incident::IncidentRole;
 use crate::domain::reason::Reason;
+use crate::domain::relevance::{Change, Relevance, Stream};
 use crate::domain::setup::{Contact, Place, Service, Step, Target, User};
 
 const NIGHT: Time = Time::from_seconds(1_438_138_800);
@@ -56,6 +57,47 @@ fn every_fact_is_one_plain_sentence() {
     let added = |owner, back_at| What::TaskAdded { task: task(), n: 1, title: "Fail over".to_owned(), owner, back_at };
     let changed = |change| What::TaskChanged { task: task(), n: 1, change };
     let cases = vec![
+        (
+            Actor::User(ana()),
+            What::RelevanceMarked {
+                n: 1,
+                stream: Stream::Matchers(vec!["alertname=~\"disk.*\"".into()]),
+                relevance: Relevance::Noise,
+                about: "alertname=~\"disk.*\"".to_owned(),
+            },
+            "Marked as noise by Ana Ruiz: alertname=~\"disk.*\"",
+        ),
+        (
+            Actor::User(ana()),
+            What::MarkTakenBack { n: 1, relevance: Relevance::Noise, about: "disk full".to_owned() },
+            "No longer marked as noise by Ana Ruiz: disk full",
+        ),
+        (
+            own(),
+            What::NoiseChanged { change: Change::Joined, count: 1, titles: vec!["disk full".to_owned()], silenced: 0 },
+            "1 alert of noise joined: disk full",
+        ),
+        (
+            own(),
+            What::NoiseWorse { title: "disk full".to_owned(), severity: Severity::Sev1 },
+            "Marked as noise, and worse than the incident at sev1: disk full (it does not raise the incident; take the mark back if it should)",
+        ),
+        (
+            own(),
+            What::AlertsInhibited { count: 2, titles: vec!["api is slow".to_owned()], rule: "hosts".into(), by: "db-1 is down".to_owned() },
+            "2 alerts inhibited by db-1 is down, among them: api is slow (rule hosts)",
+        ),
+        (
+            own(),
+            What::AlertsInhibited { count: 0, titles: vec!["api is slow".to_owned()], rule: "hosts".into(), by: "db-1 is down".to_owned() },
+            "Inhibited by db-1 is down as well: api is slow (rule hosts)",
+        ),
+        (own(), What::AlertsUninhibited { count: 1, titles: vec!["api is slow".to_owned()] }, "1 alert no longer inhibited: api is slow"),
+        (
+            own(),
+            What::IncidentInhibited { rule: "hosts".into(), by: "db-1 is down".to_owned() },
+            "All that still fires is inhibited by db-1 is down: nobody is paged (rule hosts)",
+        ),
         (
             own(),
             What::AlertsWaited { count: 1, titles: vec!["db is down".to_owned()], waited: Span::minutes(2) },
@@ -414,7 +456,7 @@ fn every_fact_is_one_plain_sentence() {
         kinds.insert(what.kind());
         assert_eq!(sentence(actor, what), expected);
     }
-    assert_eq!(kinds.len(), 73, "each kind of fact has its case");
+    assert_eq!(kinds.len(), 80, "each kind of fact has its case");
 }
 
 #[test]
@@ -441,6 +483,7 @@ fn what_is_done_right_now_is_one_sentence() {
     };
     let standing = Standing {
         hush: None,
+        inhibited: None,
         state: IncidentState::Triggered,
         severity: Severity::Sev2,
         acknowledged_by: None,

@@ -52,6 +52,7 @@ fn incident(number: i64, alerts_count: i64, opened_ago: Span) -> SpokenIncident 
         alerts_count,
         opened_ago,
         storm: None,
+        is_outlasting: false,
     }
 }
 

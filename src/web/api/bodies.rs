@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::super::Doors;
 use super::super::answer::WebError;
 use super::super::look::{EntryBody, Params};
+use super::mark::MarkBody;
 use super::words;
 use crate::base::time::Time;
 use crate::domain::alert::{AlertState, Hold};
@@ -82,6 +83,8 @@ pub struct IncidentBody {
     alerts_count: i64,
     /// Of these, the ones that fire.
     firing_count: i64,
+    /// What people marked as noise, or as relevant, in the order in which they did.
+    marks: Vec<MarkBody>,
     /// The incident that it went into.
     merged_into: Option<i64>,
     /// The incidents that went into it.
@@ -116,6 +119,7 @@ impl IncidentBody {
             roles: view.response.roles.iter().map(|(role, user)| (role.name(), user.to_string())).collect(),
             alerts_count: view.alerts_count,
             firing_count: view.firing_count,
+            marks: view.response.marks.iter().map(MarkBody::of).collect(),
             merged_into: view.links.merged_into.map(|number| number.0),
             took_in: view.links.took_in.iter().map(|number| number.0).collect(),
             split_from: view.links.split_from.map(|number| number.0),

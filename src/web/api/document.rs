@@ -20,6 +20,8 @@ use super::command::{AddNote, Nothing, PagePeople, PostUpdate, Reassign, SetRole
 use super::declare::{DeclareBody, PromoteBody};
 use super::heartbeat::HeartbeatBody;
 use super::integration::{IntegrationBody, IntegrationInFull, SampleBody, TestedBody};
+use super::maintenance::{AddMaintenance, ChangeMaintenance, MaintenanceBody};
+use super::mark::MarkAlerts;
 use super::merge::{Merge, Split};
 use super::noise::MonitorBody;
 use super::person::{InvitedBody, UserBody};
@@ -165,6 +167,15 @@ fn operations() -> Vec<Operation> {
         command::<AddNote>("/api/v1/incidents/{number}/note", "Add a note to its timeline"),
         command::<PostUpdate>("/api/v1/incidents/{number}/update", "Tell those who wait outside how it stands"),
         command::<PagePeople>("/api/v1/incidents/{number}/page", "Page somebody beside the policy"),
+        command::<MarkAlerts>("/api/v1/incidents/{number}/marks", "Mark some of its alerts as noise, which folds away, or as relevant"),
+        Operation {
+            method: Method::DELETE,
+            path: "/api/v1/incidents/{number}/marks/{mark}",
+            about: "Take a mark back",
+            query: &[],
+            takes: None,
+            gives: Gives::Nothing,
+        },
         read("/api/v1/incidents/{number}/tasks", "Its board: who does what", &[Limit, Cursor], Gives::List(shape::<TaskBody>())),
         task(
             Method::POST,
@@ -243,6 +254,49 @@ fn operations() -> Vec<Operation> {
             takes: None,
             gives: Gives::Nothing,
         },
+        read(
+            "/api/v1/maintenance",
+            "Maintenance windows, the file's and those that people made",
+            &[Limit, Cursor],
+            Gives::List(shape::<MaintenanceBody>()),
+        ),
+        task(
+            Method::POST,
+            "/api/v1/maintenance",
+            "Plan maintenance: what matches pages nobody during its turns, and what still fires after one pages",
+            shape::<AddMaintenance>(),
+            Gives::Made(shape::<MaintenanceBody>()),
+        ),
+        read("/api/v1/maintenance/{window}", "One maintenance window", &[], Gives::One(shape::<MaintenanceBody>())),
+        task(
+            Method::PUT,
+            "/api/v1/maintenance/{window}",
+            "Have a maintenance window otherwise from now on",
+            shape::<ChangeMaintenance>(),
+            Gives::One(shape::<MaintenanceBody>()),
+        ),
+        Operation {
+            method: Method::DELETE,
+            path: "/api/v1/maintenance/{window}",
+            about: "Remove a maintenance window: what its turn covered and still fires pages",
+            query: &[],
+            takes: None,
+            gives: Gives::Nothing,
+        },
+        task(
+            Method::POST,
+            "/api/v1/maintenance/{window}/end",
+            "End the turn of maintenance that is under way, and no other",
+            shape::<Nothing>(),
+            Gives::One(shape::<MaintenanceBody>()),
+        ),
+        task(
+            Method::POST,
+            "/api/v1/maintenance/{window}/restore",
+            "Bring a removed maintenance window back, or have a turn that was ended early go on",
+            shape::<Nothing>(),
+            Gives::One(shape::<MaintenanceBody>()),
+        ),
         read(
             "/api/v1/heartbeats",
             "The heartbeats: when each was heard last, and when it is due",
@@ -438,6 +492,8 @@ fn place(name: &str) -> Parameter {
         "subject" => (Type::String, "An incident's number, or the id of a page"),
         "schedule" => (Type::String, "The schedule's id"),
         "override" => (Type::String, "The override's id"),
+        "mark" => (Type::Integer, "The mark's number in the incident"),
+        "window" => (Type::String, "The maintenance window's name"),
         _ => (Type::String, "Its id"),
     };
     let schema = ObjectBuilder::new().schema_type(kind);
@@ -508,6 +564,7 @@ fn http_method(method: &Method) -> HttpMethod {
     match method.as_str() {
         "POST" => HttpMethod::Post,
         "PATCH" => HttpMethod::Patch,
+        "PUT" => HttpMethod::Put,
         "DELETE" => HttpMethod::Delete,
         _ => HttpMethod::Get,
     }

@@ -85,6 +85,8 @@ pub struct TriedSignalBody {
     pub outcome: &'static str,
     /// Why that.
     pub reason: &'static str,
+    /// What would keep it from paging anybody while that fires; null where nothing does.
+    pub held_by: Option<String>,
     /// The number of the incident that there is and that it would be about.
     pub incident: Option<i64>,
 }
@@ -155,6 +157,7 @@ impl TriedSignalBody {
         Self {
             outcome: now.outcome.name(),
             reason: now.reason.sentence(),
+            held_by: now.inhibited.map(|by| format!("inhibited by {} (rule {})", by.by, by.rule)),
             incident: now.incident.map(|number| number.0),
             dedup_key: tried.sent.dedup_key,
             says,

@@ -5,6 +5,7 @@ use utoipa::openapi::{KnownFormat, SchemaFormat};
 
 use crate::domain::alert::AlertState;
 use crate::domain::incident::{IncidentRole, IncidentState, Kind};
+use crate::domain::relevance::Relevance;
 use crate::domain::setup::{AlertSeverity, Severity};
 use crate::domain::silence::SilenceState;
 use crate::domain::task::TaskState;
@@ -56,6 +57,10 @@ pub(in super::super) fn alert_state() -> Object {
 
 pub(in super::super) fn silence_state() -> Object {
     one_of(SilenceState::ALL.map(SilenceState::name))
+}
+
+pub(in super::super) fn relevance() -> Object {
+    one_of(Relevance::ALL.map(Relevance::name))
 }
 
 pub(in super::super) fn task_state() -> Object {

@@ -11,6 +11,7 @@ use crate::render::html::{AlertsPage, HoldTag, NoveltyTag, OrderLink, RecordedRo
 use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::Caller;
+use crate::web::inhibited;
 use crate::web::look::Params;
 use crate::web::roles::shown;
 
@@ -26,7 +27,9 @@ pub(in crate::web) async fn alerts(
     let (order, cursor) = (params.sort()?.unwrap_or_default(), params.get("cursor"));
     let names = doors.names();
     let page = doors.house.store.reader().alerts_recorded(&caller.viewer, order, cursor, SHOWN).await?;
+    let mut inhibited = inhibited::among(&doors, &page.items).await?;
     let rows = page.items.into_iter().map(|alert| RecordedRow {
+        inhibited: inhibited.remove(&alert.id),
         id: alert.id.to_string(),
         title: alert.title,
         service: names.service(&alert.service).to_owned(),

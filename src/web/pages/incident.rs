@@ -1,26 +1,31 @@
 //! One incident: what happens now, its timeline and its board, and everything that can be done about it.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
+use super::super::api::mark::matched;
 use super::{changes, people_for, silences, zone_of};
-use crate::base::id::{AlertId, Number, PolicyId, UserId};
+use crate::base::id::{AlertId, IntegrationId, Number, PolicyId, UserId};
 use crate::base::limits;
 use crate::base::time::Time;
-use crate::domain::alert::AlertState;
+use crate::domain::alert::{AlertState, Key};
 use crate::domain::decide::Outcome;
+use crate::domain::fact::What;
 use crate::domain::incident::{IncidentRole, IncidentState, Kind, Room};
 use crate::domain::input::{Act, Actor, Command, Via, Whom};
 use crate::domain::local;
 use crate::domain::order::Order;
+use crate::domain::relevance::{Mark, Relevance, Stream};
 use crate::domain::setup::Severity;
 use crate::domain::task::{Task, TaskChange, TaskState};
 use crate::flows;
 use crate::render::html::{
-    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, NoveltyTag, Offers, OrderLink, PageCard, RoleRow, RoomLink, Stamp,
-    StormBanner, TaskRow,
+    AlertRow, AttemptRow, Choice, Entry, HoldTag, IncidentPage, Linked, MarkRow, NoveltyTag, Offers, OrderLink, PageCard, RelevancePart,
+    RoleRow, RoomLink, Stamp, StormBanner, TaskRow,
 };
 use crate::render::line::{self, Names};
 use crate::store::read::{AlertView, AttemptOutcome, FactRow, IncidentFilter, IncidentView, PageView};
@@ -28,6 +33,7 @@ use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
 use crate::web::caller::Caller;
 use crate::web::form::Form;
+use crate::web::inhibited;
 use crate::web::look::{self, Params};
 use crate::web::roles::shown;
 
@@ -57,7 +63,19 @@ pub(in crate::web) async fn incident(
     // What one cannot see at a glance shows first what one would miss.
     let is_flood = view.response.storm.is_some() || view.alerts_count > ALERTS_SHOWN;
     let order = params.sort()?.unwrap_or(if is_flood { Order::Rare } else { Order::Newest });
-    let alerts = reader.incident_alerts(viewer, number, order, None, ALERTS_SHOWN).await?;
+    let is_noise_shown = params.get("noise").is_some();
+    let noise = reader.incident_noise(viewer, number).await?;
+    let alerts = if is_noise_shown || noise.alerts == 0 {
+        reader.incident_alerts(viewer, number, order, None, ALERTS_SHOWN).await?.items
+    } else {
+        reader.incident_alerts_loud(viewer, number, order, ALERTS_SHOWN).await?
+    };
+    let marked = if view.response.marks.is_empty() {
+        BTreeMap::new()
+    } else {
+        reader.alerts_marked(&alerts.iter().map(|alert| &alert.id).collect::<Vec<_>>()).await?
+    };
+    let mut inhibited = inhibited::among(&doors, &alerts).await?;
     let fell = reader.incident_fell(viewer, number).await?;
     let changes = reader.incident_changes(viewer, number).await?;
     let mut facts = reader.timeline_before(viewer, number, before, ENTRIES_SHOWN + 1).await?;
@@ -65,6 +83,15 @@ pub(in crate::web) async fn incident(
     if has_earlier {
         facts.remove(0);
     }
+    let is_folded = |row: &FactRow| !is_noise_shown && matches!(row.fact.what, What::NoiseChanged { .. });
+    let relevance = RelevancePart {
+        marks: marks(&view.response.marks, &doors.names()),
+        noise: noise.alerts,
+        to: address(number, order, !is_noise_shown),
+        hidden: if is_noise_shown { 0 } else { noise.alerts },
+        hidden_lines: facts.iter().filter(|row| is_folded(row)).count(),
+        is_all: view.state != IncidentState::Resolved && noise.firing > 0 && noise.firing >= view.firing_count,
+    };
     let earlier = facts.first().filter(|_| has_earlier).map(|first| format!("/incidents/{}?before={}", number.0, first.seq));
 
     let names = doors.names();
@@ -75,12 +102,13 @@ pub(in crate::web) async fn incident(
     let roles = IncidentRole::ALL
         .map(|role| RoleRow { role: role.name(), person: view.response.roles.get(&role).map(|user| names.user(user).to_owned()) });
     let page = IncidentPage {
+        relevance,
         frame: caller.frame_in("incidents"),
         board: rows(open),
         board_over: rows(over),
         roles: roles.into(),
         room: room_link(&view.response.room),
-        offers: Offers { others: others(&doors, &caller, &view).await?, parts: parts(&view, &alerts.items), ..offers(&doors, &caller) },
+        offers: Offers { others: others(&doors, &caller, &view).await?, parts: parts(&view, &alerts), ..offers(&doors, &caller) },
         linked: linked(&view, doors.now()),
         number,
         now: look::now(&view, &pages, &facts, &names),
@@ -103,19 +131,35 @@ pub(in crate::web) async fn incident(
         // Whoever declared it had it at once, which is no answer.
         answered_after: view.acknowledged_at.filter(|at| *at > view.opened_at).map(|at| at.since(view.opened_at).to_string()),
         alerts_count: view.alerts_count,
-        orders: OrderLink::all(order, |order| format!("/incidents/{}?sort={}#alerts", number.0, order.name())),
-        alerts: alerts.items.into_iter().map(alert_row).collect(),
+        orders: OrderLink::all(order, |order| address(number, order, is_noise_shown)),
+        alerts: alerts
+            .into_iter()
+            .map(|alert| AlertRow {
+                inhibited: inhibited.remove(&alert.id),
+                relevance: marked.get(&alert.id).map(|relevance| relevance.name()),
+                ..alert_row(alert)
+            })
+            .collect(),
         changes: changes.into_iter().map(|change| changes::row(change, Some(view.opened_at), &names)).collect(),
         pages: pages.iter().map(|page| page_card(page, &names)).collect(),
-        timeline: facts.iter().map(|row| entry(row, &names)).collect(),
+        timeline: facts.iter().filter(|row| !is_folded(row)).map(|row| entry(row, &names)).collect(),
         earlier,
         is_newest: before.is_none(),
     };
     Ok(shown(StatusCode::OK, &page))
 }
 
+/// Its alerts in this order, with the noise or without.
+fn address(number: Number, order: Order, with_noise: bool) -> String {
+    format!("/incidents/{}?sort={}{}#alerts", number.0, order.name(), if with_noise { "&noise=1" } else { "" })
+}
+
 fn alert_row(alert: AlertView) -> AlertRow {
     AlertRow {
+        inhibited: None,
+        relevance: None,
+        integration: alert.integration.to_string(),
+        dedup_key: alert.dedup_key.clone(),
         silence: if alert.state == AlertState::Firing { silences::link(&alert) } else { String::new() },
         title: alert.title,
         source: alert.source,
@@ -129,6 +173,26 @@ fn alert_row(alert: AlertView) -> AlertRow {
         url: alert.url,
         labels: alert.labels.into_iter().collect(),
     }
+}
+
+fn marks(marks: &[Mark], names: &Names) -> Vec<MarkRow> {
+    let row = |mark: &Mark| MarkRow {
+        n: mark.n,
+        relevance: mark.relevance.name(),
+        about: mark.about.clone(),
+        by: names.actor(&mark.by),
+        at: Stamp(mark.at),
+    };
+    marks.iter().map(row).collect()
+}
+
+/// Which of its alerts a form is about: those that match, or those of one key.
+fn stream(form: &Form) -> Result<(Stream, String), WebError> {
+    if let Some(text) = form.get("matchers") {
+        return matched(&[text.to_owned()]);
+    }
+    let key = Key { integration: IntegrationId::from(form.raw("integration")), dedup_key: form.raw("key").to_owned() };
+    Ok((Stream::Key(key), form.line("about", "which alerts are meant")?))
 }
 
 fn page_card(page: &PageView, names: &Names) -> PageCard {
@@ -295,6 +359,12 @@ fn act_of(doors: &Doors, caller: &Caller, word: &str, form: &Form) -> Result<Act
             Act::Split { alerts: form.ticked("alert.").take(limits::SPLIT_ALERTS).map(AlertId::from_text).collect(), title }
         }
         "reassign" => Act::Reassign { to: someone(doors, form, "to")? },
+        "noise" | "relevant" => {
+            let (stream, about) = stream(form)?;
+            let relevance = Relevance::parse(word).unwrap_or(Relevance::Relevant);
+            Act::Mark { stream, relevance, about }
+        }
+        "unmark" => Act::Unmark { n: form.get("n").and_then(|n| n.parse().ok()).ok_or(WebError::NotFound("such mark"))? },
         "page" => Act::Page { whom: whom(doors, form)? },
         "task" => {
             let title = form.line("title", "what is to be done")?;

@@ -156,6 +156,8 @@ fn filled(path: &str) -> String {
         ("{user}", "ana"),
         ("{override}", "ovr_01k…"),
         ("{silence}", "0b5c1b7e-…"),
+        ("{window}", "disk-move"),
+        ("{mark}", "1"),
     ]
     .into_iter()
     .fold(path.to_owned(), |path, (place, example)| path.replace(place, example))

@@ -9,11 +9,12 @@ use super::super::api::silence::{known, matchers};
 use super::zone_of;
 use crate::base::id::SilenceId;
 use crate::base::time::Span;
+use crate::domain::inhibition::{Inhibition, Inhibitor};
 use crate::domain::local;
 use crate::domain::matcher::{Matcher, Operator};
 use crate::domain::silence::SilenceState;
 use crate::flows::silence::{self, Wanted};
-use crate::render::html::{SilenceRowShown, SilencesPage, Stamp};
+use crate::render::html::{InhibitionCard, SilenceRowShown, SilencesPage, Stamp};
 use crate::store::read::AlertView;
 use crate::web::Doors;
 use crate::web::answer::{WebError, see_other};
@@ -24,6 +25,23 @@ use crate::web::roles::shown;
 
 /// Silences that are over, on the page.
 const OVER: usize = 20;
+
+/// Alerts that inhibit just now, on the page.
+const SOURCES: i64 = 200;
+/// And of one rule.
+const SOURCES_OF_ONE: usize = 5;
+
+fn inhibition(rule: &Inhibition, sources: &[Inhibitor]) -> InhibitionCard {
+    let texts = |matchers: &[Matcher]| matchers.iter().map(ToString::to_string).collect();
+    let by = sources.iter().filter(|source| source.rule == rule.id).map(|source| source.title.clone()).take(SOURCES_OF_ONE);
+    InhibitionCard {
+        id: rule.id.to_string(),
+        when: texts(&rule.when),
+        mute: texts(&rule.mute),
+        equal: rule.equal.clone(),
+        by: by.collect(),
+    }
+}
 
 /// Where this alert can be silenced: by its name, of its integration.
 pub(super) fn link(alert: &AlertView) -> String {
@@ -67,7 +85,9 @@ pub(in crate::web) async fn silences(
     }
     // What is in force first, and of what is over the last.
     rows.sort_by_key(|row| row.is_over);
+    let sources = doors.house.store.reader().inhibitors(SOURCES).await?;
     let page = SilencesPage {
+        inhibitions: doors.live().setup.inhibitions.iter().map(|rule| inhibition(rule, &sources)).collect(),
         frame: caller.frame_in("silences"),
         silences: rows,
         matchers: params.get("matchers").unwrap_or_default().to_owned(),
