@@ -15,7 +15,7 @@ use reveille::sources;
 const README: &str = include_str!("../README.md");
 const ROUTING: &str = include_str!("../docs/routing.md");
 /// Every paper, README.md first.
-const PAPERS: [(&str, &str); 13] = [
+const PAPERS: [(&str, &str); 14] = [
     ("README.md", README),
     ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
     ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
@@ -28,6 +28,7 @@ const PAPERS: [(&str, &str); 13] = [
     ("docs/routing.md", ROUTING),
     ("docs/silences.md", include_str!("../docs/silences.md")),
     ("docs/sources.md", include_str!("../docs/sources.md")),
+    ("docs/speed.md", include_str!("../docs/speed.md")),
     ("docs/webhooks.md", include_str!("../docs/webhooks.md")),
 ];
 /// The variables that its first shell block sets.
