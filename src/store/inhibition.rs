@@ -97,12 +97,9 @@ pub(super) async fn inhibitors_save(tx: &mut Tx, before: &Desk, after: &Desk, fa
         tx.execute(end.text(tie).text(alert.as_str())).await?;
     }
     for fact in facts {
-        let closes = match &fact.what {
-            What::IncidentResolved { reason } => closes_what_fires(*reason),
-            // And what went into it, with it.
-            What::EndedWith { .. } => true,
-            _ => false,
-        };
+        // And what went into an incident is over with it.
+        let closes = matches!(&fact.what, What::EndedWith { .. })
+            || matches!(&fact.what, What::IncidentResolved { reason } if closes_what_fires(*reason));
         if closes {
             closed(tx, fact).await?;
         }
