@@ -57,6 +57,8 @@ pub const JOURNAL_BATCH_ROWS: usize = 256;
 pub const INTAKE_QUEUE: usize = 4_096;
 /// Journal rows not yet folded, past which the answer is 503: about a minute of the folder's work.
 pub const JOURNAL_ROWS: i64 = 200_000;
+/// The size of a file of the journal, in bytes.
+pub const JOURNAL_FILE_BYTES: u64 = 1 << 20;
 /// How often the intake counts the journal's rows: between two counts it knows what it has added itself.
 pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.

@@ -74,6 +74,12 @@ pub async fn write(store: &Store, now: Time, file: impl Write) -> Result<Told, B
                 None => break,
             }
         }
+        while let Some(part) = snapshot.more(table).await? {
+            for row in &part {
+                out.line(row)?;
+                rows += 1;
+            }
+        }
     }
     snapshot.close().await?;
     let sha256 = out.digest.hex();

@@ -417,11 +417,12 @@ async fn journal(house: &House, gauge: &mut Gauge, ids: &mut IdSource, entries: 
         tracing::error!(%error, "signals do not serialise");
         IngestError::CannotStore
     })?;
-    store::journal_append(&house.store, &rows).await.map_err(|error| refuse(&error))?;
+    let more = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    store::journal_append(&house.store, rows).await.map_err(|error| refuse(&error))?;
     for (integration, signals) in sampled {
         house.metrics.sampled(integration.as_str(), signals);
     }
-    gauge.waiting += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    gauge.waiting += more;
     failpoint::reach("intake.committed");
     Ok(())
 }

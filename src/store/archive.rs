@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::{Result, StoreError};
+use super::journal::{Filed, Photo};
 use super::open::Store;
 use super::read::Reader;
 use super::sql::{Columns as _, Sql, numbered, pieces, sql, sql_made};
 use super::tx::{Conn, Tx};
 
-/// What belongs to processes and browsers that run now, and to nobody who reads a backup.
-const LEFT_OUT: [&str; 4] = ["_sqlx_migrations", "leases", "sessions", "sign_in_links"];
+/// What belongs to processes, files and browsers that are here now, and to nobody who reads a backup.
+const LEFT_OUT: [&str; 6] = ["_sqlx_migrations", "journal_folded", "journal_home", "leases", "sessions", "sign_in_links"];
+/// What of it waits in files is in a backup as well.
+const JOURNAL: &str = "journal";
 /// Rows that every new database has: they do not make it one that holds something.
 const ALWAYS_THERE: &str = "counters";
 
@@ -54,6 +57,7 @@ impl Table {
 pub struct Snapshot {
     conn: Conn,
     tables: Vec<Table>,
+    files: Option<Photo>,
     is_over: bool,
 }
 
@@ -62,8 +66,19 @@ impl Snapshot {
     /// As every call of the database.
     pub async fn open(store: &Store) -> Result<Self> {
         let mut conn = store.reader().conn().await?;
-        conn.say(store.dialect().begin_snapshot()).await?;
-        let mut snapshot = Self { conn, tables: Vec::new(), is_over: false };
+        let files = loop {
+            let mut files = store.files().map(Photo::take).transpose()?;
+            conn.say(store.dialect().begin_snapshot()).await?;
+            let Some(photo) = &mut files else { break files };
+            // The moment of a snapshot is that of its first statement.
+            photo.learn(&mut conn).await?;
+            if photo.is_fresh() {
+                break files;
+            }
+            // The last of a file was folded between the two: what it held may be remembered no more.
+            conn.say("COMMIT").await?;
+        };
+        let mut snapshot = Self { conn, tables: Vec::new(), files, is_over: false };
         let rows = snapshot.conn.rows(sql(store.dialect().columns())).await?;
         snapshot.tables = tables_of(&rows)?;
         Ok(snapshot)
@@ -116,6 +131,17 @@ impl Snapshot {
                     .collect()
             })
             .collect()
+    }
+
+    /// More rows of a table, which lie beside it; `None` after the last.
+    ///
+    /// # Errors
+    /// As every call of the database.
+    pub async fn more(&mut self, table: &Table) -> Result<Option<Vec<Vec<Value>>>> {
+        let Some(files) = self.files.as_mut().filter(|_| table.name == JOURNAL) else { return Ok(None) };
+        let Some(rows) = files.next()? else { return Ok(None) };
+        let row = |filed: &Filed| table.columns.iter().map(|column| filed.value(&column.name)).collect();
+        rows.iter().map(row).collect::<Result<_>>().map(Some)
     }
 
     /// Lets go of the moment.
@@ -202,7 +228,7 @@ pub async fn archive_in_use(tx: &mut Tx) -> Result<bool> {
     Ok(tx.row(sql_made(find)).await?.is_some())
 }
 
-/// Empties every table, those of processes and browsers too, for what comes from a file.
+/// Empties every table, those of processes, files and browsers too, for what comes from a backup.
 ///
 /// # Errors
 /// As every call of the database.

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
+use super::error::StoreError;
+use crate::base::bell::Bell;
+
 /// The room kept. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Ballast(Arc<Inner>);
@@ -126,6 +129,15 @@ impl Ballast {
         }
         Ok(())
     }
+}
+
+/// What to say of a write that found no room. The ballast is let go for the next; where there is none left, this rings.
+pub(super) fn no_room(ballast: Option<&Ballast>, bell: Option<&Bell>) -> StoreError {
+    if ballast.is_some_and(Ballast::let_go) {
+        return StoreError::Busy("the disk was full, and its ballast has been let go".to_owned());
+    }
+    bell.iter().for_each(|bell| bell.ring_here());
+    StoreError::Full
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::any::AnyRow;
 
 use super::error::Result;
-use super::journal::journal_aside;
+use super::journal::{files_waiting, journal_aside};
 use super::read::Reader;
 use super::sql::{Columns as _, sql};
 use super::tally::tally_list;
@@ -51,7 +51,8 @@ impl Reader {
 
         let journal = sql("SELECT CAST(COUNT(*) AS BIGINT) AS n, CAST(MIN(at) AS BIGINT) AS oldest FROM journal");
         if let Some(row) = self.rows(journal).await?.first() {
-            gauges.journal = waiting_of(row)?;
+            let (in_table, (rows, oldest)) = (waiting_of(row)?, files_waiting(self).await?);
+            gauges.journal = Waiting { rows: in_table.rows + rows, oldest: in_table.oldest.into_iter().chain(oldest).min() };
         }
         gauges.outbox.extend(Lane::ALL.map(|lane| (lane.name().to_owned(), Waiting::default())));
         let outbox = sql("SELECT lane, CAST(COUNT(*) AS BIGINT) AS n, CAST(MIN(due_at) AS BIGINT) AS oldest FROM outbox \

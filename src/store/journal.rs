@@ -1,5 +1,15 @@
 //! The journal: what was accepted and is not folded yet. And the answers for requests that wait for the fold.
+//!
+//! Beside a SQLite database it lies in files of its own; on PostgreSQL, and for what is added in a transaction, it is a table.
 
+mod files;
+mod log;
+mod segment;
+
+use std::collections::BTreeSet;
+
+pub(super) use self::files::{Files, Photo, files_waiting};
+pub(super) use self::log::{Log, Room};
 use super::WriteLane;
 use super::error::Result;
 use super::open::Store;
@@ -39,15 +49,18 @@ impl Filed {
 /// The durable act of the intake: when this returns, the rows survive a power cut, all of them.
 ///
 /// # Errors
-/// When they could not be stored, none of them; they must then not be acknowledged.
-pub async fn journal_append(store: &Store, rows: &[Filed]) -> Result<()> {
-    if let [row] = rows {
+/// When they could not all be stored; they must then not be acknowledged.
+pub async fn journal_append(store: &Store, rows: Vec<Filed>) -> Result<()> {
+    if let Some(log) = store.journal() {
+        return log.append(rows).await;
+    }
+    if let [row] = rows.as_slice() {
         // A statement by itself is a transaction, and on the way of every sender.
         store.alone(WriteLane::Intake).await?.conn.execute(insert(row)).await?;
         return Ok(());
     }
     let mut tx = store.begin(WriteLane::Intake).await?;
-    for rows in pieces(rows) {
+    for rows in pieces(&rows) {
         let append = format!("INSERT INTO journal (id, at, signals, body, integration, turn) VALUES {}", tx.tuples(rows.len(), COLUMNS));
         tx.execute(rows.iter().fold(sql_made(append), values)).await?;
     }
@@ -81,7 +94,7 @@ fn values(insert: Sql, Filed { row, integration, turn }: &Filed) -> Sql {
 pub async fn journal_set_aside(tx: &mut Tx, row: &JournalRow, reason: &str, instead: Option<&JournalRow>) -> Result<()> {
     let keep = sql("INSERT INTO journal_aside (id, at, signals, body, reason) VALUES ($1, $2, $3, $4, $5)");
     tx.execute(keep.text(row.id.as_str()).time(row.at).int(row.signals).text(&row.body).text(reason)).await?;
-    tx.execute(sql("DELETE FROM journal WHERE id = $1").text(row.id.as_str())).await?;
+    journal_delete(tx, std::slice::from_ref(&row.id)).await?;
     if let Some(instead) = instead {
         tx.execute(insert(&Filed::first(instead.clone()))).await?;
     }
@@ -117,24 +130,41 @@ pub async fn journal_aside(reader: &Reader) -> Result<i64> {
 /// As every call of the database.
 pub async fn journal_take(tx: &mut Tx, most: i64, signals: i64) -> Result<Vec<JournalRow>> {
     // Without the bodies, of which a full journal has far more than one fold takes.
-    let look = format!("SELECT id, signals FROM journal ORDER BY turn, id LIMIT $1{}", tx.dialect().for_update());
-    let (mut ids, mut held) = (Vec::new(), 0);
+    let look = format!("SELECT turn, id, signals FROM journal ORDER BY turn, id LIMIT $1{}", tx.dialect().for_update());
+    let mut waiting: Vec<(i64, JournalId, i64)> = Vec::new();
     for row in tx.rows(sql_made(look).int(most)).await? {
-        held += row.int("signals")?;
-        if held > signals && !ids.is_empty() {
-            break;
-        }
-        ids.push(row.text("id")?);
+        waiting.push((row.int("turn")?, JournalId::from_text(row.text("id")?), row.int("signals")?));
     }
-    let mut taken = Vec::new();
-    for ids in ids.chunks(LIST) {
+    let mut in_table: BTreeSet<JournalId> = waiting.iter().map(|(_, id, _)| id.clone()).collect();
+    if let Some(log) = tx.journal().cloned() {
+        if log.is_unsure() {
+            let folded = files::folded(tx).await?;
+            log.forget(&folded.into_values().flatten().collect::<Vec<_>>(), &[]);
+        }
+        waiting.extend(log.first(usize::try_from(most).unwrap_or(0)).into_iter().map(|row| (row.turn, row.id, row.signals)));
+        waiting.sort_unstable();
+        waiting.truncate(usize::try_from(most).unwrap_or(0));
+    }
+    let mut held = 0;
+    let fits = |(n, (_, _, more)): &(usize, &(i64, JournalId, i64))| {
+        held += more;
+        *n == 0 || held <= signals
+    };
+    let ids: Vec<JournalId> = waiting.iter().enumerate().take_while(fits).map(|(_, (_, id, _))| id.clone()).collect();
+    let mut taken = match tx.journal().cloned() {
+        Some(log) => log.read(&ids).await?,
+        None => Vec::new(),
+    };
+    in_table.retain(|id| ids.contains(id));
+    let texts: Vec<&str> = in_table.iter().map(JournalId::as_str).collect();
+    for ids in texts.chunks(LIST) {
         let take = format!("SELECT id, at, signals, body FROM journal WHERE id IN ({})", tx.list(1, ids.len()));
         for row in tx.rows(sql_made(take).texts(ids)).await? {
             let id = JournalId::from_text(row.text("id")?);
             taken.push(JournalRow { id, at: row.time("at")?, signals: row.int("signals")?, body: row.text("body")? });
         }
     }
-    taken.sort_by_key(|row| ids.iter().position(|id| id == row.id.as_str()));
+    taken.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
     Ok(taken)
 }
 
@@ -143,9 +173,10 @@ pub async fn journal_take(tx: &mut Tx, most: i64, signals: i64) -> Result<Vec<Jo
 /// # Errors
 /// As every call of the database.
 pub async fn journal_delete(tx: &mut Tx, ids: &[JournalId]) -> Result<()> {
-    for ids in ids.chunks(LIST) {
-        let texts: Vec<&str> = ids.iter().map(JournalId::as_str).collect();
-        tx.execute(sql_made(format!("DELETE FROM journal WHERE id IN ({})", list(1, texts.len()))).texts(&texts)).await?;
+    let in_files = files::forget(tx, ids).await?;
+    let in_table: Vec<&str> = ids.iter().filter(|id| !in_files.contains(id)).map(JournalId::as_str).collect();
+    for ids in in_table.chunks(LIST) {
+        tx.execute(sql_made(format!("DELETE FROM journal WHERE id IN ({})", list(1, ids.len()))).texts(ids)).await?;
     }
     Ok(())
 }
@@ -155,8 +186,9 @@ pub async fn journal_delete(tx: &mut Tx, ids: &[JournalId]) -> Result<()> {
 /// # Errors
 /// As every call of the database.
 pub async fn journal_pending(reader: &Reader) -> Result<i64> {
+    let in_files = files_waiting(reader).await?.0;
     let rows = reader.rows(sql("SELECT CAST(COUNT(*) AS BIGINT) AS n FROM journal")).await?;
-    rows.first().map_or(Ok(0), |row| row.int("n"))
+    rows.first().map_or(Ok(0), |row| row.int("n")).map(|in_table| in_table + in_files)
 }
 
 /// Whether any row waits for the folder.
@@ -164,7 +196,8 @@ pub async fn journal_pending(reader: &Reader) -> Result<i64> {
 /// # Errors
 /// As every call of the database.
 pub async fn journal_waits(reader: &Reader) -> Result<bool> {
-    Ok(!reader.rows(sql("SELECT turn FROM journal LIMIT 1")).await?.is_empty())
+    let in_files = reader.journal().is_some_and(|log| !log.is_empty());
+    Ok(in_files || !reader.rows(sql("SELECT turn FROM journal LIMIT 1")).await?.is_empty())
 }
 
 /// Of each integration that has rows waiting, its first turn and its last.
@@ -174,8 +207,13 @@ pub async fn journal_waits(reader: &Reader) -> Result<bool> {
 pub async fn journal_turns(reader: &Reader) -> Result<Vec<(IntegrationId, i64, i64)>> {
     let find =
         "SELECT integration, MIN(turn) AS first_turn, MAX(turn) AS last_turn FROM journal WHERE integration <> '' GROUP BY integration";
-    let rows = reader.rows(sql(find)).await?;
-    rows.iter().map(|row| Ok((IntegrationId::from_text(row.text("integration")?), row.int("first_turn")?, row.int("last_turn")?))).collect()
+    let mut turns = reader.journal().map(Log::turns).unwrap_or_default();
+    for row in reader.rows(sql(find)).await? {
+        let (first, last) = (row.int("first_turn")?, row.int("last_turn")?);
+        let both = turns.entry(IntegrationId::from_text(row.text("integration")?)).or_insert((first, last));
+        *both = (both.0.min(first), both.1.max(last));
+    }
+    Ok(turns.into_iter().map(|(integration, (first, last))| (integration, first, last)).collect())
 }
 
 /// The turn after which a row of this integration has to stand, so that it overtakes none of its own.
@@ -184,7 +222,8 @@ pub async fn journal_turns(reader: &Reader) -> Result<Vec<(IntegrationId, i64, i
 /// As every call of the database.
 pub async fn journal_last_turn(tx: &mut Tx, integration: &IntegrationId) -> Result<i64> {
     let find = sql("SELECT CAST(COALESCE(MAX(turn), 0) AS BIGINT) AS turn FROM journal WHERE integration = $1");
-    tx.row(find.text(integration.as_str())).await?.map_or(Ok(0), |row| row.int("turn"))
+    let in_table = tx.row(find.text(integration.as_str())).await?.map_or(Ok(0), |row| row.int("turn"))?;
+    Ok(tx.journal().and_then(|log| log.last_turn(integration)).map_or(in_table, |in_files| in_files.max(in_table)))
 }
 
 /// Keeps what was decided for a request that asked to wait.

@@ -14,6 +14,7 @@ use super::WriteLane;
 use super::ballast::Ballast;
 use super::dialect::{self, Dialect};
 use super::error::{Result, StoreError};
+use super::journal::{Files, Log, Room};
 use super::read::Reader;
 use super::sql::{Columns as _, sql};
 use super::tx::{Alone, Conn, Tx};
@@ -47,6 +48,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (23, "kinds", include_str!("../../migrations/0023_kinds.sql")),
     (24, "calm", include_str!("../../migrations/0024_calm.sql")),
     (25, "journal", include_str!("../../migrations/0025_journal.sql")),
+    (26, "files", include_str!("../../migrations/0026_files.sql")),
 ];
 
 /// How many connections a store may have. SQLite writes through one, whatever is said here.
@@ -81,6 +83,8 @@ struct Inner {
     ballast: Option<Ballast>,
     /// SQLite: rung when a write finds no room, and there is no ballast left to let go.
     no_room: Bell,
+    /// SQLite: where the journal lies.
+    files: Option<Files>,
     /// Held until this store is closed: it keeps a second server off one SQLite file.
     lock: Option<File>,
 }
@@ -133,6 +137,7 @@ impl Store {
         };
         let file = place.file.as_ref().filter(|_| options.ballast_bytes > 0);
         let ballast = file.map(|(path, _)| Ballast::beside(path, options.ballast_bytes));
+        let files = place.file.as_ref().map(|(path, _)| Files::beside(path));
         let (readers, page_readers) = (pool(options.readers, true), pool(2, true));
         let store = Self(Arc::new(Inner {
             place,
@@ -142,6 +147,7 @@ impl Store {
             calls: Calls::default(),
             ballast,
             no_room: Bell::default(),
+            files,
             lock,
         }));
         store.check_version().await?;
@@ -165,7 +171,7 @@ impl Store {
         }
     }
 
-    /// Brings the tables up to date. Safe to repeat and to call from several processes at once.
+    /// Brings the tables up to date, and opens the journal's files where this serves a SQLite database. Safe to repeat and to call from several processes at once.
     ///
     /// # Errors
     /// When a migration fails; nothing of it stays then.
@@ -189,7 +195,22 @@ impl Store {
             Dialect::Postgres => migrator.run_direct(None, &mut own, false).await?,
         }
         own.close().await?;
-        Ok(())
+        match (&self.0.files, &self.0.lock) {
+            (Some(files), Some(_)) => {
+                let room = Room { ballast: self.0.ballast.clone(), no_room: self.0.no_room.clone(), calls: self.0.calls.clone() };
+                files.open(self, room).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The journal's files, where this serves them.
+    pub(super) fn journal(&self) -> Option<&Log> {
+        self.0.files.as_ref().and_then(Files::log)
+    }
+
+    pub(super) fn files(&self) -> Option<&Files> {
+        self.0.files.as_ref()
     }
 
     /// The migrations that this version has and the database has not.
@@ -231,7 +252,7 @@ impl Store {
     /// [`StoreError::Busy`] when no connection could be had.
     pub async fn begin(&self, lane: WriteLane) -> Result<Tx> {
         let Alone { conn, _turn: turn } = self.alone(lane).await?;
-        Tx::begin(conn, turn).await
+        Tx::begin(conn, turn, self.journal().cloned()).await
     }
 
     /// The right to run one statement that is a transaction by itself.
@@ -294,17 +315,20 @@ impl Store {
     /// A reader for the doors.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(self.0.readers.clone(), self.dialect(), self.0.calls.clone())
+        Reader::new(self.0.readers.clone(), self.dialect(), self.0.calls.clone(), self.0.files.clone())
     }
 
     /// A reader with connections that only the page path uses: no list on a web page makes it wait.
     #[must_use]
     pub fn page_reader(&self) -> Reader {
-        Reader::new(self.0.page_readers.clone(), self.dialect(), self.0.calls.clone())
+        Reader::new(self.0.page_readers.clone(), self.dialect(), self.0.calls.clone(), self.0.files.clone())
     }
 
     /// Closes every connection once its work is done, and lets another server at the file.
     pub async fn close(&self) {
+        if let Some(log) = self.journal() {
+            log.close().await;
+        }
         self.0.readers.close().await;
         self.0.page_readers.close().await;
         match &self.0.writers {

@@ -18,6 +18,7 @@ use super::fact::fact_of;
 pub use super::find::IncidentSearch;
 pub use super::gauge::{Gauges, Waiting};
 pub use super::heartbeat::{Miss, MissedDay};
+use super::journal::{Files, Log};
 pub use super::maintenance::WindowRow;
 pub use super::noise::Monitor;
 pub use super::overrides::OverrideView;
@@ -47,6 +48,7 @@ pub struct Reader {
     pool: Pool<Any>,
     dialect: Dialect,
     calls: Calls,
+    files: Option<Files>,
 }
 
 /// Part of a list, and the place to go on from.
@@ -247,8 +249,18 @@ const PAGE: &str = "SELECT p.id, i.number, p.user_id, p.urgency, p.created_at, p
 const FACT: &str = "SELECT f.seq, f.incident_id, f.at, f.actor, f.body FROM facts f";
 
 impl Reader {
-    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect, calls: Calls) -> Self {
-        Self { pool, dialect, calls }
+    pub(super) const fn new(pool: Pool<Any>, dialect: Dialect, calls: Calls, files: Option<Files>) -> Self {
+        Self { pool, dialect, calls, files }
+    }
+
+    /// Where the journal's files lie, if it has any.
+    pub(super) const fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
+    }
+
+    /// The journal's files, where this process writes them.
+    pub(super) fn journal(&self) -> Option<&Log> {
+        self.files.as_ref().and_then(Files::log)
     }
 
     pub(super) const fn dialect(&self) -> Dialect {

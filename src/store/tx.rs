@@ -8,15 +8,17 @@ use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Pool};
 
-use super::ballast::Ballast;
+use super::ballast::{Ballast, no_room};
 use super::dialect::Dialect;
 use super::error::{Result, StoreError, lost_connection};
+use super::journal::Log;
 use super::read::Reader;
 use super::sql::{Sql, list, numbered, size_for};
 use super::turns::Turn;
 use super::writer::Seat;
 use crate::base::bell::Bell;
 use crate::base::clock::Stopwatch;
+use crate::base::id::JournalId;
 use crate::base::limits;
 use crate::base::metrics::Calls;
 use crate::domain::input::Scope;
@@ -113,16 +115,10 @@ impl Conn {
             }
             Ok(Err(error)) => {
                 self.at_risk = lost_connection(&error);
-                match (StoreError::from(error), &self.ballast) {
+                match StoreError::from(error) {
                     // There is room now, so the same may well succeed.
-                    (StoreError::Full, Some(ballast)) if ballast.let_go() => {
-                        Err(StoreError::Busy("the disk was full, and its ballast has been let go".to_owned()))
-                    }
-                    (StoreError::Full, _) => {
-                        self.no_room.iter().for_each(Bell::ring_here);
-                        Err(StoreError::Full)
-                    }
-                    (error, _) => Err(error),
+                    StoreError::Full => Err(no_room(self.ballast.as_ref(), self.no_room.as_ref())),
+                    error => Err(error),
                 }
             }
             Err(_) => Err(StoreError::Busy(format!("no answer within {}", limits::DATABASE_CALL))),
@@ -154,6 +150,12 @@ impl Ask for Tx {
     }
 }
 
+impl Ask for Conn {
+    async fn ask(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        self.rows(sql).await
+    }
+}
+
 impl Ask for Reader {
     #[expect(private_interfaces, reason = "statements are made in this room alone")]
     async fn ask(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
@@ -170,6 +172,10 @@ pub struct Tx {
     failed: bool,
     /// Whose rows this transaction has locked. Their timers are its own to move; anyone else's it only nudges.
     holds: BTreeSet<Scope>,
+    /// The journal's files, where there are any.
+    journal: Option<Log>,
+    /// Which of their rows this transaction folds, and which files it forgets.
+    folds: (Vec<JournalId>, Vec<i64>),
 }
 
 /// Fields drop in this order: the connection goes before the next writer may come.
@@ -180,7 +186,7 @@ struct Open {
 }
 
 impl Tx {
-    pub(super) async fn begin(conn: Conn, turn: Option<Turn>) -> Result<Self> {
+    pub(super) async fn begin(conn: Conn, turn: Option<Turn>, journal: Option<Log>) -> Result<Self> {
         let dialect = conn.dialect;
         let mut open = Open { conn, turn };
         if let Err(error) = open.conn.say(dialect.begin()).await {
@@ -188,7 +194,7 @@ impl Tx {
             open.conn.at_risk = true;
             return Err(error);
         }
-        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new() })
+        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new(), journal, folds: Default::default() })
     }
 
     fn conn(&mut self) -> Result<&mut Conn> {
@@ -243,6 +249,16 @@ impl Tx {
         Ok(self.rows(sql).await?.into_iter().next())
     }
 
+    pub(super) const fn journal(&self) -> Option<&Log> {
+        self.journal.as_ref()
+    }
+
+    /// Once this is committed, the journal's files have these rows no more.
+    pub(super) fn folds(&mut self, rows: Vec<JournalId>, gone: Vec<i64>) {
+        self.folds.0.extend(rows);
+        self.folds.1.extend(gone);
+    }
+
     pub(super) fn hold(&mut self, scope: Scope) {
         self.holds.insert(scope);
     }
@@ -262,7 +278,12 @@ impl Tx {
         let Some(mut open) = self.open.take() else {
             return Err(StoreError::Refused("this transaction is over".to_owned()));
         };
+        let folds = self.journal.as_ref().filter(|_| !self.folds.0.is_empty());
+        folds.inspect(|log| log.doubt());
         let done = open.conn.say("COMMIT").await;
+        if let Some(log) = folds.filter(|_| done.is_ok()) {
+            log.forget(&self.folds.0, &self.folds.1);
+        }
         // A commit that failed may leave the transaction open; closing the connection ends it.
         open.conn.at_risk |= done.is_err();
         done

@@ -116,7 +116,7 @@ async fn two_servers_on_one_postgres_share_the_work() {
         signals: 0,
         body: entry.to_owned(),
     };
-    store::journal_append(&store, &[Filed::first(row)]).await.expect("the journal takes it");
+    store::journal_append(&store, vec![Filed::first(row)]).await.expect("the journal takes it");
     let reader = store.reader();
     ground
         .until(&second, "the other one folds", Span::seconds(7), async || {
@@ -136,7 +136,7 @@ async fn poisoned(on: On) {
         r#"[{"request":"jrn_1","integration":"api-scripts","answer":false,"signals":[{"action":"from the future"}]}]"#,
     ] {
         let row = JournalRow { id: JournalId::make(&mut ids), at: ground.clock.now(), signals: 1, body: body.to_owned() };
-        store::journal_append(&store, &[Filed::first(row)]).await.expect("the journal takes it");
+        store::journal_append(&store, vec![Filed::first(row)]).await.expect("the journal takes it");
     }
     let mut server = ground.start(None).await;
     for life in 1..=2 {

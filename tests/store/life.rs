@@ -3,7 +3,7 @@
 use reveille::base::id::{IdSource, JournalId};
 use reveille::base::time::Time;
 use reveille::store::{
-    Filed, JournalRow, Store, StoreError, StoreOptions, WriteLane, answer_find, answer_save, attempt_insert, journal_append,
+    Filed, JournalRow, Store, StoreError, StoreOptions, WriteLane, answer_find, answer_save, attempt_insert, journal_add, journal_append,
     journal_pending,
 };
 
@@ -22,7 +22,9 @@ on_both! {
         for n in 0..50 {
             let (store, tell) = (db.store.clone(), tell.clone());
             work.spawn(async move {
-                journal_append(&store, &[Filed::first(row())]).await.expect("it is stored");
+                let mut tx = store.begin(WriteLane::Intake).await.expect("it begins");
+                journal_add(&mut tx, &Filed::first(row())).await.expect("it is written");
+                tx.commit().await.expect("it commits");
                 tell.send(n).expect("the test listens");
             });
         }
@@ -121,7 +123,7 @@ on_both! {
         for store in [db.store.clone(), beside.clone()] {
             work.spawn(async move {
                 for _ in 0..20 {
-                    journal_append(&store, &[Filed::first(row())]).await?;
+                    journal_append(&store, vec![Filed::first(row())]).await?;
                 }
                 Ok::<_, StoreError>(())
             });

@@ -6,6 +6,7 @@ mod db;
 mod archive;
 mod desk;
 mod follower;
+mod journal;
 mod life;
 mod machine;
 mod order;

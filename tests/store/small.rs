@@ -60,7 +60,7 @@ on_both! {
     /// The journal gives the oldest first, and what a fold deleted is gone with its commit only.
     async fn the_journal_is_taken_oldest_first(db: &Db) {
         for n in [3, 1, 2] {
-            journal_append(&db.store, &[Filed::first(journal_row(n))]).await.expect("it is stored");
+            journal_append(&db.store, vec![Filed::first(journal_row(n))]).await.expect("it is stored");
         }
         assert_eq!(journal_pending(&db.store.reader()).await.expect("it reads"), 3);
         let mut tx = db.begin().await;
