@@ -75,10 +75,11 @@ impl Dialect {
         match (self, reads_only) {
             // What is decided on a full disk and given up again must not need room before its end: nothing is written before a commit.
             // The keys of signals come in no order, so that each touches another page: the writer keeps 32 MiB of them. Its
-            // log is moved into the file by others (`checkpoint`), and by itself only when nobody could for 32 MiB.
+            // log is moved into the file by others (`checkpoint`), and by itself only when nobody could for 32 MiB. What a statement
+            // may have to undo is kept in memory: it would be a file of its own for each transaction that folds something.
             (Self::Sqlite, false) => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                 PRAGMA cache_spill = OFF; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192"
+                 PRAGMA cache_spill = OFF; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192; PRAGMA temp_store = MEMORY"
             }
             (Self::Sqlite, true) => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
