@@ -436,7 +436,7 @@ async fn services_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
         for service in involved {
             let save =
                 sql("INSERT INTO incident_services (incident_id, service) VALUES ($1, $2) ON CONFLICT (incident_id, service) DO NOTHING");
-            tx.execute(save.text(fact.incident.as_str()).text(service.as_str())).await?;
+            tx.put(save.text(fact.incident.as_str()).text(service.as_str())).await?;
         }
     }
     Ok(())
@@ -504,7 +504,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident], rarest: &BTreeMap<
                 .maybe_text(incident.response.split_from.as_ref().map(IncidentId::as_str))
                 .int(rarest.get(&incident.id).copied().unwrap_or(limits::COMMON))
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -544,7 +544,7 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .int(alert.novelty.seen)
                 .maybe_json(Some(&alert.novelty.marks).filter(|marks| !marks.is_empty()))
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -568,7 +568,7 @@ async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
                 .maybe_json(Some(&state.changes).filter(|changes| !changes.is_empty()))
                 .maybe_json(state.rate.as_ref())
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -733,7 +733,7 @@ async fn pages_insert(tx: &mut Tx, opened: &[(&PageId, PageChange<'_>)]) -> Resu
                 .text("[]")
                 .flag(false)
         });
-        tx.execute(insert).await?;
+        tx.put(insert).await?;
     }
     Ok(())
 }
@@ -760,7 +760,7 @@ async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Res
     for (id, change) in changed {
         if let Some(incident) = change.moved {
             let update = sql("UPDATE pages SET incident_id = $1 WHERE id = $2");
-            tx.execute(update.text(incident.as_str()).text(id.as_str())).await?;
+            tx.put(update.text(incident.as_str()).text(id.as_str())).await?;
         }
     }
     for ((times, urgency, at), ids) in restarts {
@@ -769,13 +769,13 @@ async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Res
                 "UPDATE pages SET starts = starts + $1, urgency = $2, started_at = $3, live = 1 WHERE id IN ({})",
                 list(4, ids.len())
             );
-            tx.execute(sql_made(update).int(times).text(urgency_name(urgency)).time(at).texts(ids)).await?;
+            tx.put(sql_made(update).int(times).text(urgency_name(urgency)).time(at).texts(ids)).await?;
         }
     }
     for ((ended, at), ids) in ends {
         for ids in ids.chunks(LIST) {
             let update = format!("UPDATE pages SET wanted = 0, ended = $1, ended_at = $2 WHERE id IN ({})", list(3, ids.len()));
-            tx.execute(sql_made(update).text(ended).time(at).texts(ids)).await?;
+            tx.put(sql_made(update).text(ended).time(at).texts(ids)).await?;
         }
     }
     Ok(())

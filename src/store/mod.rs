@@ -28,6 +28,7 @@ mod heartbeat;
 mod inhibition;
 mod journal;
 mod kind;
+mod later;
 mod lease;
 mod maintenance;
 mod message_link;

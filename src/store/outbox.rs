@@ -34,7 +34,7 @@ const fn lane_of(lane: Lane) -> WriteLane {
 pub async fn outbox_insert(tx: &mut Tx, id: &EffectId, effect: &Effect) -> Result<()> {
     let insert = sql("INSERT INTO outbox (id, lane, due_at, body, attempt_id, lease_until, tries) VALUES ($1, $2, $3, $4, $5, 0, 0)");
     let insert = insert.text(id.as_str()).text(effect.lane().name()).time(effect.due_at()).json(effect).text(effect.attempt().as_str());
-    tx.execute(insert).await?;
+    tx.put(insert).await?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
     let row = if let Some(row) = tx.row(sql_made(find.clone()).text(id.as_str())).await? {
         Some(row)
     } else {
-        tx.execute(sql("INSERT INTO persons (id) VALUES ($1) ON CONFLICT (id) DO NOTHING").text(id.as_str())).await?;
+        tx.put(sql("INSERT INTO persons (id) VALUES ($1) ON CONFLICT (id) DO NOTHING").text(id.as_str())).await?;
         tx.row(sql_made(find).text(id.as_str())).await?
     };
     tx.hold(Scope::Person(id.clone()));
@@ -85,7 +85,7 @@ pub async fn person_save(tx: &mut Tx, before: &Person, after: &Person) -> Result
     if (&before.chain, before.chained_at, &before.messaged) != (&after.chain, after.chained_at, &after.messaged) {
         let update = sql("UPDATE persons SET chain = $2, chained_at = $3, messaged = $4 WHERE id = $1");
         let update = update.text(after.id.as_str()).maybe_json(after.chain.as_ref()).maybe_time(after.chained_at);
-        tx.execute(update.json(&after.messaged)).await?;
+        tx.put(update.json(&after.messaged)).await?;
     }
     pages_save(tx, before, after).await?;
     attempts_save(tx, before, after).await
@@ -100,12 +100,12 @@ async fn pages_save(tx: &mut Tx, before: &Person, after: &Person) -> Result<()> 
         }
         let (plan, planned_for, tried, failed, reached) = own(page);
         let update = sql("UPDATE pages SET plan = $2, planned_for = $3, tried = $4, failed = $5, reached = $6 WHERE id = $1");
-        tx.execute(update.text(page.id.as_str()).text(plan).int(planned_for).text(tried).flag(failed).text(reached)).await?;
+        tx.put(update.text(page.id.as_str()).text(plan).int(planned_for).text(tried).flag(failed).text(reached)).await?;
     }
     let kept: BTreeSet<&PageId> = after.pages.iter().map(|page| &page.id).collect();
     let gone: Vec<&str> = before.pages.iter().filter(|page| !kept.contains(&page.id)).map(|page| page.id.as_str()).collect();
     for ids in gone.chunks(LIST) {
-        tx.execute(sql_made(format!("UPDATE pages SET live = 0 WHERE id IN ({})", list(1, ids.len()))).texts(ids)).await?;
+        tx.put(sql_made(format!("UPDATE pages SET live = 0 WHERE id IN ({})", list(1, ids.len()))).texts(ids)).await?;
     }
     Ok(())
 }
@@ -116,12 +116,12 @@ async fn attempts_save(tx: &mut Tx, before: &Person, after: &Person) -> Result<(
         let own = |attempt: &OpenAttempt| (attempt.state, attempt.look_at, attempt.asked, attempt.ending);
         match new.get(&old.id) {
             None => {
-                tx.execute(sql("UPDATE attempts SET open = 0 WHERE id = $1").text(old.id.as_str())).await?;
+                tx.put(sql("UPDATE attempts SET open = 0 WHERE id = $1").text(old.id.as_str())).await?;
             }
             Some(attempt) if own(attempt) != own(old) => {
                 let update = sql("UPDATE attempts SET state = $2, look_at = $3, asked = $4, ending = $5 WHERE id = $1");
                 let update = update.text(attempt.id.as_str()).text(state_name(attempt.state)).time(attempt.look_at);
-                tx.execute(update.int(i64::from(attempt.asked)).int(i64::from(attempt.ending))).await?;
+                tx.put(update.int(i64::from(attempt.asked)).int(i64::from(attempt.ending))).await?;
             }
             Some(_) => {}
         }

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::any::AnyRow;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use sqlx::any::{AnyQueryResult, AnyRow};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, Pool};
+use sqlx::{Any, AnyConnection, Either, Pool};
 
 use super::ballast::Ballast;
 use super::dialect::Dialect;
 use super::error::{Result, StoreError, lost_connection};
+use super::later::Later;
 use super::read::Reader;
 use super::sql::{Sql, list, numbered, size_for};
 use super::turns::Turn;
@@ -76,8 +79,8 @@ impl Conn {
 
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (took, live) = self.start()?;
-        let done = tokio::time::timeout(call_limit(), sql.0.execute(live)).await;
-        self.ended(took, done).map(|done| done.rows_affected())
+        let done = tokio::time::timeout(call_limit(), last_done(sqlx::Executor::fetch_many(live, sql.0))).await;
+        self.ended(took, done)
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
@@ -140,6 +143,17 @@ impl Drop for Conn {
     }
 }
 
+/// How many rows the last of several statements touched.
+async fn last_done(mut all: BoxStream<'_, std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>) -> std::result::Result<u64, sqlx::Error> {
+    let mut last = 0;
+    while let Some(one) = all.try_next().await? {
+        if let Either::Left(done) = one {
+            last = done.rows_affected();
+        }
+    }
+    Ok(last)
+}
+
 /// What can be asked for rows: a transaction or a reader.
 pub trait Ask: Send {
     #[doc(hidden)]
@@ -170,6 +184,8 @@ pub struct Tx {
     failed: bool,
     /// Whose rows this transaction has locked. Their timers are its own to move; anyone else's it only nudges.
     holds: BTreeSet<Scope>,
+    /// Writes that nobody has asked for the outcome of yet.
+    later: Later,
 }
 
 /// Fields drop in this order: the connection goes before the next writer may come.
@@ -188,7 +204,7 @@ impl Tx {
             open.conn.at_risk = true;
             return Err(error);
         }
-        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new() })
+        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new(), later: Later::default() })
     }
 
     fn conn(&mut self) -> Result<&mut Conn> {
@@ -197,6 +213,12 @@ impl Tx {
 
     pub(super) const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Whether nobody else writes until this is over, so that whatever it touches next is not waited for.
+    #[must_use]
+    pub const fn is_sole_writer(&self) -> bool {
+        !self.dialect.has_row_locks()
     }
 
     /// The places after `VALUES` of a statement that has no others. Those of SQLite have no names: the driver asks for the name of each,
@@ -227,13 +249,44 @@ impl Tx {
         }
     }
 
+    /// Runs a statement and says how many rows it touched.
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        let sql = self.after_others(sql).await?;
+        self.run(sql).await
+    }
+
+    /// Writes, together with the next statement whose outcome is asked for, or with the commit: what goes wrong is said there.
+    pub(super) async fn put(&mut self, sql: Sql) -> Result<()> {
+        match self.dialect {
+            Dialect::Sqlite => self.wait_with(sql).await,
+            Dialect::Postgres => self.run(sql).await.map(drop),
+        }
+    }
+
+    /// The statement behind all that waits to be written.
+    async fn after_others(&mut self, sql: Sql) -> Result<Sql> {
+        if self.later.is_empty() {
+            return Ok(sql);
+        }
+        self.wait_with(sql).await?;
+        self.later.take().ok_or(StoreError::Missing("statement"))
+    }
+
+    async fn wait_with(&mut self, sql: Sql) -> Result<()> {
+        match self.later.add(sql)? {
+            Some(before) => self.run(before).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn run(&mut self, sql: Sql) -> Result<u64> {
         let done = self.conn()?.execute(sql).await;
         self.failed |= done.is_err();
         done
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        let sql = self.after_others(sql).await?;
         let done = self.conn()?.rows(sql).await;
         self.failed |= done.is_err();
         done
@@ -262,7 +315,15 @@ impl Tx {
         let Some(mut open) = self.open.take() else {
             return Err(StoreError::Refused("this transaction is over".to_owned()));
         };
-        let done = open.conn.say("COMMIT").await;
+        let done = if self.later.is_empty() {
+            open.conn.say("COMMIT").await
+        } else {
+            self.later.say("COMMIT");
+            match self.later.take() {
+                Some(last) => open.conn.execute(last).await.map(drop),
+                None => Err(StoreError::Missing("statement")),
+            }
+        };
         // A commit that failed may leave the transaction open; closing the connection ends it.
         open.conn.at_risk |= done.is_err();
         done
