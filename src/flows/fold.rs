@@ -17,6 +17,7 @@ use super::house::{House, Live};
 use super::ingest::Entry;
 use super::wake::{self, Attended};
 use super::{FlowError, save};
+use crate::base::clock::Stopwatch;
 use crate::base::failpoint;
 use crate::base::id::{IdSource, IncidentId, IntegrationId, JournalId, Number, RouteId};
 use crate::base::limits;
@@ -34,12 +35,12 @@ use crate::domain::setup::Setup;
 use crate::sources;
 use crate::store::{self, JournalRow, Sample, Store, StoreError, Tx, WriteLane};
 
-/// Folds the oldest journal rows; the number of signals decided or set aside. Zero means that the journal is empty.
+/// Folds the oldest journal rows, at most `most_rows`; the number of signals decided or set aside. Zero means that the journal is empty.
 ///
 /// # Errors
 /// The store's. Nothing is lost: the rows are still there.
-pub async fn fold(house: &House) -> Result<usize, FlowError> {
-    match guarded(house, limits::FOLD_ROWS, Attend::Now).await {
+pub async fn fold(house: &House, most_rows: i64) -> Result<usize, FlowError> {
+    match guarded(house, most_rows, Attend::Now).await {
         Err(error) if is_of_the_rows(&error) => {
             tracing::error!(%error, "journal rows cannot be folded together; the oldest is tried by itself");
         }
@@ -139,6 +140,7 @@ async fn once(house: &House, most_rows: i64, attend: Attend) -> Result<usize, Fl
         return Ok(0);
     }
     failpoint::reach("fold.taken");
+    let began = Stopwatch::start();
     let entries = read(&rows)?;
     let flooding = Flooding::new(&house.floods, &live.setup, &entries, at);
     let near: Vec<Entry> = flooding.near(&entries).collect();
@@ -229,6 +231,7 @@ async fn once(house: &House, most_rows: i64, attend: Attend) -> Result<usize, Fl
         failpoint::reach("attend.committed");
     }
     // Whoever makes the call goes first.
+    house.handed.hand(began, attended.claimed);
     save::ring_effects(house, &attended.effects);
     if let Some(flooding) = flooding {
         flooding.note(house);

@@ -116,10 +116,7 @@ mod tests {
         let mut all = later.take().expect("three statements");
         let values = all.0.take_arguments().expect("values").expect("four of them");
         assert_eq!(values.values.0.len(), 4);
-        assert_eq!(
-            text_of(all),
-            "BEGIN; INSERT INTO a VALUES ($1, '?$1', $2); DELETE FROM b WHERE x = $4 AND y = $3 AND z = $14; COMMIT"
-        );
+        assert_eq!(text_of(all), "BEGIN; INSERT INTO a VALUES ($1, '?$1', $2); DELETE FROM b WHERE x = $4 AND y = $3 AND z = $14; COMMIT");
         assert!(later.is_empty() && later.take().is_none());
     }
 

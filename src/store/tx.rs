@@ -144,7 +144,9 @@ impl Drop for Conn {
 }
 
 /// How many rows the last of several statements touched.
-async fn last_done(mut all: BoxStream<'_, std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>) -> std::result::Result<u64, sqlx::Error> {
+async fn last_done(
+    mut all: BoxStream<'_, std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>,
+) -> std::result::Result<u64, sqlx::Error> {
     let mut last = 0;
     while let Some(one) = all.try_next().await? {
         if let Either::Left(done) = one {
@@ -193,22 +195,34 @@ pub struct Tx {
 struct Open {
     conn: Conn,
     turn: Option<Turn>,
+    /// Whether anything was said to the database.
+    has_begun: bool,
 }
 
 impl Tx {
     pub(super) async fn begin(conn: Conn, turn: Option<Turn>) -> Result<Self> {
         let dialect = conn.dialect;
-        let mut open = Open { conn, turn };
-        if let Err(error) = open.conn.say(dialect.begin()).await {
-            // Whether it began is not known; a closed connection is certain.
-            open.conn.at_risk = true;
-            return Err(error);
+        let mut open = Open { conn, turn, has_begun: false };
+        let mut later = Later::default();
+        match dialect {
+            // Together with its first statement. Whose turn it is to write is known already.
+            Dialect::Sqlite => later.say(dialect.begin()),
+            Dialect::Postgres => {
+                open.has_begun = true;
+                if let Err(error) = open.conn.say(dialect.begin()).await {
+                    // Whether it began is not known; a closed connection is certain.
+                    open.conn.at_risk = true;
+                    return Err(error);
+                }
+            }
         }
-        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new(), later: Later::default() })
+        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new(), later })
     }
 
     fn conn(&mut self) -> Result<&mut Conn> {
-        self.open.as_mut().map(|open| &mut open.conn).ok_or_else(|| StoreError::Refused("this transaction is over".to_owned()))
+        let open = self.open.as_mut().ok_or_else(|| StoreError::Refused("this transaction is over".to_owned()))?;
+        open.has_begun = true;
+        Ok(&mut open.conn)
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -342,7 +356,7 @@ impl Tx {
 }
 
 async fn undo(mut open: Open) -> Result<()> {
-    if open.conn.at_risk {
+    if open.conn.at_risk || !open.has_begun {
         return Ok(());
     }
     let done = open.conn.say("ROLLBACK").await;
@@ -355,6 +369,9 @@ async fn undo(mut open: Open) -> Result<()> {
 impl Drop for Tx {
     fn drop(&mut self) {
         let Some(mut open) = self.open.take() else { return };
+        if !open.has_begun {
+            return;
+        }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             // The turn goes along, so that the next writer does not meet a transaction still open.
             runtime.spawn(async move {
