@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlx::any::AnyRow;
+
 use super::error::Result;
-use super::sql::{Columns as _, LIST, list, sql, sql_made, to_json, word_of};
+use super::sql::{Columns as _, LIST, Sql, list, sql, sql_made, to_json, word_of};
 use super::tx::Tx;
 use crate::base::id::{AttemptId, ContactId, IncidentId, PageId, UserId};
 use crate::domain::input::Scope;
@@ -15,13 +17,31 @@ use crate::domain::setup::ContactKind;
 /// # Errors
 /// As every call of the database.
 pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
-    let find = format!("SELECT chain, chained_at, messaged FROM persons WHERE id = $1{}", tx.dialect().for_update());
-    let row = if let Some(row) = tx.row(sql_made(find.clone()).text(id.as_str())).await? {
-        Some(row)
+    let pages = sql_made(format!(
+        "SELECT id, incident_id, urgency, starts, started_at, wanted, plan, planned_for, tried, failed, reached FROM pages \
+         WHERE user_id = $1 AND live = 1 ORDER BY id{}",
+        tx.dialect().for_update()
+    ));
+    let attempts = sql(
+        "SELECT a.id, a.contact, a.channel, a.placed_at, a.state, a.look_at, a.asked, a.sent_before, a.ending, p.page_id FROM attempts a \
+                    LEFT JOIN attempt_pages p ON p.attempt_id = a.id WHERE a.user_id = $1 AND a.open = 1 ORDER BY a.id, p.page_id",
+    );
+    let mut all = vec![pages.text(id.as_str()), attempts.text(id.as_str())];
+    let locked = if tx.is_sole_writer() {
+        all.insert(0, row_of(tx, id));
+        None
     } else {
-        tx.put(sql("INSERT INTO persons (id) VALUES ($1) ON CONFLICT (id) DO NOTHING").text(id.as_str())).await?;
-        tx.row(sql_made(find).text(id.as_str())).await?
+        row_locked(tx, id).await?
     };
+    let mut found = tx.each(all).await?;
+    let (attempts, pages) = (found.pop().unwrap_or_default(), found.pop().unwrap_or_default());
+    let row = match locked {
+        Some(row) => Some(row),
+        None => found.pop().and_then(|rows| rows.into_iter().next()),
+    };
+    if row.is_none() {
+        tx.put(row_of_nothing(id)).await?;
+    }
     tx.hold(Scope::Person(id.clone()));
     let mut person = Person::new(id.clone());
     if let Some(row) = row {
@@ -29,12 +49,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
         person.chained_at = row.maybe_time("chained_at")?;
         person.messaged = row.json("messaged")?;
     }
-    let find = format!(
-        "SELECT id, incident_id, urgency, starts, started_at, wanted, plan, planned_for, tried, failed, reached FROM pages \
-         WHERE user_id = $1 AND live = 1 ORDER BY id{}",
-        tx.dialect().for_update()
-    );
-    for row in tx.rows(sql_made(find).text(id.as_str())).await? {
+    for row in pages {
         person.pages.push(PersonPage {
             id: PageId::from_text(row.text("id")?),
             incident: IncidentId::from_text(row.text("incident_id")?),
@@ -49,11 +64,7 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
             reached: row.json("reached")?,
         });
     }
-    let find = sql(
-        "SELECT a.id, a.contact, a.channel, a.placed_at, a.state, a.look_at, a.asked, a.sent_before, a.ending, p.page_id FROM attempts a \
-                    LEFT JOIN attempt_pages p ON p.attempt_id = a.id WHERE a.user_id = $1 AND a.open = 1 ORDER BY a.id, p.page_id",
-    );
-    for row in tx.rows(find.text(id.as_str())).await? {
+    for row in attempts {
         let attempt = AttemptId::from_text(row.text("id")?);
         if person.attempts.last().is_none_or(|last| last.id != attempt) {
             person.attempts.push(OpenAttempt {
@@ -74,6 +85,24 @@ pub async fn person_load(tx: &mut Tx, id: &UserId) -> Result<Person> {
         }
     }
     Ok(person)
+}
+
+fn row_of(tx: &Tx, id: &UserId) -> Sql {
+    let find = format!("SELECT chain, chained_at, messaged FROM persons WHERE id = $1{}", tx.dialect().for_update());
+    sql_made(find).text(id.as_str())
+}
+
+fn row_of_nothing(id: &UserId) -> Sql {
+    sql("INSERT INTO persons (id) VALUES ($1) ON CONFLICT (id) DO NOTHING").text(id.as_str())
+}
+
+/// A person's own row, locked before all else that is theirs; it is made where there is none.
+async fn row_locked(tx: &mut Tx, id: &UserId) -> Result<Option<AnyRow>> {
+    if let Some(row) = tx.row(row_of(tx, id)).await? {
+        return Ok(Some(row));
+    }
+    tx.execute(row_of_nothing(id)).await?;
+    tx.row(row_of(tx, id)).await
 }
 
 /// Saves what a person's decision changed. Whether a page is wanted, how urgent and how often started is its incident's to write; a new

@@ -89,6 +89,13 @@ impl Conn {
         self.ended(took, done)
     }
 
+    /// The rows of each of several statements.
+    pub(super) async fn each(&mut self, sql: Sql) -> Result<Vec<Vec<AnyRow>>> {
+        let (took, live) = self.start()?;
+        let done = tokio::time::timeout(call_limit(), rows_of_each(sqlx::Executor::fetch_many(live, sql.0))).await;
+        self.ended(took, done)
+    }
+
     /// Closes the connection when it is dropped, whatever its last call came to.
     pub(super) const fn give_up(&mut self) {
         self.at_risk = true;
@@ -143,10 +150,11 @@ impl Drop for Conn {
     }
 }
 
+/// What several statements come to, one after the other: of each its rows, and then its end.
+type Answers<'a> = BoxStream<'a, std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>;
+
 /// How many rows the last of several statements touched.
-async fn last_done(
-    mut all: BoxStream<'_, std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>,
-) -> std::result::Result<u64, sqlx::Error> {
+async fn last_done(mut all: Answers<'_>) -> std::result::Result<u64, sqlx::Error> {
     let mut last = 0;
     while let Some(one) = all.try_next().await? {
         if let Either::Left(done) = one {
@@ -154,6 +162,17 @@ async fn last_done(
         }
     }
     Ok(last)
+}
+
+async fn rows_of_each(mut all: Answers<'_>) -> std::result::Result<Vec<Vec<AnyRow>>, sqlx::Error> {
+    let (mut each, mut rows) = (Vec::new(), Vec::new());
+    while let Some(one) = all.try_next().await? {
+        match one {
+            Either::Right(row) => rows.push(row),
+            Either::Left(_) => each.push(std::mem::take(&mut rows)),
+        }
+    }
+    Ok(each)
 }
 
 /// What can be asked for rows: a transaction or a reader.
@@ -304,6 +323,33 @@ impl Tx {
         let done = self.conn()?.rows(sql).await;
         self.failed |= done.is_err();
         done
+    }
+
+    /// The rows of each of these, asked for together: none of them may need what another finds.
+    pub(super) async fn each(&mut self, all: Vec<Sql>) -> Result<Vec<Vec<AnyRow>>> {
+        let asked = all.len();
+        let mut found = Vec::new();
+        for sql in all {
+            match self.dialect {
+                Dialect::Sqlite => {
+                    if let Some(before) = self.later.add(sql)? {
+                        found.extend(self.each_of(before).await?);
+                    }
+                }
+                Dialect::Postgres => found.push(self.rows(sql).await?),
+            }
+        }
+        if let Some(last) = self.later.take() {
+            found.extend(self.each_of(last).await?);
+        }
+        // What waited to be written stands before them, and found nothing.
+        Ok(found.split_off(found.len().saturating_sub(asked)))
+    }
+
+    async fn each_of(&mut self, sql: Sql) -> Result<Vec<Vec<AnyRow>>> {
+        let found = self.conn()?.each(sql).await;
+        self.failed |= found.is_err();
+        found
     }
 
     pub(super) async fn row(&mut self, sql: Sql) -> Result<Option<AnyRow>> {

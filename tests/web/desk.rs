@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use reveille::base::bell::Bells;
 use reveille::base::clock::Clock;
 use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::limits;
 use reveille::base::metrics::Metrics;
 use reveille::base::secret::Secret;
 use reveille::base::time::Time;
