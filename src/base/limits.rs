@@ -64,6 +64,8 @@ pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.
 pub const FOLD_ROWS: i64 = 64;
 pub const FOLD_SIGNALS: i64 = 256;
+/// People that one fold decides on by itself; more are woken beside each other.
+pub const ATTENDED_AT_ONCE: usize = 8;
 /// Between two folds of a flood the folder rests for this long at most, and it goes last for this long; then it takes half of the time.
 pub const FOLD_REST: Span = Span::millis(300);
 pub const FOLD_AFTER_INTAKE: Span = Span::seconds(15);

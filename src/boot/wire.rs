@@ -26,6 +26,7 @@ use crate::base::secret::{Sealer, Secret};
 use crate::base::viewer::Role;
 use crate::domain::setup::{ContactKind, Setup};
 use crate::flows::fold::Floods;
+use crate::flows::handed::Handed;
 use crate::flows::refusal::Refusals;
 use crate::flows::shout::Shouts;
 use crate::flows::{House, Pulse, access, apply, fold, ingest};
@@ -127,6 +128,7 @@ pub async fn start(options: Options) -> Result<Running, BootError> {
         intake,
         journaled: Arc::default(),
         page_lane,
+        handed: Handed::default(),
         shouts: Shouts::default(),
         refusals: Refusals::default(),
         floods: Floods::default(),

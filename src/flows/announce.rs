@@ -119,6 +119,9 @@ pub async fn is_at_rest(house: &House) -> Result<bool, FlowError> {
 /// # Errors
 /// The store's.
 pub async fn next_due(house: &House) -> Result<Option<Time>, FlowError> {
+    if house.now_live().chat.is_none() {
+        return Ok(None);
+    }
     let mut next: Option<Time> = None;
     for prefix in [ROOM, CARD, NOTICE] {
         let due = store::followers_next_due(&house.store.reader(), prefix).await?;

@@ -39,6 +39,19 @@ pub async fn claim(house: &House, lane: Lane, most: i64) -> Result<Vec<OutboxRow
     Ok(rows)
 }
 
+/// What was claimed for this lane where it was decided.
+#[must_use]
+pub fn handed(house: &House, lane: Lane, most: i64) -> Vec<OutboxRow> {
+    let rows = house.handed.take(lane, usize::try_from(most).unwrap_or(0));
+    if !rows.is_empty() {
+        failpoint::reach("send.claimed");
+        if lane == Lane::Page {
+            house.page_lane.beat(house.clock.now());
+        }
+    }
+    rows
+}
+
 /// What rings when a lane has a new row.
 #[must_use]
 pub fn bell(house: &House, lane: Lane) -> &Bell {

@@ -15,7 +15,9 @@ pub use self::flood::Floods;
 use self::heard::{Heard, Said};
 use super::house::{House, Live};
 use super::ingest::Entry;
+use super::wake::{self, Attended};
 use super::{FlowError, save};
+use crate::base::clock::Stopwatch;
 use crate::base::failpoint;
 use crate::base::id::{IdSource, IncidentId, IntegrationId, JournalId, Number, RouteId};
 use crate::base::limits;
@@ -33,18 +35,19 @@ use crate::domain::setup::Setup;
 use crate::sources;
 use crate::store::{self, JournalRow, Sample, Store, StoreError, Tx, WriteLane};
 
-/// Folds the oldest journal rows; the number of signals decided or set aside. Zero means that the journal is empty.
+/// Folds the oldest journal rows, at most `most_rows`; the number of signals decided or set aside. Zero means that the journal is empty.
 ///
 /// # Errors
 /// The store's. Nothing is lost: the rows are still there.
-pub async fn fold(house: &House) -> Result<usize, FlowError> {
-    match guarded(house, limits::FOLD_ROWS).await {
+pub async fn fold(house: &House, most_rows: i64) -> Result<usize, FlowError> {
+    match guarded(house, most_rows, Attend::Now).await {
         Err(error) if is_of_the_rows(&error) => {
             tracing::error!(%error, "journal rows cannot be folded together; the oldest is tried by itself");
         }
         outcome => return outcome,
     }
-    match guarded(house, 1).await {
+    // Nor does a person who cannot be decided on keep it from being folded: that is for their own wake-up then.
+    match guarded(house, 1, Attend::Later).await {
         Err(error) if is_of_the_rows(&error) => set_aside(house, &error).await,
         outcome => outcome,
     }
@@ -115,12 +118,19 @@ fn stand_ins(house: &House, row: &JournalRow, at: Time) -> Vec<Entry> {
 }
 
 /// In a task of its own: a decision that panics must not take the folder along.
-async fn guarded(house: &House, most_rows: i64) -> Result<usize, FlowError> {
+async fn guarded(house: &House, most_rows: i64, attend: Attend) -> Result<usize, FlowError> {
     let house = house.clone();
-    tokio::spawn(async move { once(&house, most_rows).await }).await.map_err(|error| FlowError::of_task(&error, "the fold"))?
+    tokio::spawn(async move { once(&house, most_rows, attend).await }).await.map_err(|error| FlowError::of_task(&error, "the fold"))?
 }
 
-async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
+/// When the people whom a fold pages are decided on: in its own transaction, or in one of theirs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attend {
+    Now,
+    Later,
+}
+
+async fn once(house: &House, most_rows: i64, attend: Attend) -> Result<usize, FlowError> {
     let live = house.now_live();
     let at = house.clock.now();
     let mut tx = house.store.begin(WriteLane::Intake).await?;
@@ -130,6 +140,7 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
         return Ok(0);
     }
     failpoint::reach("fold.taken");
+    let began = Stopwatch::start();
     let entries = read(&rows)?;
     let flooding = Flooding::new(&house.floods, &live.setup, &entries, at);
     let near: Vec<Entry> = flooding.near(&entries).collect();
@@ -191,8 +202,8 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
         samples.extend(sample);
     }
 
-    let Batch { mut desk, facts, timers, flooding, .. } = batch;
-    let facts = coalesce(facts);
+    let Batch { mut desk, facts, mut timers, flooding, .. } = batch;
+    let mut facts = coalesce(facts);
     store::journal_delete(&mut tx, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>()).await?;
     store::desk_save(&mut tx, &before, &mut desk, &facts).await?;
     store::tally_add(&mut tx, &tallies, at).await?;
@@ -202,11 +213,26 @@ async fn once(house: &House, most_rows: i64) -> Result<usize, FlowError> {
     for (request, verdicts) in &answers {
         store::answer_save(&mut tx, request, at, &save::json("answer", verdicts)?).await?;
     }
+    let attended = match attend {
+        Attend::Now => wake::attend_now(house, &mut tx, &mut timers, at).await?,
+        Attend::Later => Attended::default(),
+    };
     save::timers(&mut tx, &timers).await?;
+    facts.extend(attended.facts);
+    timers.extend(attended.timers);
     store::facts_append(&mut tx, &facts).await?;
     failpoint::reach("fold.before_commit");
+    if !attended.effects.is_empty() {
+        failpoint::reach("attend.before_commit");
+    }
     tx.commit().await?;
     failpoint::reach("fold.committed");
+    if !attended.effects.is_empty() {
+        failpoint::reach("attend.committed");
+    }
+    // Whoever makes the call goes first.
+    house.handed.hand(began, attended.claimed);
+    save::ring_effects(house, &attended.effects);
     if let Some(flooding) = flooding {
         flooding.note(house);
     }

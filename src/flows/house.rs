@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::fold::Floods;
+use super::handed::Handed;
 use super::ingest::Pending;
 use super::refusal::Refusals;
 use super::retain::Retention;
@@ -42,6 +43,8 @@ pub struct House {
     pub journaled: Arc<AtomicU64>,
     /// When the courier of pages last looked for work.
     pub page_lane: Pulse,
+    /// Pages that their couriers need not look for.
+    pub handed: Handed,
     pub metrics: Metrics,
     /// What left while nothing could be written, and is still to be recorded.
     pub shouts: Shouts,

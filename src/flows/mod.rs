@@ -16,6 +16,7 @@ pub mod ear;
 pub mod enqueue;
 pub mod expire;
 pub mod fold;
+pub mod handed;
 pub mod hear;
 pub mod heartbeat;
 pub mod house;

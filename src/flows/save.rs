@@ -1,5 +1,7 @@
 //! What the flows share when they save a decision.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::FlowError;
@@ -12,7 +14,7 @@ use crate::domain::effect::{Effect, Lane};
 use crate::domain::fact::{Fact, What};
 use crate::domain::input::{Scope, Timer};
 use crate::domain::person::Person;
-use crate::store::{self, Tx};
+use crate::store::{self, OutboxRow, Tx};
 
 pub(super) fn json<T: Serialize>(what: &'static str, value: &T) -> Result<String, FlowError> {
     serde_json::to_string(value).map_err(|error| FlowError::Unreadable(what, error.to_string()))
@@ -31,17 +33,29 @@ pub(super) async fn timers(tx: &mut Tx, timers: &[SetTimer]) -> Result<(), FlowE
 }
 
 /// Puts effects into the outbox, and the attempts that some of them place into their own rows.
-pub(super) async fn effects(tx: &mut Tx, person: &Person, effects: &[Effect], at: Time) -> Result<(), FlowError> {
+/// `claims`: who claims it at once; these claims are given back.
+pub(super) async fn effects(
+    tx: &mut Tx,
+    person: &Person,
+    effects: &[Effect],
+    at: Time,
+    claims: impl Fn(&Effect) -> Option<Arc<str>>,
+) -> Result<Vec<OutboxRow>, FlowError> {
     let mut ids = IdSource::fresh(at);
+    let mut claimed = Vec::new();
     for effect in effects {
         if let Effect::PlacePage { attempt, pages, .. } = effect
             && let Some(open) = person.attempts.iter().find(|open| open.id == *attempt)
         {
             store::attempt_insert(tx, &person.id, open, pages).await?;
         }
-        store::outbox_insert(tx, &EffectId::make(&mut ids), effect).await?;
+        let id = EffectId::make(&mut ids);
+        match claims(effect) {
+            Some(owner) => claimed.push(store::outbox_insert_claimed(tx, &id, effect, &owner).await?),
+            None => store::outbox_insert(tx, &id, effect).await?,
+        }
     }
-    Ok(())
+    Ok(claimed)
 }
 
 /// Rings for what was committed. A bell carries nothing: whoever hears it looks in the database.

@@ -50,6 +50,9 @@ pub async fn settle_followers(house: &House) -> Result<(), FlowError> {
 /// # Errors
 /// The store's.
 pub async fn due(house: &House) -> Result<Vec<FollowerRow>, FlowError> {
+    if house.now_live().webhooks.is_empty() {
+        return Ok(Vec::new());
+    }
     Ok(store::followers_due(&house.store.reader(), PREFIX, house.clock.now(), limits::WEBHOOKS_AT_ONCE).await?)
 }
 
@@ -58,6 +61,9 @@ pub async fn due(house: &House) -> Result<Vec<FollowerRow>, FlowError> {
 /// # Errors
 /// The store's.
 pub async fn next_due(house: &House) -> Result<Option<Time>, FlowError> {
+    if house.now_live().webhooks.is_empty() {
+        return Ok(None);
+    }
     Ok(store::followers_next_due(&house.store.reader(), PREFIX).await?)
 }
 

@@ -90,13 +90,13 @@ pub async fn attempt_insert(tx: &mut Tx, user: &UserId, attempt: &OpenAttempt, p
         .text(attempt.kind.name())
         .time(attempt.placed_at);
     let insert = insert.text(state_name(attempt.state)).time(attempt.look_at);
-    tx.execute(insert.int(i64::from(attempt.asked)).int(i64::from(attempt.sent_before))).await?;
+    tx.put(insert.int(i64::from(attempt.asked)).int(i64::from(attempt.sent_before))).await?;
     for pages in pieces(pages) {
         let insert = format!("INSERT INTO attempt_pages (attempt_id, page_id, incident_id) VALUES {}", tx.tuples(pages.len(), 3));
         let insert = pages
             .iter()
             .fold(sql_made(insert), |insert, of| insert.text(attempt.id.as_str()).text(of.page.as_str()).text(of.incident.as_str()));
-        tx.execute(insert).await?;
+        tx.put(insert).await?;
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ pub async fn attempt_insert(tx: &mut Tx, user: &UserId, attempt: &OpenAttempt, p
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_answered(tx: &mut Tx, id: &AttemptId) -> Result<()> {
-    tx.execute(sql("UPDATE attempts SET answered = 1 WHERE id = $1").text(id.as_str())).await.map(drop)
+    tx.put(sql("UPDATE attempts SET answered = 1 WHERE id = $1").text(id.as_str())).await
 }
 
 /// Notes that somebody answered through one of the attempts of this kind by which they were told of an incident.
@@ -116,7 +116,7 @@ pub async fn attempt_answered(tx: &mut Tx, id: &AttemptId) -> Result<()> {
 pub async fn attempts_answered_by(tx: &mut Tx, user: &UserId, kind: ContactKind, incident: &IncidentId) -> Result<()> {
     let update = sql("UPDATE attempts SET answered = 1 WHERE user_id = $1 AND channel = $2 \
                       AND id IN (SELECT p.attempt_id FROM attempt_pages p JOIN pages g ON g.id = p.page_id WHERE g.incident_id = $3)");
-    tx.execute(update.text(user.as_str()).text(kind.name()).text(incident.as_str())).await.map(drop)
+    tx.put(update.text(user.as_str()).text(kind.name()).text(incident.as_str())).await
 }
 
 impl Reader {
@@ -271,7 +271,7 @@ pub async fn attempts_under_way(from: &mut impl Ask, channel: &str) -> Result<i6
 /// # Errors
 /// As every call of the database.
 pub async fn attempt_keep_text(tx: &mut Tx, id: &AttemptId, text: &str) -> Result<()> {
-    tx.execute(sql("UPDATE attempts SET sent_text = $2 WHERE id = $1").text(id.as_str()).text(text)).await?;
+    tx.put(sql("UPDATE attempts SET sent_text = $2 WHERE id = $1").text(id.as_str()).text(text)).await?;
     Ok(())
 }
 

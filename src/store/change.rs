@@ -52,7 +52,7 @@ pub async fn changes_add(tx: &mut Tx, changes: &[Change]) -> Result<()> {
                 .maybe_text(change.url.as_ref())
                 .json(&change.labels)
         });
-        tx.execute(add).await?;
+        tx.put(add).await?;
     }
     Ok(())
 }

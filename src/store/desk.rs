@@ -9,8 +9,8 @@ use super::fact::counter_add;
 use super::inhibition::{inhibitors_load, inhibitors_save};
 use super::kind::{kinds_save, rarest};
 use super::relevance::marks_save;
-use super::silence::{silences_hold, silences_live};
-use super::sql::{Columns as _, LIST, list, pieces, sql, sql_made, storable, word_of};
+use super::silence::{silences_hold, silences_live_find, silences_live_of};
+use super::sql::{Columns as _, LIST, Sql, list, pieces, sql, sql_made, storable, word_of};
 use super::storm::{openings_load, openings_save};
 use super::task::tasks_save;
 use super::tx::Tx;
@@ -46,8 +46,15 @@ pub async fn desk_load(
             tx.rows(sql(lock).text(service.as_str())).await?;
         }
     }
-    let silences = silences_live(tx).await?;
-    let keys = keys_load(tx, keys).await?;
+    // Asked for together: none of it depends on what the others say.
+    let asked = keys_asked(keys);
+    let mut all = vec![silences_live_find()];
+    all.extend(asked.iter().map(|asked| asked.find(tx)));
+    all.extend(services.iter().map(newest_find));
+    let mut found = tx.each(all).await?.into_iter();
+    let silences = silences_live_of(&found.next().unwrap_or_default())?;
+    let keys = keys_load(tx, &asked, &mut found).await?;
+    let mut newest_found: Vec<(ServiceId, Vec<AnyRow>)> = services.iter().cloned().zip(found).collect();
     let also = wanted(&keys);
     let mut wanted: BTreeSet<IncidentId> =
         keys.values().filter_map(|key| key.alert.as_ref().and_then(|alert| alert.incident.clone())).collect();
@@ -55,17 +62,14 @@ pub async fn desk_load(
     // What only recorded so far belongs to the service that it began with, and may have to join there; so does what passed by itself.
     let recording = keys.values().filter_map(|key| key.alert.as_ref()).filter(|alert| alert.incident.is_none());
     let own = recording.filter(|alert| alert.state == AlertState::Firing || alert.hold == Some(Hold::Passed)).map(|alert| &alert.service);
-    for service in services.iter().chain(own).collect::<BTreeSet<_>>() {
-        let find = sql("SELECT id FROM (SELECT id, number FROM (\
-                          SELECT id, number FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
-                          AND split_from IS NULL ORDER BY number DESC LIMIT 1) own \
-                        UNION ALL SELECT i.id, i.number FROM incidents own JOIN incidents i ON i.id = own.merged_into \
-                          WHERE own.service = $1 AND own.merged_into IS NOT NULL AND own.kind = 'real' AND own.split_from IS NULL \
-                          AND i.split_from IS NULL AND i.state IN ('triggered', 'acknowledged')) found ORDER BY number DESC LIMIT 1");
-        if let Some(row) = tx.row(find.text(service.as_str())).await? {
+    for service in own.filter(|service| !services.contains(service)).collect::<BTreeSet<_>>() {
+        newest_found.push((service.clone(), tx.rows(newest_find(service)).await?));
+    }
+    for (service, rows) in newest_found {
+        if let Some(row) = rows.first() {
             let id = IncidentId::from_text(row.text("id")?);
             wanted.insert(id.clone());
-            newest.insert(service.clone(), id);
+            newest.insert(service, id);
         }
     }
     let mut groups = groups_find(tx, &also.groups).await?;
@@ -79,6 +83,17 @@ pub async fn desk_load(
     newest.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
     groups.retain(|_, id| incidents.get(id).is_some_and(Incident::is_open));
     Ok(Desk { keys, incidents, newest, groups, openings, silences, inhibitors, ..Desk::default() })
+}
+
+/// The newest open incident of a service, or what it went into.
+fn newest_find(service: &ServiceId) -> Sql {
+    let find = sql("SELECT id FROM (SELECT id, number FROM (\
+                      SELECT id, number FROM incidents WHERE service = $1 AND state IN ('triggered', 'acknowledged') AND kind = 'real' \
+                      AND split_from IS NULL ORDER BY number DESC LIMIT 1) own \
+                    UNION ALL SELECT i.id, i.number FROM incidents own JOIN incidents i ON i.id = own.merged_into \
+                      WHERE own.service = $1 AND own.merged_into IS NOT NULL AND own.kind = 'real' AND own.split_from IS NULL \
+                      AND i.split_from IS NULL AND i.state IN ('triggered', 'acknowledged')) found ORDER BY number DESC LIMIT 1");
+    find.text(service.as_str())
 }
 
 /// The newest open incident of each of these groups, where there is one.
@@ -205,31 +220,51 @@ pub async fn desk_load_incident(tx: &mut Tx, id: &IncidentId) -> Result<Option<D
     Ok((!incidents.is_empty()).then(|| Desk { incidents, ..Desk::default() }))
 }
 
-async fn keys_load(tx: &mut Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, KeyState>> {
+/// Some keys of one integration, by how they are stored: that may differ from what is asked for in signs that a database does not keep.
+struct KeysAsked<'a> {
+    integration: &'a IntegrationId,
+    keys: BTreeMap<String, &'a Key>,
+}
+
+fn keys_asked(keys: &BTreeSet<Key>) -> Vec<KeysAsked<'_>> {
     let mut by_integration: BTreeMap<&IntegrationId, Vec<&Key>> = BTreeMap::new();
     for key in keys {
         by_integration.entry(&key.integration).or_default().push(key);
     }
-    let mut loaded = BTreeMap::new();
-    let mut owners: BTreeMap<String, &Key> = BTreeMap::new();
+    let mut asked = Vec::new();
     for (integration, keys) in by_integration {
         for keys in keys.chunks(LIST) {
-            // What is stored may differ from what was asked for in signs that a database does not keep.
-            let asked: BTreeMap<String, &Key> = keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect();
-            let texts: Vec<&str> = asked.keys().map(String::as_str).collect();
-            let find = format!(
-                "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id, changes, rate FROM dedup_keys \
-                 WHERE integration = {} AND dedup_key IN ({})",
-                tx.place(1),
-                tx.list(2, texts.len())
-            );
-            for row in tx.rows(sql_made(find).text(integration.as_str()).texts(&texts)).await? {
-                let Some(key) = asked.get(&row.text("dedup_key")?) else { continue };
-                if let Some(alert) = row.maybe_text("alert_id")? {
-                    owners.insert(alert, *key);
-                }
-                loaded.insert((*key).clone(), key_of(&row, key)?);
+            asked.push(KeysAsked { integration, keys: keys.iter().map(|key| (storable(&key.dedup_key), *key)).collect() });
+        }
+    }
+    asked
+}
+
+impl KeysAsked<'_> {
+    fn find(&self, tx: &Tx) -> Sql {
+        let texts: Vec<&str> = self.keys.keys().map(String::as_str).collect();
+        let find = format!(
+            "SELECT dedup_key, changed_at, early_at, early_came_at, alert_id, changes, rate FROM dedup_keys \
+             WHERE integration = {} AND dedup_key IN ({})",
+            tx.place(1),
+            tx.list(2, texts.len())
+        );
+        sql_made(find).text(self.integration.as_str()).texts(&texts)
+    }
+}
+
+/// The keys by their rows, which come in the order in which they were asked for, and their alerts.
+async fn keys_load(tx: &mut Tx, asked: &[KeysAsked<'_>], found: &mut impl Iterator<Item = Vec<AnyRow>>) -> Result<BTreeMap<Key, KeyState>> {
+    let mut loaded = BTreeMap::new();
+    let mut owners: BTreeMap<String, &Key> = BTreeMap::new();
+    // In this order: of two that are zipped the first is looked at first, and the second keeps what is not for it.
+    for (KeysAsked { keys, .. }, rows) in asked.iter().zip(found) {
+        for row in rows {
+            let Some(key) = keys.get(&row.text("dedup_key")?) else { continue };
+            if let Some(alert) = row.maybe_text("alert_id")? {
+                owners.insert(alert, *key);
             }
+            loaded.insert((*key).clone(), key_of(&row, key)?);
         }
     }
     // Not joined above: PostgreSQL reads a join of so many keys, before it has statistics, as one with every alert there is.
@@ -436,7 +471,7 @@ async fn services_save(tx: &mut Tx, facts: &[Fact]) -> Result<()> {
         for service in involved {
             let save =
                 sql("INSERT INTO incident_services (incident_id, service) VALUES ($1, $2) ON CONFLICT (incident_id, service) DO NOTHING");
-            tx.execute(save.text(fact.incident.as_str()).text(service.as_str())).await?;
+            tx.put(save.text(fact.incident.as_str()).text(service.as_str())).await?;
         }
     }
     Ok(())
@@ -504,7 +539,7 @@ async fn incidents_save(tx: &mut Tx, incidents: &[&Incident], rarest: &BTreeMap<
                 .maybe_text(incident.response.split_from.as_ref().map(IncidentId::as_str))
                 .int(rarest.get(&incident.id).copied().unwrap_or(limits::COMMON))
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -544,7 +579,7 @@ async fn alerts_save(tx: &mut Tx, alerts: &[&Alert]) -> Result<()> {
                 .int(alert.novelty.seen)
                 .maybe_json(Some(&alert.novelty.marks).filter(|marks| !marks.is_empty()))
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -568,7 +603,7 @@ async fn keys_save(tx: &mut Tx, keys: &[&KeyState]) -> Result<()> {
                 .maybe_json(Some(&state.changes).filter(|changes| !changes.is_empty()))
                 .maybe_json(state.rate.as_ref())
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -733,7 +768,7 @@ async fn pages_insert(tx: &mut Tx, opened: &[(&PageId, PageChange<'_>)]) -> Resu
                 .text("[]")
                 .flag(false)
         });
-        tx.execute(insert).await?;
+        tx.put(insert).await?;
     }
     Ok(())
 }
@@ -760,7 +795,7 @@ async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Res
     for (id, change) in changed {
         if let Some(incident) = change.moved {
             let update = sql("UPDATE pages SET incident_id = $1 WHERE id = $2");
-            tx.execute(update.text(incident.as_str()).text(id.as_str())).await?;
+            tx.put(update.text(incident.as_str()).text(id.as_str())).await?;
         }
     }
     for ((times, urgency, at), ids) in restarts {
@@ -769,13 +804,13 @@ async fn pages_update(tx: &mut Tx, changed: &[(&PageId, PageChange<'_>)]) -> Res
                 "UPDATE pages SET starts = starts + $1, urgency = $2, started_at = $3, live = 1 WHERE id IN ({})",
                 list(4, ids.len())
             );
-            tx.execute(sql_made(update).int(times).text(urgency_name(urgency)).time(at).texts(ids)).await?;
+            tx.put(sql_made(update).int(times).text(urgency_name(urgency)).time(at).texts(ids)).await?;
         }
     }
     for ((ended, at), ids) in ends {
         for ids in ids.chunks(LIST) {
             let update = format!("UPDATE pages SET wanted = 0, ended = $1, ended_at = $2 WHERE id IN ({})", list(3, ids.len()));
-            tx.execute(sql_made(update).text(ended).time(at).texts(ids)).await?;
+            tx.put(sql_made(update).text(ended).time(at).texts(ids)).await?;
         }
     }
     Ok(())

@@ -36,7 +36,7 @@ pub async fn facts_append(tx: &mut Tx, facts: &[Fact]) -> Result<Option<i64>> {
         let insert = rows.iter().fold(sql_made(insert), |insert, (seq, fact)| {
             insert.int(*seq).text(fact.incident.as_str()).time(fact.at).text(fact.what.kind()).json(&fact.actor).json(&fact.what)
         });
-        tx.execute(insert).await?;
+        tx.put(insert).await?;
     }
     Ok(Some(last))
 }

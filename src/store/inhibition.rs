@@ -90,11 +90,11 @@ pub(super) async fn inhibitors_save(tx: &mut Tx, before: &Desk, after: &Desk, fa
                 .flag(false)
                 .int(0)
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     for (tie, alert) in before.inhibitors.keys().filter(|own| !after.inhibitors.contains_key(*own)) {
         let end = sql("UPDATE inhibitors SET ended = 1, looked = 0 WHERE tie = $1 AND alert_id = $2");
-        tx.execute(end.text(tie).text(alert.as_str())).await?;
+        tx.put(end.text(tie).text(alert.as_str())).await?;
     }
     for fact in facts {
         // And what went into an incident is over with it.
@@ -157,7 +157,7 @@ pub async fn inhibition_place(from: &mut impl Ask) -> Result<(InhibitionPlace, S
 pub async fn inhibition_note(tx: &mut Tx, place: &InhibitionPlace, rules: &str) -> Result<()> {
     let note = sql("INSERT INTO inhibition_looks (id, place, rules) VALUES ($1, $2, $3) \
                     ON CONFLICT (id) DO UPDATE SET place = excluded.place, rules = excluded.rules");
-    tx.execute(note.text(ALL).json(place).text(rules)).await?;
+    tx.put(note.text(ALL).json(place).text(rules)).await?;
     Ok(())
 }
 
@@ -187,8 +187,8 @@ pub async fn inhibitors_looked_at(tx: &mut Tx) -> Result<BTreeSet<Tie>> {
 /// # Errors
 /// As every call of the database.
 pub async fn inhibitors_done(tx: &mut Tx) -> Result<()> {
-    tx.execute(sql("DELETE FROM inhibitors WHERE looked = 1 AND ended = 1")).await?;
-    tx.execute(sql("UPDATE inhibitors SET looked = 2 WHERE looked = 1")).await?;
+    tx.put(sql("DELETE FROM inhibitors WHERE looked = 1 AND ended = 1")).await?;
+    tx.put(sql("UPDATE inhibitors SET looked = 2 WHERE looked = 1")).await?;
     Ok(())
 }
 
@@ -200,8 +200,8 @@ pub async fn inhibitors_done(tx: &mut Tx) -> Result<()> {
 pub async fn inhibitors_drop(tx: &mut Tx, marks: &[String]) -> Result<()> {
     let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
     let others = if marks.is_empty() { String::new() } else { format!(" WHERE SUBSTR(tie, 1, {MARK}) NOT IN ({})", list(1, marks.len())) };
-    tx.execute(sql_made(format!("DELETE FROM inhibitors{others}")).texts(&marks)).await?;
-    tx.execute(sql("UPDATE inhibitors SET looked = 0 WHERE looked = 1")).await?;
+    tx.put(sql_made(format!("DELETE FROM inhibitors{others}")).texts(&marks)).await?;
+    tx.put(sql("UPDATE inhibitors SET looked = 0 WHERE looked = 1")).await?;
     Ok(())
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn kinds_save(tx: &mut Tx, before: &Desk, after: &Desk) -> Resu
         let save = rows.iter().fold(sql_made(save), |save, ((kind, integration, service), state)| {
             save.text(kind).text(integration.as_str()).text(service.as_str()).time(state.first_at).time(state.last_at).int(state.seen)
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     of_incidents_save(tx, before, after).await
 }
@@ -91,7 +91,7 @@ async fn of_incidents_save(tx: &mut Tx, before: &Desk, after: &Desk) -> Result<(
                 .int(*alerts)
                 .time(alert.last_at)
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ pub async fn kinds_forget(tx: &mut Tx, before: Time, keep: i64, limit: i64) -> R
     let old = tx.rows(old.time(before).time(edge).int(limit)).await?;
     for row in &old {
         let forget = sql("DELETE FROM kinds WHERE kind = $1 AND integration = $2 AND service = $3");
-        tx.execute(forget.text(row.text("kind")?).text(row.text("integration")?).text(row.text("service")?)).await?;
+        tx.put(forget.text(row.text("kind")?).text(row.text("integration")?).text(row.text("service")?)).await?;
     }
     Ok(u64::try_from(old.len()).unwrap_or(u64::MAX))
 }

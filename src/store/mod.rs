@@ -28,6 +28,7 @@ mod heartbeat;
 mod inhibition;
 mod journal;
 mod kind;
+mod later;
 mod lease;
 mod maintenance;
 mod message_link;
@@ -108,8 +109,8 @@ pub use maintenance::{WindowRow, window_load, window_save, windows_changed_at, w
 pub use message_link::{message_link_create, message_link_find};
 pub use open::{Store, StoreOptions};
 pub use outbox::{
-    OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_next_due, outbox_pages_due, outbox_release, outbox_renew, outbox_settle,
-    outbox_withdraw,
+    OutboxRow, outbox_claim, outbox_due, outbox_insert, outbox_insert_claimed, outbox_next_due, outbox_pages_due, outbox_release,
+    outbox_renew, outbox_settle, outbox_withdraw,
 };
 pub use overrides::{override_create, override_remove, overrides_count, overrides_load};
 pub use pace::pace_take;

@@ -34,8 +34,22 @@ const fn lane_of(lane: Lane) -> WriteLane {
 pub async fn outbox_insert(tx: &mut Tx, id: &EffectId, effect: &Effect) -> Result<()> {
     let insert = sql("INSERT INTO outbox (id, lane, due_at, body, attempt_id, lease_until, tries) VALUES ($1, $2, $3, $4, $5, 0, 0)");
     let insert = insert.text(id.as_str()).text(effect.lane().name()).time(effect.due_at()).json(effect).text(effect.attempt().as_str());
-    tx.execute(insert).await?;
+    tx.put(insert).await?;
     Ok(())
+}
+
+/// The same, claimed by whoever has decided on it: the row to carry out once this has committed.
+///
+/// # Errors
+/// As every call of the database.
+pub async fn outbox_insert_claimed(tx: &mut Tx, id: &EffectId, effect: &Effect, owner: &str) -> Result<OutboxRow> {
+    let insert = format!(
+        "INSERT INTO outbox (id, lane, due_at, body, attempt_id, lease_owner, lease_until, tries) VALUES ($1, $2, $3, $4, $5, $6, {} + $7, 1)",
+        tx.dialect().now()
+    );
+    let insert = sql_made(insert).text(id.as_str()).text(effect.lane().name()).time(effect.due_at()).json(effect);
+    tx.put(insert.text(effect.attempt().as_str()).text(owner).int(limits::LEASE.0)).await?;
+    Ok(OutboxRow { id: id.clone(), effect: effect.clone(), tries: 1, owner: owner.to_owned() })
 }
 
 /// Claims what is due and nobody holds, longest due first.

@@ -82,7 +82,7 @@ async fn insert(tx: &mut Tx, rows: &[(&Alert, Relevance)]) -> Result<()> {
                 .text(relevance.name())
                 .time(alert.last_at)
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }

@@ -71,13 +71,13 @@ pub async fn samples_save(tx: &mut Tx, samples: &[Sample]) -> Result<()> {
         let save = save.text(sample.integration.as_str()).text(sample.request.as_str()).time(sample.at).int(sample.signals);
         let save = save.text(&sample.title).text(&sample.outcome).text(&sample.reason);
         let save = save.maybe_text(sample.alert.as_ref().map(AlertId::as_str)).maybe_text(sample.incident.as_ref().map(IncidentId::as_str));
-        tx.execute(save.text(&sample.body)).await?;
+        tx.put(save.text(&sample.body)).await?;
     }
     let integrations: BTreeSet<&IntegrationId> = samples.iter().map(|sample| &sample.integration).collect();
     for integration in integrations {
         let prune = sql("DELETE FROM signal_samples WHERE integration = $1 AND request NOT IN \
                          (SELECT request FROM signal_samples WHERE integration = $1 ORDER BY at DESC, request DESC LIMIT $2)");
-        tx.execute(prune.text(integration.as_str()).int(limits::SAMPLES)).await?;
+        tx.put(prune.text(integration.as_str()).int(limits::SAMPLES)).await?;
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ pub async fn samples_save(tx: &mut Tx, samples: &[Sample]) -> Result<()> {
 pub async fn reveal_note(tx: &mut Tx, integration: &IntegrationId, user: &UserId, at: Time) -> Result<()> {
     let note = sql("INSERT INTO key_reveals (integration, user_id, at) VALUES ($1, $2, $3) \
                     ON CONFLICT (integration) DO UPDATE SET user_id = excluded.user_id, at = excluded.at");
-    tx.execute(note.text(integration.as_str()).text(user.as_str()).time(at)).await?;
+    tx.put(note.text(integration.as_str()).text(user.as_str()).time(at)).await?;
     Ok(())
 }
 

@@ -83,7 +83,7 @@ pub async fn tiny_ids_give(tx: &mut Tx, alerts: &[(AlertId, IntegrationId)]) -> 
         let give = rows
             .iter()
             .fold(sql_made(give), |give, (n, (alert, integration))| give.text(alert.as_str()).text(integration.as_str()).int(*n));
-        tx.execute(give).await?;
+        tx.put(give).await?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ pub async fn tiny_ids_give(tx: &mut Tx, alerts: &[(AlertId, IntegrationId)]) -> 
 /// As every call of the database.
 pub async fn asides_add(tx: &mut Tx, asides: &BTreeMap<AlertId, i64>) -> Result<()> {
     for (alert, n) in asides {
-        tx.execute(sql("UPDATE tiny_ids SET asides = asides + $2 WHERE alert_id = $1").text(alert.as_str()).int(*n)).await?;
+        tx.put(sql("UPDATE tiny_ids SET asides = asides + $2 WHERE alert_id = $1").text(alert.as_str()).int(*n)).await?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ pub async fn sender_requests_save(tx: &mut Tx, requests: &[SenderRequest]) -> Re
         let save = rows.iter().fold(sql_made(save), |save, row| {
             save.text(row.id.as_str()).text(row.integration.as_str()).time(row.at).text(&row.asked).json(&row.verdict)
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }
@@ -124,10 +124,10 @@ pub async fn sender_requests_save(tx: &mut Tx, requests: &[SenderRequest]) -> Re
 pub async fn alert_notes_save(tx: &mut Tx, notes: &[AlertNote]) -> Result<()> {
     for note in notes {
         let save = sql("INSERT INTO alert_notes (id, alert_id, at, note) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING");
-        tx.execute(save.text(note.id.as_str()).text(note.alert.as_str()).time(note.at).text(&note.note)).await?;
+        tx.put(save.text(note.id.as_str()).text(note.alert.as_str()).time(note.at).text(&note.note)).await?;
         let prune = sql("DELETE FROM alert_notes WHERE alert_id = $1 AND id NOT IN \
                          (SELECT id FROM alert_notes WHERE alert_id = $1 ORDER BY at DESC, id DESC LIMIT $2)");
-        tx.execute(prune.text(note.alert.as_str()).int(limits::ALERT_NOTES)).await?;
+        tx.put(prune.text(note.alert.as_str()).int(limits::ALERT_NOTES)).await?;
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ pub(super) async fn tiny_ids_forget(tx: &mut Tx, alerts: &[String]) -> Result<()
     for alerts in alerts.chunks(LIST) {
         let within = list(1, alerts.len());
         for table in ["tiny_ids", "alert_notes"] {
-            tx.execute(sql_made(format!("DELETE FROM {table} WHERE alert_id IN ({within})")).texts(alerts)).await?;
+            tx.put(sql_made(format!("DELETE FROM {table} WHERE alert_id IN ({within})")).texts(alerts)).await?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use super::desk::alert_of;
 use super::error::Result;
 use super::read::Reader;
-use super::sql::{Columns as _, sql, sql_made};
+use super::sql::{Columns as _, Sql, sql, sql_made};
 use super::tx::{Ask, Tx};
 use crate::base::id::{AlertId, IntegrationId, Number, ServiceId, SilenceId};
 use crate::base::limits;
@@ -103,8 +103,16 @@ pub async fn silences_hold(tx: &mut Tx) -> Result<()> {
 /// # Errors
 /// As every call of the database.
 pub async fn silences_live(from: &mut impl Ask) -> Result<Vec<Silence>> {
-    let find = sql_made(format!("{SILENCE} WHERE live = 1 ORDER BY id"));
-    from.ask(find).await?.iter().map(|row| silence_of(row).map(|row| row.silence)).collect()
+    silences_live_of(&from.ask(silences_live_find()).await?)
+}
+
+/// The statement for them, and what its rows say.
+pub(super) fn silences_live_find() -> Sql {
+    sql_made(format!("{SILENCE} WHERE live = 1 ORDER BY id"))
+}
+
+pub(super) fn silences_live_of(rows: &[AnyRow]) -> Result<Vec<Silence>> {
+    rows.iter().map(|row| silence_of(row).map(|row| row.silence)).collect()
 }
 
 /// The same, with all that is kept of them.

@@ -24,6 +24,11 @@ pub(super) fn sql_made(text: String) -> Sql {
     Sql(sqlx::query(AssertSqlSafe(text)))
 }
 
+/// The same, with the values that it has already.
+pub(super) fn sql_made_with(text: String, values: AnyArguments) -> Sql {
+    Sql(sqlx::query_with(AssertSqlSafe(text), values))
+}
+
 impl Sql {
     pub(super) fn text(self, value: impl AsRef<str>) -> Self {
         Self(self.0.bind(storable(value.as_ref())))

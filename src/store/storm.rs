@@ -36,7 +36,7 @@ pub(super) async fn openings_save(tx: &mut Tx, before: &Desk, after: &Desk) -> R
         let save = sql("INSERT INTO openings (policy, times, umbrella) VALUES ($1, $2, $3) \
                         ON CONFLICT (policy) DO UPDATE SET times = excluded.times, umbrella = excluded.umbrella");
         let umbrella = openings.umbrella.as_ref().map(IncidentId::as_str);
-        tx.execute(save.text(policy.as_str()).json(&openings.times).maybe_text(umbrella)).await?;
+        tx.put(save.text(policy.as_str()).json(&openings.times).maybe_text(umbrella)).await?;
     }
     Ok(())
 }

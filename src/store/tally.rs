@@ -24,7 +24,7 @@ pub async fn tally_add(tx: &mut Tx, tallies: &BTreeMap<(IntegrationId, &'static 
         let add = rows
             .iter()
             .fold(sql_made(add), |add, ((integration, outcome), n)| add.text(integration.as_str()).text(outcome).int(**n).time(at));
-        tx.execute(add).await?;
+        tx.put(add).await?;
     }
     Ok(())
 }

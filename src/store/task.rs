@@ -93,7 +93,7 @@ pub(super) async fn tasks_save(tx: &mut Tx, tasks: &[&Task]) -> Result<()> {
                 .json(&task.created_by)
                 .time(task.changed_at)
         });
-        tx.execute(save).await?;
+        tx.put(save).await?;
     }
     Ok(())
 }

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::any::AnyRow;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use sqlx::any::{AnyQueryResult, AnyRow};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, Pool};
+use sqlx::{Any, AnyConnection, Either, Pool};
 
 use super::ballast::{Ballast, no_room};
 use super::dialect::Dialect;
 use super::error::{Result, StoreError, lost_connection};
 use super::journal::Log;
+use super::later::Later;
 use super::read::Reader;
 use super::sql::{Sql, list, numbered, size_for};
 use super::turns::Turn;
@@ -78,13 +81,20 @@ impl Conn {
 
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (took, live) = self.start()?;
-        let done = tokio::time::timeout(call_limit(), sql.0.execute(live)).await;
-        self.ended(took, done).map(|done| done.rows_affected())
+        let done = tokio::time::timeout(call_limit(), last_done(sqlx::Executor::fetch_many(live, sql.0))).await;
+        self.ended(took, done)
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
         let (took, live) = self.start()?;
         let done = tokio::time::timeout(call_limit(), sql.0.fetch_all(live)).await;
+        self.ended(took, done)
+    }
+
+    /// The rows of each of several statements.
+    pub(super) async fn each(&mut self, sql: Sql) -> Result<Vec<Vec<AnyRow>>> {
+        let (took, live) = self.start()?;
+        let done = tokio::time::timeout(call_limit(), rows_of_each(sqlx::Executor::fetch_many(live, sql.0))).await;
         self.ended(took, done)
     }
 
@@ -136,6 +146,31 @@ impl Drop for Conn {
     }
 }
 
+/// What several statements come to, one after the other: of each its rows, and then its end.
+type Answers<'a> = BoxStream<'a, std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>;
+
+/// How many rows the last of several statements touched.
+async fn last_done(mut all: Answers<'_>) -> std::result::Result<u64, sqlx::Error> {
+    let mut last = 0;
+    while let Some(one) = all.try_next().await? {
+        if let Either::Left(done) = one {
+            last = done.rows_affected();
+        }
+    }
+    Ok(last)
+}
+
+async fn rows_of_each(mut all: Answers<'_>) -> std::result::Result<Vec<Vec<AnyRow>>, sqlx::Error> {
+    let (mut each, mut rows) = (Vec::new(), Vec::new());
+    while let Some(one) = all.try_next().await? {
+        match one {
+            Either::Right(row) => rows.push(row),
+            Either::Left(_) => each.push(std::mem::take(&mut rows)),
+        }
+    }
+    Ok(each)
+}
+
 /// What can be asked for rows: a transaction or a reader.
 pub trait Ask: Send {
     #[doc(hidden)]
@@ -176,6 +211,8 @@ pub struct Tx {
     journal: Option<Log>,
     /// Which of their rows this transaction folds, and which files it forgets.
     folds: (Vec<JournalId>, Vec<i64>),
+    /// Writes that nobody has asked for the outcome of yet.
+    later: Later,
 }
 
 /// Fields drop in this order: the connection goes before the next writer may come.
@@ -183,26 +220,44 @@ pub struct Tx {
 struct Open {
     conn: Conn,
     turn: Option<Turn>,
+    /// Whether anything was said to the database.
+    has_begun: bool,
 }
 
 impl Tx {
     pub(super) async fn begin(conn: Conn, turn: Option<Turn>, journal: Option<Log>) -> Result<Self> {
         let dialect = conn.dialect;
-        let mut open = Open { conn, turn };
-        if let Err(error) = open.conn.say(dialect.begin()).await {
-            // Whether it began is not known; a closed connection is certain.
-            open.conn.at_risk = true;
-            return Err(error);
+        let mut open = Open { conn, turn, has_begun: false };
+        let mut later = Later::default();
+        match dialect {
+            // Together with its first statement. Whose turn it is to write is known already.
+            Dialect::Sqlite => later.say(dialect.begin()),
+            Dialect::Postgres => {
+                open.has_begun = true;
+                if let Err(error) = open.conn.say(dialect.begin()).await {
+                    // Whether it began is not known; a closed connection is certain.
+                    open.conn.at_risk = true;
+                    return Err(error);
+                }
+            }
         }
-        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new(), journal, folds: Default::default() })
+        Ok(Self { open: Some(open), dialect, failed: false, holds: BTreeSet::new(), journal, folds: Default::default(), later })
     }
 
     fn conn(&mut self) -> Result<&mut Conn> {
-        self.open.as_mut().map(|open| &mut open.conn).ok_or_else(|| StoreError::Refused("this transaction is over".to_owned()))
+        let open = self.open.as_mut().ok_or_else(|| StoreError::Refused("this transaction is over".to_owned()))?;
+        open.has_begun = true;
+        Ok(&mut open.conn)
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Whether nobody else writes until this is over, so that whatever it touches next is not waited for.
+    #[must_use]
+    pub const fn is_sole_writer(&self) -> bool {
+        !self.dialect.has_row_locks()
     }
 
     /// The places after `VALUES` of a statement that has no others. Those of SQLite have no names: the driver asks for the name of each,
@@ -233,16 +288,74 @@ impl Tx {
         }
     }
 
+    /// Runs a statement and says how many rows it touched.
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        let sql = self.after_others(sql).await?;
+        self.run(sql).await
+    }
+
+    /// Writes, together with the next statement whose outcome is asked for, or with the commit: what goes wrong is said there.
+    pub(super) async fn put(&mut self, sql: Sql) -> Result<()> {
+        match self.dialect {
+            Dialect::Sqlite => self.wait_with(sql).await,
+            Dialect::Postgres => self.run(sql).await.map(drop),
+        }
+    }
+
+    /// The statement behind all that waits to be written.
+    async fn after_others(&mut self, sql: Sql) -> Result<Sql> {
+        if self.later.is_empty() {
+            return Ok(sql);
+        }
+        self.wait_with(sql).await?;
+        self.later.take().ok_or(StoreError::Missing("statement"))
+    }
+
+    async fn wait_with(&mut self, sql: Sql) -> Result<()> {
+        match self.later.add(sql)? {
+            Some(before) => self.run(before).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn run(&mut self, sql: Sql) -> Result<u64> {
         let done = self.conn()?.execute(sql).await;
         self.failed |= done.is_err();
         done
     }
 
     pub(super) async fn rows(&mut self, sql: Sql) -> Result<Vec<AnyRow>> {
+        let sql = self.after_others(sql).await?;
         let done = self.conn()?.rows(sql).await;
         self.failed |= done.is_err();
         done
+    }
+
+    /// The rows of each of these, asked for together: none of them may need what another finds.
+    pub(super) async fn each(&mut self, all: Vec<Sql>) -> Result<Vec<Vec<AnyRow>>> {
+        let asked = all.len();
+        let mut found = Vec::new();
+        for sql in all {
+            match self.dialect {
+                Dialect::Sqlite => {
+                    if let Some(before) = self.later.add(sql)? {
+                        found.extend(self.each_of(before).await?);
+                    }
+                }
+                Dialect::Postgres => found.push(self.rows(sql).await?),
+            }
+        }
+        if let Some(last) = self.later.take() {
+            found.extend(self.each_of(last).await?);
+        }
+        // What waited to be written stands before them, and found nothing.
+        Ok(found.split_off(found.len().saturating_sub(asked)))
+    }
+
+    async fn each_of(&mut self, sql: Sql) -> Result<Vec<Vec<AnyRow>>> {
+        let found = self.conn()?.each(sql).await;
+        self.failed |= found.is_err();
+        found
     }
 
     pub(super) async fn row(&mut self, sql: Sql) -> Result<Option<AnyRow>> {
@@ -280,7 +393,15 @@ impl Tx {
         };
         let folds = self.journal.as_ref().filter(|_| !self.folds.0.is_empty());
         folds.inspect(|log| log.doubt());
-        let done = open.conn.say("COMMIT").await;
+        let done = if self.later.is_empty() {
+            open.conn.say("COMMIT").await
+        } else {
+            self.later.say("COMMIT");
+            match self.later.take() {
+                Some(last) => open.conn.execute(last).await.map(drop),
+                None => Err(StoreError::Missing("statement")),
+            }
+        };
         if let Some(log) = folds.filter(|_| done.is_ok()) {
             log.forget(&self.folds.0, &self.folds.1);
         }
@@ -302,7 +423,7 @@ impl Tx {
 }
 
 async fn undo(mut open: Open) -> Result<()> {
-    if open.conn.at_risk {
+    if open.conn.at_risk || !open.has_begun {
         return Ok(());
     }
     let done = open.conn.say("ROLLBACK").await;
@@ -315,6 +436,9 @@ async fn undo(mut open: Open) -> Result<()> {
 impl Drop for Tx {
     fn drop(&mut self) {
         let Some(mut open) = self.open.take() else { return };
+        if !open.has_begun {
+            return;
+        }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             // The turn goes along, so that the next writer does not meet a transaction still open.
             runtime.spawn(async move {

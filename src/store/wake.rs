@@ -38,16 +38,16 @@ pub async fn wake_set(tx: &mut Tx, set: &SetTimer) -> Result<()> {
         (Some(due_at), true) => {
             let upsert = sql("INSERT INTO wakes (scope, id, name, nudge, due_at) VALUES ($1, $2, $3, $4, $5) \
                               ON CONFLICT (scope, id, name, nudge) DO UPDATE SET due_at = excluded.due_at");
-            tx.execute(upsert.text(scope).text(id).text(name).text(OWN).time(due_at)).await?;
+            tx.put(upsert.text(scope).text(id).text(name).text(OWN).time(due_at)).await?;
         }
         (Some(due_at), false) => {
             let nudge = crate::base::secret::Secret::random();
             let insert = sql("INSERT INTO wakes (scope, id, name, nudge, due_at) VALUES ($1, $2, $3, $4, $5)");
-            tx.execute(insert.text(scope).text(id).text(name).text(nudge.expose()).time(due_at)).await?;
+            tx.put(insert.text(scope).text(id).text(name).text(nudge.expose()).time(due_at)).await?;
         }
         (None, true) => {
             let delete = sql("DELETE FROM wakes WHERE scope = $1 AND id = $2 AND name = $3 AND nudge = $4");
-            tx.execute(delete.text(scope).text(id).text(name).text(OWN)).await?;
+            tx.put(delete.text(scope).text(id).text(name).text(OWN)).await?;
         }
         (None, false) => {}
     }

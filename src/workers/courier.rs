@@ -16,14 +16,18 @@ pub(super) async fn run(house: House, lane: Lane, mut stopping: watch::Receiver<
     while !*stopping.borrow_and_update() {
         while under_way.try_join_next().is_some() {}
         let free = limits::SENDS - i64::try_from(under_way.len()).unwrap_or(i64::MAX);
-        let claimed = match deliver::claim(&house, lane, free).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                tracing::error!(%error, lane = lane.name(), "due effects cannot be claimed");
-                tokio::time::sleep(BREATH).await;
-                continue;
-            }
-        };
+        let mut claimed = deliver::handed(&house, lane, free);
+        // Else what was handed over would have to wait for a look at the outbox; what is due there is looked for below.
+        if claimed.is_empty() {
+            claimed = match deliver::claim(&house, lane, free).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::error!(%error, lane = lane.name(), "due effects cannot be claimed");
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            };
+        }
         let full = claimed.len() == usize::try_from(free).unwrap_or(0);
         for row in claimed {
             let house = house.clone();

@@ -31,7 +31,9 @@ pub(super) async fn run(house: House) {
             }
         }
         let (began, journaled) = (Stopwatch::start(), house.journaled.load(Ordering::Relaxed));
-        match fold::fold(&house).await {
+        // The first of many is decided by itself: what is to wake somebody waits for none of those behind it.
+        let most_rows = if behind.is_none() { 1 } else { limits::FOLD_ROWS };
+        match fold::fold(&house, most_rows).await {
             Ok(folded) => {
                 // Looked at beside the writer, which whoever is to be woken by this fold needs now.
                 if folded == 0 || !fold::waits(&house).await {

@@ -7,7 +7,7 @@ use reveille::domain::effect::{Effect, Lane, PageOf};
 use reveille::domain::input::{Scope, Timer};
 use reveille::store::{
     AttemptOutcome, Intent, WriteLane, attempt_find, attempt_find_by_provider_id, attempt_intent, attempt_outcome,
-    attempt_provider_ids_known, audit_silent, leases_take_back, outbox_claim, outbox_insert, outbox_next_due, outbox_release, outbox_renew,
+    attempt_provider_ids_known, audit_silent, leases_take_back, outbox_claim, outbox_insert, outbox_insert_claimed, outbox_next_due, outbox_release, outbox_renew,
     outbox_settle, outbox_withdraw, person_load, person_save, wake_next_due, wake_set, wake_take, wakes_due,
 };
 
@@ -196,6 +196,28 @@ on_both! {
         assert_eq!(anew.len(), 1);
         let mut tx = db.begin().await;
         assert!(!outbox_settle(&mut tx, &again[0]).await.expect("it asks"));
+        assert!(outbox_settle(&mut tx, &anew[0]).await.expect("it asks"));
+        tx.commit().await.expect("it commits");
+    }
+
+    /// What is claimed where it is decided is nobody else's until its claim has passed, or is taken back at the next start.
+    async fn an_effect_is_claimed_with_its_decision(db: &Db) {
+        let mut ids = Ids::new();
+        let (incident, pages) = open_incident(db, &mut ids, "one", &[ana()]).await;
+        let id = place(db, &mut ids, &incident.id, &pages).await;
+        let mut tx = db.begin().await;
+        let effect = call(&id, &pages[0], &incident.id, 0);
+        let row = outbox_insert_claimed(&mut tx, &effect_id(1), &effect, "first").await.expect("it is stored");
+        tx.commit().await.expect("it commits");
+        assert_eq!((&row.id, &row.effect, row.tries), (&effect_id(1), &effect, 1));
+        assert!(outbox_claim(&db.store, Lane::Page, "second", at(1), 10).await.expect("it claims").is_empty());
+        assert!(outbox_renew(&db.store, &row).await.expect("it renews"));
+
+        leases_take_back(&db.store, "first").await.expect("it takes back");
+        let anew = outbox_claim(&db.store, Lane::Page, "first", at(1), 10).await.expect("it claims");
+        assert_eq!(anew.iter().map(|row| row.tries).collect::<Vec<_>>(), [2]);
+        let mut tx = db.begin().await;
+        assert!(!outbox_settle(&mut tx, &row).await.expect("it asks"), "its claim has passed on");
         assert!(outbox_settle(&mut tx, &anew[0]).await.expect("it asks"));
         tx.commit().await.expect("it commits");
     }

@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use reveille::base::bell::Bells;
 use reveille::base::clock::Clock;
 use reveille::base::id::{ContactId, IntegrationId, PolicyId, ScheduleId, ServiceId, UserId};
+use reveille::base::limits;
 use reveille::base::metrics::Metrics;
 use reveille::base::secret::Secret;
 use reveille::base::time::Time;
@@ -23,6 +24,7 @@ use reveille::domain::setup::{
 };
 use reveille::errands::sns::Sns;
 use reveille::flows::fold::Floods;
+use reveille::flows::handed::Handed;
 use reveille::flows::refusal::Refusals;
 use reveille::flows::retain::Retention;
 use reveille::flows::shout::Shouts;
@@ -191,6 +193,7 @@ impl Desk {
             intake,
             journaled: std::sync::Arc::default(),
             page_lane,
+            handed: Handed::default(),
             shouts: Shouts::default(),
             refusals: Refusals::default(),
             floods: Floods::default(),
@@ -290,7 +293,7 @@ impl Desk {
 
 async fn fold_always(house: House) {
     loop {
-        while fold::fold(&house).await.expect("the journal folds") > 0 {}
+        while fold::fold(&house, limits::FOLD_ROWS).await.expect("the journal folds") > 0 {}
         house.bells.journal.heard().await;
     }
 }
