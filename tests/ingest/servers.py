@@ -213,12 +213,12 @@ class Server:
         """The processor time that its processes have spent, seconds."""
         return sum(spent_s(process.process.pid) for process in self.processes)
 
-    def disk_mib(self):
-        """Every file in its folders, whatever it is called, by the room that it takes."""
-        return sum(disk_mib(process.folder).total() for process in self.processes)
+    def disk(self):
+        """The room that every file of its folders takes, whatever it is called, MiB."""
+        return sum((disk_of(process.folder) for process in self.processes), collections.Counter())
 
 
-def disk_mib(folder):
+def disk_of(folder):
     """The room that the files of a folder take, MiB, by name; what goes away meanwhile takes none."""
     found = collections.Counter()
     for at, _, names in os.walk(folder):
@@ -382,7 +382,7 @@ class Postgres:
         return spent
 
     def work(self):
-        """Transactions that wrote, and bytes of the log: both exact at once. Syncs of the log and whole pages in it come a second late."""
+        """Transactions that have a number, for they write or notify, and bytes of the log: both exact at once. The rest comes a second late."""
         said = self.ask(
             "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn() - '0/0', wal_sync, wal_fpi, "
             "(SELECT sum(xact_commit) FROM pg_stat_database) FROM pg_stat_wal"
@@ -403,8 +403,8 @@ class Postgres:
             time.sleep(0.05)
         return self.work() | {"processor_s": self.processor_s()}
 
-    def disk_mib(self):
-        return disk_mib(self.folder).total()
+    def disk(self):
+        return disk_of(self.folder)
 
     def close(self):
         self.script("stop")
