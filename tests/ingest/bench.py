@@ -7,10 +7,8 @@ synchronous_commit and full_page_writes on; what it does for each post and each 
 loads:
 """
 
-import argparse
 import contextlib
 import json
-import os
 import signal
 import statistics
 import sys
@@ -18,7 +16,7 @@ import threading
 import time
 
 from servers import Alertmanager, Postgres, Reveille, Sink, key_of, version_of
-from traffic import Connection, alert, at_share, bodies, flood, machine, show, text, wrk, wrk_version
+from traffic import Connection, alert, at_share, bodies, flood, machine, show, parser_of, text, wrk, wrk_version
 
 STORM = 20_000
 OPEN = 100_000
@@ -410,18 +408,14 @@ LOADS = {
 
 def main():
     about = __doc__ + "\n".join(f"  {name:9}{words}" for name, (words, _) in LOADS.items())
-    parser = argparse.ArgumentParser(prog="scripts/measure bench", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of("bench", about)
     parser.add_argument("loads", nargs="*", metavar="LOAD", help="which of them; all unless said")
-    parser.add_argument("--columns", default=",".join(COLUMNS), help="which servers, of %(default)s (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=5, help="how long a rate is measured (default: %(default)s)")
-    parser.add_argument("--posts", type=int, default=200, help="posts for the latency (default: %(default)s)")
-    parser.add_argument("--reveille", required=True, help="the binary (default: the one that is built)")
-    parser.add_argument("--target", required=True, help="a folder on a disk (default: where it is built)")
+    parser.add_argument("--columns", metavar="A,B", default=",".join(COLUMNS), help="which servers, of %(default)s (default: all)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="how often each server has its turn (default: %(default)s)")
+    parser.add_argument("--seconds", metavar="N", type=int, default=5, help="how long a rate is measured (default: %(default)s)")
+    parser.add_argument("--posts", metavar="N", type=int, default=200, help="posts for the latency (default: %(default)s)")
     options = parser.parse_args()
     options.columns = [column for column in options.columns.split(",") if column]
-    # Each server runs in a folder of its own.
-    options.reveille, options.target = os.path.abspath(options.reveille), os.path.abspath(options.target)
     for given, known in ((options.loads, LOADS), (options.columns, COLUMNS)):
         for name in given:
             if name not in known:

@@ -4,16 +4,14 @@ Prints a table, and draws it where --plot says. The store is filled with real po
 size is measured, the process is killed, and started again.
 """
 
-import argparse
 import contextlib
-import os
 import signal
 import statistics
 import time
 
 from plot import lines
 from servers import Postgres, Reveille, Sink, key_of, version_of
-from traffic import Connection, alert, bodies, flood, machine, text, wrk, wrk_version
+from traffic import Connection, alert, bodies, flood, machine, parser_of, text, wrk, wrk_version
 
 # In so many incidents.
 GROUPS = 10
@@ -68,14 +66,11 @@ def measure(server, size, postgres):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/measure growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", nargs="*", type=int, help="how many alerts (default: 10000 100000 1000000)")
+    parser = parser_of("growth", __doc__)
+    parser.add_argument("sizes", nargs="*", metavar="SIZE", type=int, help="how many alerts (default: 10000 100000 1000000)")
     parser.add_argument("--postgres", action="store_true", help="in PostgreSQL instead of SQLite")
-    parser.add_argument("--plot", help="where to draw it, as SVG")
-    parser.add_argument("--reveille", required=True, help="the binary (default: the one that is built)")
-    parser.add_argument("--target", required=True, help="a folder on a disk (default: where it is built)")
+    parser.add_argument("--plot", metavar="FILE", help="where to draw it, as SVG")
     options = parser.parse_args()
-    options.reveille, options.target = os.path.abspath(options.reveille), os.path.abspath(options.target)
     began, rows, sink = time.monotonic(), [], Sink()
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Postgres(options.target)) if options.postgres else None

@@ -7,10 +7,8 @@ minutes on (`--kept`), since none by age is shorter than a day. All goes to loop
 It fails when a signal was refused or lost, or when after the warm-up memory, files or the disk still rise.
 """
 
-import argparse
 import collections
 import contextlib
-import os
 import re
 import statistics
 import sys
@@ -19,7 +17,7 @@ import time
 
 from plot import lines
 from servers import Postgres, Reveille, Sink, key_of, version_of
-from traffic import Connection, Refused, alert, at_share, machine, text
+from traffic import Connection, Refused, alert, at_share, machine, parser_of, text
 
 # Each post holds so many signals.
 POST = 20
@@ -54,7 +52,7 @@ def over(one, began):
 class Traffic:
     def __init__(self, server, options):
         self.server, self.options = server, options
-        self.stop, self.sent, self.refused, self.late = threading.Event(), 0, 0, 0.0
+        self.stop, self.sent, self.refused, self.behind_s = threading.Event(), 0, 0, 0.0
         self.took = collections.deque(maxlen=60 * options.rate // POST)
         self.failed = None
 
@@ -64,29 +62,26 @@ class Traffic:
         except Exception as error:  # the whole run fails by it
             self.failed = error
 
-    def post(self, lines_, key, alerts):
-        """Over a connection that stays, or a new one after a refusal."""
-        body, began = text(alerts), time.monotonic()
+    def post(self, key, alerts, kept=None):
+        """Over the connection that was kept, or a new one; it can be kept again unless the post was refused."""
         try:
-            if key not in lines_:
-                lines_[key] = Connection(self.server, key)
-            lines_[key].post(body)
-            self.sent += len(alerts)
+            connection = kept or Connection(self.server, key)
+            connection.post(text(alerts))
         except (Refused, OSError) as error:
             self.refused += len(alerts)
             print(error, flush=True)
-            if key in lines_:
-                lines_.pop(key).close()
-        return (time.monotonic() - began) * 1e3
+            return None
+        self.sent += len(alerts)
+        return connection
 
     def flow(self):
-        began, n, fresh, known, lines_ = time.monotonic(), 0, 0, 0, {}
+        began, n, fresh, known, steady = time.monotonic(), 0, 0, 0, None
         ending, paging, next_page = collections.deque(), collections.deque(), PAGES_EVERY
         while not self.stop.is_set():
             wait = began + n / self.options.rate - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
-            self.late = max(self.late, -wait)
+            self.behind_s = max(0.0, -wait)
             now, batch = time.time(), []
             for _ in range(POST):
                 kind, n = n % 100, n + 1
@@ -101,23 +96,22 @@ class Traffic:
                     known = (known + 1) % KNOWN
                     one = quiet(f"host-{known}")
                 batch.append(one)
-            self.took.append(self.post(lines_, key_of(0), batch))
+            at = time.monotonic()
+            steady = self.post(key_of(0), batch, steady)
+            self.took.append((time.monotonic() - at) * 1e3)
             if time.monotonic() - began >= next_page:
                 next_page += PAGES_EVERY
                 one = alert(f"shop-{n}", f"Down{n}")
-                self.post(lines_, key_of(1), [one])
+                # The server lets go of a line that says nothing for so long.
+                self.post(key_of(1), [one])
                 paging.append((now + PAGES_LAST, now, one))
             while paging and paging[0][0] <= now:
                 _, since, one = paging.popleft()
-                self.post(lines_, key_of(1), [over(one, since)])
-        for connection in lines_.values():
-            connection.close()
+                self.post(key_of(1), [over(one, since)])
 
 
 def parts_of(name):
-    """What a file in the folder of the data is for."""
-    if "ballast" in name:
-        return "ballast"
+    """Which of PARTS a file of the data belongs to; SQLite's ballast is of the rest."""
     if "journal" in name:
         return "journal"
     if re.search(r"-wal$|-shm$|^pg_wal/", name):
@@ -156,18 +150,15 @@ def verdict(samples, minutes):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/measure soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30, help="how long (default: %(default)s)")
-    parser.add_argument("--rate", type=int, default=2_000, help="signals a second (default: %(default)s)")
-    parser.add_argument("--names", type=int, default=100_000, help="how many names what is new has, which come again; 0: ever new ones (default: %(default)s)")
-    parser.add_argument("--kept", type=int, help="alerts_most of [retention] (default: what ends within an eighth of the run)")
+    parser = parser_of("soak", __doc__)
+    parser.add_argument("--minutes", metavar="N", type=float, default=30, help="how long (default: %(default)s)")
+    parser.add_argument("--rate", metavar="N", type=int, default=2_000, help="signals a second (default: %(default)s)")
+    parser.add_argument("--names", metavar="N", type=int, default=100_000, help="how many names what is new has, which come again; 0: ever new ones (default: %(default)s)")
+    parser.add_argument("--kept", metavar="N", type=int, help="alerts_most of [retention] (default: what ends within an eighth of the run)")
     parser.add_argument("--postgres", action="store_true", help="in PostgreSQL instead of SQLite")
-    parser.add_argument("--plot", help="where to draw it, as SVG")
-    parser.add_argument("--reveille", required=True, help="the binary (default: the one that is built)")
-    parser.add_argument("--target", required=True, help="a folder on a disk (default: where it is built)")
+    parser.add_argument("--plot", metavar="FILE", help="where to draw it, as SVG")
     options = parser.parse_args()
     options.kept = options.kept or int(options.rate * NEW / 100 * options.minutes * 60 / 8)
-    options.reveille, options.target = os.path.abspath(options.reveille), os.path.abspath(options.target)
     retention = f"\n[retention]\nalerts_most = {options.kept}\nsamples_most = 1000\n"
     sink = Sink()
     with contextlib.ExitStack() as stack:
@@ -196,19 +187,23 @@ def main():
         wrong.append(f"{traffic.sent - decided:,.0f} signals were lost")
     if traffic.refused:
         wrong.append(f"{traffic.refused:,} signals were refused")
+    if traffic.behind_s > 1:
+        wrong.append(f"it came {traffic.behind_s:.0f} s late, so that it was less than {options.rate:,} a second")
     if not forgotten:
         wrong.append("retention did not run")
     print(f"not flat: {'; '.join(wrong)}" if wrong else "flat, and nothing lost")
     sys.exit(1 if wrong else 0)
 
 
-PARTS = ("tables", "log", "journal", "ballast", "rest")
+# What a file in the folder of the data is for.
+PARTS = ("tables", "log", "journal", "rest")
 
 
 def watch(server, postgres, traffic, sink, options):
     """Samples until the time is over, of which one each minute is said."""
-    heads = ["min", "sent", "refused", "memory MiB", "files", "disk MiB", *PARTS, "lag s", "p50 ms", "p99 ms", "calls", "forgotten"]
-    print("  ".join(f"{head:>9}" for head in heads), flush=True)
+    heads = ["minute", "      sent", "refused", "memory MiB", "files", "disk MiB", *(f"{part:>7}" for part in PARTS), "lag s", "post p50 ms", "p99 ms"]
+    heads += ["calls", "forgotten"]
+    print("  ".join(heads), flush=True)
     traffic.thread = threading.Thread(target=traffic.run)
     began, samples, said = time.monotonic(), [], 0
     traffic.thread.start()
@@ -226,7 +221,7 @@ def watch(server, postgres, traffic, sink, options):
         cells = [f"{at:.1f}", f"{traffic.sent:,}", f"{traffic.refused:,}", f"{found['memory']:.1f}", f"{found['files']}", f"{found['disk']:.1f}"]
         cells += [*(f"{found['parts'][part]:.1f}" for part in PARTS), f"{oldest:.2f}", f"{at_share(spans, 0.5):.2f}", f"{at_share(spans, 0.99):.1f}"]
         cells += [f"{len(sink.heard)}", f"{server.metric('reveille_forgotten_rows_total'):,.0f}"]
-        print("  ".join(f"{cell:>9}" for cell in cells), flush=True)
+        print("  ".join(cell.rjust(len(head)) for cell, head in zip(cells, heads)), flush=True)
     return samples
 
 

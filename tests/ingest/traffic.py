@@ -1,5 +1,6 @@
 """What is posted, and how: shared by the table, the growth and the soak."""
 
+import argparse
 import json
 import math
 import os
@@ -102,6 +103,16 @@ def wrk(server, kind, connections, size, turn, seconds):
 def at_share(spans, share):
     """The smallest span that so large a share of them does not pass."""
     return sorted(spans)[max(0, math.ceil(len(spans) * share) - 1)]
+
+
+def parser_of(tool, about):
+    """The options that all tools here have."""
+    parser = argparse.ArgumentParser(prog=f"scripts/measure {tool}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    built = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or f"{HERE}/../../target")
+    binary = f"{built}/release/reveille"
+    parser.add_argument("--reveille", metavar="BINARY", type=os.path.abspath, default=binary, help="what to measure; nothing is built then")
+    parser.add_argument("--target", metavar="FOLDER", type=os.path.abspath, default=built, help="on a disk, for the servers' data (default: where it is built)")
+    return parser
 
 
 def machine():
