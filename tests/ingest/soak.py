@@ -29,6 +29,8 @@ NEW = 10
 LASTS = 60
 # Every so often, seconds, something opens an incident and is over a little later: seldom enough to be no storm.
 PAGES_EVERY, PAGES_LAST = 10, 20
+# Of one of these in turn, for who is being called is not called again for the next.
+PEOPLE = 20
 SAMPLE_EVERY = 5
 # The first part of the run, in which what is kept comes to its limits.
 WARM = 0.4
@@ -75,7 +77,7 @@ class Traffic:
         return connection
 
     def flow(self):
-        began, n, fresh, known, steady = time.monotonic(), 0, 0, 0, None
+        began, n, fresh, known, pages, steady = time.monotonic(), 0, 0, 0, 0, None
         ending, paging, next_page = collections.deque(), collections.deque(), PAGES_EVERY
         while not self.stop.is_set():
             wait = began + n / self.options.rate - time.monotonic()
@@ -101,13 +103,14 @@ class Traffic:
             self.took.append((time.monotonic() - at) * 1e3)
             if time.monotonic() - began >= next_page:
                 next_page += PAGES_EVERY
-                one = alert(f"shop-{n}", f"Down{n}")
+                pages += 1
+                one, key = alert(f"shop-{n}", f"Down{pages}"), key_of(1 + pages % PEOPLE)
                 # The server lets go of a line that says nothing for so long.
-                self.post(key_of(1), [one])
-                paging.append((now + PAGES_LAST, now, one))
+                self.post(key, [one])
+                paging.append((now + PAGES_LAST, now, one, key))
             while paging and paging[0][0] <= now:
-                _, since, one = paging.popleft()
-                self.post(key_of(1), [over(one, since)])
+                _, since, one, key = paging.popleft()
+                self.post(key, [over(one, since)])
 
 
 def parts_of(name):
@@ -163,7 +166,7 @@ def main():
     sink = Sink()
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Postgres(options.target)) if options.postgres else None
-        own = {"people": 2, "window": "1s", "postgres": postgres, "more": retention}
+        own = {"people": 1 + PEOPLE, "window": "1s", "postgres": postgres, "more": retention}
         server = stack.enter_context(Reveille(options.target, options.reveille, sink, **own))
         server.start()
         traffic = Traffic(server, options)
