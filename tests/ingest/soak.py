@@ -156,12 +156,16 @@ def main():
     parser = parser_of("soak", __doc__)
     parser.add_argument("--minutes", metavar="N", type=float, default=30, help="how long (default: %(default)s)")
     parser.add_argument("--rate", metavar="N", type=int, default=2_000, help="signals a second (default: %(default)s)")
-    parser.add_argument("--names", metavar="N", type=int, default=100_000, help="how many names what is new has, which come again; 0: ever new ones (default: %(default)s)")
+    parser.add_argument("--names", metavar="N", type=int, help="how many names what is new has, which come again; 0: ever new ones (default: a quarter of the run's)")
     parser.add_argument("--kept", metavar="N", type=int, help="alerts_most of [retention] (default: what ends within an eighth of the run)")
     parser.add_argument("--postgres", action="store_true", help="in PostgreSQL instead of SQLite")
     parser.add_argument("--plot", metavar="FILE", help="where to draw it, as SVG")
     options = parser.parse_args()
-    options.kept = options.kept or int(options.rate * NEW / 100 * options.minutes * 60 / 8)
+    new = int(options.rate * NEW / 100 * options.minutes * 60)
+    options.kept = options.kept or new // 8
+    if options.names is None:
+        # One that comes again is over by then.
+        options.names = max(new // 4, 2 * LASTS * options.rate * NEW // 100)
     retention = f"\n[retention]\nalerts_most = {options.kept}\nsamples_most = 1000\n"
     sink = Sink()
     with contextlib.ExitStack() as stack:
@@ -171,7 +175,7 @@ def main():
         server.start()
         traffic = Traffic(server, options)
         where = f"PostgreSQL {postgres.version()}" if postgres else "SQLite"
-        print(f"{options.rate:,} signals a second for {options.minutes:g} minutes, {options.kept:,} ended alerts kept;")
+        print(f"{options.rate:,} signals a second for {options.minutes:g} minutes, {f'{options.names:,}' if options.names else 'ever new'} names, {options.kept:,} ended alerts kept;")
         print(f"Reveille {version_of(options.reveille)} on {where}, {machine()}\n")
         samples = watch(server, postgres, traffic, sink, options)
         traffic.stop.set()
