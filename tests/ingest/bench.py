@@ -106,6 +106,8 @@ class Bench:
 
     def rates(self, load, kind, connections, size=1, rate=None, p99=None):
         print(f"{load}:", flush=True)
+        # A hundred in each leave much to be decided, which the last round waits for.
+        seconds = self.options.seconds if size == 1 else max(1, self.options.seconds // 2)
         got = {column: [] for column in self.columns()}
         for turn in range(self.options.rounds):
             for column in self.columns():
@@ -113,16 +115,17 @@ class Bench:
                     server.start()
                     if kind == "same":
                         wrk(server, kind, connections, size, turn, 1)
-                    got[column].append(self.round(load, server, column, kind, connections, size, turn))
+                    got[column].append(self.round(load, server, column, (kind, connections, size, turn, seconds)))
         middle = lambda key, scale=1: {column: statistics.median(found[key] for found in rounds) / scale for column, rounds in got.items()}
         self.row(load, "alerts /s", middle("rate"), rate)
         self.row(load, "p99, ms", middle("p99_us", 1e3), p99)
 
-    def round(self, load, server, column, kind, connections, size, turn):
+    def round(self, load, server, column, how):
         """One server's turn. After the last, all that was answered is waited for and counted: none may be missing."""
+        _, _, size, turn, _ = how
         last, in_postgres = turn == self.options.rounds - 1, column in ("postgres", "replicas")
         began, before = server.processor_s(), self.postgres.begin() if in_postgres else None
-        found = wrk(server, kind, connections, size, turn, self.options.seconds)
+        found = wrk(server, *how)
         said = f", {(server.processor_s() - began) * 1e6 / found['requests']:.0f} µs of processor a post"
         if in_postgres:
             meanwhile = self.postgres.work()
@@ -369,7 +372,7 @@ class Bench:
             self.work_table()
 
     def work_table(self):
-        print("\nWhat PostgreSQL does for it: transactions that write or notify, and syncs of its log, which one commit or several together wait for;")
+        print("\nWhat PostgreSQL does for it, by its own statistics: transactions that write or notify, and syncs of its log, which one commit or several together wait for;")
         print(f"the log is the WAL, in pages of 8 KiB; whole pages are those that it holds once more after a checkpoint. All of it until all is decided.\n")
         print("| load | replicas | for | how many | transactions | of them while posts came | that only read | syncs | bytes of log | pages of log a sync | whole pages a sync |")
         print("|" + "---|" * 11)
@@ -412,7 +415,7 @@ def main():
     parser.add_argument("loads", nargs="*", metavar="LOAD", help="which of them; all unless said")
     parser.add_argument("--columns", metavar="A,B", default=",".join(COLUMNS), help="which servers, of %(default)s (default: all)")
     parser.add_argument("--rounds", metavar="N", type=int, default=3, help="how often each server has its turn (default: %(default)s)")
-    parser.add_argument("--seconds", metavar="N", type=int, default=5, help="how long a rate is measured (default: %(default)s)")
+    parser.add_argument("--seconds", metavar="N", type=int, default=4, help="how long a rate is measured; half of it with a hundred in each (default: %(default)s)")
     parser.add_argument("--posts", metavar="N", type=int, default=200, help="posts for the latency (default: %(default)s)")
     options = parser.parse_args()
     options.columns = [column for column in options.columns.split(",") if column]

@@ -183,7 +183,7 @@ def main():
         if traffic.failed:
             raise traffic.failed
         lag, decided = server.settles(), server.decided()
-        forgotten = server.metric("reveille_forgotten_rows_total")
+        forgotten, log = server.metric("reveille_forgotten_rows_total"), server.processes[0].log()
     print(f"\n{traffic.sent:,} signals taken, {traffic.refused:,} refused, {decided:,.0f} decided, the last {lag:.2f} s after it was sent; {forgotten:,.0f} rows forgotten")
     if options.plot:
         of = lambda what: [(found["at"], found[what]) for found in samples]
@@ -198,6 +198,8 @@ def main():
         wrong.append(f"it came {traffic.behind_s:.0f} s late, so that it was less than {options.rate:,} a second")
     if not forgotten:
         wrong.append("retention did not run")
+    if wrong:
+        print(f"\nthe end of its log:\n{log[-4000:]}")
     print(f"not flat: {'; '.join(wrong)}" if wrong else "flat, and nothing lost")
     sys.exit(1 if wrong else 0)
 
