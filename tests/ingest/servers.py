@@ -264,15 +264,15 @@ class Reveille(Server):
 
     name, reveille = "Reveille", True
 
-    def __init__(self, target, binary, sink, people=1, window="10m", postgres=None, replicas=1, more=""):
+    def __init__(self, target, binary, sink, people=1, window="10m", flapping=True, postgres=None, replicas=1, more=""):
         super().__init__([Process(self.name, target, "/readyz", {"REVEILLE_LOG": "warn"}) for _ in range(replicas)])
         self.binary, self.postgres, self.token = binary, postgres, None
         self.database = postgres.make() if postgres else f"sqlite://{self.folder}/reveille.db?mode=rwc"
-        configuration = self.configuration(sink, people, window) + more
+        configuration = self.configuration(sink, people, window, flapping) + more
         for process in self.processes:
             process.write("reveille.toml", configuration)
 
-    def configuration(self, sink, people, window):
+    def configuration(self, sink, people, window, flapping):
         # Replicas share the key to what is sealed in their database.
         key = base64.b64encode(os.urandom(32)).decode()
         parts = [f'[server]\npublic_url = "{self.url}"\nsecret_key = "{key}"\n[twilio]\naccount_sid = "AC1"\nauth_token = "t"\nfrom = "+15005550006"\n']
@@ -284,6 +284,7 @@ class Reveille(Server):
                 f'rules = [{{ urgency = "high", after = "0s", contact = "phone" }}]\n'
                 f'[[policy]]\nid = "p{n}"\nsteps = [{{ notify = ["user:p{n}"], escalate_after = "1h" }}]\n'
                 f'[[service]]\nid = "s{n}"\nname = "Service {n}"\npolicy = "p{n}"\ngroup = {{ window = "{window}" }}\n'
+                f'{"" if flapping else "flapping = false"}\n'
                 f'[[integration]]\nid = "i{n}"\nsource = "alertmanager_api"\nservice = "s{n}"\nkey = "{key_of(n)}"\n'
             )
         return "\n".join(parts)

@@ -4,6 +4,8 @@ Two thousand signals a second for half an hour, unless said: nearly all repeat w
 Those only record, as most of what monitors say; a few page, and are resolved; lists are read. Retention by number runs from the first
 minutes on (`--kept`), since none by age is shorter than a day. All goes to loopback, and it stops by itself.
 
+In a run of less than 25 minutes new conditions have fewer names, and flapping is switched off, or they would not end.
+
 It fails when a signal was refused or lost, or when after the warm-up memory, files or the disk still rise.
 """
 
@@ -23,6 +25,8 @@ from traffic import Connection, Refused, alert, at_share, machine, parser_of, te
 POST = 20
 # How many conditions fire throughout and are repeated.
 KNOWN = 2_000
+# A new condition comes again under the same name after so long, seconds, where the run is long enough.
+AGAIN = 600
 # Of a hundred signals these are new; as many end.
 NEW = 10
 # A new condition is over after so long, seconds.
@@ -156,21 +160,23 @@ def main():
     parser = parser_of("soak", __doc__)
     parser.add_argument("--minutes", metavar="N", type=float, default=30, help="how long (default: %(default)s)")
     parser.add_argument("--rate", metavar="N", type=int, default=2_000, help="signals a second (default: %(default)s)")
-    parser.add_argument("--names", metavar="N", type=int, help="how many names what is new has, which come again; 0: ever new ones (default: a quarter of the run's)")
-    parser.add_argument("--kept", metavar="N", type=int, help="alerts_most of [retention] (default: what ends within an eighth of the run)")
+    parser.add_argument("--names", metavar="N", type=int, help="how many names what is new has, which come again; 0: ever new ones (default: what comes in ten minutes)")
+    parser.add_argument("--kept", metavar="N", type=int, help="alerts_most of [retention] (default: half of what could be)")
     parser.add_argument("--postgres", action="store_true", help="in PostgreSQL instead of SQLite")
     parser.add_argument("--plot", metavar="FILE", help="where to draw it, as SVG")
     options = parser.parse_args()
-    new = int(options.rate * NEW / 100 * options.minutes * 60)
-    options.kept = options.kept or new // 8
+    firing = LASTS * options.rate * NEW // 100
     if options.names is None:
-        # One that comes again is over by then.
-        options.names = max(new // 4, 2 * LASTS * options.rate * NEW // 100)
+        # Within the warm-up each has been there once; and what comes again was over by then.
+        options.names = int(min(AGAIN * options.rate * NEW / 100, max(2 * firing, options.minutes * WARM * 60 * options.rate * NEW / 100)))
+    options.kept = options.kept or max(options.names - firing, firing) // 2
+    # What comes again before a condition counts as steady would be held for flapping, and not end.
+    steady = not options.names or options.names >= AGAIN * options.rate * NEW / 100
     retention = f"\n[retention]\nalerts_most = {options.kept}\nsamples_most = 1000\n"
     sink = Sink()
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Postgres(options.target)) if options.postgres else None
-        own = {"people": 1 + PEOPLE, "window": "1s", "postgres": postgres, "more": retention}
+        own = {"people": 1 + PEOPLE, "flapping": steady, "window": "1s", "postgres": postgres, "more": retention}
         server = stack.enter_context(Reveille(options.target, options.reveille, sink, **own))
         server.start()
         traffic = Traffic(server, options)
@@ -213,7 +219,7 @@ def watch(server, postgres, traffic, sink, options):
     heads = ["minute", "      sent", "refused", "memory MiB", "files", "disk MiB", *(f"{part:>7}" for part in PARTS), "lag s", "post p50 ms", "p99 ms"]
     heads += ["calls", "forgotten"]
     print("  ".join(heads), flush=True)
-    traffic.thread = threading.Thread(target=traffic.run)
+    traffic.thread = threading.Thread(target=traffic.run, daemon=True)
     began, samples, said = time.monotonic(), [], 0
     traffic.thread.start()
     while not traffic.failed and time.monotonic() - began < options.minutes * 60:

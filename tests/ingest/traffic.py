@@ -131,6 +131,8 @@ def wrk_version():
 def show(figure):
     if figure is None:
         return "–"
+    if isinstance(figure, int):
+        return f"{figure:,}"
     if figure >= 100:
         return f"{figure:,.0f}"
     return f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
