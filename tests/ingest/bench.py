@@ -252,7 +252,7 @@ class Bench:
             with self.make(column, people=2 * quiet + WARM + 1) as server:
                 server.start()
                 self.quietly(server, 1, WARM, 0.04)
-                idle[column] = at_share(self.quietly(server, 1 + WARM, quiet, 0.04)[0], 0.99)
+                idle[column] = at_share(self.quietly(server, 1 + WARM, quiet, 0.02)[0], 0.99)
                 took = []
 
                 def post():

@@ -28,6 +28,8 @@ def lines(path, title, below, charts, logarithmic=False):
 def chart(caption, series, below, logarithmic):
     place = log10 if logarithmic else float
     ats = sorted({at for points in series.values() for at, _ in points})
+    if not logarithmic:
+        ats = [0, ats[-1] / 2, ats[-1]]
     first, last = place(ats[0]), place(ats[-1])
     step = step_of(max(value for points in series.values() for _, value in points) or 1)
     top = step * 4
@@ -38,11 +40,10 @@ def chart(caption, series, below, logarithmic):
     for value in (0, 2 * step, top):
         drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{GRID}"/>')
         drawn.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end" fill="{WORDS}">{said(value)}</text>')
-    ticks = ats if logarithmic else [ats[0], (ats[0] + ats[-1]) / 2, ats[-1]]
-    for at in ticks:
+    for at in ats:
         anchor = "middle" if at != ats[-1] or len(ats) == 1 else "end"
         right = x(at) if anchor == "middle" else WIDTH - 2
-        drawn.append(f'<text x="{right:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="{anchor}" fill="{WORDS}">{said(at)} {escape(below)}</text>')
+        drawn.append(f'<text x="{right:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="{anchor}" fill="{WORDS}">{said(round(at, 1))} {escape(below)}</text>')
     for points, colour in zip(series.values(), COLOURS):
         path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in points)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')

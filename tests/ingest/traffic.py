@@ -111,7 +111,7 @@ def parser_of(tool, about):
     built = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or f"{HERE}/../../target")
     binary = f"{built}/release/reveille"
     parser.add_argument("--reveille", metavar="BINARY", type=os.path.abspath, default=binary, help="what to measure; nothing is built then")
-    parser.add_argument("--target", metavar="FOLDER", type=os.path.abspath, default=built, help="on a disk, for the servers' data (default: where it is built)")
+    parser.add_argument("--target", metavar="FOLDER", type=os.path.abspath, default=built, help="on a disk, for SQLite's data (default: where it is built)")
     return parser
 
 
