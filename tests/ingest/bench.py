@@ -11,7 +11,6 @@ import contextlib
 import json
 import signal
 import statistics
-import sys
 import threading
 import time
 
@@ -45,6 +44,13 @@ def times(least, aim=None):
     return Wanted(words, of(least), of(aim) if aim else None)
 
 
+LOWER = Wanted("< 1 ×", lambda ours, theirs: theirs is None or ours < theirs)
+
+
+def most(limit, unit):
+    return Wanted(f"≤ {limit:,} {unit}", lambda ours, _: ours <= limit)
+
+
 def group_of(count):
     """A notification as Alertmanager sends it, of so many alerts."""
     words = "The node has been unreachable for more than five minutes and its pods are being moved elsewhere. " * 8
@@ -63,13 +69,6 @@ def group_of(count):
     ]
     head = {"version": "4", "groupKey": '{}:{alertname="NodeDown"}', "receiver": "reveille", "status": "firing", "truncatedAlerts": 0}
     return text(head | {"externalURL": "http://alertmanager.example", "groupLabels": {}, "commonLabels": common, "commonAnnotations": {}, "alerts": alerts})
-
-
-LOWER = Wanted("< 1 ×", lambda ours, theirs: theirs is None or ours < theirs)
-
-
-def most(limit, unit):
-    return Wanted(f"≤ {limit:,} {unit}", lambda ours, _: ours <= limit)
 
 
 class Bench:
@@ -332,13 +331,13 @@ class Bench:
                     posting.start()
                     spans = []
                     # Until all of it is decided, for that as well must hold nobody up.
-                    while posting.is_alive() or len(spans) < 100 or (len(spans) % 20 == 0 and server.decided() < STORM + 100 + len(spans)):
-                        spans.append(one())
+                    while posting.is_alive() or len(spans) < 100 or (took and server.decided("groups") < STORM):
+                        spans += [one() for _ in range(20)]
                     posting.join()
                     if not took:
                         raise AssertionError("the body was refused")
-                    server.settles()
                     decided[column].append(time.monotonic() - began)
+                    server.settles()
                     answered[column] += took
                     beside[column].append(at_share(spans, 0.99))
                     other.close()
@@ -355,8 +354,9 @@ class Bench:
         versions = [f"Reveille {version_of(options.reveille)}", f"Alertmanager {Alertmanager.version()}", wrk_version()]
         if self.postgres:
             versions.append(f"PostgreSQL {self.postgres.version()} (fsync, synchronous_commit, full_page_writes on)")
-        again = [given for given in sys.argv[1:] if given not in ("--reveille", "--target", options.reveille, options.target)]
-        print(f"\n{' '.join(['scripts/measure bench', *again])}, on {machine()}; {', '.join(versions)}.\n")
+        given = [f"--{name} {getattr(options, name)}" for name in ("rounds", "seconds", "posts")] + ["--columns " + ",".join(columns)]
+        print(f"\nscripts/measure bench {' '.join([*(options.loads or LOADS), *given])}")
+        print(f"on {machine()}; {', '.join(versions)}:\n")
         print("    prometheus-alertmanager --config.file=alertmanager.yml --storage.path=data --cluster.listen-address=    # group_wait: 0s")
         print("    reveille serve --config reveille.toml --database sqlite://… or postgres://…")
         print(f"    wrk -t2 -c16 (or 128) -d{options.seconds}s --latency -s tests/ingest/post.lua …/api/v2/alerts\n")
@@ -373,7 +373,7 @@ class Bench:
 
     def work_table(self):
         print("\nWhat PostgreSQL does for it, by its own statistics: transactions that write or notify, and syncs of its log, which one commit or several together wait for;")
-        print(f"the log is the WAL, in pages of 8 KiB; whole pages are those that it holds once more after a checkpoint. All of it until all is decided.\n")
+        print("the log is the WAL, in pages of 8 KiB; whole pages are those that it holds once more after a checkpoint. All of it until all is decided.\n")
         print("| load | replicas | for | how many | transactions | of them while posts came | that only read | syncs | bytes of log | pages of log a sync | whole pages a sync |")
         print("|" + "---|" * 11)
         for work in self.works:
