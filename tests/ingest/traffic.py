@@ -6,8 +6,10 @@ import math
 import os
 import platform
 import re
+import signal
 import socket
 import subprocess
+import sys
 import threading
 
 from servers import HERE, KEY
@@ -106,7 +108,8 @@ def at_share(spans, share):
 
 
 def parser_of(tool, about):
-    """The options that all tools here have."""
+    """The options that all tools here have. Whoever ends one of them ends its servers, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog=f"scripts/measure {tool}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     built = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or f"{HERE}/../../target")
     binary = f"{built}/release/reveille"
