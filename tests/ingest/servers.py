@@ -312,9 +312,9 @@ class Reveille(Server):
             said = answer.read().decode()
         return sum(float(line.rsplit(" ", 1)[1]) for line in said.splitlines() if re.match(rf"{name}(\{{|\s)", line))
 
-    def decided(self, integration=""):
-        """How many signals have been decided, of one integration or of all."""
-        return self.metric(f'reveille_signals_total\\{{.*{integration}.*"accepted".*')
+    def decided(self):
+        """How many signals have been decided."""
+        return self.metric('reveille_signals_total\\{.*"accepted".*')
 
     def settles(self, patience=600):
         """Waits until everything that was accepted is decided; how long that took, seconds."""
