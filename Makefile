@@ -45,7 +45,7 @@ e2e: ## run the stories in a browser
 bench: ## measure a release build as a whole process
 	@scripts/bench
 
-bench-ingest: ## measure it beside Prometheus Alertmanager, on SQLite and PostgreSQL: a table of ratios, in 12 minutes
+bench-ingest: ## measure it beside Prometheus Alertmanager, on SQLite and PostgreSQL: a table of ratios
 	@scripts/measure bench
 
 bench-growth: ## measure it with 10,000, 100,000 and 1,000,000 alerts in its store: a table, and docs/growth.svg
