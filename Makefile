@@ -2,7 +2,7 @@
 # `make` alone prints the list below, made from the captions after `##`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build web fmt lint house sim fuzz e2e bench bench-ingest clean
+.PHONY: help run test build web fmt lint house sim fuzz e2e bench bench-ingest bench-growth soak clean
 
 # rustup's directory comes last, so that a toolchain the person chose keeps its place.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -45,8 +45,14 @@ e2e: ## run the stories in a browser
 bench: ## measure a release build as a whole process
 	@scripts/bench
 
-bench-ingest: ## measure the intake beside Prometheus Alertmanager, with a table of ratios
-	@scripts/bench-ingest
+bench-ingest: ## measure it beside Prometheus Alertmanager, on SQLite and PostgreSQL: a table of ratios
+	@scripts/measure bench
+
+bench-growth: ## measure it with 10,000, 100,000 and 1,000,000 alerts in its store: a table, and docs/growth.svg
+	@scripts/measure growth --plot docs/growth.svg
+
+soak: ## keep it busy for half an hour, and see that memory, files and disk come to rest
+	@scripts/measure soak
 
 clean: ## remove everything that was built or installed here; data in var/ stays
 	@scripts/postgres stop

@@ -1,457 +1,443 @@
 """Reveille beside Prometheus Alertmanager: the same loads, one server after the other, several rounds, and a table of ratios.
 
-Every load goes to loopback and stops by itself. Alertmanager keeps alerts in memory; Reveille answers when they are on the disk.
+Every load goes to loopback and stops by itself. Alertmanager keeps alerts in memory; Reveille answers when they are on the disk: in
+SQLite, in PostgreSQL, and in PostgreSQL as two replicas among whom the connections are shared. PostgreSQL is a private one with fsync,
+synchronous_commit and full_page_writes on; what it does for each post and each page is a table of its own.
+
+loads:
 """
 
-import argparse
+import contextlib
 import json
-import os
-import platform
-import re
-import socket
+import signal
 import statistics
-import subprocess
 import threading
 import time
-import urllib.request
 
-from plot import lines
-from servers import KEY, Alertmanager, Reveille, Sink
+from servers import Alertmanager, Postgres, Reveille, Sink, key_of, version_of
+from traffic import Connection, alert, at_share, bodies, flood, machine, show, parser_of, text, wrk, wrk_version
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 STORM = 20_000
 OPEN = 100_000
-GROWTH = (10_000, 100_000, 1_000_000)
-# In so many incidents.
-GROUPS = 10
-LISTS = ("/api/v1/alerts?limit=50", "/api/v1/incidents?limit=50", "/api/v1/incidents/1/alerts?limit=50", "/api/v1/incidents/1")
+COLUMNS = {"alertmanager": "Alertmanager", "sqlite": "SQLite", "postgres": "PostgreSQL", "replicas": "PostgreSQL, 2 replicas"}
+PAGE_BYTES = 8192
+# Posts before the clock runs, which warm connections and statements up.
+WARM = 5
 
 
-def alert(name, kind="DiskFull"):
-    return {
-        "labels": {"alertname": kind, "severity": "critical", "job": "node", "instance": name},
-        "annotations": {"summary": f"the disk of {name} is full"},
-        "generatorURL": "http://prometheus.example/graph?g0",
-    }
+class Wanted:
+    """What a figure has to reach; `aim`: and what would be better still."""
+
+    def __init__(self, words, met, aim=None):
+        self.words, self.met, self.aim = words, met, aim
+
+    def mark(self, ours, theirs):
+        if not self.met(ours, theirs):
+            return " ✗"
+        return " ✓✓" if self.aim and self.aim(ours, theirs) else " ✓"
 
 
-class Connection:
-    """One that stays open. Nothing but posts and their status: the client must cost less than what it measures."""
+def times(least, aim=None):
+    """So many times the peer's rate."""
+    words = f"≥ {least:g} ×" + (f", aim {aim:g} ×" if aim else "")
+    of = lambda share: lambda ours, theirs: theirs is None or ours >= share * theirs
+    return Wanted(words, of(least), of(aim) if aim else None)
 
-    def __init__(self, server, key=KEY):
-        self.socket = socket.create_connection(("127.0.0.1", server.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.head = f"POST {server.posts} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n"
 
-    def post(self, alerts):
-        body = json.dumps(alerts).encode()
-        self.socket.sendall(f"{self.head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self.receive()
-        head, _, rest = answer.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        while length and len(rest) < int(length.group(1)):
-            rest += self.receive()
-        if b" 200 " not in head[:20]:
-            raise AssertionError(f"a post was refused: {answer[:300]!r}")
+LOWER = Wanted("< 1 ×", lambda ours, theirs: theirs is None or ours < theirs)
 
-    def receive(self):
-        got = self.socket.recv(65536)
-        if not got:
-            raise AssertionError("the server hung up")
-        return got
 
-    def close(self):
-        self.socket.close()
+def most(limit, unit):
+    return Wanted(f"≤ {limit:,} {unit}", lambda ours, _: ours <= limit)
+
+
+def group_of(count):
+    """A notification as Alertmanager sends it, of so many alerts."""
+    words = "The node has been unreachable for more than five minutes and its pods are being moved elsewhere. " * 7
+    common = {"alertname": "NodeDown", "severity": "critical", "job": "node"}
+    alerts = [
+        {
+            "status": "firing",
+            "labels": common | {"instance": f"group-{n:05}"},
+            "annotations": {"summary": f"group-{n:05} is down", "description": words},
+            "startsAt": "2026-01-05T03:00:00Z",
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "http://prometheus.example/graph?g0",
+            "fingerprint": f"{n:016x}",
+        }
+        for n in range(count)
+    ]
+    head = {"version": "4", "groupKey": '{}:{alertname="NodeDown"}', "receiver": "reveille", "status": "firing", "truncatedAlerts": 0}
+    return text(head | {"externalURL": "http://alertmanager.example", "groupLabels": {}, "commonLabels": common, "commonAnnotations": {}, "alerts": alerts})
 
 
 class Bench:
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, options, postgres):
+        self.options, self.postgres = options, postgres
         self.sink = Sink()
-        self.rows = []
+        self.rows, self.works = [], []
 
-    def alertmanager(self, **how):
-        return Alertmanager(self.options.target, self.sink, **how)
-
-    def reveille(self, **how):
+    def make(self, column, one_group=True, **how):
+        if column == "alertmanager":
+            return Alertmanager(self.options.target, self.sink, one_group)
+        if column != "sqlite":
+            how |= {"postgres": self.postgres, "replicas": 2 if column == "replicas" else 1}
         return Reveille(self.options.target, self.options.reveille, self.sink, **how)
 
-    def both(self):
-        yield "alertmanager", self.alertmanager
-        yield "reveille", self.reveille
+    def columns(self, *without):
+        return [column for column in self.options.columns if column not in without]
 
-    def row(self, load, what, theirs, ours, unit, wanted="", higher=False):
-        """One line of the table. `higher`: whether more is better."""
-        ratio = None if not theirs else (ours / theirs)
-        self.rows.append({"load": load, "what": what, "theirs": theirs, "ours": ours, "unit": unit, "ratio": ratio, "wanted": wanted})
-        said = "" if ratio is None else f"  {ratio:.2f} ×"
-        better = "more" if higher else "less"
-        print(f"    {what}: Alertmanager {show(theirs)}, Reveille {show(ours)} {unit}{said} ({better} is better; wanted: {wanted})", flush=True)
+    def row(self, load, what, figures, wanted=None, against=None):
+        """One line of the table: a figure for each column, to be judged by Alertmanager's, or by each column's own in `against`."""
+        self.rows.append((load, what, figures, wanted, against))
+        cells = (f"{COLUMNS[column]} {self.cell(column, figures, wanted, against)}" for column in figures)
+        print(f"    {what}: {'; '.join(cells)}{f'  (wanted: {wanted.words})' if wanted else ''}", flush=True)
+
+    @staticmethod
+    def cell(column, figures, wanted, against):
+        ours, theirs = figures.get(column), figures.get("alertmanager")
+        if ours is None or column == "alertmanager":
+            return show(ours)
+        ratio = f" = {ours / theirs:.2f} ×" if theirs else ""
+        return f"{show(ours)}{ratio}{wanted.mark(ours, against[column] if against else theirs) if wanted else ''}"
 
     # Rates: wrk posts as fast as it is answered.
 
-    def rates(self, name, kind, connections, size=1, rate="", p99=""):
-        print(f"{name}:", flush=True)
-        got = {"alertmanager": [], "reveille": []}
+    def rates(self, load, kind, connections, size=1, rate=None, p99=None):
+        print(f"{load}:", flush=True)
+        # A hundred in each leave much to be decided, which the last round waits for.
+        seconds = self.options.seconds if size == 1 else max(1, self.options.seconds // 2)
+        got = {column: [] for column in self.columns()}
         for turn in range(self.options.rounds):
-            for who, make in self.both():
-                with make() as server:
+            for column in self.columns():
+                with self.make(column) as server:
                     server.start()
                     if kind == "same":
-                        self.wrk(server, kind, connections, size, turn, 1)
-                    before = server.processor_s()
-                    round_ = self.wrk(server, kind, connections, size, turn, self.options.seconds)
-                    round_["cpu_us"] = (server.processor_s() - before) * 1e6 / round_["requests"]
-                    if who == "reveille":
-                        round_["settled_s"] = server.settles()
-                        round_["all_us"] = (server.processor_s() - before) * 1e6 / round_["requests"]
-                    got[who].append(round_)
-                    extra = "".join(f", {key} {value:.1f}" for key, value in round_.items() if key in ("cpu_us", "all_us", "settled_s"))
-                    print(f"  {who}: {round_['rate']:.0f} alerts/s, p50 {round_['p50_us']/1e3:.2f} ms, p99 {round_['p99_us']/1e3:.2f} ms{extra}", flush=True)
-                    self.nothing_lost(server, kind, who, round_)
-        middle = lambda who, key: statistics.median(round_[key] for round_ in got[who])
-        self.row(name, "alerts a second", middle("alertmanager", "rate"), middle("reveille", "rate"), "/s", rate, higher=True)
-        self.row(name, "p99", middle("alertmanager", "p99_us") / 1e3, middle("reveille", "p99_us") / 1e3, "ms", p99)
+                        wrk(server, kind, connections, size, turn, 1)
+                    got[column].append(self.round(load, server, column, (kind, connections, size, turn, seconds)))
+        middle = lambda key, scale=1: {column: statistics.median(found[key] for found in rounds) / scale for column, rounds in got.items()}
+        self.row(load, "alerts /s", middle("rate"), rate)
+        self.row(load, "p99, ms", middle("p99_us", 1e3), p99)
 
-    def wrk(self, server, kind, connections, size, turn, seconds):
-        environment = os.environ | {"BENCH_KIND": kind, "BENCH_SIZE": str(size), "BENCH_ROUND": str(turn), "BENCH_KEY": KEY}
-        command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", f"{HERE}/post.lua", server.url + server.posts]
-        said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-        round_ = json.loads(re.search(r"^BENCH (.*)$", said, re.M).group(1))
-        if round_["errors"]:
-            raise AssertionError(f"{server.name} refused {round_['errors']} posts:\n{said}")
-        round_["rate"] = round_["requests"] * size / (round_["took_us"] / 1e6)
-        return round_
+    def round(self, load, server, column, how):
+        """One server's turn. After the last, all that was answered is waited for and counted: none may be missing."""
+        _, _, size, turn, _ = how
+        last, in_postgres = turn == self.options.rounds - 1, column in ("postgres", "replicas")
+        began, before = server.processor_s(), self.postgres.begin() if in_postgres else None
+        found = wrk(server, *how)
+        said = f", {(server.processor_s() - began) * 1e6 / found['requests']:.0f} µs of processor a post"
+        if in_postgres:
+            meanwhile = self.postgres.work()
+            said += f" and {(self.postgres.processor_s() - before['processor_s']) * 1e6 / found['requests']:.0f} of PostgreSQL's"
+        if last and server.reveille:
+            said += f"; all decided {server.settles():.1f} s later"
+            decided = server.decided()
+            if decided < found["requests"] * size:
+                raise AssertionError(f"{found['requests'] * size} alerts were answered for, and {decided:.0f} decided")
+        print(f"  {COLUMNS[column]}: {found['rate']:.0f} alerts/s, p50 {found['p50_us'] / 1e3:.2f} ms, p99 {found['p99_us'] / 1e3:.2f} ms{said}", flush=True)
+        if last and in_postgres:
+            server.stop(signal.SIGKILL)
+            self.work(load, column, "a post", before, self.postgres.end(server.database), found["requests"])
+            self.works[-1]["meanwhile"] = (meanwhile["writes"] - before["writes"]) / found["requests"]
+        return found
 
-    def nothing_lost(self, server, kind, who, round_):
-        if who != "reveille":
-            return
-        counted = server.metric("reveille_signals_total\\{.*accepted.*")
-        if counted < round_["requests"]:
-            raise AssertionError(f"{round_['requests']} posts were answered, and {counted:.0f} signals decided")
+    def work(self, load, column, each, before, after, count):
+        done = {name: after[name] - before[name] for name in before}
+        self.works.append({"load": load, "column": column, "each": each, "count": count, "done": done, "meanwhile": None})
 
     # From a post to the request at whoever is told.
 
     def latency(self):
-        print("post -> request at the provider, idle:", flush=True)
-        took = {}
-        posts = self.options.posts
-        for who, make in (("alertmanager", lambda: self.alertmanager(one_group=False)), ("reveille", lambda: self.reveille(people=posts + 5))):
-            with make() as server:
+        load = "post → request at the provider, idle"
+        print(f"{load}:", flush=True)
+        posts, took = self.options.posts, {}
+        for column in self.columns():
+            how = {"one_group": False} if column == "alertmanager" else {"people": posts + WARM}
+            with self.make(column, **how) as server:
                 server.start()
                 spans = []
-                for n in range(posts + 5):
-                    key = KEY if n == 0 else f"{KEY[:-5]}{n:05}"
-                    connection = Connection(server, key)
+                for n in range(posts + WARM):
+                    if n == WARM and column in ("postgres", "replicas"):
+                        before = self.postgres.begin()
+                    connection, body = Connection(server, key_of(n)), text([alert(f"{column}-{n}", f"Kind{n}")])
                     heard = len(self.sink.heard)
                     began = time.monotonic()
-                    connection.post([alert(f"{who}-{n}", f"Kind{n}")])
+                    connection.post(body)
                     at = self.sink.until(lambda calls: len(calls) > heard)[heard][0]
                     connection.close()
-                    # The first ones warm connections and statements up.
-                    if n >= 5:
+                    if n >= WARM:
                         spans.append((at - began) * 1e3)
                     time.sleep(0.02)
-                took[who] = sorted(spans)
-        for name, share, wanted in (("p50", 0.5, "≤ 5 ms"), ("p99", 0.99, "≤ 20 ms")):
-            at = lambda who: took[who][min(len(took[who]) - 1, int(len(took[who]) * share))]
-            self.row("post → request at the provider, idle", name, at("alertmanager"), at("reveille"), "ms", wanted)
+                took[column] = spans
+                if column in ("postgres", "replicas"):
+                    server.settles()
+                    server.stop(signal.SIGKILL)
+                    self.work(load, column, "a post and its page", before, self.postgres.end(server.database), posts)
+        for name, share, limit in (("p50", 0.5, 5), ("p99", 0.99, 20)):
+            self.row(load, f"{name}, ms", {column: at_share(spans, share) for column, spans in took.items()}, most(limit, "ms"))
 
     # A storm of one cause.
 
     def storm(self):
-        print(f"storm of {STORM} distinct alerts of one cause:", flush=True)
-        firsts, totals = {}, {}
-        for who, make in self.both():
-            with make() as server:
-                server.start()
-                token = server.token() if who == "reveille" else None
-                heard = len(self.sink.heard)
-                began = time.monotonic()
-                poster = threading.Thread(target=self.flood, args=(server, STORM))
-                poster.start()
-                firsts[who] = (self.sink.until(lambda calls: len(calls) > heard)[heard][0] - began) * 1e3
-                if who == "reveille":
-                    totals[who] = self.counted(server, token, STORM) - began
-                    poster.join()
-                    calls = len(self.sink.heard) - heard
-                    print(f"  {calls} call(s)", flush=True)
-                    if calls != 1:
-                        raise AssertionError(f"one call was to be made, not {calls}")
-                else:
-                    poster.join()
-                    totals[who] = None
-        self.row("storm of 20,000", "first call", firsts["alertmanager"], firsts["reveille"], "ms", "≤ 50 ms, one call")
-        self.row("storm of 20,000", "total known on the incident", totals["alertmanager"], totals["reveille"], "s", "≤ 2 s")
+        load = f"storm of {STORM:,} distinct alerts of one cause"
+        print(f"{load}:", flush=True)
+        parts = bodies(STORM)
+        firsts, totals, made = ({column: [] for column in self.columns()} for _ in range(3))
+        for _ in range(self.options.rounds):
+            for column in self.columns():
+                with self.make(column) as server:
+                    server.start()
+                    if server.reveille:
+                        server.get("/api/v1/incidents")
+                    heard = len(self.sink.heard)
+                    began = time.monotonic()
+                    poster = threading.Thread(target=flood, args=(server, parts))
+                    poster.start()
+                    firsts[column].append((self.sink.until(lambda calls: len(calls) > heard)[heard][0] - began) * 1e3)
+                    if server.reveille:
+                        totals[column].append(self.counted(server, STORM) - began)
+                        poster.join()
+                        made[column].append(len(self.sink.heard) - heard)
+                    else:
+                        poster.join()
+        middle = lambda spans: {column: statistics.median(of) for column, of in spans.items() if of}
+        self.row(load, "first call, ms", middle(firsts), most(50, "ms"))
+        self.row(load, "total known on the incident, s", middle(totals), most(2, "s"))
+        self.row(load, "calls", {column: max(of) for column, of in made.items() if of}, Wanted("1", lambda ours, _: ours == 1))
 
-    def flood(self, server, count, size=100, connections=4, key=KEY, first=0):
-        """Posts `count` distinct alerts, in parts."""
-        parts = [range(at, min(at + size, first + count)) for at in range(first, first + count, size)]
-        bodies = [[alert(f"host-{n}") for n in part] for part in parts]
-
-        def post(mine):
-            connection = Connection(server, key)
-            for body in mine:
-                connection.post(body)
-            connection.close()
-
-        threads = [threading.Thread(target=post, args=(bodies[n::connections],)) for n in range(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    def counted(self, server, token, count):
-        request = urllib.request.Request(f"{server.url}/api/v1/incidents?limit=1", headers={"Authorization": f"Bearer {token}"})
-        while True:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                items = json.load(answer)["items"]
+    def counted(self, server, count):
+        """When the newest incident says that it has so many alerts."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            items = json.loads(server.get("/api/v1/incidents?limit=1"))["items"]
             if items and items[0]["alerts_count"] >= count:
                 return time.monotonic()
             time.sleep(0.01)
+        raise AssertionError(f"the incident never had {count} alerts")
 
     # What it holds, and how it comes back.
 
     def open_alerts(self):
-        print(f"{OPEN} open alerts:", flush=True)
-        held = {}
-        for who, make in self.both():
-            with make() as server:
+        load = f"{OPEN:,} open alerts"
+        print(f"{load}:", flush=True)
+        parts, held, answered = bodies(OPEN), {}, {}
+        for column in self.columns("replicas"):
+            with self.make(column) as server:
                 server.start()
                 began = time.monotonic()
-                self.flood(server, OPEN)
+                flood(server, parts)
                 posted = time.monotonic() - began
-                if who == "reveille":
-                    print(f"  posted in {posted:.1f} s, settled {server.settles():.1f} s later", flush=True)
-                held[who] = server.resident_mib()
-                if who == "reveille":
-                    server.stop(9)
-                    restart = server.start()
-                    connection = Connection(server)
-                    before = time.monotonic()
-                    connection.post([alert("host-1")])
-                    restart += time.monotonic() - before
-        self.row("100,000 open alerts", "memory", held["alertmanager"], held["reveille"], "MiB", "≤ 100 MiB")
-        self.row("100,000 open alerts", "kill -9, start, first answer", None, restart, "s", "≤ 2 s")
+                if not server.reveille:
+                    held[column] = server.resident_mib()
+                    continue
+                print(f"  posted in {posted:.1f} s, settled {server.settles():.1f} s later", flush=True)
+                held[column] = server.resident_mib()
+                server.stop(signal.SIGKILL)
+                began = time.monotonic()
+                server.start()
+                Connection(server).post(text([alert("host-1")]))
+                answered[column] = time.monotonic() - began
+        self.row(load, "memory of its process, MiB", held, most(100, "MiB"))
+        self.row(load, "kill -9, start, first answer, s", answered, most(2, "s"))
 
     # Beside a flood, a quiet key.
 
     def beside(self):
-        print("100,000 alerts within 60 s beside a quiet key:", flush=True)
-        quiet = 100
-        with self.reveille(people=2 * quiet + 1) as server:
-            server.start()
+        load, quiet = f"{OPEN:,} alerts in 60 s beside a quiet key", 200
+        print(f"{load}:", flush=True)
+        parts = bodies(OPEN, size=10)
+        idle, busy, pages = {}, {}, {}
+        for column in self.columns("alertmanager", "replicas"):
+            with self.make(column, people=2 * quiet + WARM + 1) as server:
+                server.start()
+                self.quietly(server, 1, WARM, 0.04)
+                idle[column] = at_share(self.quietly(server, 1 + WARM, quiet, 0.02)[0], 0.99)
+                took = []
 
-            def posts(first):
-                answered, called = [], []
-                for n in range(first, first + quiet):
-                    connection = Connection(server, f"{KEY[:-5]}{n:05}")
-                    number = f"%2B3360000{n:04}".encode()
-                    began = time.monotonic()
-                    connection.post([alert(f"quiet-{n}")])
-                    answered.append((time.monotonic() - began) * 1e3)
-                    mine = lambda calls: [at for at, body in calls if number in body]
-                    called.append((mine(self.sink.until(mine))[0] - began) * 1e3)
+                def post():
+                    connection, began = Connection(server), time.monotonic()
+                    for n, body in enumerate(parts):
+                        connection.post(body)
+                        time.sleep(max(0, began + 60 * n / len(parts) - time.monotonic()))
                     connection.close()
-                    time.sleep(max(0, 0.55 - (time.monotonic() - began)))
-                return sorted(answered), sorted(called)
+                    took.append(time.monotonic() - began)
 
-            idle, _ = posts(1)
-            stop, sent = threading.Event(), [0]
+                flooding = threading.Thread(target=post)
+                flooding.start()
+                answered, called = self.quietly(server, 1 + WARM + quiet, quiet, 0.28)
+                flooding.join()
+                if not took:
+                    raise AssertionError("the flood was refused")
+                lag = server.settles()
+                decided = server.decided()
+                print(f"  {COLUMNS[column]}: {OPEN:,} in {took[0]:.0f} s, journal empty {lag:.1f} s later, {decided:.0f} decided", flush=True)
+                if decided < OPEN + 2 * quiet + WARM:
+                    raise AssertionError("something was lost")
+                busy[column], pages[column] = at_share(answered, 0.99), at_share(called, 0.99)
+        wanted = Wanted("≤ 1.2 × idle, or ≤ 50 ms", lambda ours, alone: ours <= max(50, 1.2 * alone))
+        self.row(load, "quiet key's p99, idle, ms", idle)
+        self.row(load, "quiet key's p99, beside it, ms", busy, wanted, against=idle)
+        self.row(load, "first page p99, ms", pages, most(2_000, "ms"))
 
-            def flood():
-                connection = Connection(server)
-                began = time.monotonic()
-                while not stop.is_set() and sent[0] < OPEN:
-                    connection.post([alert(f"host-{sent[0] + n}") for n in range(10)])
-                    sent[0] += 10
-                    time.sleep(max(0, began + 60 * sent[0] / OPEN - time.monotonic()))
-                connection.close()
-
-            flooding = threading.Thread(target=flood)
+    def quietly(self, server, first, count, every):
+        """Now and then a post with a key of its own: how long until the answer, and until the call, milliseconds."""
+        answered, called = [], []
+        for n in range(first, first + count):
+            connection, body, number = Connection(server, key_of(n)), text([alert(f"quiet-{n}")]), f"%2B3360000{n:04}".encode()
             began = time.monotonic()
-            flooding.start()
-            answered, called = posts(1 + quiet)
-            flooding.join()
-            took = time.monotonic() - began
-            lag = server.settles()
-            counted = server.metric("reveille_signals_total\\{.*accepted.*")
-        print(f"  {sent[0]} in {took:.0f} s, journal empty {lag:.1f} s later, {counted:.0f} decided", flush=True)
-        if counted < sent[0] + 2 * quiet:
-            raise AssertionError("something was lost")
-        load, p99 = "100,000 alerts in 60 s beside a quiet key", lambda spans: spans[int(len(spans) * 0.99)]
-        self.row(load, "quiet key's p99, idle", None, p99(idle), "ms")
-        self.row(load, "quiet key's p99, beside it", None, p99(answered), "ms", "≤ 1.2 × idle, or ≤ 50 ms")
-        self.row(load, "first page p99", None, p99(called), "ms", "< 2,000 ms")
+            connection.post(body)
+            answered.append((time.monotonic() - began) * 1e3)
+            mine = lambda calls: [at for at, said in calls if number in said and at >= began]
+            called.append((mine(self.sink.until(mine))[0] - began) * 1e3)
+            connection.close()
+            time.sleep(max(0, every - (time.monotonic() - began)))
+        return answered, called
 
     # One body of Alertmanager's with 20,000 alerts.
 
     def group(self):
-        print("20,000 alerts in one body, beside another key:", flush=True)
-        words = "The node has been unreachable for more than five minutes and its pods are being moved elsewhere. " * 8
-        body = [alert(f"group-{n:05}") for n in range(STORM)]
-        for one in body:
-            one["annotations"] = {"summary": one["labels"]["instance"] if "instance" in one["labels"] else "down", "description": words}
-        answered, decided, idle, beside = [], [], [], []
+        body = group_of(STORM)
+        load = f"{STORM:,} alerts in one body of {len(body) / 1e6:.0f} MB"
+        print(f"{load}, beside another key:", flush=True)
+        # The webhook as Alertmanager itself calls it.
+        key = "benchkeyofthegroup000000"
+        integration = f'\n[[integration]]\nid = "groups"\nsource = "alertmanager"\nservice = "s0"\nkey = "{key}"\n'
+        columns = self.columns("alertmanager", "replicas")
+        answered, decided, alone, beside = ({column: [] for column in columns} for _ in range(4))
         for _ in range(self.options.rounds):
-            with self.reveille(people=3) as server:
-                server.start()
-                other = Connection(server, f"{KEY[:-5]}{1:05}")
+            for column in columns:
+                with self.make(column, people=3, more=integration) as server:
+                    server.start()
+                    other, number = Connection(server, key_of(1)), [0]
 
-                def one(n):
+                    def one():
+                        number[0] += 1
+                        small = text([alert(f"beside-{number[0]}")])
+                        began = time.monotonic()
+                        other.post(small)
+                        return (time.monotonic() - began) * 1e3
+
+                    alone[column].append(at_share([one() for _ in range(100)], 0.99))
+                    took = []
+
+                    def post():
+                        connection = Connection(server, path=f"/hooks/alertmanager/{key}")
+                        connection.post(body)
+                        took.append(time.monotonic() - began)
+                        connection.close()
+
+                    posting = threading.Thread(target=post)
                     began = time.monotonic()
-                    other.post([alert(f"beside-{n}")])
-                    return (time.monotonic() - began) * 1e3
-
-                alone = sorted(one(n) for n in range(100))
-                idle.append(alone[98])
-                done = threading.Event()
-                began = time.monotonic()
-
-                def post():
-                    connection = Connection(server)
-                    connection.post(body)
-                    answered.append(time.monotonic() - began)
-                    connection.close()
-                    done.set()
-
-                posting = threading.Thread(target=post)
-                posting.start()
-                spans = []
-                while not done.is_set() or len(spans) < 100:
-                    spans.append(one(100 + len(spans)))
-                beside.append(sorted(spans)[int(len(spans) * 0.99)])
-                posting.join()
-                server.settles()
-                decided.append(time.monotonic() - began)
-                other.close()
-                counted = server.metric("reveille_signals_total\\{.*accepted.*")
-                if counted < STORM:
-                    raise AssertionError(f"only {counted:.0f} of {STORM} were decided")
-        load = f"{STORM:,} alerts in one body of {len(json.dumps(body)) / 1e6:.0f} MB"
-        self.row(load, "answered 202", None, statistics.median(answered), "s", "≤ 2 s")
-        self.row(load, "all decided", None, statistics.median(decided), "s", "≤ 2 s")
-        self.row(load, "another key's p99, idle", None, statistics.median(idle), "ms")
-        self.row(load, "another key's p99, beside it", None, statistics.median(beside), "ms", "≤ 50 ms")
-
-    # With much in the store already.
-
-    def growth(self):
-        print("growth:", flush=True)
-        found = []
-        with self.reveille(people=GROUPS) as server:
-            server.start()
-            token, held = server.token(), 0
-            for size in GROWTH:
-                began = time.monotonic()
-                # What was posted to measure the size before counts.
-                there = server.metric("reveille_signals_total\\{.*accepted.*")
-                per_key = max(0, int(size - there)) // GROUPS
-                for n in range(GROUPS):
-                    key = KEY if n == 0 else f"{KEY[:-5]}{n:05}"
-                    self.flood(server, per_key, first=held, key=key)
-                held += per_key
-                server.settles()
-                filled = time.monotonic() - began
-                round_ = self.wrk(server, "distinct", 16, 1, f"{size}", 2)
-                lag = server.settles()
-                lists = {path: self.asks(server, token, path) for path in LISTS}
-                size_mib = sum(os.stat(f"{server.folder}/{name}").st_size for name in os.listdir(server.folder) if name.startswith("reveille.db")) / 2**20
-                memory = server.resident_mib()
-                server.stop(9)
-                restart = server.start()
-                row = {"alerts": size, "fill_s": filled, "rate": round_["rate"], "fold": round_["requests"] / (2 + lag), "restart": restart, "memory": memory, "disk": size_mib, **lists}
-                found.append(row)
-                said = ", ".join(f"{name} {value:.2f}" for name, value in row.items() if name != "alerts")
-                print(f"  {size:,}: {said}", flush=True)
-        print("\n| alerts | intake /s | decided /s | " + " | ".join(f"`{path}` ms" for path in LISTS) + " | restart s | memory MiB | disk MiB |")
-        print("|" + "---|" * (6 + len(LISTS)))
-        for row in found:
-            lists = " | ".join(f"{row[path]:.1f}" for path in LISTS)
-            print(f"| {row['alerts']:,} | {row['rate']:,.0f} | {row['fold']:,.0f} | {lists} | {row['restart']:.2f} | {row['memory']:.0f} | {row['disk']:,.0f} |")
-        if self.options.plot:
-            of = lambda name: [(row["alerts"], row[name]) for row in found]
-            series = {"intake, alerts a second": of("rate"), "alerts decided a second": of("fold"), "list of alerts, ms": of(LISTS[0]), "restart, s": of("restart")}
-            lines(self.options.plot, "With more and more alerts in the store", "alerts", series, logarithmic=True)
-
-    def asks(self, server, token, path):
-        """The median time of one list, milliseconds."""
-        spans = []
-        for _ in range(30):
-            request = urllib.request.Request(server.url + path, headers={"Authorization": f"Bearer {token}"})
-            began = time.monotonic()
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                answer.read()
-            spans.append((time.monotonic() - began) * 1e3)
-        return statistics.median(spans)
+                    posting.start()
+                    spans = []
+                    # Some of them while it is being decided, for that as well must hold nobody up.
+                    while posting.is_alive() or len(spans) < 100:
+                        spans.append(one())
+                        time.sleep(0.01)
+                    posting.join()
+                    if not took:
+                        raise AssertionError("the body was refused")
+                    server.settles()
+                    decided[column].append(time.monotonic() - began)
+                    answered[column] += took
+                    beside[column].append(at_share(spans, 0.99))
+                    other.close()
+                    if server.decided() < STORM + 100 + len(spans):
+                        raise AssertionError("something was lost")
+        middle = lambda spans: {column: statistics.median(of) for column, of in spans.items()}
+        self.row(load, "answered, s", middle(answered), most(2, "s"))
+        self.row(load, "all decided, with a hundred others, s", middle(decided))
+        self.row(load, "another key's p99, idle, ms", middle(alone))
+        self.row(load, "another key's p99, beside it, ms", middle(beside), most(50, "ms"))
 
     def table(self):
-        if not self.rows:
-            return
-        version = self.reveille().version()
-        print(f"\nOn {machine()}; Reveille {version}, Alertmanager {Alertmanager.version()}, {wrk_version()};")
-        print(f"{self.options.rounds} rounds of {self.options.seconds} s, one server after the other; medians.\n")
-        print("| load | | Alertmanager | Reveille | ratio | wanted |\n|---|---|---|---|---|---|")
-        for row in self.rows:
-            ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f} ×"
-            unit = row["unit"]
-            print(f"| {row['load']} | {row['what']} | {show(row['theirs'])} {unit if row['theirs'] else ''} | {show(row['ours'])} {unit} | {ratio} | {row['wanted']} |")
+        options, columns = self.options, self.options.columns
+        versions = [f"Reveille {version_of(options.reveille)}", f"Alertmanager {Alertmanager.version()}", wrk_version()]
+        if self.postgres:
+            versions.append(f"PostgreSQL {self.postgres.version()} (fsync, synchronous_commit, full_page_writes on)")
+        given = [f"--{name} {getattr(options, name)}" for name in ("rounds", "seconds", "posts")] + ["--columns " + ",".join(columns)]
+        print(f"\nscripts/measure bench {' '.join([*(options.loads or LOADS), *given])}")
+        print(f"on {machine()}; {', '.join(versions)}:\n")
+        print("    prometheus-alertmanager --config.file=alertmanager.yml --storage.path=data --cluster.listen-address=    # group_wait: 0s")
+        print("    reveille serve --config reveille.toml --database sqlite://… or postgres://…")
+        print(f"    wrk -t2 -c16 (or 128) -d{options.seconds}s --latency -s tests/ingest/post.lua …/api/v2/alerts\n")
+        print(f"{options.rounds} rounds of {options.seconds} s, one server after the other; medians. ×: beside Alertmanager in the same run;")
+        print("✓ reaches what is wanted, ✓✓ its aim as well, ✗ does not.\n")
+        print(f"| load | | wanted | {' | '.join(COLUMNS[column] for column in columns)} |\n|{'---|' * (3 + len(columns))}")
+        before = None
+        for load, what, figures, wanted, against in self.rows:
+            cells = " | ".join(self.cell(column, figures, wanted, against) for column in columns)
+            print(f"| {load if load != before else ''} | {what} | {wanted.words if wanted else ''} | {cells} |")
+            before = load
+        if self.works:
+            self.work_table()
 
-
-def show(figure):
-    if figure is None:
-        return "–"
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        model = re.search(r"model name\s*: (.*)", file.read())
-    return f"{os.cpu_count()} × {model.group(1) if model else platform.machine()}, Linux {platform.release()}"
-
-
-def wrk_version():
-    said = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
-    return " ".join(said.split()[:2])
+    def work_table(self):
+        print("\nWhat PostgreSQL does for it, by its own statistics: transactions that write or notify, and syncs of its log, which one commit or several together wait for;")
+        print("the log is the WAL, in pages of 8 KiB; whole pages are those that it holds once more after a checkpoint. All of it until all is decided.\n")
+        print("| load | replicas | for | how many | transactions | of them while posts came | that only read | syncs | bytes of log | pages of log a sync | whole pages a sync |")
+        print("|" + "---|" * 11)
+        for work in self.works:
+            done, count = work["done"], work["count"]
+            each = lambda name, of=count: f"{done[name] / max(1, of):.2f}"
+            meanwhile = "–" if work["meanwhile"] is None else f"{work['meanwhile']:.2f}"
+            reads, syncs = max(0, done["commits"] - done["writes"]), max(1, done["syncs"])
+            cells = [work["load"], "2" if work["column"] == "replicas" else "1", work["each"], f"{count:,}", each("writes"), meanwhile]
+            cells += [f"{reads / count:.2f}", each("syncs"), f"{done['wal_bytes'] / count:,.0f}"]
+            cells += [f"{done['wal_bytes'] / PAGE_BYTES / syncs:.2f}", each("whole_pages", syncs)]
+            print(f"| {' | '.join(cells)} |")
 
 
 LOADS = {
-    "one": lambda bench: bench.rates("one distinct alert per request, 16 connections", "distinct", 16, rate="≥ 0.8 ×, aim 1.2 ×"),
-    "many": lambda bench: bench.rates("the same at 128 connections", "distinct", 128, rate="≥ 1 ×, aim 1.5 ×", p99="< 1 ×"),
-    "same": lambda bench: bench.rates("the same alert again and again, 16 connections", "same", 16, rate="≥ 1 ×, aim 2 ×"),
-    "hundred": lambda bench: bench.rates(
-        "100 distinct alerts per request, 16 connections", "distinct", 16, size=100, rate="≥ 1 ×", p99="< 1 ×"
+    "one": (
+        "one distinct alert per request, 16 connections",
+        lambda bench, name: bench.rates(name, "distinct", 16, rate=times(0.8, 1.2)),
     ),
-    "latency": Bench.latency,
-    "storm": Bench.storm,
-    "group": Bench.group,
-    "open": Bench.open_alerts,
-    "beside": Bench.beside,
-    "growth": Bench.growth,
+    "many": (
+        "one distinct alert per request, 128 connections",
+        lambda bench, name: bench.rates(name, "distinct", 128, rate=times(1, 1.5), p99=LOWER),
+    ),
+    "same": ("the same alert again and again, 16 connections", lambda bench, name: bench.rates(name, "same", 16, rate=times(1, 2))),
+    "hundred": (
+        "100 distinct alerts per request, 16 connections",
+        lambda bench, name: bench.rates(name, "distinct", 16, size=100, rate=times(1), p99=LOWER),
+    ),
+    "latency": ("from a post to the request at the provider, idle", lambda bench, _: bench.latency()),
+    "storm": (f"{STORM:,} distinct alerts of one cause: first call, total, number of calls", lambda bench, _: bench.storm()),
+    "group": (f"{STORM:,} alerts in one body, and what another key feels of it", lambda bench, _: bench.group()),
+    "open": (f"{OPEN:,} open alerts: memory, and kill -9 to the first answer", lambda bench, _: bench.open_alerts()),
+    "beside": (f"{OPEN:,} alerts in a minute, and what quiet keys feel of it", lambda bench, _: bench.beside()),
 }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("loads", nargs="*", metavar="LOAD", help=f"which, of {', '.join(LOADS)}; all unless said, but for the growth, which takes a quarter of an hour")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=8, help="how long a rate is measured (default: %(default)s)")
-    parser.add_argument("--posts", type=int, default=200, help="posts for the latency (default: %(default)s)")
-    parser.add_argument("--plot", help="where to draw the growth, as SVG")
-    parser.add_argument("--reveille", required=True, help="the binary")
-    parser.add_argument("--target", required=True, help="a folder on a disk")
+    about = __doc__ + "\n".join(f"  {name:9}{words}" for name, (words, _) in LOADS.items())
+    parser = parser_of("bench", about)
+    parser.add_argument("loads", nargs="*", metavar="LOAD", help="which of them; all unless said")
+    parser.add_argument("--columns", metavar="A,B", default=",".join(COLUMNS), help="which servers, of %(default)s (default: all)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="how often each server has its turn (default: %(default)s)")
+    parser.add_argument("--seconds", metavar="N", type=int, default=4, help="how long a rate is measured; half of it with a hundred in each (default: %(default)s)")
+    parser.add_argument("--posts", metavar="N", type=int, default=200, help="posts for the latency (default: %(default)s)")
     options = parser.parse_args()
-    # Each server runs in a folder of its own.
-    options.reveille, options.target = os.path.abspath(options.reveille), os.path.abspath(options.target)
-    unknown = [load for load in options.loads if load not in LOADS]
-    if unknown:
-        parser.error(f"there is no load {unknown[0]}; there are {', '.join(LOADS)}")
-    bench = Bench(options)
-    for load in options.loads or [load for load in LOADS if load != "growth"]:
-        LOADS[load](bench)
-    bench.table()
+    options.columns = [column for column in options.columns.split(",") if column]
+    for given, known in ((options.loads, LOADS), (options.columns, COLUMNS)):
+        for name in given:
+            if name not in known:
+                parser.error(f"there is no {name}; there are {', '.join(known)}")
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        wants = {"postgres", "replicas"} & set(options.columns)
+        postgres = stack.enter_context(Postgres(options.target)) if wants else None
+        bench = Bench(options, postgres)
+        try:
+            for load in options.loads or LOADS:
+                words, run = LOADS[load]
+                run(bench, words)
+        finally:
+            # What was measured before something failed is worth something.
+            if bench.rows:
+                bench.table()
+    print(f"\nIt took {(time.monotonic() - began) / 60:.1f} minutes.")
 
 
 if __name__ == "__main__":

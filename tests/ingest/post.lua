@@ -1,10 +1,15 @@
--- What wrk posts: one alert a request that no other request has, a hundred of them, or always the same. BENCH says which.
+-- What wrk posts: one alert a request that no other request has, a hundred of them, or always the same. BENCH_… say which, and to which
+-- ports: each thread has one of them.
 
 local kind, size, round = os.getenv("BENCH_KIND"), tonumber(os.getenv("BENCH_SIZE")), os.getenv("BENCH_ROUND")
-local threads = 0
+local threads, ports = 0, {}
+for port in os.getenv("BENCH_PORTS"):gmatch("%d+") do
+    ports[#ports + 1] = port
+end
 
 function setup(thread)
     thread:set("id", threads)
+    thread.addr = wrk.lookup("127.0.0.1", ports[threads % #ports + 1])[1]
     threads = threads + 1
 end
 
