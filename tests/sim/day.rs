@@ -3,7 +3,7 @@
 use reveille::base::id::IntegrationId;
 use reveille::base::time::{Span, Time};
 use reveille::domain::input::{Action, Signal};
-use reveille::domain::setup::AlertSeverity;
+use reveille::domain::setup::{AlertSeverity, Setup, User};
 
 use super::dice::Dice;
 use super::operator;
@@ -82,15 +82,25 @@ impl Stage {
     }
 }
 
+/// Whether three people can be called, and whether there are a few services and senders.
+fn is_lively(setup: &Setup) -> bool {
+    let has_phone = |user: &&User| user.contacts.iter().any(|contact| contact.kind.is_call());
+    setup.users.values().filter(has_phone).count() >= 3 && setup.services.len() >= 2 && setup.integrations.len() >= 3
+}
+
 impl World {
     pub fn day(seed: u64, bug: Option<Bug>, trace: bool) -> Self {
-        // No day begins as the hour of the same number does.
-        let mut world = Self::empty(seed ^ 0xda11_da11, bug, trace);
+        // No day begins as the hour of the same number does; and most have somebody to call, and something to call for.
+        let mut worlds = (1..).map(|n: u64| Self::empty(seed ^ n << 32, bug, trace));
+        let is_odd = seed % 8 == 7;
+        let found = worlds.find(|world| is_odd || is_lively(&world.rows.setup));
+        let mut world = found.unwrap_or_else(|| Self::empty(seed, bug, trace));
         world.most_steps = MOST_STEPS;
         let evening = world.rows.now;
         let day = evening + EVENING;
         world.rows.setup.maintenance = operator::windows(&mut world.dice, day);
         world.the_evening_before(evening);
+        let is_patient = world.dice.percent(25);
         let mut deck: Vec<Scene> = Vec::new();
         let mut from = day;
         while from < day + DAY {
@@ -100,7 +110,15 @@ impl World {
             let scene = deck.swap_remove(world.dice.below(deck.len()));
             let lasts = Span::minutes(world.dice.between(20, 60));
             world.stage(scene, Stage { from, lasts });
+            // There are days on which nobody clears up.
+            if !is_patient && world.dice.percent(60) {
+                let old = Span::minutes(*world.dice.pick(&[0, 20, 60, 180]));
+                world.schedule(from + lasts, Event::ClearsUp(old));
+            }
             from = from + lasts;
+        }
+        if is_patient {
+            world.the_long_one(day - Span::hours(1), from);
         }
         world.silent_until = from + Span::minutes(30);
         let mut at = evening;
@@ -127,6 +145,17 @@ impl World {
             }
         }
         self.schedule(evening + Span::minutes(50), Event::LastOrders);
+    }
+
+    /// What one sender has to say of it all day: an incident of its own would take in what comes for longer than any may.
+    fn the_long_one(&mut self, from: Time, until: Time) {
+        let sender = self.sender();
+        let (mut at, mut n) = (from, 0);
+        while at < until {
+            self.says(at, &sender, &format!("node-of-{n}"), Action::Trigger, Some(AlertSeverity::Error));
+            at = at + self.dice.millis(200_000, 580_000);
+            n += 1;
+        }
     }
 
     fn senders(&self) -> Vec<IntegrationId> {
@@ -161,7 +190,7 @@ impl World {
         self.schedule(stage.from, Event::Mood(mood.clone()));
         match scene {
             Scene::Quiet => self.traffic(stage, 1),
-            Scene::Ordinary => self.traffic(stage, 14),
+            Scene::Ordinary => self.traffic(stage, 40),
             Scene::Flaps => self.flaps(stage),
             Scene::Passes => self.passes(stage),
             Scene::Repeats => self.repeats(stage),
@@ -169,19 +198,19 @@ impl World {
             Scene::Rises => self.rises(stage),
             Scene::Deploys => self.deploys(stage),
             Scene::People => {
-                self.traffic(stage, 8);
-                self.some(stage, 14, || Event::Somebody);
+                self.traffic(stage, 20);
+                self.some(stage, 24, || Event::Somebody);
                 self.some(stage, 3, || Event::Declares);
             }
             Scene::Silences => {
-                self.traffic(stage, 10);
+                self.traffic(stage, 24);
                 self.some(stage, 8, || Event::Silences);
             }
             Scene::Outage => {
                 let mut often = |most: i64| u64::try_from(self.dice.between(0, most)).unwrap_or_default();
                 let (rejects, hangs, lies) = (often(100), often(100), often(100));
                 self.schedule(stage.from, Event::Mood(Mood { rejects, hangs, lies, drops_callback: 60, ask_hangs: 80, ..mood }));
-                self.traffic(stage, 8);
+                self.traffic(stage, 24);
             }
             Scene::Crashes => self.crashes(stage),
             Scene::Echoes => self.echoes(stage),
@@ -193,10 +222,6 @@ impl World {
         for _ in 0..restarts {
             let (at, span) = (stage.any(&mut self.dice), self.dice.millis(100, 6_000));
             self.schedule(at, Event::Restart(span));
-        }
-        if self.dice.percent(60) {
-            let old = Span::minutes(*self.dice.pick(&[0, 20, 60, 180]));
-            self.schedule(stage.until(), Event::ClearsUp(old));
         }
     }
 
@@ -226,7 +251,7 @@ impl World {
     }
 
     fn flaps(&mut self, stage: Stage) {
-        for _ in 0..=self.dice.below(2) {
+        for _ in 0..=self.dice.below(4) {
             let (sender, key) = (self.sender(), format!("key{}", self.dice.below(4)));
             let severity = Some(*self.dice.pick(&AlertSeverity::ALL));
             let mut at = stage.any(&mut self.dice);
@@ -240,7 +265,7 @@ impl World {
     }
 
     fn passes(&mut self, stage: Stage) {
-        for _ in 0..=self.dice.below(8) {
+        for _ in 0..=self.dice.below(16) {
             let (at, sender, key) = (stage.any(&mut self.dice), self.sender(), format!("key{}", self.dice.below(4)));
             let severity = *self.dice.pick(&AlertSeverity::ALL);
             self.says(at, &sender, &key, Action::Trigger, Some(severity));
@@ -264,6 +289,7 @@ impl World {
     }
 
     fn flood(&mut self, stage: Stage) {
+        self.traffic(stage, 6);
         let (begins, sender) = (stage.any(&mut self.dice), self.sender());
         let many = *self.dice.pick(&[15, 40, 40, 120]);
         let severity = Some(*self.dice.pick(&[AlertSeverity::Error, AlertSeverity::Error, AlertSeverity::Critical]));
@@ -303,6 +329,7 @@ impl World {
     }
 
     fn deploys(&mut self, stage: Stage) {
+        self.traffic(stage, 16);
         for _ in 0..=self.dice.below(3) {
             let (at, sender) = (stage.any(&mut self.dice), self.sender());
             let change = Action::Change("release 17".to_owned());
@@ -323,7 +350,7 @@ impl World {
     }
 
     fn crashes(&mut self, stage: Stage) {
-        self.traffic(stage, 10);
+        self.traffic(stage, 24);
         for _ in 0..=self.dice.below(6) {
             let mut at = stage.any(&mut self.dice);
             for _ in 0..*self.dice.pick(&[1, 1, 2, 5]) {
@@ -336,7 +363,7 @@ impl World {
     }
 
     fn echoes(&mut self, stage: Stage) {
-        for _ in 0..=self.dice.below(12) {
+        for _ in 0..=self.dice.below(24) {
             let (at, sender) = (stage.any(&mut self.dice), self.sender());
             let signals = vec![self.signal(&sender, at, None)];
             let mut came = at;

@@ -18,7 +18,7 @@ use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{explained, held, hush, merge, novel, rising, storm};
+use super::{explained, held, hush, merge, novel, reasons, rising, storm};
 
 /// How late a worker may be.
 pub(super) const LATE: Span = Span::seconds(1);
@@ -85,7 +85,6 @@ pub struct Watch {
     pub accepted: i64,
     changes: i64,
     pub opened: usize,
-    pub answered: usize,
     /// The alert of the signal's key, before it was decided.
     alert_before: Option<Alert>,
     unanswered: held::Unanswered,
@@ -153,7 +152,6 @@ impl Watch {
             accepted: 0,
             changes: 0,
             opened: 0,
-            answered: 0,
             forgotten: super::forget::Forgotten::default(),
             kinds: BTreeMap::new(),
             left: 0,
@@ -378,10 +376,10 @@ impl Watch {
             if let What::PolicyStarted { reason, .. } = &fact.what {
                 *self.kinds.entry(reason.name()).or_default() += 1;
             }
-            reason_fits(fact, input)?;
+            reasons::fits(fact, input)?;
             self.unanswered.see(fact, self.shadows.get(&fact.incident))?;
             self.fold(fact)?;
-            self.answers_come_from_people(fact, input)?;
+            Self::answers_come_from_people(fact, input)?;
             self.note(fact, now);
             if let What::PageAnswered { user, .. } | What::PageEnded { user, .. } = &fact.what {
                 let nudge = rows.timers.get(&(Scope::Person(user.clone()), Timer::Attend));
@@ -490,7 +488,7 @@ impl Watch {
     }
 
     /// Promise 7: only what a person asked for is an answer.
-    fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
+    fn answers_come_from_people(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
             Some(Input::Command(Command { act, .. })) => Some(act),
             Some(
@@ -507,7 +505,6 @@ impl Watch {
         let is_declared = matches!(input, Some(Input::Declare(_)));
         let holds = match &fact.what {
             What::IncidentAcknowledged { .. } => {
-                self.answered += 1;
                 // Signals come in batches without an input of their own: a sender's own word.
                 let by_sender = input.is_none() && matches!(fact.actor, Actor::Integration(_));
                 by_sender
@@ -516,7 +513,6 @@ impl Watch {
                     || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
             }
             What::IncidentSnoozed { .. } => {
-                self.answered += 1;
                 matches!(act, Some(Act::Snooze { .. }))
             }
             What::AcknowledgementRenewed { .. } | What::PageAnswered { .. } => act.is_some(),
@@ -816,79 +812,6 @@ impl Watch {
         })?;
         Ok(())
     }
-}
-
-/// Promise 12: the reason that is told is one that this input can have.
-fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
-    let act = match input {
-        Some(Input::Command(Command { act, .. })) => Some(act),
-        _ => None,
-    };
-    let woken = match input {
-        Some(Input::Wake { scope: Scope::Incident(_), timer }) => Some(*timer),
-        _ => None,
-    };
-    let holds = match &fact.what {
-        // Where there is no policy to start, that is the reason.
-        What::PolicyStarted { reason: Reason::PolicyGone | Reason::NoService, .. } => true,
-        What::PolicyStarted { reason, .. } => match (input, act, woken) {
-            // Signals come in batches without an input of their own.
-            (None, _, _) => matches!(
-                reason,
-                Reason::IncidentOpened
-                    | Reason::SeverityRaised
-                    | Reason::FirstOfItsKind
-                    | Reason::Rising
-                    | Reason::StillFiring
-                    | Reason::FiredAgain
-                    | Reason::SilenceEnded
-                    | Reason::MaintenanceOver
-                    | Reason::InhibitionOver
-                    | Reason::OthersFire
-                    | Reason::StormGoesOn
-                    | Reason::TookIn
-            ),
-            (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
-            (_, Some(act), _) if merge::is_regrouping(input) => merge::starts(act, *reason),
-            (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
-            (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
-            (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
-            (_, Some(Act::SetSeverity { .. }), _) => matches!(reason, Reason::SeverityRaised | Reason::SeverityLowered),
-            (_, _, Some(Timer::Silence)) => matches!(reason, Reason::SilenceEnded | Reason::MaintenanceOver),
-            (_, _, Some(Timer::Lapse)) => matches!(reason, Reason::SnoozeEnded | Reason::AcknowledgementLapsed),
-            _ => false,
-        },
-        What::StepStarted { reason, .. } => match reason {
-            Reason::NobodyAnswered => woken == Some(Timer::Escalate),
-            Reason::AskedToEscalate => act == Some(&Act::Escalate),
-            Reason::LowUrgencyReminder => woken == Some(Timer::Remind),
-            Reason::StepBegan => woken != Some(Timer::Escalate),
-            // Signals come in batches: what nobody answered is back.
-            Reason::FiredAgain => input.is_none(),
-            _ => false,
-        },
-        What::StepSkipped { reason, .. } => matches!(reason, Reason::NobodyInStep | Reason::OnlyPlacesInStep),
-        What::PageEnded { reason, .. } => match reason {
-            Reason::Acknowledged => {
-                matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Snooze { .. } | Act::Reassign { .. }))
-                    || merge::is_regrouping(input)
-            }
-            Reason::AcknowledgedAtSender => input.is_none(),
-            Reason::Merged => input.is_none() || matches!(act, Some(Act::Merge { .. })),
-            Reason::Silenced | Reason::InMaintenance | Reason::Inhibited => {
-                input.is_none()
-                    || merge::is_regrouping(input)
-                    || woken == Some(Timer::Lapse)
-                    || matches!(act, Some(Act::SetSeverity { .. }))
-            }
-            Reason::Reassigned => matches!(act, Some(Act::Reassign { .. })),
-            Reason::SeverityLowered => matches!(act, Some(Act::SetSeverity { .. })),
-            Reason::Resolved => input.is_none() || matches!(act, Some(Act::Resolve | Act::Unmerge)),
-            _ => false,
-        },
-        _ => true,
-    };
-    ensure(holds, || format!("promise 12: {:?} follows from {input:?}", fact.what))
 }
 
 /// What a signal has in common with others of its service, by its own reading of the two ways that this world knows.

@@ -156,7 +156,7 @@ impl World {
             numbers: 0,
         };
         let mood = Mood::any(&mut dice);
-        let world = Self {
+        Self {
             first_setup: rows.setup.clone(),
             rows,
             watch: Watch::new(start),
@@ -174,15 +174,14 @@ impl World {
             counter: 0,
             bug,
             trace,
-        };
-        if trace {
-            println!("{:#?}\n{:#?}", world.rows.setup, world.mood);
         }
-        world
     }
 
     /// Lives until nothing is left to happen.
     pub fn run(&mut self) -> Result<(), String> {
+        if self.trace {
+            println!("{:#?}\n{:#?}", self.rows.setup, self.mood);
+        }
         while self.step()? {
             self.steps += 1;
             if self.steps > self.most_steps {
