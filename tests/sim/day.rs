@@ -1,9 +1,9 @@
 //! A day: an evening before it, so that everything has a past; and twenty-four hours in scenes, each with traffic and a mood of its own.
 
-use reveille::base::id::IntegrationId;
+use reveille::base::id::{ContactId, IntegrationId};
 use reveille::base::time::{Span, Time};
 use reveille::domain::input::{Action, Signal};
-use reveille::domain::setup::{AlertSeverity, Setup, User};
+use reveille::domain::setup::{AlertSeverity, Contact, ContactKind, Raise, Setup, User};
 
 use super::dice::Dice;
 use super::operator;
@@ -96,6 +96,10 @@ impl World {
         let found = worlds.find(|world| is_odd || is_lively(&world.rows.setup));
         let mut world = found.unwrap_or_else(|| Self::empty(seed, bug, trace));
         world.most_steps = MOST_STEPS;
+        if !is_odd {
+            world.liven();
+        }
+        world.first_setup = world.rows.setup.clone();
         let evening = world.rows.now;
         let day = evening + EVENING;
         world.rows.setup.maintenance = operator::windows(&mut world.dice, day);
@@ -130,6 +134,20 @@ impl World {
         world.schedule(from, Event::Calm);
         world.schedule(from + Span::minutes(40), Event::LastOrders);
         world
+    }
+
+    /// Many have a second telephone, and every other service asks to be woken for what is remarkable.
+    fn liven(&mut self) {
+        let Self { dice, rows, .. } = self;
+        for user in rows.setup.users.values_mut().filter(|user| !user.contacts.is_empty()) {
+            if dice.percent(60) {
+                let id = ContactId::from_text(format!("{}-second", user.id));
+                user.contacts.push(Contact { id, kind: ContactKind::Voice, to: "+33700000000".to_owned(), closed: None });
+            }
+        }
+        for service in rows.setup.services.values_mut().step_by(2) {
+            service.raise = Raise { new: true, rising: true };
+        }
     }
 
     /// Each sender is heard of, and all that it says is over before the night.

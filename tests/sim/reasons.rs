@@ -53,7 +53,7 @@ pub fn fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
             Reason::LowUrgencyReminder => woken == Some(Timer::Remind),
             Reason::StepBegan => woken != Some(Timer::Escalate),
             // Signals come in batches: what nobody answered is back.
-            Reason::FiredAgain => input.is_none(),
+            Reason::FiredAgain | Reason::StillFiring => input.is_none(),
             _ => false,
         },
         What::StepSkipped { reason, .. } => matches!(reason, Reason::NobodyInStep | Reason::OnlyPlacesInStep),

@@ -324,7 +324,10 @@ impl Watch {
                 call.is_known = call.ended_at.is_none();
                 call.lives = true;
             }
-            News::KeyPressed => call.keyed = true,
+            News::KeyPressed => {
+                call.keyed = true;
+                call.lives = true;
+            }
             News::Ended(_) => {
                 call.is_known = false;
                 call.lives = true;

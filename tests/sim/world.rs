@@ -109,7 +109,7 @@ pub struct World {
     pub watch: Watch,
     pub steps: usize,
     pub(super) most_steps: usize,
-    first_setup: Setup,
+    pub(super) first_setup: Setup,
     pub(super) dice: Dice,
     /// No silence lasts longer: by the end everything is heard again.
     pub(super) silent_until: Time,
