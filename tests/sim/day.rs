@@ -119,7 +119,7 @@ impl World {
                 let old = Span::minutes(*world.dice.pick(&[0, 20, 60, 180]));
                 world.schedule(from + lasts, Event::ClearsUp(old));
             }
-            from = from + lasts;
+            from += lasts;
         }
         if is_patient {
             world.the_long_one(day - Span::hours(1), from);
@@ -127,7 +127,7 @@ impl World {
         world.silent_until = from + Span::minutes(30);
         let mut at = evening;
         while at < from {
-            at = at + Span::minutes(20);
+            at += Span::minutes(20);
             world.schedule(at, Event::Forget);
         }
         world.schedule(day - Span::minutes(30), Event::Maintenance);
@@ -171,7 +171,7 @@ impl World {
         let (mut at, mut n) = (from, 0);
         while at < until {
             self.says(at, &sender, &format!("node-of-{n}"), Action::Trigger, Some(AlertSeverity::Error));
-            at = at + self.dice.millis(200_000, 580_000);
+            at += self.dice.millis(200_000, 580_000);
             n += 1;
         }
     }
@@ -236,8 +236,7 @@ impl World {
         // Whatever is played, somebody is there, something ends by itself and the clock is looked at.
         self.some(stage, 3, || Event::Somebody);
         self.some(stage, 3, || Event::Sweep);
-        let restarts = if self.dice.percent(15) { 1 } else { 0 };
-        for _ in 0..restarts {
+        if self.dice.percent(15) {
             let (at, span) = (stage.any(&mut self.dice), self.dice.millis(100, 6_000));
             self.schedule(at, Event::Restart(span));
         }
@@ -275,9 +274,9 @@ impl World {
             let mut at = stage.any(&mut self.dice);
             while at < stage.until() {
                 self.says(at, &sender, &key, Action::Trigger, severity);
-                at = at + self.dice.millis(10_000, 60_000);
+                at += self.dice.millis(10_000, 60_000);
                 self.says(at, &sender, &key, Action::Resolve, None);
-                at = at + self.dice.millis(10_000, 60_000);
+                at += self.dice.millis(10_000, 60_000);
             }
         }
     }
@@ -300,7 +299,7 @@ impl World {
             let mut at = stage.from;
             while at < stage.until() {
                 self.says(at, &sender, &key, Action::Trigger, severity);
-                at = at + every;
+                at += every;
             }
             self.says(stage.until(), &sender, &key, Action::Resolve, None);
         }
@@ -339,7 +338,7 @@ impl World {
             let mut at = stage.from + self.dice.millis(0, 300_000);
             for _ in 0..*self.dice.pick(&[25, 40, 90]) {
                 self.says(at, &sender, &key, Action::Trigger, severity);
-                at = at + self.dice.millis(2_000, 15_000);
+                at += self.dice.millis(2_000, 15_000);
             }
             let over = at + self.dice.millis(10_000, 1_800_000);
             self.says(over, &sender, &key, Action::Resolve, None);
@@ -375,7 +374,7 @@ impl World {
                 let span = if self.dice.percent(20) { self.dice.millis(10_000, 90_000) } else { self.dice.millis(100, 6_000) };
                 let event = if self.dice.percent(30) { Event::Freeze(span) } else { Event::Restart(span) };
                 self.schedule(at, event);
-                at = at + self.dice.millis(50, 20_000);
+                at += self.dice.millis(50, 20_000);
             }
         }
     }
@@ -388,7 +387,7 @@ impl World {
             for _ in 0..=self.dice.below(3) {
                 self.schedule(came, Event::Signals(signals.clone()));
                 let most = *self.dice.pick(&[200, 30_000, 1_200_000]);
-                came = came + self.dice.millis(10, most);
+                came += self.dice.millis(10, most);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The operator of the world: changes the setup, puts it right again, and has windows of maintenance.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use reveille::base::id::{MaintenanceId, OverrideId, PolicyId, ServiceId, SilenceId, UserId};
 use reveille::base::time::{Span, Time};
@@ -24,12 +25,11 @@ use super::world::{Event, Rows, World};
 pub fn windows(dice: &mut Dice, day: Time) -> Vec<Maintenance> {
     let mut window = |id: &str, every: Option<Every>| {
         let begins = (day + Span::minutes(dice.between(0, 900))).rfc3339();
+        let pattern: &str = dice.pick::<&str>(&["key0.*", "key[01].*", "key[0-3] .*"]);
         Maintenance {
             id: MaintenanceId::from_text(id),
             comment: "the disks are moved".to_owned(),
-            matchers: Matcher::new("alertname", Operator::Matches, *dice.pick(&["key0.*", "key[01].*", "key[0-3] .*"]))
-                .into_iter()
-                .collect(),
+            matchers: Matcher::new("alertname", Operator::Matches, pattern).into_iter().collect(),
             start: begins.chars().take("2026-01-05T02:00".len()).collect(),
             lasts: Span::minutes(dice.between(5, 55)),
             every,
@@ -139,9 +139,9 @@ impl World {
             }
         }
         for (id, turn) in wanted {
-            if !self.rows.silences.contains_key(&id) {
-                looked_at.push(id.clone());
-                self.rows.silences.insert(id, turn);
+            if let Entry::Vacant(place) = self.rows.silences.entry(id.clone()) {
+                place.insert(turn);
+                looked_at.push(id);
             }
         }
         self.rows.timers.extend(looked_at.into_iter().map(|id| ((Scope::Silence(id), Timer::Cover), now)));

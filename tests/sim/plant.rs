@@ -205,11 +205,11 @@ impl Bug {
             (Self::PagesThoughExplained, State::Desk(desk)) => desk.inhibitors.clear(),
             (Self::ExplainsItsKind, State::Desk(desk)) => desk.inhibitors.values_mut().for_each(|one| one.is_target = false),
             (Self::MaintenanceUnnamed, State::Desk(desk)) => {
-                desk.silences.iter_mut().for_each(|silence| silence.created_by = "ana".to_owned());
+                desk.silences.iter_mut().for_each(|silence| "ana".clone_into(&mut silence.created_by));
             }
             (Self::MaintenanceOutlasts, State::Desk(desk)) => {
                 let turns = desk.silences.iter_mut().filter(|silence| silence.created_by.starts_with("maintenance"));
-                turns.for_each(|turn| turn.ends_at = turn.ends_at + Span::minutes(20));
+                turns.for_each(|turn| turn.ends_at += Span::minutes(20));
             }
             (Self::NothingRises, State::Desk(desk)) => desk.keys.values_mut().for_each(|state| state.rate = None),
             (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
