@@ -28,20 +28,29 @@ pub fn rules(dice: &mut Dice) -> Vec<Inhibition> {
     }
 }
 
+/// The digit of a title that both rules know: that of `key2 is wrong`.
+fn digit(alert: &Alert) -> Option<u8> {
+    let [digit] = alert.title.strip_prefix("key")?.strip_suffix(" is wrong")?.as_bytes() else { return None };
+    digit.is_ascii_digit().then_some(digit - b'0')
+}
+
 /// Whether the rule has this cause explain the alert, by its own reading of the two that this world knows.
 fn explains(rule: &Inhibition, cause: &Alert, alert: &Alert) -> bool {
-    let is_one_of = |alert: &Alert, digits: &str| digits.chars().any(|digit| alert.title == format!("key{digit} is wrong"));
-    let host = |alert: &Alert| alert.labels.get("host").cloned().unwrap_or_default();
+    let (Some(one), Some(other)) = (digit(cause), digit(alert)) else { return false };
+    let is_same_host = || cause.labels.get("host").map_or("", String::as_str) == alert.labels.get("host").map_or("", String::as_str);
     match rule.id.as_str() {
-        "apart" => is_one_of(cause, "0") && is_one_of(alert, "12") && host(cause) == host(alert),
+        "apart" => one == 0 && matches!(other, 1 | 2) && is_same_host(),
         // Whatever is a cause is a symptom as well, and so leaves other causes alone.
-        "both" => is_one_of(cause, "01") && is_one_of(alert, "23") && cause.key.integration == alert.key.integration,
+        "both" => matches!(one, 0 | 1) && matches!(other, 2 | 3) && cause.key.integration == alert.key.integration,
         _ => false,
     }
 }
 
 /// Whether something that holds explains the alert, as the desk is now and as the rows are elsewhere.
 pub fn is(rows: &Rows, desk: &Desk, alert: &Alert) -> bool {
+    if digit(alert).is_none() {
+        return false;
+    }
     let rules = &rows.setup.inhibitions;
     let incident = |id| desk.incidents.get(id).or_else(|| rows.incidents.get(id));
     let elsewhere = rows.keys.values().filter(|state| !desk.keys.contains_key(&state.key));

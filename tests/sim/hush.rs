@@ -13,7 +13,7 @@ use reveille::domain::silence::{Silence, SilenceState};
 
 use super::watch::ensure;
 use super::world::{Rows, Saved, World};
-use super::{explained, merge};
+use super::{explained, merge, operator};
 
 impl World {
     /// Somebody silences some titles, moves a silence's end, or ends one.
@@ -24,7 +24,8 @@ impl World {
         }
         let there: Vec<SilenceId> = self.rows.silences.keys().cloned().collect();
         let id = if there.is_empty() || self.dice.percent(60) {
-            let id = SilenceId::from_text(format!("silence{}", there.len()));
+            let id = SilenceId::from_text(format!("silence{}", self.rows.silences_made));
+            self.rows.silences_made += 1;
             let integrations: Vec<_> = self.rows.setup.integrations.keys().cloned().collect();
             let pattern = *self.dice.pick(&["key0.*", "key[01].*", "key[0-3] .*", ".*"]);
             let integration = if self.dice.percent(50) { None } else { Some(self.dice.pick(&integrations).clone()) };
@@ -71,19 +72,26 @@ impl World {
         if let Some(at) = next {
             self.rows.timers.insert((Scope::Silence(id.clone()), Timer::Cover), at);
         }
-        self.looks_at(id, |alert| silence.is_about(alert))
+        self.looks_at(id, |alert| silence.is_about(alert))?;
+        if next.is_none() {
+            self.rows.told.insert(id.clone());
+        }
+        Ok(())
     }
 
     fn looks_at(&mut self, id: &SilenceId, is_about: impl Fn(&Alert) -> bool) -> Result<(), String> {
         let keys: Vec<KeyState> = self.rows.keys.values().filter(|key| key.alert.as_ref().is_some_and(&is_about)).cloned().collect();
         let mut saved = Saved::default();
         let mut state = State::Desk(self.rows.desk_about(&keys));
-        for KeyState { key, .. } in keys {
+        for KeyState { key, alert, .. } in keys {
             let (next, verdict) = self.decide(state, &Input::Cover(key.clone()), &mut saved);
             state = next;
             self.say(|| format!("  {id} on {} -> {verdict:?}", key.dedup_key));
             if let State::Desk(desk) = &state {
                 self.watch.uncovered(&self.rows, desk, &key, &verdict)?;
+            }
+            if let Some(before) = alert {
+                operator::is_named_rightly(&self.rows, &before, &verdict)?;
             }
         }
         self.save(state, saved, None)
@@ -91,9 +99,10 @@ impl World {
 }
 
 impl Rows {
-    /// The silences that may be in force.
+    /// The silences that may be in force, and those whose end was not told to all of theirs yet.
     pub(super) fn active(&self) -> Vec<Silence> {
-        self.silences.values().filter(|silence| silence.state(self.now) != SilenceState::Expired).cloned().collect()
+        let is_live = |silence: &&Silence| silence.state(self.now) != SilenceState::Expired || !self.told.contains(&silence.id);
+        self.silences.values().filter(is_live).cloned().collect()
     }
 
     /// A desk with what holds alerts back, and nothing else.
@@ -146,7 +155,7 @@ impl Rows {
 }
 
 /// By its own reading of the few patterns that this world knows.
-fn is_about(silence: &Silence, alert: &Alert) -> bool {
+pub fn is_about(silence: &Silence, alert: &Alert) -> bool {
     let digit = alert.title.strip_prefix("key").and_then(|rest| rest.chars().next()).and_then(|c| c.to_digit(10));
     let is_single = alert.title.starts_with("key") && alert.title.as_bytes().get(4) == Some(&b' ');
     silence.integration.as_ref().is_none_or(|integration| *integration == alert.key.integration)

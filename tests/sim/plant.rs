@@ -9,7 +9,7 @@ use reveille::domain::fact::{Fact, What};
 use reveille::domain::incident::Incident;
 use reveille::domain::inhibition;
 use reveille::domain::input::{Act, Actor, Command, Declare, Input, News, Report, Scope, Timer};
-use reveille::domain::novelty::KindState;
+use reveille::domain::novelty::{KindState, Rise};
 use reveille::domain::reason::Reason;
 use reveille::domain::setup::Urgency;
 
@@ -111,10 +111,20 @@ pub enum Bug {
     PagesThoughExplained,
     /// An alert explains others of its own kind.
     ExplainsItsKind,
+    /// A turn of maintenance is over, and what it covered is told that a silence ended.
+    MaintenanceUnnamed,
+    /// A turn of maintenance goes on when it is over.
+    MaintenanceOutlasts,
+    /// However fast a key is heard of, it was never heard of before.
+    NothingRises,
+    /// What comes as fast as ever is told as a jump.
+    AllRises,
+    /// A rate jumps, its service asks to be woken for that, and it is only told.
+    RisesInSilence,
 }
 
 impl Bug {
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::NoEscalation,
         Self::PagesOutliveTheAnswer,
         Self::PickedUpIsAnAnswer,
@@ -162,7 +172,11 @@ impl Bug {
         Self::ExplainedForEver,
         Self::PagesThoughExplained,
         Self::ExplainsItsKind,
+        Self::MaintenanceUnnamed,
+        Self::MaintenanceOutlasts,
     ];
+    /// Those that need a past.
+    pub const OF_A_DAY: [Self; 3] = [Self::NothingRises, Self::AllRises, Self::RisesInSilence];
 
     /// What `decide` is given.
     pub fn before(self, state: &mut State) {
@@ -190,6 +204,14 @@ impl Bug {
             }
             (Self::PagesThoughExplained, State::Desk(desk)) => desk.inhibitors.clear(),
             (Self::ExplainsItsKind, State::Desk(desk)) => desk.inhibitors.values_mut().for_each(|one| one.is_target = false),
+            (Self::MaintenanceUnnamed, State::Desk(desk)) => {
+                desk.silences.iter_mut().for_each(|silence| "ana".clone_into(&mut silence.created_by));
+            }
+            (Self::MaintenanceOutlasts, State::Desk(desk)) => {
+                let turns = desk.silences.iter_mut().filter(|silence| silence.created_by.starts_with("maintenance"));
+                turns.for_each(|turn| turn.ends_at += Span::minutes(20));
+            }
+            (Self::NothingRises, State::Desk(desk)) => desk.keys.values_mut().for_each(|state| state.rate = None),
             (Self::StartsAgain, State::Desk(desk)) => desk.incidents.values_mut().for_each(|incident| incident.response.left_at = None),
             (_, State::Person(_) | State::Desk(_)) => {}
         }
@@ -411,6 +433,20 @@ impl Bug {
                     after.keys.clone_from(&before.keys);
                 }
             }
+            Self::AllRises => {
+                if let (Input::Signal(_), State::Desk(desk)) = (input, &mut decision.state) {
+                    for alert in desk.keys.values_mut().filter_map(|key| key.alert.as_mut()).filter(|alert| alert.count == 5) {
+                        alert.novelty.marks.rose.get_or_insert(Rise { at: rows.now, signals: 5, busiest: 1 });
+                    }
+                }
+            }
+            Self::RisesInSilence => {
+                if let Some(rising) = decision.facts.iter().position(|fact| matches!(fact.what, What::AlertsRising { .. })) {
+                    decision.facts.truncate(rising + 1);
+                    decision.timers.clear();
+                    refold(before, decision);
+                }
+            }
             Self::ExplainedForEver => decision.timers.retain(|set| set.scope != inhibition::scope()),
             Self::NoBar
             | Self::EarlyRepeat
@@ -421,7 +457,10 @@ impl Bug {
             | Self::StartsAgain
             | Self::NothingNew
             | Self::PagesThoughExplained
-            | Self::ExplainsItsKind => {}
+            | Self::ExplainsItsKind
+            | Self::MaintenanceUnnamed
+            | Self::MaintenanceOutlasts
+            | Self::NothingRises => {}
         }
     }
 }

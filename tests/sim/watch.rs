@@ -1,5 +1,6 @@
 //! Holds the world to the promises after every step, by what it sees itself and not by what the domain believes.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use reveille::base::id::{AlertId, AttemptId, ContactId, IncidentId, UserId};
@@ -11,13 +12,13 @@ use reveille::domain::effect::{Effect, PageOf};
 use reveille::domain::fact::{Fact, What};
 use reveille::domain::group::GroupBy;
 use reveille::domain::incident::{Incident, IncidentState, Kind};
-use reveille::domain::input::{Act, Actor, CallEnd, Command, Declare, Input, News, Scope, Signal, Timer};
+use reveille::domain::input::{Act, Action, Actor, CallEnd, Command, Declare, Input, News, Scope, Signal, Timer};
 use reveille::domain::person::AttemptState;
 use reveille::domain::reason::Reason;
 use reveille::domain::setup::{AlertSeverity, ContactKind, Service, Severity, Urgency};
 
 use super::world::Rows;
-use super::{explained, held, hush, merge, novel, storm};
+use super::{explained, held, hush, merge, novel, reasons, rising, storm};
 
 /// How late a worker may be.
 pub(super) const LATE: Span = Span::seconds(1);
@@ -27,14 +28,14 @@ const MOST_WAKES: u32 = 2_500;
 /// A call that was decided, as the watch follows it.
 #[expect(clippy::struct_excessive_bools, reason = "each is something that was seen or not, apart from the others")]
 #[derive(Debug, Clone)]
-struct Followed {
+pub(super) struct Followed {
     user: UserId,
     contact: ContactId,
     pages: Vec<PageOf>,
     second: bool,
     /// All its pages were of high urgency when it was decided.
     urgent: bool,
-    placed_at: Time,
+    pub(super) placed_at: Time,
     intent_at: Option<Time>,
     accepted_at: Option<Time>,
     /// The first news that it was placed.
@@ -43,7 +44,7 @@ struct Followed {
     is_known: bool,
     lives: bool,
     ended_at: Option<Time>,
-    unknown_at: Option<Time>,
+    pub(super) unknown_at: Option<Time>,
     /// Refused, withdrawn, unknown, silent or failed: it does not count as a call.
     excused: bool,
     keyed: bool,
@@ -62,38 +63,54 @@ pub enum Due {
 }
 
 pub struct Watch {
-    shadows: BTreeMap<IncidentId, Incident>,
-    calls: BTreeMap<AttemptId, Followed>,
+    pub(super) shadows: BTreeMap<IncidentId, Incident>,
+    pub(super) calls: BTreeMap<AttemptId, Followed>,
     /// In the order in which they were placed.
-    placed: Vec<AttemptId>,
+    pub(super) placed: Vec<AttemptId>,
     due: Vec<(Time, Due, AttemptId)>,
-    down: Vec<Time>,
+    pub(super) down: Vec<Time>,
     outcomes: BTreeMap<Outcome, i64>,
     expected_home: Option<IncidentId>,
     weather: storm::Weather,
+    pub(super) rates: rising::Rates,
     wakes: BTreeMap<Scope, u32>,
     hour: i64,
-    resends: BTreeSet<AttemptId>,
+    pub(super) resends: BTreeSet<AttemptId>,
     /// Messages, as far as the watch follows them: whose, through what, when.
-    messages: BTreeMap<AttemptId, (UserId, ContactId, Time)>,
-    unknown_messages: BTreeSet<AttemptId>,
+    pub(super) messages: BTreeMap<AttemptId, (UserId, ContactId, Time)>,
+    pub(super) unknown_messages: BTreeSet<AttemptId>,
     /// Messages whose intent is committed; and those of them that never left.
-    sent: BTreeSet<AttemptId>,
-    refused: BTreeSet<AttemptId>,
+    pub(super) sent: BTreeSet<AttemptId>,
+    pub(super) refused: BTreeSet<AttemptId>,
     pub accepted: i64,
+    changes: i64,
     pub opened: usize,
-    pub answered: usize,
     /// The alert of the signal's key, before it was decided.
     alert_before: Option<Alert>,
     unanswered: held::Unanswered,
-    told_by_senders: BTreeMap<IncidentId, BTreeSet<String>>,
-    /// The kinds of facts that were seen.
-    pub kinds: BTreeSet<&'static str>,
+    pub(super) told_by_senders: BTreeMap<IncidentId, BTreeSet<String>>,
+    /// What the alerts counted that are forgotten, and how many were unknown of the attempts that are.
+    pub(super) forgotten: super::forget::Forgotten,
+    /// How often each kind of fact was seen, and each reason for which a policy started.
+    pub kinds: BTreeMap<String, usize>,
+    /// Calls and messages that left.
+    pub left: usize,
     /// How often each was really asked for, and held.
     pub proved: BTreeMap<Due, usize>,
 }
 
+thread_local! {
+    /// How often this thread has held something to a promise.
+    static HELD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this thread has held something to a promise so far.
+pub fn held() -> u64 {
+    HELD.get()
+}
+
 pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    HELD.set(HELD.get() + 1);
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
@@ -121,6 +138,7 @@ impl Watch {
             outcomes: BTreeMap::new(),
             expected_home: None,
             weather: storm::Weather::default(),
+            rates: rising::Rates::default(),
             wakes: BTreeMap::new(),
             hour: start.seconds() / 3_600,
             resends: BTreeSet::new(),
@@ -132,9 +150,11 @@ impl Watch {
             unanswered: held::Unanswered::default(),
             told_by_senders: BTreeMap::new(),
             accepted: 0,
+            changes: 0,
             opened: 0,
-            answered: 0,
-            kinds: BTreeSet::new(),
+            forgotten: super::forget::Forgotten::default(),
+            kinds: BTreeMap::new(),
+            left: 0,
             proved: BTreeMap::new(),
         }
     }
@@ -198,6 +218,10 @@ impl Watch {
         let key = Key { integration: signal.integration.clone(), dedup_key: signal.dedup_key.clone() };
         self.weather(rows, desk, &key, verdict)?;
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
+        if let Action::Change(_) = signal.action {
+            self.changes += i64::from(verdict.outcome != Outcome::Ignored);
+            return ensure(verdict.alert.is_none() && verdict.incident.is_none(), || format!("a change is no alert: {verdict:?}"));
+        }
         // What was held back until now is as bad as its worst signal, and not as this one.
         if self.alert_before.as_ref().is_none_or(|before| before.state != AlertState::Suppressed) {
             Self::is_as_bad_as_its_alerts(rows, desk, signal, verdict)?;
@@ -205,6 +229,7 @@ impl Watch {
         hush::after_signal(rows, desk, signal, verdict)?;
         held::after_signal(rows, desk, signal, self.alert_before.as_ref(), verdict)?;
         novel::after_signal(rows, desk, signal, verdict)?;
+        self.rates.see(rows, desk, signal, verdict, self.alert_before.as_ref())?;
         let joined = match verdict.outcome {
             // It would have opened one; that the umbrella is the newest of its own group as well is no fault.
             Outcome::Folded if verdict.reason == Reason::StormUmbrella => {
@@ -266,8 +291,9 @@ impl Watch {
     pub fn counts(&self, rows: &Rows) -> Result<(), String> {
         let decided: i64 = self.outcomes.values().sum();
         ensure(decided == self.accepted, || format!("promise 2: {} accepted, {decided} decided", self.accepted))?;
-        let ignored = self.outcomes.get(&Outcome::Ignored).copied().unwrap_or_default();
-        let counted: i64 = rows.alerts.values().map(|alert| alert.count).sum();
+        // A change is kept beside the alerts.
+        let ignored = self.outcomes.get(&Outcome::Ignored).copied().unwrap_or_default() + self.changes;
+        let counted: i64 = rows.alerts.values().map(|alert| alert.count).sum::<i64>() + self.forgotten.signals;
         ensure(counted == self.accepted - ignored, || {
             format!("promise 2: alerts count {counted} signals, of {} accepted {ignored} were ignored", self.accepted)
         })
@@ -298,7 +324,10 @@ impl Watch {
                 call.is_known = call.ended_at.is_none();
                 call.lives = true;
             }
-            News::KeyPressed => call.keyed = true,
+            News::KeyPressed => {
+                call.keyed = true;
+                call.lives = true;
+            }
             News::Ended(_) => {
                 call.is_known = false;
                 call.lives = true;
@@ -313,6 +342,7 @@ impl Watch {
     pub fn intends(&mut self, rows: &Rows, attempt: &AttemptId, pages: &[PageOf]) -> Result<(), String> {
         let is_open = |of: &PageOf| Self::is_paging(rows, of);
         ensure(pages.iter().any(is_open), || format!("promise 6: the intent of {attempt} commits, and every page of it is answered"))?;
+        self.left += 1;
         if self.messages.contains_key(attempt) {
             return ensure(self.sent.insert(attempt.clone()), || format!("promise 5: the message {attempt} is sent twice"));
         }
@@ -345,11 +375,14 @@ impl Watch {
     ) -> Result<(), String> {
         let now = rows.now;
         for fact in facts {
-            self.kinds.insert(fact.what.kind());
-            reason_fits(fact, input)?;
+            *self.kinds.entry(fact.what.kind().to_owned()).or_default() += 1;
+            if let What::PolicyStarted { reason, .. } = &fact.what {
+                *self.kinds.entry(reason.name()).or_default() += 1;
+            }
+            reasons::fits(fact, input)?;
             self.unanswered.see(fact, self.shadows.get(&fact.incident))?;
             self.fold(fact)?;
-            self.answers_come_from_people(fact, input)?;
+            Self::answers_come_from_people(fact, input)?;
             self.note(fact, now);
             if let What::PageAnswered { user, .. } | What::PageEnded { user, .. } = &fact.what {
                 let nudge = rows.timers.get(&(Scope::Person(user.clone()), Timer::Attend));
@@ -458,7 +491,7 @@ impl Watch {
     }
 
     /// Promise 7: only what a person asked for is an answer.
-    fn answers_come_from_people(&mut self, fact: &Fact, input: Option<&Input>) -> Result<(), String> {
+    fn answers_come_from_people(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
         let act = match input {
             Some(Input::Command(Command { act, .. })) => Some(act),
             Some(
@@ -475,7 +508,6 @@ impl Watch {
         let is_declared = matches!(input, Some(Input::Declare(_)));
         let holds = match &fact.what {
             What::IncidentAcknowledged { .. } => {
-                self.answered += 1;
                 // Signals come in batches without an input of their own: a sender's own word.
                 let by_sender = input.is_none() && matches!(fact.actor, Actor::Integration(_));
                 by_sender
@@ -484,7 +516,6 @@ impl Watch {
                     || matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Reassign { .. }))
             }
             What::IncidentSnoozed { .. } => {
-                self.answered += 1;
                 matches!(act, Some(Act::Snooze { .. }))
             }
             What::AcknowledgementRenewed { .. } | What::PageAnswered { .. } => act.is_some(),
@@ -547,8 +578,10 @@ impl Watch {
     }
 
     fn not_more_resends_than_unknown(&self) -> Result<(), String> {
-        let unknown = self.calls.values().filter(|call| call.unknown_at.is_some()).count() + self.unknown_messages.len();
-        ensure(self.resends.len() <= unknown, || format!("promise 5: {} sent again, {unknown} unknown", self.resends.len()))
+        let unknown =
+            self.calls.values().filter(|call| call.unknown_at.is_some()).count() + self.unknown_messages.len() + self.forgotten.unknown;
+        let resent = self.resends.len() + self.forgotten.resent;
+        ensure(resent <= unknown, || format!("promise 5: {resent} sent again, {unknown} unknown"))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of the effect, one by one")]
@@ -782,79 +815,6 @@ impl Watch {
         })?;
         Ok(())
     }
-}
-
-/// Promise 12: the reason that is told is one that this input can have.
-fn reason_fits(fact: &Fact, input: Option<&Input>) -> Result<(), String> {
-    let act = match input {
-        Some(Input::Command(Command { act, .. })) => Some(act),
-        _ => None,
-    };
-    let woken = match input {
-        Some(Input::Wake { scope: Scope::Incident(_), timer }) => Some(*timer),
-        _ => None,
-    };
-    let holds = match &fact.what {
-        // Where there is no policy to start, that is the reason.
-        What::PolicyStarted { reason: Reason::PolicyGone | Reason::NoService, .. } => true,
-        What::PolicyStarted { reason, .. } => match (input, act, woken) {
-            // Signals come in batches without an input of their own.
-            (None, _, _) => matches!(
-                reason,
-                Reason::IncidentOpened
-                    | Reason::SeverityRaised
-                    | Reason::FirstOfItsKind
-                    | Reason::Rising
-                    | Reason::StillFiring
-                    | Reason::FiredAgain
-                    | Reason::SilenceEnded
-                    | Reason::MaintenanceOver
-                    | Reason::InhibitionOver
-                    | Reason::OthersFire
-                    | Reason::StormGoesOn
-                    | Reason::TookIn
-            ),
-            (Some(Input::Declare(_)), _, _) => matches!(reason, Reason::DeclaredByHand | Reason::PromotedByHand),
-            (_, Some(act), _) if merge::is_regrouping(input) => merge::starts(act, *reason),
-            (_, Some(Act::Escalate), _) => *reason == Reason::AskedToEscalate,
-            (_, Some(Act::Reopen), _) => *reason == Reason::Reopened,
-            (_, Some(Act::Reassign { .. }), _) => *reason == Reason::Reassigned,
-            (_, Some(Act::SetSeverity { .. }), _) => matches!(reason, Reason::SeverityRaised | Reason::SeverityLowered),
-            (_, _, Some(Timer::Silence)) => matches!(reason, Reason::SilenceEnded | Reason::MaintenanceOver),
-            (_, _, Some(Timer::Lapse)) => matches!(reason, Reason::SnoozeEnded | Reason::AcknowledgementLapsed),
-            _ => false,
-        },
-        What::StepStarted { reason, .. } => match reason {
-            Reason::NobodyAnswered => woken == Some(Timer::Escalate),
-            Reason::AskedToEscalate => act == Some(&Act::Escalate),
-            Reason::LowUrgencyReminder => woken == Some(Timer::Remind),
-            Reason::StepBegan => woken != Some(Timer::Escalate),
-            // Signals come in batches: what nobody answered is back.
-            Reason::FiredAgain => input.is_none(),
-            _ => false,
-        },
-        What::StepSkipped { reason, .. } => matches!(reason, Reason::NobodyInStep | Reason::OnlyPlacesInStep),
-        What::PageEnded { reason, .. } => match reason {
-            Reason::Acknowledged => {
-                matches!(act, Some(Act::Acknowledge | Act::Unhelpful | Act::Snooze { .. } | Act::Reassign { .. }))
-                    || merge::is_regrouping(input)
-            }
-            Reason::AcknowledgedAtSender => input.is_none(),
-            Reason::Merged => input.is_none() || matches!(act, Some(Act::Merge { .. })),
-            Reason::Silenced | Reason::InMaintenance | Reason::Inhibited => {
-                input.is_none()
-                    || merge::is_regrouping(input)
-                    || woken == Some(Timer::Lapse)
-                    || matches!(act, Some(Act::SetSeverity { .. }))
-            }
-            Reason::Reassigned => matches!(act, Some(Act::Reassign { .. })),
-            Reason::SeverityLowered => matches!(act, Some(Act::SetSeverity { .. })),
-            Reason::Resolved => input.is_none() || matches!(act, Some(Act::Resolve | Act::Unmerge)),
-            _ => false,
-        },
-        _ => true,
-    };
-    ensure(holds, || format!("promise 12: {:?} follows from {input:?}", fact.what))
 }
 
 /// What a signal has in common with others of its service, by its own reading of the two ways that this world knows.

@@ -1,23 +1,20 @@
 //! The world around `decide`: a store, the flows over it, senders, a provider and people, all driven by one seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use reveille::base::id::{
-    AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, OverrideId, PolicyId, ServiceId, SilenceId, UserId,
-};
+use reveille::base::id::{AlertId, AttemptId, IdSource, IncidentId, IntegrationId, Number, PolicyId, ServiceId, SilenceId, UserId};
 use reveille::base::time::{Span, Time};
-use reveille::base::viewer::Role;
 use reveille::domain::alert::{Alert, AlertState, Key as AlertKey, KeyState, UNREADABLE_KEY};
 use reveille::domain::decide::{Desk, Moment, SetTimer, State, Verdict, Wanted, decide};
 use reveille::domain::effect::Effect;
 use reveille::domain::fact::{Fact, coalesce};
 use reveille::domain::incident::{Incident, IncidentRole, Kind};
 use reveille::domain::inhibition::Inhibitors;
-use reveille::domain::input::{Act, Action, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
+use reveille::domain::input::{Act, Actor, Command, Declare, Expiry, Input, News, Report, Scope, Signal, Timer, Via, Whom};
 use reveille::domain::novelty::{KindKey, KindState};
 use reveille::domain::person::Person;
 use reveille::domain::routing::route;
-use reveille::domain::setup::{AlertSeverity, ContactKind, Override, Service, Setup, Severity};
+use reveille::domain::setup::{ContactKind, Setup, Severity};
 use reveille::domain::silence::Silence;
 use reveille::domain::storm::Openings;
 
@@ -44,6 +41,9 @@ pub struct Rows {
     pub kinds: BTreeMap<KindKey, KindState>,
     pub persons: BTreeMap<UserId, Person>,
     pub silences: BTreeMap<SilenceId, Silence>,
+    /// Those of which everything knows that they are over.
+    pub told: BTreeSet<SilenceId>,
+    pub(super) silences_made: usize,
     pub inhibitors: Inhibitors,
     pub timers: BTreeMap<(Scope, Timer), Time>,
     pub outbox: Vec<Row>,
@@ -65,7 +65,7 @@ pub struct Row {
 
 /// What comes to the server from outside, or from what its own process holds in memory.
 #[derive(Debug, Clone)]
-enum Event {
+pub(super) enum Event {
     Signals(Vec<Signal>),
     Command(Command),
     /// The courier has rendered the words and commits its intent.
@@ -83,7 +83,16 @@ enum Event {
     /// The sweeper looks for alerts whose time is over.
     Sweep,
     Restart(Span),
+    /// The machine stands still, and nobody tells the process.
+    Freeze(Span),
     SetupChanges,
+    PutRight,
+    /// Windows of maintenance are looked at.
+    Maintenance,
+    Mood(Mood),
+    /// People resolve what has been open for longer than this.
+    ClearsUp(Span),
+    Forget,
     Calm,
     LastOrders,
 }
@@ -99,15 +108,18 @@ pub struct World {
     pub rows: Rows,
     pub watch: Watch,
     pub steps: usize,
+    pub(super) most_steps: usize,
+    pub(super) first_setup: Setup,
     pub(super) dice: Dice,
     /// No silence lasts longer: by the end everything is heard again.
     pub(super) silent_until: Time,
-    mood: Mood,
+    pub(super) mood: Mood,
     events: BTreeMap<(Time, u64), Scheduled>,
-    calls: BTreeMap<AttemptId, Call>,
-    lies: Vec<AttemptId>,
+    pub(super) calls: BTreeMap<AttemptId, Call>,
+    pub(super) lies: Vec<AttemptId>,
     process: u32,
-    down_until: Time,
+    pub crashes: usize,
+    pub(super) down_until: Time,
     counter: u64,
     bug: Option<Bug>,
     trace: bool,
@@ -115,6 +127,13 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, bug: Option<Bug>, trace: bool) -> Self {
+        let mut world = Self::empty(seed, bug, trace);
+        world.write_the_play(world.rows.now);
+        world
+    }
+
+    /// One in which nothing will happen.
+    pub(super) fn empty(seed: u64, bug: Option<Bug>, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let start = Time::from_seconds(1_767_600_000 + dice.between(0, 86_400));
         let setup = cast::setup(&mut dice);
@@ -128,6 +147,8 @@ impl World {
             openings: BTreeMap::new(),
             persons: BTreeMap::new(),
             silences: BTreeMap::new(),
+            told: BTreeSet::new(),
+            silences_made: 0,
             inhibitors: Inhibitors::new(),
             timers: BTreeMap::new(),
             outbox: Vec::new(),
@@ -135,10 +156,12 @@ impl World {
             numbers: 0,
         };
         let mood = Mood::any(&mut dice);
-        let mut world = Self {
+        Self {
+            first_setup: rows.setup.clone(),
             rows,
             watch: Watch::new(start),
             steps: 0,
+            most_steps: MOST_STEPS,
             dice,
             silent_until: start,
             mood,
@@ -146,23 +169,22 @@ impl World {
             calls: BTreeMap::new(),
             lies: Vec::new(),
             process: 0,
+            crashes: 0,
             down_until: start,
             counter: 0,
             bug,
             trace,
-        };
-        if trace {
-            println!("{:#?}\n{:#?}", world.rows.setup, world.mood);
         }
-        world.write_the_play(start);
-        world
     }
 
     /// Lives until nothing is left to happen.
     pub fn run(&mut self) -> Result<(), String> {
+        if self.trace {
+            println!("{:#?}\n{:#?}", self.rows.setup, self.mood);
+        }
         while self.step()? {
             self.steps += 1;
-            if self.steps > MOST_STEPS {
+            if self.steps > self.most_steps {
                 return Err(format!(
                     "the world does not come to rest: {} timers, {} effects",
                     self.rows.timers.len(),
@@ -173,85 +195,7 @@ impl World {
         Watch::at_rest(&self.rows)
     }
 
-    // The play.
-
-    fn write_the_play(&mut self, start: Time) {
-        let length = self.dice.between(10, 75) * 60;
-        let later = |dice: &mut Dice| start + Span::millis(dice.between(0, length * 1_000));
-        let integrations: Vec<_> = self.rows.setup.integrations.keys().cloned().collect();
-        for _ in 0..self.dice.between(1, 14) {
-            let at = later(&mut self.dice);
-            let many = if self.dice.percent(8) { 40 } else { 1 + self.dice.below(4) };
-            let integration = self.dice.pick(&integrations).clone();
-            let signals = (0..many).map(|n| self.signal(&integration, at, if many > 10 { Some(n) } else { None })).collect();
-            self.schedule(at, Event::Signals(signals));
-        }
-        for _ in 0..self.dice.below(4) {
-            let at = later(&mut self.dice);
-            let span = if self.dice.percent(20) { self.dice.millis(10_000, 90_000) } else { self.dice.millis(100, 6_000) };
-            self.schedule(at, Event::Restart(span));
-        }
-        for _ in 0..self.dice.below(8) {
-            let at = later(&mut self.dice);
-            self.schedule(at, Event::Somebody);
-        }
-        for _ in 0..*self.dice.pick(&[0, 0, 1, 2]) {
-            let at = later(&mut self.dice);
-            self.schedule(at, Event::Declares);
-        }
-        for _ in 0..self.dice.below(12) {
-            let at = later(&mut self.dice);
-            self.schedule(at, Event::Sweep);
-        }
-        self.silent_until = start + Span::seconds(length) + Span::minutes(30);
-        for _ in 0..*self.dice.pick(&[0, 0, 2, 7]) {
-            let at = later(&mut self.dice);
-            self.schedule(at, Event::Silences);
-        }
-        for _ in 0..*self.dice.pick(&[0, 0, 0, 1, 3]) {
-            let at = later(&mut self.dice);
-            self.schedule(at, Event::SetupChanges);
-        }
-        self.schedule(start + Span::seconds(length), Event::Calm);
-        self.schedule(start + Span::seconds(length) + Span::minutes(40), Event::LastOrders);
-    }
-
-    fn signal(&mut self, integration: &reveille::base::id::IntegrationId, now: Time, nth: Option<usize>) -> Signal {
-        let dice = &mut self.dice;
-        let dedup_key = format!("key{}", nth.unwrap_or_else(|| dice.below(4)));
-        let action = match dice.below(20) {
-            _ if nth.is_some() => Action::Trigger,
-            12..=16 => Action::Resolve,
-            17 => Action::Unreadable("no JSON".to_owned()),
-            18 => Action::Ignore("ping".to_owned()),
-            11 => Action::Acknowledge,
-            _ => Action::Trigger,
-        };
-        let dedup_key = if matches!(action, Action::Unreadable(_)) { UNREADABLE_KEY.to_owned() } else { dedup_key };
-        let severity = dice.percent(80).then(|| *dice.pick(&AlertSeverity::ALL));
-        // The sender's clock: right, or quantised so that times are equal, or off.
-        let at = match dice.below(6) {
-            0 => None,
-            1 => Some(Time(now.0 - now.0.rem_euclid(600_000_000))),
-            2 => Some(now + dice.millis(-600_000, 60_000)),
-            _ => Some(now),
-        };
-        let ends_at = dice.percent(15).then(|| now + dice.millis(10_000, 900_000));
-        let host = *dice.pick(&[None, Some("web-1"), Some("web-2")]);
-        Signal {
-            integration: integration.clone(),
-            title: format!("{dedup_key} is wrong"),
-            dedup_key,
-            severity,
-            action,
-            at,
-            ends_at,
-            url: None,
-            labels: host.map(|host| ("host".to_owned(), host.to_owned())).into_iter().collect(),
-        }
-    }
-
-    fn schedule(&mut self, at: Time, event: Event) {
+    pub(super) fn schedule(&mut self, at: Time, event: Event) {
         self.counter += 1;
         self.events.insert((at, self.counter), Scheduled { event, process: None });
     }
@@ -343,21 +287,53 @@ impl World {
             Event::Restart(span) => {
                 self.say(|| format!("RESTART, away for {span}"));
                 self.process += 1;
+                self.crashes += 1;
                 self.down_until = now + span;
                 // The leases of this process are taken back at once.
                 self.rows.outbox.iter_mut().for_each(|row| row.free_at = row.free_at.min(now + span));
+                Ok(())
+            }
+            Event::Freeze(span) => {
+                self.freeze(span);
                 Ok(())
             }
             Event::SetupChanges => {
                 self.change_the_setup();
                 Ok(())
             }
+            Event::PutRight => {
+                self.put_right(&self.first_setup.clone());
+                Ok(())
+            }
+            Event::Maintenance => {
+                self.lay();
+                Ok(())
+            }
+            Event::Mood(mood) => {
+                self.say(|| format!("{mood:?}"));
+                self.mood = mood;
+                Ok(())
+            }
+            Event::ClearsUp(old) => {
+                if self.is_down() {
+                    return Ok(());
+                }
+                let opened_before = now - old;
+                self.resolve_open(|incident| incident.opened_at <= opened_before)
+            }
+            Event::Forget => {
+                self.forget();
+                Ok(())
+            }
             Event::Calm => {
                 self.say(|| "CALM".to_owned());
                 self.mood = Mood::calm();
+                // The windows are taken out, and their turns end.
+                self.rows.setup.maintenance.clear();
+                self.lay();
                 Ok(())
             }
-            Event::LastOrders => self.resolve_everything(),
+            Event::LastOrders => self.last_orders(),
         }
     }
 
@@ -446,74 +422,37 @@ impl World {
         self.save(state, saved, None)
     }
 
-    fn change_the_setup(&mut self) {
-        let users: Vec<UserId> = self.rows.setup.users.keys().cloned().collect();
-        if users.is_empty() {
-            return;
-        }
-        let id = self.dice.pick(&users).clone();
-        match self.dice.below(7) {
-            6 => {
-                let services: Vec<ServiceId> = self.rows.setup.services.keys().cloned().collect();
-                if !services.is_empty() {
-                    self.rows.setup.services.remove(self.dice.pick(&services));
-                }
-            }
-            5 => {
-                let mut dice = self.dice.clone();
-                for (service, other) in self.rows.setup.services.values_mut().zip(cast::setup(&mut dice).services.into_values()) {
-                    let (id, policy) = (service.id.clone(), service.policy.clone());
-                    *service = Service { id, policy, ..other };
-                }
-            }
-            4 => {
-                for user in self.rows.setup.users.values_mut() {
-                    user.role = *self.dice.pick(&[Role::Observer, Role::Responder, Role::Manager]);
-                }
-            }
-            3 => {
-                let (from, until) = (self.rows.now + self.dice.millis(-60_000, 600_000), self.rows.now + self.dice.millis(0, 3_600_000));
-                for schedule in self.rows.setup.schedules.values_mut() {
-                    let n = schedule.overrides.len();
-                    schedule.overrides.push(Override { id: OverrideId::from_text(format!("ovr_{n}")), user: id.clone(), from, until });
-                }
-            }
-            0 => {
-                self.rows.setup.users.remove(&id);
-            }
-            1 => {
-                if let Some(user) = self.rows.setup.users.get_mut(&id) {
-                    let gone = user.contacts.pop();
-                    user.rules.retain(|rule| gone.as_ref().is_none_or(|gone| gone.id != rule.contact));
-                }
-            }
-            _ => {
-                let mut dice = self.dice.clone();
-                let other = cast::setup(&mut dice);
-                let storms: BTreeMap<PolicyId, u32> =
-                    self.rows.setup.policies.iter().map(|(id, policy)| (id.clone(), policy.storm)).collect();
-                self.rows.setup.policies = other.policies;
-                // What has opened was counted as far as it was then.
-                for (id, policy) in &mut self.rows.setup.policies {
-                    policy.storm = storms.get(id).copied().unwrap_or(policy.storm);
-                }
+    /// Whatever the process was about to do it does when the machine goes on, and nobody was there meanwhile.
+    fn freeze(&mut self, span: Span) {
+        self.say(|| format!("FROZEN for {span}"));
+        let until = self.rows.now + span;
+        self.down_until = self.down_until.max(until);
+        let own = self.events.iter().filter(|((at, _), scheduled)| scheduled.process.is_some() && *at < until);
+        let own: Vec<(Time, u64)> = own.map(|(at, _)| *at).collect();
+        for (at, n) in own {
+            if let Some(scheduled) = self.events.remove(&(at, n)) {
+                self.events.insert((until, n), scheduled);
             }
         }
-        self.say(|| format!("SETUP CHANGES {id}"));
     }
 
     /// People resolve on the web what is still open.
-    fn resolve_everything(&mut self) -> Result<(), String> {
+    fn last_orders(&mut self) -> Result<(), String> {
         if self.is_down() {
             self.schedule(self.down_until, Event::LastOrders);
             return Ok(());
         }
         self.say(|| "LAST ORDERS".to_owned());
-        let open: Vec<IncidentId> = self.rows.incidents.values().filter(|incident| incident.is_open()).map(|i| i.id.clone()).collect();
-        if !open.is_empty() {
+        if self.rows.incidents.values().any(Incident::is_open) {
             // What was explained by what is resolved now is heard of afterwards.
             self.schedule(self.rows.now + Span::minutes(20), Event::LastOrders);
         }
+        self.resolve_open(|_| true)
+    }
+
+    fn resolve_open(&mut self, is_one: impl Fn(&Incident) -> bool) -> Result<(), String> {
+        let open = self.rows.incidents.values().filter(|incident| incident.is_open() && is_one(incident));
+        let open: Vec<IncidentId> = open.map(|incident| incident.id.clone()).collect();
         for incident in open {
             let command = Command { incident, actor: Actor::Token("ops".to_owned()), via: Via::Api, act: Act::Resolve };
             self.obey(command)?;
