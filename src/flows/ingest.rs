@@ -327,25 +327,19 @@ pub async fn keep_journal(house: House, queue: &mut mpsc::Receiver<Pending>) {
     }
 }
 
-/// What has queued, as soon as there is something: one commit for all who are about to ask is cheaper for each than a commit of their own.
-/// Whoever can run goes first, once more for as long as it brings something; this waits for no clock. `false` when every sender is gone.
+/// What has queued, as soon as there is something, and after whoever can run has run once: one write for all who are about to ask is
+/// cheaper for each than a write of their own. This waits for no clock. `false` when every sender is gone.
 async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) -> bool {
-    let mut held = queue.recv_many(batch, limits::JOURNAL_BATCH_ROWS).await;
-    if held == 0 {
+    if queue.recv_many(batch, limits::JOURNAL_BATCH_ROWS).await == 0 {
         return false;
     }
-    loop {
-        tokio::task::yield_now().await;
-        while batch.len() < limits::JOURNAL_BATCH_ROWS
-            && let Ok(pending) = queue.try_recv()
-        {
-            batch.push(pending);
-        }
-        if batch.len() == held || batch.len() == limits::JOURNAL_BATCH_ROWS {
-            return true;
-        }
-        held = batch.len();
+    tokio::task::yield_now().await;
+    while batch.len() < limits::JOURNAL_BATCH_ROWS
+        && let Ok(pending) = queue.try_recv()
+    {
+        batch.push(pending);
     }
+    true
 }
 
 /// About how many journal rows wait for the folder. Counting them before each batch would make every sender wait for the count.

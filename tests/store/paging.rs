@@ -7,8 +7,8 @@ use reveille::domain::effect::{Effect, Lane, PageOf};
 use reveille::domain::input::{Scope, Timer};
 use reveille::store::{
     AttemptOutcome, Intent, WriteLane, attempt_find, attempt_find_by_provider_id, attempt_intent, attempt_outcome,
-    attempt_provider_ids_known, audit_silent, leases_take_back, outbox_claim, outbox_insert, outbox_insert_claimed, outbox_next_due, outbox_release, outbox_renew,
-    outbox_settle, outbox_withdraw, person_load, person_save, wake_next_due, wake_set, wake_take, wakes_due,
+    attempt_provider_ids_known, audit_silent, leases_take_back, outbox_claim, outbox_insert, outbox_insert_claimed, outbox_next_due,
+    outbox_release, outbox_renew, outbox_settle, outbox_withdraw, person_load, person_save, wake_next_due, wake_set, wake_take, wakes_due,
 };
 
 use sqlx::{Connection as _, Row as _};

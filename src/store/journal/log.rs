@@ -471,7 +471,9 @@ impl Index {
 impl Room {
     fn failed(&self, error: &io::Error) -> StoreError {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => crate::store::ballast::no_room(self.ballast.as_ref(), Some(&self.no_room)),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                crate::store::ballast::no_room(self.ballast.as_ref(), Some(&self.no_room))
+            }
             _ => StoreError::Busy(format!("the journal's file: {error}")),
         }
     }
