@@ -59,6 +59,9 @@ pub const INTAKE_QUEUE: usize = 4_096;
 pub const JOURNAL_ROWS: i64 = 200_000;
 /// The size of a file of the journal, in bytes.
 pub const JOURNAL_FILE_BYTES: u64 = 1 << 20;
+/// Rows of the journal that are kept in memory as well, and how large each may be, in bytes.
+pub const JOURNAL_KEPT_ROWS: usize = 64;
+pub const JOURNAL_KEPT_BYTES: usize = 1 << 16;
 /// How often the intake counts the journal's rows: between two counts it knows what it has added itself.
 pub const JOURNAL_COUNT_EVERY: Span = Span::seconds(1);
 /// How many journal rows one fold looks at, and how many signals it decides: the same bound as for one row.

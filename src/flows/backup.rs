@@ -74,7 +74,7 @@ pub async fn write(store: &Store, now: Time, file: impl Write) -> Result<Told, B
                 None => break,
             }
         }
-        while let Some(part) = snapshot.more(table).await? {
+        while let Some(part) = snapshot.more(table)? {
             for row in &part {
                 out.line(row)?;
                 rows += 1;

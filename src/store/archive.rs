@@ -137,7 +137,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As every call of the database.
-    pub async fn more(&mut self, table: &Table) -> Result<Option<Vec<Vec<Value>>>> {
+    pub fn more(&mut self, table: &Table) -> Result<Option<Vec<Vec<Value>>>> {
         let Some(files) = self.files.as_mut().filter(|_| table.name == JOURNAL) else { return Ok(None) };
         let Some(rows) = files.next()? else { return Ok(None) };
         let row = |filed: &Filed| table.columns.iter().map(|column| filed.value(&column.name)).collect();

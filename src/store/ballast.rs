@@ -136,7 +136,9 @@ pub(super) fn no_room(ballast: Option<&Ballast>, bell: Option<&Bell>) -> StoreEr
     if ballast.is_some_and(Ballast::let_go) {
         return StoreError::Busy("the disk was full, and its ballast has been let go".to_owned());
     }
-    bell.iter().for_each(|bell| bell.ring_here());
+    if let Some(bell) = bell {
+        bell.ring_here();
+    }
     StoreError::Full
 }
 

@@ -83,6 +83,9 @@ pub const INTAKE: &[(&str, Way)] = &[
     ("intake.answered:3", Way::Posts),
 ];
 
+/// The journal has files of its own beside SQLite only.
+const JOURNAL: &[(&str, Way)] = &[("journal.written", Way::Posts), ("journal.written:3", Way::Posts)];
+
 pub const FOLD: &[(&str, Way)] = &[
     ("fold.taken", Way::Posts),
     ("fold.before_commit", Way::Posts),
@@ -183,6 +186,11 @@ killed_at!(at_each_step_of_an_answer, ANSWER);
 killed_at!(at_each_step_of_a_heartbeat, BEAT);
 killed_at!(at_each_step_of_a_silence, COVER);
 killed_at!(at_each_step_of_a_wait, HOLD);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_each_step_of_the_journal() {
+    all(On::Sqlite, JOURNAL).await;
+}
 
 async fn all(on: On, cases: &'static [(&'static str, Way)]) {
     // A story's own steps stay on one thread; its stage and its client do not.
@@ -421,7 +429,7 @@ fn every_failpoint_of_the_program_is_in_a_table() {
             reachable.extend(call.split('"').skip(1).step_by(2).map(str::to_owned));
         }
     }
-    let tables = [INTAKE, FOLD, SEND, SETTLE, ANSWER, BEAT, COVER, HOLD];
+    let tables = [INTAKE, JOURNAL, FOLD, SEND, SETTLE, ANSWER, BEAT, COVER, HOLD];
     let named = tables.into_iter().flatten().map(|(at, _)| at.split(':').next().unwrap_or(at).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(reachable, named);
 }

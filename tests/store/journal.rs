@@ -91,7 +91,9 @@ impl House {
         match act {
             Act::Append(rows) => {
                 let rows: Vec<Filed> = rows.iter().map(|(turn, bytes)| self.row(*turn, *bytes)).collect();
-                rows.iter().for_each(|filed| self.wait(filed));
+                for filed in &rows {
+                    self.wait(filed);
+                }
                 journal_append(&self.store, rows).await.expect("it is durable");
             }
             Act::Add(turn) => {

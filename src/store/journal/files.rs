@@ -94,10 +94,10 @@ pub(super) async fn forget(tx: &mut Tx, ids: &[JournalId]) -> Result<BTreeSet<Jo
     let (places, gone) = (log.places(ids), log.gone());
     for places in pieces(&places) {
         let add = sql_made(format!("INSERT INTO journal_folded (file, id) VALUES {}", tx.tuples(places.len(), 2)));
-        tx.execute(places.iter().fold(add, |add, (file, id)| add.int(*file).text(id.as_str()))).await?;
+        tx.put(places.iter().fold(add, |add, (file, id)| add.int(*file).text(id.as_str()))).await?;
     }
     for file in &gone {
-        tx.execute(sql("DELETE FROM journal_folded WHERE file = $1").int(*file)).await?;
+        tx.put(sql("DELETE FROM journal_folded WHERE file = $1").int(*file)).await?;
     }
     let ids: BTreeSet<JournalId> = places.into_iter().map(|(_, id)| id).collect();
     tx.folds(ids.iter().cloned().collect(), gone);

@@ -87,6 +87,8 @@ struct Place {
     signals: i64,
     came_at: Time,
     integration: Option<IntegrationId>,
+    /// The row, where few wait: it is wanted in a moment, and is then not read again.
+    row: Option<JournalRow>,
 }
 
 struct Kept {
@@ -156,7 +158,9 @@ impl Log {
             }
             index.gone.remove(&number);
             index.files.insert(number, Kept { file: Arc::new(File::open(&path)?), waiting: 0, is_open: false });
-            waiting.iter().for_each(|(filed, at, bytes)| index.add(number, filed, *at, *bytes));
+            for (filed, at, bytes) in &waiting {
+                index.add(number, filed, *at, *bytes);
+            }
         }
         let pen = Pen { number: last, ..Pen::default() };
         let inner = Inner {
@@ -201,18 +205,21 @@ impl Log {
     /// # Errors
     /// [`StoreError::Busy`] while this process ends.
     pub(super) async fn read(&self, ids: &[JournalId]) -> Result<Vec<JournalRow>> {
-        let found: Vec<_> = {
+        let mut rows = Vec::new();
+        let mut found = Vec::new();
+        {
             let index = held(&self.0.index);
-            let find = |id: &JournalId| {
-                let turn = index.turns.get(id)?;
-                let place = index.rows.get(&(*turn, id.clone()))?;
-                let file = index.files.get(&place.number)?.file.clone();
-                Some((id.clone(), file, place.number, place.at, place.bytes, place.signals, place.came_at))
-            };
-            ids.iter().filter_map(find).collect()
-        };
+            for id in ids {
+                let Some(place) = index.turns.get(id).and_then(|turn| index.rows.get(&(*turn, id.clone()))) else { continue };
+                let Some(kept) = index.files.get(&place.number) else { continue };
+                match &place.row {
+                    Some(row) => rows.push(row.clone()),
+                    None => found.push((id.clone(), kept.file.clone(), place.number, place.at, place.bytes, place.signals, place.came_at)),
+                }
+            }
+        }
         if found.is_empty() {
-            return Ok(Vec::new());
+            return Ok(rows);
         }
         let read = move || {
             let row = |(id, file, number, at, bytes, signals, came_at): (JournalId, Arc<File>, i64, u64, usize, i64, Time)| {
@@ -221,9 +228,11 @@ impl Log {
                     JournalRow { id, at: came_at, signals, body: String::new() }
                 })
             };
-            found.into_iter().map(row).collect()
+            found.into_iter().map(row).collect::<Vec<_>>()
         };
-        tokio::task::spawn_blocking(read).await.map_err(|error| StoreError::Busy(format!("the journal's reader: {error}")))
+        let read = tokio::task::spawn_blocking(read).await.map_err(|error| StoreError::Busy(format!("the journal's reader: {error}")))?;
+        rows.extend(read);
+        Ok(rows)
     }
 
     /// Those of these rows that are in the files, with the number of the file.
@@ -255,10 +264,10 @@ impl Log {
     pub(in crate::store) fn forget(&self, folded: &[JournalId], gone: &[i64]) {
         let is_spent = {
             let mut index = held(&self.0.index);
-            folded.iter().for_each(|id| index.remove(id));
-            gone.iter().for_each(|number| {
-                index.gone.remove(number);
-            });
+            for id in folded {
+                index.remove(id);
+            }
+            index.gone.retain(|number| !gone.contains(number));
             index.spend();
             !index.spent.is_empty()
         };
@@ -274,10 +283,8 @@ impl Log {
         let _broom = held(&self.0.broom);
         let next = || held(&self.0.index).spent.pop();
         while let Some(number) = next() {
-            failpoint::reach("journal.spent");
             match segment::remove(&self.0.base, number) {
                 Ok(()) => {
-                    failpoint::reach("journal.removed");
                     held(&self.0.index).gone.insert(number);
                 }
                 Err(error) => tracing::warn!(%error, number, "a journal's file that is done with stays until the next start"),
@@ -391,13 +398,11 @@ impl Pen {
             return Ok(());
         }
         self.leave(log);
-        let mut open = match self.spare.take().map(JoinHandle::join) {
-            Some(Ok(Ok(open))) => open,
-            // Whatever became of it, it is tried again, and then told.
-            Some(_) | None => {
-                let number = self.next();
-                Open::make(log, number, limits::JOURNAL_FILE_BYTES)?
-            }
+        let mut open = if let Some(Ok(Ok(open))) = self.spare.take().map(JoinHandle::join) {
+            open
+        } else {
+            // Whatever became of the spare one, it is tried again, and then told.
+            Open::make(log, self.next(), limits::JOURNAL_FILE_BYTES)?
         };
         if open.at + bytes > open.end {
             // A row larger than a file has a file of its own, and the other is not needed.
@@ -444,7 +449,9 @@ impl Open {
 impl Index {
     fn add(&mut self, number: i64, filed: &Filed, at: u64, bytes: usize) {
         let (row, integration) = (&filed.row, filed.integration.clone());
-        let place = Place { number, at, bytes, signals: row.signals, came_at: row.at, integration };
+        let is_kept = self.rows.len() < limits::JOURNAL_KEPT_ROWS && bytes <= limits::JOURNAL_KEPT_BYTES;
+        let kept = is_kept.then(|| row.clone());
+        let place = Place { number, at, bytes, signals: row.signals, came_at: row.at, integration, row: kept };
         self.rows.insert((filed.turn, row.id.clone()), place);
         self.turns.insert(row.id.clone(), filed.turn);
         if let Some(kept) = self.files.get_mut(&number) {

@@ -15,8 +15,9 @@ use crate::base::id::{IntegrationId, JournalId};
 use crate::base::time::Time;
 
 const WORD: &[u8; 8] = b"reveilj1";
-/// Bytes of the head.
-pub(super) const HEAD: u64 = 28;
+/// Bytes of the head, and so the place of the first record.
+pub(super) const HEAD: u64 = HEAD_BYTES as u64;
+const HEAD_BYTES: usize = 28;
 /// Bytes of a record before what is checked.
 const FRAME: usize = 8;
 
@@ -112,7 +113,7 @@ impl Head {
 
     /// `None` where a file was never made whole: then nothing was ever written into it.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (head, check) = bytes.get(..HEAD as usize)?.split_at(HEAD as usize - 4);
+        let (head, check) = bytes.get(..HEAD_BYTES)?.split_at(HEAD_BYTES - 4);
         let mut read = Bytes(head);
         let word = read.take(WORD.len())?;
         let read = Self { home: read.number()?, number: read.number()? };
@@ -160,7 +161,7 @@ fn check(number: i64, content: &[u8]) -> u32 {
 /// Every row of a file, in the order in which they were written, and whether something follows them that is none: it was being written
 /// when the power went.
 pub(super) fn rows(bytes: &[u8], number: i64) -> (Vec<Found>, bool) {
-    let (mut found, mut at) = (Vec::new(), HEAD as usize);
+    let (mut found, mut at) = (Vec::new(), HEAD_BYTES);
     while let Some((filed, length)) = bytes.get(at..).and_then(|rest| one(rest, number)) {
         found.push(Found { filed, at: at as u64, bytes: length });
         at += length;
@@ -264,10 +265,10 @@ mod tests {
             assert_eq!(found.len(), wanted, "after {end} bytes");
             assert!(found.iter().zip(&whole).all(|(found, row)| found.filed == *row));
             // Zeros at the end of half a row cannot be told from none.
-            let says_something = broken[[HEAD as usize, one_row][wanted]..].iter().any(|byte| *byte != 0);
+            let says_something = broken[[HEAD_BYTES, one_row][wanted]..].iter().any(|byte| *byte != 0);
             assert_eq!(is_torn, says_something, "after {end} bytes");
         }
-        assert!((0..HEAD as usize).all(|end| Head::read(&bytes[..end]).is_none()));
+        assert!((0..HEAD_BYTES).all(|end| Head::read(&bytes[..end]).is_none()));
     }
 
     #[test]
@@ -277,7 +278,7 @@ mod tests {
         for at in 0..bytes.len() {
             let mut wrong = bytes.clone();
             wrong[at] ^= 0x20;
-            if at < HEAD as usize {
+            if at < HEAD_BYTES {
                 assert_eq!(Head::read(&wrong), None, "{at}");
             } else {
                 assert_eq!(rows(&wrong, 3).0.len(), usize::from(at >= one_row), "{at}");
