@@ -123,8 +123,12 @@ static PAIRS: LazyLock<Regex> = LazyLock::new(|| {
     made(&format!("(?i)(?P<name>{names}){VALUE}"))
 });
 
+/// Each thread that looks keeps its own states, so they have a limit.
 fn made(pattern: &str) -> Regex {
-    RegexBuilder::new(pattern).unicode(true).build().unwrap_or_else(|error| unreachable!("it is a pattern of ours: {error}"))
+    RegexBuilder::new(pattern)
+        .dfa_size_limit(limits::PATTERN_SIZE)
+        .build()
+        .unwrap_or_else(|error| unreachable!("it is a pattern of ours: {error}"))
 }
 
 impl Mask {
