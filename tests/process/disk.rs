@@ -151,7 +151,8 @@ async fn nothing_can_be_stored(ground: &Ground, server: &Server, disk: &std::pat
         .until(server, "nothing can be stored", PATIENCE, async || {
             fill(disk, &format!("filler{fillers}"));
             fillers += 1;
-            let body = serde_json::json!({"dedup_key": "db-0", "title": "db-0 is down", "severity": "error"});
+            // Many at once, because the journal's file was made whole while there was room.
+            let body = vec![serde_json::json!({"dedup_key": "db-0", "title": "db-0 is down", "severity": "error"}); 300];
             let hook = format!("{}/hooks/generic/{}", ground.url, crate::ground::KEY);
             let answer = ground.http.post(hook).json(&body).send().await.expect("the door answers, whatever the disk does");
             match answer.status().as_u16() {
