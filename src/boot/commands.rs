@@ -27,6 +27,8 @@ use crate::store::{self, Store, StoreOptions};
 
 /// How often the configuration file is looked at.
 const FILE_EVERY: Duration = Duration::from_millis(500);
+/// How long it has to stay as it is before it is read.
+const FILE_RESTS: Duration = Duration::from_millis(100);
 
 /// Does what this process's arguments ask for.
 #[must_use]
@@ -172,9 +174,18 @@ async fn watch_file(house: &House, configuration: &Complaint, sealer: &Sealer, p
         if now == seen {
             continue;
         }
+        // Whoever writes it may have emptied it first: half a file names half of the people, and would be applied.
+        tokio::time::sleep(FILE_RESTS).await;
+        if stamp(path) != now {
+            continue;
+        }
+        let config = read(path, surroundings);
+        if stamp(path) != now {
+            continue;
+        }
         seen = now;
         let applied = async {
-            let config = read(path, surroundings)?;
+            let config = config?;
             Ok::<bool, BootError>(apply::apply(&house.store, &house.clock, sealer, &live::wanted(&config)?).await?)
         };
         let outcome = applied.await;
