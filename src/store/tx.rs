@@ -312,10 +312,17 @@ impl Tx {
     }
 
     async fn wait_with(&mut self, sql: Sql) -> Result<()> {
-        match self.later.add(sql)? {
+        match self.add_later(sql)? {
             Some(before) => self.run(before).await.map(drop),
             None => Ok(()),
         }
+    }
+
+    /// A statement that cannot wait fails its transaction, as one that was run would.
+    fn add_later(&mut self, sql: Sql) -> Result<Option<Sql>> {
+        let before = self.later.add(sql);
+        self.failed |= before.is_err();
+        before
     }
 
     async fn run(&mut self, sql: Sql) -> Result<u64> {
@@ -338,7 +345,7 @@ impl Tx {
         for sql in all {
             match self.dialect {
                 Dialect::Sqlite => {
-                    if let Some(before) = self.later.add(sql)? {
+                    if let Some(before) = self.add_later(sql)? {
                         found.extend(self.each_of(before).await?);
                     }
                 }

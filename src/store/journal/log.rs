@@ -116,6 +116,10 @@ fn held<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn silent() -> StoreError {
+    StoreError::Busy(format!("no answer of the disk within {}", limits::DATABASE_CALL))
+}
+
 impl Log {
     /// Reads what an earlier process left. `folded` says which of it is folded, by file.
     ///
@@ -186,7 +190,7 @@ impl Log {
         let done = match tokio::time::timeout(limits::DATABASE_CALL.as_duration(), written).await {
             Ok(Ok(done)) => done.map_err(|error| self.0.room.failed(&error)),
             Ok(Err(error)) => Err(StoreError::Busy(format!("the journal's writer: {error}"))),
-            Err(_) => Err(StoreError::Busy(format!("no answer of the disk within {}", limits::DATABASE_CALL))),
+            Err(_) => Err(silent()),
         };
         self.0.room.calls.note(took, done.is_ok());
         done
@@ -203,7 +207,7 @@ impl Log {
     /// kept aside as what cannot be folded.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] while this process ends.
+    /// [`StoreError::Busy`] while this process ends, and where the disk does not answer in time.
     pub(super) async fn read(&self, ids: &[JournalId]) -> Result<Vec<JournalRow>> {
         let mut rows = Vec::new();
         let mut found = Vec::new();
@@ -230,9 +234,14 @@ impl Log {
             };
             found.into_iter().map(row).collect::<Vec<_>>()
         };
-        let read = tokio::task::spawn_blocking(read).await.map_err(|error| StoreError::Busy(format!("the journal's reader: {error}")))?;
-        rows.extend(read);
-        Ok(rows)
+        match tokio::time::timeout(limits::DATABASE_CALL.as_duration(), tokio::task::spawn_blocking(read)).await {
+            Ok(Ok(read)) => {
+                rows.extend(read);
+                Ok(rows)
+            }
+            Ok(Err(error)) => Err(StoreError::Busy(format!("the journal's reader: {error}"))),
+            Err(_) => Err(silent()),
+        }
     }
 
     /// Those of these rows that are in the files, with the number of the file.
@@ -335,8 +344,10 @@ impl Log {
             held(&log.0.index).spend();
             log.take_away();
         };
-        if let Err(error) = tokio::task::spawn_blocking(close).await {
-            tracing::warn!(%error, "the journal's files did not close as they should");
+        match tokio::time::timeout(limits::DATABASE_CALL.as_duration(), tokio::task::spawn_blocking(close)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the journal's files did not close as they should"),
+            Err(_) => tracing::warn!(error = %silent(), "the journal's files did not close as they should"),
         }
     }
 }
